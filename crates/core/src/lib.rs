@@ -1,3 +1,12 @@
 //! What both services need, and nothing about when or why they do it.
 
+pub mod catalog;
+pub mod codec;
+pub mod config;
+pub mod postgres;
+pub mod schedule;
+pub mod scrub;
 pub mod secret;
+pub mod service;
+pub mod stop;
+pub mod storage;

@@ -1,0 +1,157 @@
+//! The manifest: what a backup is, and what its source looked like in the dump's own snapshot.
+//! docs/format.md is the promise; this is its text in types. It names no host, no user of ours, no
+//! connection string and no row.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{BackupId, Kind};
+use crate::codec::Digests;
+
+/// The version of the manifest's format. Readers refuse a higher one.
+pub const FORMAT: u32 = 1;
+
+/// `manifest.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// The backup's id.
+    pub id: BackupId,
+    /// Full or partial.
+    pub kind: Kind,
+    /// The options of `PG_DUMP_OPTIONS` that narrowed a partial dump, without their values.
+    pub narrowed_by: Vec<String>,
+    /// Name and version of the program that wrote it.
+    pub tool: String,
+    /// Version of `pg_dump`, as it prints it.
+    pub pg_dump_version: String,
+    /// When the snapshot was taken: everything committed before is in the dump.
+    pub snapshot_at: DateTime<Utc>,
+    /// When the last byte of the dump was stored.
+    pub finished_at: DateTime<Utc>,
+    /// The database.
+    pub database: DatabaseFacts,
+    /// How objects were encoded.
+    pub codec: CodecFacts,
+    /// The archive.
+    pub dump: ObjectFacts,
+    /// The cluster's roles, where they were dumped.
+    pub globals: Option<ObjectFacts>,
+    /// What was in the database.
+    pub inventory: Inventory,
+    /// What a restore by hand must add, and what is not in the dump, in sentences.
+    pub notes: Vec<String>,
+}
+
+impl Manifest {
+    /// The data objects that must be in the bucket.
+    pub fn objects(&self) -> impl Iterator<Item = &ObjectFacts> {
+        std::iter::once(&self.dump).chain(&self.globals)
+    }
+}
+
+/// Facts of the database and its server.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DatabaseFacts {
+    /// Its name.
+    pub name: String,
+    /// `server_version` as the server prints it.
+    pub server_version: String,
+    /// `server_version_num`.
+    pub server_version_num: u32,
+    /// `pg_control_system().system_identifier`, as text because JSON numbers lose digits; `None`
+    /// where the role may not read it.
+    pub system_identifier: Option<String>,
+    /// `pg_database_size`, in bytes, at the snapshot.
+    pub size_bytes: u64,
+    /// Encoding, such as `UTF8`.
+    pub encoding: String,
+    /// `LC_COLLATE`.
+    pub collate: String,
+    /// `LC_CTYPE`.
+    pub ctype: String,
+    /// Locale provider: `libc`, `icu` or `builtin`.
+    pub locale_provider: String,
+    /// Locale of the `icu` or `builtin` provider.
+    pub locale: Option<String>,
+    /// Settings of `ALTER DATABASE ... SET`, names only: pg_dump writes them only with `--create`.
+    pub settings: Vec<String>,
+}
+
+/// How objects were encoded.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CodecFacts {
+    /// `zstd`, `gzip` or `none`.
+    pub compression: String,
+    /// The level, where the compression has levels.
+    pub level: Option<i32>,
+    /// `none`; the name of a cipher in later versions.
+    pub encryption: String,
+    /// Fingerprints of the keys that can decrypt; empty without encryption.
+    pub key_ids: Vec<String>,
+}
+
+/// One data object.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ObjectFacts {
+    /// Its name beside the manifest.
+    pub name: String,
+    /// Sizes and digests.
+    #[serde(flatten)]
+    pub digests: Digests,
+}
+
+/// What was in the database, extension members and system schemas aside.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Inventory {
+    /// Objects by kind.
+    pub objects: ObjectCounts,
+    /// Every table that holds rows of its own, partitions included.
+    pub tables: Vec<Table>,
+    /// Every sequence. Sequences are not transactional: the dump may hold a later value.
+    pub sequences: Vec<Sequence>,
+    /// Installed extensions.
+    pub extensions: Vec<Extension>,
+    /// Owners and grantees that a restore with owners needs.
+    pub roles: Vec<String>,
+}
+
+/// Number of objects by kind (`tables`, `indexes`, `functions`, ...), in the names of the field.
+pub type ObjectCounts = BTreeMap<String, u64>;
+
+/// One table.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Table {
+    /// Its schema.
+    pub schema: String,
+    /// Its name.
+    pub name: String,
+    /// Its rows, counted exactly in the snapshot of the dump; `None` where `not_counted` says why.
+    pub rows: Option<u64>,
+    /// `off`, `time budget`, `lock timeout`, ...
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_counted: Option<String>,
+}
+
+/// One sequence.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Sequence {
+    /// Its schema.
+    pub schema: String,
+    /// Its name.
+    pub name: String,
+    /// Its last value; `None` where it was never used.
+    pub last_value: Option<i64>,
+}
+
+/// One extension.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Extension {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+}

@@ -1,0 +1,88 @@
+//! Which objects are a backup. A backup exists if and only if its manifest exists, and its manifest
+//! is written last; everything here is derived from keys and sizes, since `backup` may not read.
+
+mod id;
+mod listing;
+mod manifest;
+mod names;
+
+use anyhow::{Context, ensure};
+
+pub use id::BackupId;
+pub use listing::{Backup, Catalog, Drill, Incomplete};
+pub use manifest::{
+    CodecFacts, DatabaseFacts, Extension, FORMAT, Inventory, Manifest, ObjectCounts, ObjectFacts, Sequence, Table,
+};
+pub use names::{DatabaseDir, Kind, Role};
+
+use crate::storage::{ObjectKey, Store};
+
+/// The keys of one database's backups below the prefix of a bucket.
+#[derive(Debug, Clone)]
+pub struct Shelf {
+    prefix: crate::storage::Prefix,
+    database: DatabaseDir,
+}
+
+impl Shelf {
+    /// The backups of `database` below `prefix`.
+    pub fn new(prefix: crate::storage::Prefix, database: &str) -> Self {
+        Self { prefix, database: DatabaseDir::encode(database) }
+    }
+
+    /// The key of the object with this role in backup `id`.
+    pub fn key(&self, id: &BackupId, role: &Role) -> ObjectKey {
+        self.prefix.key(&format!("{}/{id}/{}", self.database, role.file_name(&self.database)))
+    }
+
+    /// What every key of this database starts with. It ends with `/`, so that `app` never sees
+    /// `app_staging`.
+    pub fn start(&self) -> ObjectKey {
+        self.prefix.key(&format!("{}/", self.database))
+    }
+
+    /// The backup and role that `key` belongs to, if it is completely one of ours.
+    pub fn parse(&self, key: &ObjectKey) -> Option<(BackupId, Role)> {
+        let rest = self.prefix.strip(key)?.strip_prefix(&self.database.to_string())?.strip_prefix('/')?;
+        let (id, file_name) = rest.split_once('/')?;
+        Some((BackupId::parse(id)?, Role::parse(file_name, &self.database)?))
+    }
+
+    /// Lists the bucket and sorts what it finds.
+    ///
+    /// # Errors
+    /// Where the listing cannot be had completely.
+    pub async fn catalog(&self, store: &Store, now: chrono::DateTime<chrono::Utc>) -> anyhow::Result<Catalog> {
+        let objects = store.list(&self.start()).await.context("list backups")?;
+        Ok(Catalog::from_listing(self, objects, now))
+    }
+
+    /// Makes a backup exist: checks that the store lists every object with the size that was sent,
+    /// then writes the manifest as the last object of the run.
+    ///
+    /// # Errors
+    /// Where a size differs, or the manifest cannot be written. Then the backup does not exist.
+    pub async fn commit(&self, store: &Store, manifest: &Manifest) -> anyhow::Result<()> {
+        let start = self.prefix.key(&format!("{}/{}/", self.database, manifest.id));
+        let listed = store.list(&start).await.context("list what was stored")?;
+        for object in manifest.objects() {
+            let key = start_key(&start, &object.name, &self.prefix).context("name of a stored object")?;
+            let bytes = listed.iter().find(|listed| listed.key == key).map(|listed| listed.bytes);
+            ensure!(
+                bytes == Some(object.digests.stored_bytes),
+                "{key} has {} bytes in the listing and {} were sent",
+                bytes.map_or_else(|| "no".to_owned(), |bytes| bytes.to_string()),
+                object.digests.stored_bytes
+            );
+        }
+        let body = serde_json::to_vec_pretty(manifest).context("write manifest as JSON")?;
+        store.put_new(&self.key(&manifest.id, &Role::Manifest), body.into()).await.context("store manifest")
+    }
+}
+
+fn start_key(start: &ObjectKey, name: &str, prefix: &crate::storage::Prefix) -> Option<ObjectKey> {
+    prefix.strip(start).map(|relative| prefix.key(&format!("{relative}{name}")))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,161 @@
+use chrono::{DateTime, TimeDelta, Utc};
+use proptest::prelude::*;
+
+use super::*;
+use crate::storage::{ListedObject, Prefix};
+
+fn shelf(prefix: &str, database: &str) -> Shelf {
+    Shelf::new(Prefix::parse(prefix).unwrap(), database)
+}
+
+fn at(text: &str) -> DateTime<Utc> {
+    text.parse().unwrap()
+}
+
+fn object(key: ObjectKey, modified: &str) -> ListedObject {
+    ListedObject { key, bytes: 10, modified: Some(at(modified)) }
+}
+
+const ZST: Role = Role::Dump { kind: Kind::Full, suffix: ".zst" };
+
+fn committed(shelf: &Shelf, id: &BackupId, modified: &str) -> Vec<ListedObject> {
+    [ZST, Role::Manifest].iter().map(|role| object(shelf.key(id, role), modified)).collect()
+}
+
+proptest! {
+    #[test]
+    fn every_database_name_comes_back_from_its_folder_r140(name in "\\PC{1,21}") {
+        let folder = DatabaseDir::encode(&name).to_string();
+        prop_assert_eq!(DatabaseDir::decode(&folder), Some(name));
+        prop_assert!(folder.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.~".contains(&b)));
+        prop_assert!(folder != "." && folder != "..");
+    }
+
+    #[test]
+    fn two_names_never_share_a_key_r011(a in "[a-c_.~/ %2Fü]{1,6}", b in "[a-c_.~/ %2Fü]{1,6}") {
+        prop_assume!(a != b);
+        let id = BackupId::new(Utc::now());
+        let (a, b) = (shelf("p", &a), shelf("p", &b));
+        for role in [ZST, Role::Manifest, Role::Globals { suffix: "" }] {
+            let key = a.key(&id, &role);
+            prop_assert_eq!(a.parse(&key), Some((id.clone(), role)));
+            prop_assert_eq!(b.parse(&key), None);
+            prop_assert!(!key.as_str().starts_with(b.start().as_str()));
+        }
+    }
+}
+
+#[test]
+fn names_of_databases_as_folders() {
+    for (name, folder) in [
+        ("app", "app"),
+        ("app_staging", "app_staging"),
+        ("..", "~2E."),
+        (".hidden", "~2Ehidden"),
+        ("a/b", "a~2Fb"),
+        ("100%", "100~25"),
+        ("host=evil dbname=x", "host~3Devil~20dbname~3Dx"),
+        ("Größe", "Gr~C3~B6~C3~9Fe"),
+    ] {
+        assert_eq!(DatabaseDir::encode(name).to_string(), folder);
+        assert_eq!(DatabaseDir::decode(folder).as_deref(), Some(name));
+    }
+    for not_ours in ["~2e.", "~", "~2", "~41", "a b", "~FF"] {
+        assert_eq!(DatabaseDir::decode(not_ours), None, "{not_ours}");
+    }
+}
+
+#[test]
+fn only_complete_keys_are_ours_r012() {
+    let shelf = shelf("p", "app");
+    let prefix = Prefix::parse("p").unwrap();
+    let id = "20261122T030000Z-abcdefghijklmnop";
+    for ours in ["app.dump.zst", "app.dump", "app.partial.dump.gz", "globals.sql.gz", "manifest.json", "drill-20261122T040000Z-passed.json"] {
+        assert!(shelf.parse(&prefix.key(&format!("app/{id}/{ours}"))).is_some(), "{ours}");
+    }
+    for foreign in [
+        format!("app/{id}/app_staging.dump.zst"),
+        format!("app/{id}/app.dump.zst.tmp"),
+        format!("app/{id}/x/app.dump.zst"),
+        format!("app/{id}/drill-20261122T040000Z-maybe.json"),
+        format!("app/{id}/drill-2026-passed.json"),
+        format!("app/x{id}/manifest.json"),
+        "app/20261322T030000Z-abcdefghijklmnop/manifest.json".to_owned(),
+        "app/20261122T030000Z-abcdefghijklmno1/manifest.json".to_owned(),
+        "app/20261122T030000Z-abcdefghijklmno/manifest.json".to_owned(),
+        "app/notes.txt".to_owned(),
+        format!("app_staging/{id}/manifest.json"),
+    ] {
+        assert_eq!(shelf.parse(&prefix.key(&foreign)), None, "{foreign}");
+    }
+}
+
+#[test]
+fn newest_is_by_id_whatever_the_store_says_was_modified_when_r029() {
+    let shelf = shelf("p", "app");
+    let now = at("2026-11-22T12:00:00Z");
+    let ids: Vec<BackupId> = (1..=3).map(|days| BackupId::new(now - TimeDelta::days(days))).collect();
+    let mut objects = committed(&shelf, &ids[0], "2026-01-01T00:00:00Z");
+    objects.extend(committed(&shelf, &ids[1], "2026-11-22T11:00:00Z"));
+    objects.extend(committed(&shelf, &ids[2], "2026-06-01T00:00:00Z"));
+    objects.reverse();
+    let catalog = Catalog::from_listing(&shelf, objects, now);
+    assert_eq!(catalog.newest(Kind::Full).unwrap().id, ids[0]);
+    assert_eq!(catalog.backups.iter().map(|backup| backup.id.clone()).collect::<Vec<_>>(), ids);
+}
+
+#[test]
+fn a_backup_from_the_future_is_reported_and_never_the_newest_r029() {
+    let shelf = shelf("p", "app");
+    let now = at("2026-11-22T12:00:00Z");
+    let (past, soon, future) =
+        (BackupId::new(now - TimeDelta::hours(1)), BackupId::new(now + TimeDelta::minutes(9)), BackupId::new(now + TimeDelta::minutes(11)));
+    let objects = [&past, &future].iter().flat_map(|id| committed(&shelf, id, "2026-11-22T11:00:00Z")).collect();
+    let catalog = Catalog::from_listing(&shelf, objects, now);
+    assert_eq!(catalog.newest(Kind::Full).unwrap().id, past);
+    assert_eq!(catalog.from_the_future[0].id, future);
+    let catalog = Catalog::from_listing(&shelf, committed(&shelf, &soon, "2026-11-22T11:00:00Z"), now);
+    assert_eq!(catalog.newest(Kind::Full).unwrap().id, soon);
+}
+
+#[test]
+fn data_without_manifest_and_manifest_without_data_are_no_backups_r009() {
+    let shelf = shelf("p", "app");
+    let now = at("2026-11-22T12:00:00Z");
+    let ids: Vec<BackupId> = (1..=3).map(|hours| BackupId::new(now - TimeDelta::hours(hours))).collect();
+    let mut objects = vec![object(shelf.key(&ids[0], &ZST), "2026-11-22T11:00:00Z")];
+    objects.push(object(shelf.key(&ids[1], &Role::Manifest), "2026-11-22T11:00:00Z"));
+    objects.extend(committed(&shelf, &ids[2], "2026-11-22T11:00:00Z"));
+    let catalog = Catalog::from_listing(&shelf, objects, now);
+    assert_eq!(catalog.newest(Kind::Full).unwrap().id, ids[2]);
+    assert_eq!(catalog.incomplete.iter().map(|run| run.lost_its_data).collect::<Vec<_>>(), [false, true]);
+}
+
+#[test]
+fn a_partial_dump_is_never_the_newest_full_one_r016() {
+    let shelf = shelf("p", "app");
+    let now = at("2026-11-22T12:00:00Z");
+    let (old, new) = (BackupId::new(now - TimeDelta::days(2)), BackupId::new(now - TimeDelta::days(1)));
+    let mut objects = committed(&shelf, &old, "2026-11-20T12:00:00Z");
+    for role in [Role::Dump { kind: Kind::Partial, suffix: "" }, Role::Manifest] {
+        objects.push(object(shelf.key(&new, &role), "2026-11-21T12:00:00Z"));
+    }
+    let catalog = Catalog::from_listing(&shelf, objects, now);
+    assert_eq!(catalog.newest(Kind::Full).unwrap().id, old);
+    assert_eq!(catalog.newest(Kind::Partial).unwrap().id, new);
+}
+
+#[test]
+fn the_manifest_is_deleted_before_its_data_and_drills_last() {
+    let shelf = shelf("p", "app");
+    let now = at("2026-11-22T12:00:00Z");
+    let id = BackupId::new(now - TimeDelta::days(1));
+    let drill = Role::Drill { time: now, passed: true };
+    let roles = [drill, Role::Globals { suffix: ".zst" }, ZST, Role::Manifest];
+    let objects = roles.iter().map(|role| object(shelf.key(&id, role), "2026-11-21T12:00:00Z")).collect();
+    let catalog = Catalog::from_listing(&shelf, objects, now);
+    let backup = catalog.newest(Kind::Full).unwrap();
+    assert!(backup.is_proven() && backup.has_globals);
+    let expected: Vec<ObjectKey> = roles.iter().rev().map(|role| shelf.key(&id, role)).collect();
+    assert_eq!(backup.keys, expected);
+}

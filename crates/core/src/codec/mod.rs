@@ -1,0 +1,92 @@
+//! Plain bytes (what `pg_dump` writes) to stored bytes (what lies in the bucket), with digests of
+//! both. Compression and hashing run on blocking threads and overlap with the network.
+//!
+//! ```text
+//! Plain reader -> feed (async) -+-> digest thread              -> plain digest
+//!                               +-> compress -> part -> digest -> parts, in order, all equal but the last
+//! ```
+
+mod compress;
+mod encode;
+mod part;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+pub use encode::{Stored, encode};
+
+/// How plain bytes become stored bytes. Suffixes tell a person how to go back by hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Codec {
+    /// The first step.
+    pub compression: Compression,
+    /// The second step.
+    pub encryption: Encryption,
+}
+
+/// The compression of an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compression {
+    /// Bytes as they are.
+    None,
+    /// RFC 1952, levels 1 to 9.
+    Gzip {
+        /// 1 (fast) to 9 (small).
+        level: u32,
+    },
+    /// RFC 8878 with the content checksum, levels 1 to 19.
+    Zstd {
+        /// 1 (fast) to 19 (small).
+        level: i32,
+    },
+}
+
+/// The encryption of an object. Its place in the pipeline, in suffixes and in the manifest is kept
+/// here; the ciphers come with their own room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encryption {
+    /// Bytes as they are; the store may encrypt on its side.
+    None,
+}
+
+impl Codec {
+    /// The end of an object's name: `.zst`, `.gz` or nothing.
+    pub fn suffix(self) -> &'static str {
+        let Encryption::None = self.encryption;
+        match self.compression {
+            Compression::None => "",
+            Compression::Gzip { .. } => ".gz",
+            Compression::Zstd { .. } => ".zst",
+        }
+    }
+
+    /// Every suffix that an object may carry, for the grammar of keys.
+    pub const SUFFIXES: [&'static str; 3] = ["", ".gz", ".zst"];
+}
+
+impl fmt::Display for Compression {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => formatter.write_str("none"),
+            Self::Gzip { level } => write!(formatter, "gzip level {level}"),
+            Self::Zstd { level } => write!(formatter, "zstd level {level}"),
+        }
+    }
+}
+
+/// Sizes and SHA-256 digests of one object before and after the codec.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Digests {
+    /// Bytes that the source wrote.
+    pub plain_bytes: u64,
+    /// SHA-256 of those, in lower-case hexadecimal.
+    pub plain_sha256: String,
+    /// Bytes that were stored.
+    pub stored_bytes: u64,
+    /// SHA-256 of those, in lower-case hexadecimal.
+    pub stored_sha256: String,
+}
+
+#[cfg(test)]
+mod tests;

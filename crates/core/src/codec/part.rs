@@ -1,0 +1,59 @@
+//! The stored stream cut into equal parts.
+
+use std::io::{self, Write};
+
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+use tokio::sync::mpsc;
+
+/// A writer whose bytes leave as parts of exactly `part_bytes`, the last one excepted, through a
+/// bounded channel: a slow network holds the compressor back.
+pub(super) struct PartWriter {
+    part: Vec<u8>,
+    part_bytes: usize,
+    parts: mpsc::Sender<Bytes>,
+    digest: Sha256,
+    stored_bytes: u64,
+}
+
+impl PartWriter {
+    pub(super) fn new(part_bytes: usize, parts: mpsc::Sender<Bytes>) -> Self {
+        Self { part: Vec::new(), part_bytes, parts, digest: Sha256::new(), stored_bytes: 0 }
+    }
+
+    /// Sends what is left; returns the count and the SHA-256 of all bytes.
+    ///
+    /// # Errors
+    /// `BrokenPipe` where nobody takes parts any more.
+    pub(super) fn finish(mut self) -> io::Result<(u64, String)> {
+        if !self.part.is_empty() {
+            self.send()?;
+        }
+        Ok((self.stored_bytes, hex::encode(self.digest.finalize())))
+    }
+
+    fn send(&mut self) -> io::Result<()> {
+        let part = Bytes::from(std::mem::take(&mut self.part));
+        self.digest.update(&part);
+        self.stored_bytes += part.len() as u64;
+        self.parts.blocking_send(part).map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))
+    }
+}
+
+impl Write for PartWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.part.capacity() == 0 {
+            self.part.reserve_exact(self.part_bytes);
+        }
+        let taken = bytes.len().min(self.part_bytes - self.part.len());
+        self.part.extend_from_slice(&bytes[..taken]);
+        if self.part.len() == self.part_bytes {
+            self.send()?;
+        }
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(()) // A part leaves when it is full or last; leaving earlier would make it smaller than the others.
+    }
+}

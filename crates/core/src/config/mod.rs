@@ -1,0 +1,231 @@
+//! Environment in, typed facts out: every complaint at once, each naming its variable, none
+//! showing a value.
+
+mod variable;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::fs::File;
+use std::io::Read;
+
+pub use variable::{DATABASE_VARIABLES, Kind, S3_VARIABLES, SERVICE_VARIABLES, Variable, markdown_row};
+
+use crate::secret::Secret;
+
+/// A `NAME_FILE` larger than this is a mistake, not a setting.
+const LARGEST_FILE_BYTES: u64 = 1024 * 1024;
+
+/// All that is wrong with the environment; shown once, then the process exits with 78.
+#[derive(Debug, Default)]
+pub struct ConfigError {
+    problems: Vec<(String, String)>,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("invalid environment:")?;
+        for (name, message) in &self.problems {
+            write!(formatter, "\n  {name}: {message}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// The environment, matched against the table of variables that a service knows.
+///
+/// Reading a value never fails at once: a bad value is noted and a harmless stand-in returned, so
+/// that [`Settings::finish`] can report every problem together.
+pub struct Settings {
+    tables: Vec<&'static [Variable]>,
+    values: HashMap<String, Secret>,
+    unknown: Vec<String>,
+    error: ConfigError,
+}
+
+impl Settings {
+    /// Collects the variables of `tables` from `vars`: by name, by `NAME_FILE`, or by alias, in this
+    /// order. An empty value counts as not set, as compose files write `${NAME:-}`.
+    pub fn read(vars: impl IntoIterator<Item = (String, String)>, tables: &[&'static [Variable]]) -> Self {
+        let given: HashMap<String, Secret> =
+            vars.into_iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| (name, Secret::new(value))).collect();
+        let mut settings =
+            Self { tables: tables.to_vec(), values: HashMap::new(), unknown: Vec::new(), error: ConfigError::default() };
+        let mut pairs = Vec::new();
+        for variable in tables.iter().flat_map(|table| table.iter()) {
+            if let Some(value) = settings.resolve(variable, &given) {
+                pairs.push((variable.name.to_owned(), value.expose().to_owned()));
+            }
+        }
+        settings.values = envy::from_iter(pairs).expect("a map of texts takes any text");
+        settings.unknown = settings.unknown_names(&given);
+        settings
+    }
+
+    fn resolve(&mut self, variable: &Variable, given: &HashMap<String, Secret>) -> Option<Secret> {
+        let names = std::iter::once(&variable.name).chain(variable.aliases);
+        for name in names {
+            let file_name = format!("{name}_FILE");
+            match (given.get(*name), given.get(&file_name)) {
+                (Some(_), Some(_)) => {
+                    self.reject(name, format!("is set together with {file_name}; keep one of them"));
+                    return None;
+                }
+                (Some(value), None) => return Some(value.clone()),
+                (None, Some(path)) => match read_value_file(path.expose()) {
+                    Ok(value) => return Some(value).filter(|value| !value.is_empty()),
+                    Err(message) => {
+                        self.reject(&file_name, message);
+                        return None;
+                    }
+                },
+                (None, None) => {}
+            }
+        }
+        None
+    }
+
+    /// Names with one of our own prefixes that no table knows: most likely misspelled.
+    fn unknown_names(&self, given: &HashMap<String, Secret>) -> Vec<String> {
+        let known = |name: &str| {
+            self.tables.iter().flat_map(|table| table.iter()).any(|variable| {
+                std::iter::once(&variable.name).chain(variable.aliases).any(|known| *known == name)
+            })
+        };
+        let mut unknown: Vec<String> = given
+            .keys()
+            .filter(|name| name.starts_with("BACKUP_") || name.starts_with("S3_"))
+            .filter(|name| !known(name) && !known(name.trim_end_matches("_FILE")))
+            .cloned()
+            .collect();
+        unknown.sort();
+        unknown
+    }
+
+    /// Variables of the environment that look like ours and are not: worth a warning at start.
+    pub fn unknown(&self) -> &[String] {
+        &self.unknown
+    }
+
+    /// Notes a problem with `name`. The message must not quote the value.
+    pub fn reject(&mut self, name: &str, message: impl Into<String>) {
+        self.error.problems.push((name.to_owned(), message.into()));
+    }
+
+    /// Whether `name` was given in any form.
+    pub fn is_set(&self, name: &str) -> bool {
+        self.values.contains_key(&self.variable(name).name.to_lowercase())
+    }
+
+    /// The value as a secret, or `None` where it is not set.
+    pub fn secret(&self, name: &str) -> Option<Secret> {
+        self.values.get(&self.variable(name).name.to_lowercase()).cloned()
+    }
+
+    /// The value, its default, or `None` where there is neither.
+    pub fn text(&self, name: &str) -> Option<String> {
+        let default = self.variable(name).default;
+        let given = self.secret(name).map(|secret| secret.expose().to_owned());
+        given.or_else(|| (!default.is_empty()).then(|| default.to_owned()))
+    }
+
+    /// The value, noting "is not set" where there is none.
+    pub fn required(&mut self, name: &str) -> Option<Secret> {
+        let value = self.secret(name);
+        if value.is_none() {
+            self.reject(name, "is not set");
+        }
+        value
+    }
+
+    /// The value or default, put through `parse`; an error of it is noted under `name`.
+    pub fn parsed<T, E: fmt::Display>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
+        let text = self.text(name)?;
+        match parse(&text) {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.reject(name, error.to_string());
+                None
+            }
+        }
+    }
+
+    /// A whole number within the range of the table; the lower bound stands in for a bad one.
+    pub fn number(&mut self, name: &str) -> u64 {
+        self.optional_number(name).unwrap_or_else(|| self.range(name).0)
+    }
+
+    /// As [`Settings::number`], for a variable without a default.
+    pub fn optional_number(&mut self, name: &str) -> Option<u64> {
+        let (min, max) = self.range(name);
+        self.parsed(name, |text| match text.trim().parse::<u64>() {
+            Ok(value) if (min..=max).contains(&value) => Ok(value),
+            _ => Err(format!("is not a whole number from {min} to {max}")),
+        })
+    }
+
+    /// `true` or `false` (also `1`, `0`, `yes`, `no`, `on`, `off`), or the default.
+    pub fn flag(&mut self, name: &str) -> bool {
+        self.optional_flag(name).unwrap_or(false)
+    }
+
+    /// As [`Settings::flag`], for a variable without a default.
+    pub fn optional_flag(&mut self, name: &str) -> Option<bool> {
+        self.parsed(name, |text| match text.trim().to_ascii_lowercase().as_str() {
+            "true" | "1" | "yes" | "on" => Ok(true),
+            "false" | "0" | "no" | "off" => Ok(false),
+            _ => Err("is neither true nor false"),
+        })
+    }
+
+    /// One of the words of the table, in lower case; the first stands in for a bad one.
+    pub fn choice(&mut self, name: &str) -> &'static str {
+        let Kind::Choice(words) = self.variable(name).kind else { panic!("{name} is not a choice") };
+        let chosen = self.parsed(name, |text| {
+            let text = text.trim().to_ascii_lowercase();
+            words.iter().copied().find(|word| *word == text).ok_or_else(|| format!("is not one of: {}", words.join(", ")))
+        });
+        chosen.unwrap_or(words[0])
+    }
+
+    /// The configuration, unless anything was wrong anywhere.
+    ///
+    /// # Errors
+    /// Every problem noted since [`Settings::read`].
+    pub fn finish<T>(self, config: Option<T>) -> Result<T, ConfigError> {
+        match config {
+            Some(config) if self.error.problems.is_empty() => Ok(config),
+            _ => Err(self.error),
+        }
+    }
+
+    fn range(&self, name: &str) -> (u64, u64) {
+        match self.variable(name).kind {
+            Kind::Number { min, max } => (min, max),
+            _ => panic!("{name} is not a number"),
+        }
+    }
+
+    fn variable(&self, name: &str) -> &'static Variable {
+        let mut all = self.tables.iter().flat_map(|table| table.iter());
+        all.find(|variable| variable.name == name).unwrap_or_else(|| panic!("{name} is missing from the table of variables"))
+    }
+}
+
+fn read_value_file(path: &str) -> Result<Secret, String> {
+    let mut text = String::new();
+    let opened = File::open(path).and_then(|file| file.take(LARGEST_FILE_BYTES + 1).read_to_string(&mut text));
+    match opened {
+        Err(error) => Err(format!("the file that it names cannot be read: {}", error.kind())),
+        Ok(_) if text.len() as u64 > LARGEST_FILE_BYTES => Err("the file that it names is larger than 1 MiB".to_owned()),
+        Ok(_) => {
+            let end = text.trim_end_matches(['\r', '\n']).len();
+            text.truncate(end);
+            Ok(Secret::new(text))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

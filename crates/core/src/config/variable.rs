@@ -1,0 +1,195 @@
+//! The table of variables: what docs/configuration.md prints, and what the parser obeys.
+
+/// One variable of the environment.
+#[derive(Debug)]
+pub struct Variable {
+    /// The name that is documented. `NAME_FILE` works for each.
+    pub name: &'static str,
+    /// Type and range.
+    pub kind: Kind,
+    /// The value where it is not set; empty where there is none.
+    pub default: &'static str,
+    /// A value as a person would write it.
+    pub example: &'static str,
+    /// Other names, tried in this order.
+    pub aliases: &'static [&'static str],
+    /// One or two sentences: what it does and what follows from it.
+    pub meaning: &'static str,
+}
+
+/// The type of a variable's value.
+#[derive(Debug, Clone, Copy)]
+pub enum Kind {
+    /// Any text that the named thing accepts.
+    Text,
+    /// A text that is never shown.
+    Secret,
+    /// A whole number, both bounds included.
+    Number {
+        /// The smallest value.
+        min: u64,
+        /// The largest value.
+        max: u64,
+    },
+    /// `true` or `false`.
+    Flag,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+}
+
+/// The row of docs/configuration.md that describes `variable`.
+pub fn markdown_row(variable: &Variable) -> String {
+    let (kind, range) = match variable.kind {
+        Kind::Text => ("text", "-".to_owned()),
+        Kind::Secret => ("secret", "-".to_owned()),
+        Kind::Number { min, max } => ("number", format!("{min} to {max}")),
+        Kind::Flag => ("flag", "`true`, `false`".to_owned()),
+        Kind::Choice(words) => ("word", words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")),
+    };
+    let default = if variable.default.is_empty() { "-".to_owned() } else { format!("`{}`", variable.default) };
+    let mut meaning = variable.meaning.to_owned();
+    if !variable.aliases.is_empty() {
+        let aliases: Vec<String> = variable.aliases.iter().map(|alias| format!("`{alias}`")).collect();
+        meaning.push_str(&format!(" Also read from {}.", aliases.join(", ")));
+    }
+    format!("| `{}` | {kind} | {default} | {range} | `{}` | {meaning} |", variable.name, variable.example)
+}
+
+const fn text(name: &'static str, default: &'static str, example: &'static str, meaning: &'static str) -> Variable {
+    Variable { name, kind: Kind::Text, default, example, aliases: &[], meaning }
+}
+
+const fn number(name: &'static str, (min, max): (u64, u64), default: &'static str, meaning: &'static str) -> Variable {
+    Variable { name, kind: Kind::Number { min, max }, default, example: default, aliases: &[], meaning }
+}
+
+/// How the database is reached.
+pub static DATABASE_VARIABLES: &[Variable] = &[
+    Variable {
+        name: "DATABASE_URL",
+        kind: Kind::Secret,
+        default: "",
+        example: "postgresql://backup:secret@db.internal:5432/app?sslmode=verify-full",
+        aliases: &[],
+        meaning: "The database to dump: a `postgresql://` URL or a `key=value` string. Required, unless `PGHOST` and the other `PG*` variables are given instead; where it is set, `PGHOST`, `PGPORT`, `PGUSER` and `PGDATABASE` are not looked at.",
+    },
+    text("PGHOST", "", "db.internal", "Host name, address or socket folder; several with commas."),
+    text("PGPORT", "", "5432", "Port; 5432 where nothing says otherwise."),
+    text("PGUSER", "", "backup", "Role to connect as."),
+    text("PGDATABASE", "", "app", "Database to dump; the role's name where nothing says otherwise."),
+    Variable {
+        name: "PGPASSWORD",
+        kind: Kind::Secret,
+        default: "",
+        example: "secret",
+        aliases: &[],
+        meaning: "Password; also fills in for a `DATABASE_URL` that has none.",
+    },
+    text("PGSSLMODE", "", "verify-full", "`disable`, `allow`, `prefer` (the default), `require`, `verify-ca` or `verify-full`, where `DATABASE_URL` does not say."),
+    text("PGSSLROOTCERT", "", "/etc/ssl/own-ca.pem", "File of certificates to trust, or `system`, where `DATABASE_URL` does not say."),
+    text("PG_BIN_DIR", "", "/usr/lib/postgresql/17/bin", "Folder of the PostgreSQL client tools, several with `:`. Where it is set, no other place is searched."),
+];
+
+/// How the bucket is reached.
+pub static S3_VARIABLES: &[Variable] = &[
+    Variable {
+        name: "S3_ENDPOINT",
+        kind: Kind::Text,
+        default: "",
+        example: "https://s3.us-west-002.backblazeb2.com",
+        aliases: &["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "ENDPOINT"],
+        meaning: "URL of the S3 service. Required. With `https://s3.amazonaws.com` the endpoint of `S3_REGION` is used.",
+    },
+    Variable {
+        name: "S3_BUCKET",
+        kind: Kind::Text,
+        default: "",
+        example: "my-backups",
+        aliases: &["BUCKET"],
+        meaning: "The bucket, which must exist. Required.",
+    },
+    Variable {
+        name: "S3_ACCESS_KEY_ID",
+        kind: Kind::Secret,
+        default: "",
+        example: "AKIAEXAMPLE",
+        aliases: &["AWS_ACCESS_KEY_ID", "ACCESS_KEY_ID"],
+        meaning: "Access key. Required.",
+    },
+    Variable {
+        name: "S3_SECRET_ACCESS_KEY",
+        kind: Kind::Secret,
+        default: "",
+        example: "secret",
+        aliases: &["AWS_SECRET_ACCESS_KEY", "SECRET_ACCESS_KEY"],
+        meaning: "Secret key. Required.",
+    },
+    Variable {
+        name: "S3_SESSION_TOKEN",
+        kind: Kind::Secret,
+        default: "",
+        example: "token",
+        aliases: &["AWS_SESSION_TOKEN"],
+        meaning: "Session token of temporary credentials.",
+    },
+    Variable {
+        name: "S3_REGION",
+        kind: Kind::Text,
+        default: "us-east-1",
+        example: "eu-central-1",
+        aliases: &["AWS_REGION", "AWS_DEFAULT_REGION", "REGION"],
+        meaning: "Region that requests are signed for.",
+    },
+    Variable {
+        name: "S3_FORCE_PATH_STYLE",
+        kind: Kind::Flag,
+        default: "",
+        example: "true",
+        aliases: &[],
+        meaning: "`true`: `endpoint/bucket/key`; `false`: `bucket.endpoint/key`. Where it is not set: path style everywhere but on AWS, and there too for a bucket with a dot in its name.",
+    },
+    Variable {
+        name: "S3_CHECKSUM",
+        kind: Kind::Choice(&["auto", "crc32", "none"]),
+        default: "auto",
+        example: "auto",
+        aliases: &[],
+        meaning: "Checksum header of uploads beside the signature's own SHA-256. `auto`: CRC-32 on AWS, none elsewhere, since several other stores refuse it.",
+    },
+    Variable {
+        name: "BACKUP_PREFIX",
+        kind: Kind::Text,
+        default: "postgres-backups",
+        example: "postgres-backups",
+        aliases: &[],
+        meaning: "Folder in the bucket. Letters, digits, `-`, `_`, `.` and `/` only. Two clusters with databases of the same name need two prefixes.",
+    },
+    number("S3_CONNECT_TIMEOUT", (1, 300), "10", "Seconds to wait for a connection to the bucket."),
+    number("S3_ATTEMPT_TIMEOUT", (5, 3600), "300", "Seconds for one attempt of one request; the upload of a large part may take longer, as if the link had at least 64 KiB/s."),
+    number("RETRY_ATTEMPTS", (1, 20), "3", "Attempts of a request, and of a whole run that failed for a passing reason."),
+    number("RETRY_DELAY", (0, 3600), "5", "Seconds before the second attempt; doubled for each further one, up to a minute, with jitter."),
+];
+
+/// How a daemon shows itself.
+pub static SERVICE_VARIABLES: &[Variable] = &[
+    number("PORT", (0, 65535), "8080", "Port of the HTTP pages, on all addresses, IPv4 and IPv6; 0 picks a free one."),
+    Variable {
+        name: "LOG_LEVEL",
+        kind: Kind::Choice(&["error", "warn", "info", "debug", "trace"]),
+        default: "info",
+        example: "info",
+        aliases: &[],
+        meaning: "The least important log lines to show. Libraries never log below `warn`: they would print requests.",
+    },
+    Variable {
+        name: "LOG_FORMAT",
+        kind: Kind::Choice(&["json", "text"]),
+        default: "",
+        example: "json",
+        aliases: &[],
+        meaning: "Format of log lines on standard error. Where it is not set: `text` on a terminal, `json` elsewhere.",
+    },
+    Variable { name: "DEBUG", kind: Kind::Flag, default: "false", example: "false", aliases: &[], meaning: "The same as `LOG_LEVEL=debug`." },
+    text("TZ", "UTC", "Europe/Berlin", "Time zone of cron schedules, by its IANA name."),
+    number("SHUTDOWN_GRACE_SECONDS", (0, 600), "8", "Seconds that a run has to end cleanly after SIGTERM or SIGINT. Less than what the platform waits before SIGKILL."),
+];

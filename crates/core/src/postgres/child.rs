@@ -1,0 +1,240 @@
+//! A child process as a stream whose clean end means success.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::process::{ExitStatus, Stdio};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
+use tokio::process::{Child, ChildStderr, ChildStdout, Command};
+use tokio::task::JoinHandle;
+use tokio_util::sync::WaitForCancellationFutureOwned;
+
+use crate::scrub::Scrubber;
+use crate::stop::{Stop, Stopped};
+
+/// What is kept of the end of a child's standard error. The rest is read and dropped, so that a
+/// child that floods it never blocks.
+const STDERR_TAIL_BYTES: usize = 8 * 1024;
+
+/// How long a child may take to end after SIGTERM before SIGKILL.
+const TERM_GRACE: Duration = Duration::from_secs(2);
+
+/// A pipe of this size (the kernel's default bound for users) saves most context switches of a
+/// child that writes 4 KiB at a time.
+#[cfg(target_os = "linux")]
+const PIPE_BYTES: i32 = 1024 * 1024;
+
+/// A program to run, with an environment built from nothing.
+pub(super) struct ChildSpec {
+    pub(super) program: PathBuf,
+    pub(super) args: Vec<OsString>,
+    pub(super) variables: Vec<(&'static str, OsString)>,
+}
+
+/// Why a child's output is not usable.
+#[derive(Debug, thiserror::Error)]
+pub enum ChildError {
+    /// It ended with something other than exit status 0.
+    #[error("{tool} failed ({status}): {words}")]
+    Failed {
+        /// The program.
+        tool: String,
+        /// How it ended.
+        status: ExitStatus,
+        /// The scrubbed end of its standard error.
+        words: String,
+    },
+    /// The run was stopped before the child ended.
+    #[error(transparent)]
+    Stopped(Stopped),
+}
+
+/// The standard output of a running child.
+///
+/// Its end is held back until the exit status is known to be 0; anything else is a read error, and
+/// after an error every further read fails. A stop is a read error, too. Dropping it ends the
+/// child's whole process group: SIGTERM, and SIGKILL two seconds later; the kernel kills the
+/// child where this process dies first.
+pub struct ChildReader {
+    tool: String,
+    stdout: ChildStdout,
+    running: Option<Running>,
+    stop: Stop,
+    stopped: Pin<Box<WaitForCancellationFutureOwned>>,
+    ending: Option<Ending>,
+    state: State,
+}
+
+struct Running {
+    child: Child,
+    stderr: JoinHandle<String>,
+}
+
+type Ending = Pin<Box<dyn Future<Output = (io::Result<ExitStatus>, String)> + Send>>;
+
+enum State {
+    Reading,
+    Ended,
+    Broken,
+}
+
+impl ChildReader {
+    /// Starts the child.
+    ///
+    /// # Errors
+    /// Where the program cannot be started.
+    pub(super) fn spawn(spec: ChildSpec, scrubber: &Scrubber, stop: &Stop) -> io::Result<Self> {
+        let tool = spec.program.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let mut command = Command::new(&spec.program);
+        command.args(&spec.args).env_clear().envs(spec.variables);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.process_group(0).kill_on_drop(true);
+        dies_with_its_parent(&mut command);
+        let mut child = command.spawn()?;
+        let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
+            return Err(io::Error::other("the child has no pipes"));
+        };
+        widen_pipe(&stdout);
+        let stderr = tokio::spawn(drain(stderr, scrubber.clone()));
+        Ok(Self {
+            tool,
+            stdout,
+            running: Some(Running { child, stderr }),
+            stop: stop.clone(),
+            stopped: Box::pin(stop.token().clone().cancelled_owned()),
+            ending: None,
+            state: State::Reading,
+        })
+    }
+
+    /// After the end of standard output: waits for the status and the last words.
+    fn poll_status(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Some(mut running) = self.running.take() {
+            self.ending = Some(Box::pin(async move {
+                let status = running.child.wait().await;
+                (status, running.stderr.await.unwrap_or_default())
+            }));
+        }
+        let Some(ending) = &mut self.ending else { return Poll::Ready(Ok(())) };
+        let (status, words) = ready!(ending.as_mut().poll(context));
+        self.ending = None;
+        let status = status?;
+        if !status.success() {
+            let words = if words.is_empty() { "it said nothing".to_owned() } else { words };
+            return Poll::Ready(Err(io::Error::other(ChildError::Failed { tool: self.tool.clone(), status, words })));
+        }
+        if !words.is_empty() {
+            tracing::warn!(tool = self.tool, words, "the tool succeeded with warnings");
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_next(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.stopped.as_mut().poll(context).is_ready() {
+            let reason = self.stop.reason().unwrap_or(Stopped::Signal);
+            return Poll::Ready(Err(io::Error::other(ChildError::Stopped(reason))));
+        }
+        if self.running.is_some() {
+            let before = buffer.filled().len();
+            ready!(Pin::new(&mut self.stdout).poll_read(context, buffer))?;
+            if buffer.filled().len() > before || buffer.remaining() == 0 {
+                return Poll::Ready(Ok(()));
+            }
+        }
+        ready!(self.poll_status(context))?;
+        self.state = State::Ended;
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncRead for ChildReader {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.state {
+            State::Ended => Poll::Ready(Ok(())),
+            State::Broken => Poll::Ready(Err(io::Error::other("the stream broke before"))),
+            State::Reading => {
+                let outcome = ready!(self.poll_next(context, buffer));
+                if outcome.is_err() {
+                    self.state = State::Broken;
+                }
+                Poll::Ready(outcome)
+            }
+        }
+    }
+}
+
+impl Drop for ChildReader {
+    fn drop(&mut self) {
+        // While `ending` runs, the child has closed its output and is waited for; `kill_on_drop` ends it.
+        let Some(mut running) = self.running.take() else { return };
+        let Some(group) = running.child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw) else { return };
+        signal_group(group, Signal::SIGTERM);
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        runtime.spawn(async move {
+            if tokio::time::timeout(TERM_GRACE, running.child.wait()).await.is_err() {
+                signal_group(group, Signal::SIGKILL);
+                if let Err(error) = running.child.wait().await {
+                    tracing::debug!(%error, "cannot wait for a child that was killed");
+                }
+            }
+        });
+    }
+}
+
+fn signal_group(group: Pid, signal: Signal) {
+    if let Err(error) = killpg(group, signal) {
+        tracing::debug!(%error, "cannot signal a child; it may have ended already");
+    }
+}
+
+/// Reads `stderr` to its end and keeps the scrubbed tail.
+async fn drain(mut stderr: ChildStderr, scrubber: Scrubber) -> String {
+    let mut tail: Vec<u8> = Vec::new();
+    let mut buffer = vec![0; 4096];
+    let mut cut = false;
+    while let Ok(count @ 1..) = stderr.read(&mut buffer).await {
+        tail.extend_from_slice(&buffer[..count]);
+        if tail.len() > 2 * STDERR_TAIL_BYTES {
+            tail.drain(..tail.len() - STDERR_TAIL_BYTES);
+            cut = true;
+        }
+    }
+    let mut start = tail.len().saturating_sub(STDERR_TAIL_BYTES);
+    if cut || start > 0 {
+        // A cut may lie inside a secret, whose rest would not be recognised: drop the first, partial line.
+        start += tail[start..].iter().position(|byte| *byte == b'\n').map_or(tail.len() - start, |newline| newline + 1);
+    }
+    scrubber.scrub(String::from_utf8_lossy(&tail[start..]).trim()).into_owned()
+}
+
+/// Fails silently where the user's pipe quota is used up: a smaller pipe is only slower.
+fn widen_pipe(stdout: &ChildStdout) {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = nix::fcntl::fcntl(stdout, nix::fcntl::FcntlArg::F_SETPIPE_SZ(PIPE_BYTES)) {
+        tracing::debug!(%error, "cannot widen the pipe of a child");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[allow(unsafe_code, reason = "PR_SET_PDEATHSIG can only be set between fork and exec")]
+fn dies_with_its_parent(command: &mut Command) {
+    let parent = nix::unistd::getpid();
+    // SAFETY: the closure runs in the child between fork and exec and makes two system calls that are
+    // async-signal-safe; it allocates nothing and touches no memory that is shared with the parent.
+    unsafe {
+        command.pre_exec(move || {
+            nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
+            // The parent may have died before the line above took effect.
+            if nix::unistd::getppid() != parent { Err(io::Error::from_raw_os_error(nix::libc::ESRCH)) } else { Ok(()) }
+        });
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn dies_with_its_parent(_: &mut Command) {}

@@ -1,0 +1,346 @@
+//! From a [`Conninfo`] to a session whose settings nobody else decides.
+
+mod attempt;
+mod error;
+mod options;
+
+use std::net::IpAddr;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use tokio::net::lookup_host;
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+use tokio_postgres::{Client, SimpleQueryMessage};
+
+use crate::postgres::conninfo::{Conninfo, Endpoint, Place, TargetSessionAttrs};
+
+use attempt::{GOODBYE_LIMIT, Opened, login, place};
+use options::version_number;
+
+pub use error::{ConnectError, describe, is_passing};
+pub use options::safe_options;
+
+/// A name with more addresses than this is a mistake; the others are not tried.
+const MAX_ADDRESSES: usize = 16;
+
+/// A server gives a slot free a moment after the goodbye, which matters to a role with
+/// `CONNECTION LIMIT 1`: so many more attempts, so far apart.
+const SLOT_ATTEMPTS: u32 = 5;
+const SLOT_PAUSE: Duration = Duration::from_millis(200);
+
+/// What decides whether a server will do, and whether our startup options arrived.
+const INSPECTION: &str = "SELECT pg_catalog.pg_is_in_recovery(), \
+    pg_catalog.current_setting('transaction_read_only'), \
+    pg_catalog.current_setting('statement_timeout')";
+
+/// An open connection to one server.
+///
+/// Its timeouts are off, whatever the role's own settings say, and its `search_path` is empty:
+/// names in statements must be qualified. When it is dropped, the socket closes at once, and the
+/// server ends a statement still running within two seconds (14 and later).
+pub struct Session {
+    client: Client,
+    endpoint: Endpoint,
+    server_version_num: u32,
+    child_options: String,
+    ended_by: Arc<OnceLock<String>>,
+    traffic: TrafficTask,
+}
+
+/// Carries the traffic until it is dropped.
+struct TrafficTask(JoinHandle<()>);
+
+impl Drop for TrafficTask {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Session {
+    /// The driver's client, for statements.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The client for what needs it exclusively: transactions.
+    pub fn client_mut(&mut self) -> &mut Client {
+        &mut self.client
+    }
+
+    /// The host that let us in, and what child processes need to reach the same one.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// The server's version as PostgreSQL numbers it, such as 150018 for 15.18.
+    pub fn server_version_num(&self) -> u32 {
+        self.server_version_num
+    }
+
+    /// The `PGOPTIONS` that give a child process the same settings; see [`safe_options`].
+    pub fn child_options(&self) -> &str {
+        &self.child_options
+    }
+
+    /// Why the connection broke, if it did; statements only say that it is closed.
+    pub fn broken_by(&self) -> Option<&str> {
+        self.ended_by.get().map(String::as_str)
+    }
+
+    /// Says goodbye and waits until the socket is closed, at most a second; dropping is enough
+    /// wherever nothing depends on the server having noticed.
+    pub async fn close(self) {
+        let Self {
+            client,
+            mut traffic,
+            ..
+        } = self;
+        drop(client);
+        if timeout(GOODBYE_LIMIT, &mut traffic.0).await.is_err() {
+            tracing::debug!("server did not take leave in time");
+        }
+    }
+
+    fn start(endpoint: Endpoint, opened: Opened, version: u32, child_options: String) -> Self {
+        let ended_by = Arc::new(OnceLock::new());
+        let reason = Arc::clone(&ended_by);
+        let traffic = opened.traffic;
+        let task = tokio::spawn(async move {
+            if let Err(error) = traffic.await {
+                let error = reason.get_or_init(|| describe(&error));
+                tracing::debug!(%error, "connection to PostgreSQL broke");
+            }
+        });
+        Self {
+            client: opened.client,
+            endpoint,
+            server_version_num: version,
+            child_options,
+            ended_by,
+            traffic: TrafficTask(task),
+        }
+    }
+
+    /// Checks that the server is of the wanted kind, and that our settings are in force.
+    async fn inspect(&self, wanted: TargetSessionAttrs) -> Result<(), ConnectError> {
+        let seconds = self.endpoint.connect_timeout_seconds();
+        let place = place(&self.endpoint);
+        let query = self.client.simple_query(INSPECTION);
+        let messages = match timeout(Duration::from_secs(seconds.into()), query).await {
+            Err(_) => return Err(ConnectError::TimedOut { place, seconds }),
+            Ok(Err(error)) => {
+                return Err(ConnectError::new(&place, self.endpoint.password(), &error));
+            }
+            Ok(Ok(messages)) => messages,
+        };
+        let row = messages.iter().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => Some((row.get(0)?, row.get(1)?, row.get(2)?)),
+            _ => None,
+        });
+        let Some((recovers, read_only, statement_timeout)) = row else {
+            let reason = "no row for a SELECT without FROM".to_owned();
+            return Err(ConnectError::NotPostgres { place, reason });
+        };
+        if statement_timeout != "0" {
+            let message = "the startup options of the session were dropped on the way".to_owned();
+            return Err(ConnectError::Pooler { place, message });
+        }
+        if !suits(wanted, recovers == "t", read_only == "on") {
+            return Err(ConnectError::WrongKind {
+                place,
+                wanted: wanted.as_str(),
+            });
+        }
+        Ok(())
+    }
+}
+
+/// libpq's meaning of the words, for one server.
+fn suits(wanted: TargetSessionAttrs, recovers: bool, read_only: bool) -> bool {
+    match wanted {
+        TargetSessionAttrs::Any | TargetSessionAttrs::PreferStandby => true,
+        TargetSessionAttrs::ReadWrite => !recovers && !read_only,
+        TargetSessionAttrs::ReadOnly => recovers || read_only,
+        TargetSessionAttrs::Primary => !recovers,
+        TargetSessionAttrs::Standby => recovers,
+    }
+}
+
+impl Conninfo {
+    /// Opens a session at the first host that answers, lets us in and is of the wanted kind.
+    ///
+    /// Each address may take `connect_timeout` for each step (look-up, login, inspection). A login
+    /// that is refused as such ends the search, as in libpq. Servers from 14 on are logged in to
+    /// twice: only the first login tells which settings the second may name.
+    ///
+    /// # Errors
+    /// The only host's failure, or one [`ConnectError::Every`] with all of them.
+    pub async fn connect(&self) -> Result<Session, ConnectError> {
+        let endpoints = self.endpoints().map_err(ConnectError::Settings)?;
+        let rounds: &[TargetSessionAttrs] = match self.target_session_attrs() {
+            TargetSessionAttrs::PreferStandby => {
+                &[TargetSessionAttrs::Standby, TargetSessionAttrs::Any]
+            }
+            wanted => &[wanted],
+        };
+        let mut failures = Vec::new();
+        for wanted in rounds {
+            failures.clear();
+            for endpoint in &endpoints {
+                match connect_host(endpoint, self.options(), *wanted).await {
+                    Ok(session) => return Ok(session),
+                    Err(error) => failures.push(error),
+                }
+                if failures
+                    .last()
+                    .is_some_and(ConnectError::concerns_every_host)
+                {
+                    break;
+                }
+            }
+        }
+        match failures.pop() {
+            Some(only) if failures.is_empty() => Err(only),
+            last => {
+                failures.extend(last);
+                Err(ConnectError::Every(failures))
+            }
+        }
+    }
+}
+
+/// Tries the addresses of one host in the resolver's order; the last failure is reported.
+async fn connect_host(
+    endpoint: &Endpoint,
+    user_options: &str,
+    wanted: TargetSessionAttrs,
+) -> Result<Session, ConnectError> {
+    let mut last_error = None;
+    for address in addresses(endpoint).await? {
+        match connect_address(endpoint, address, user_options, wanted).await {
+            Ok(session) => return Ok(session),
+            Err(error) => {
+                tracing::debug!(%error, "address does not let us in");
+                let stop = error.concerns_every_host();
+                last_error = Some(error);
+                if stop {
+                    break;
+                }
+            }
+        }
+    }
+    Err(last_error.unwrap_or_else(|| ConnectError::Resolve {
+        place: place(endpoint),
+        reason: "the name has no address".to_owned(),
+    }))
+}
+
+/// `None` stands for the endpoint's socket.
+async fn addresses(endpoint: &Endpoint) -> Result<Vec<Option<IpAddr>>, ConnectError> {
+    let host = endpoint.host();
+    let name = match (host.place(), host.address()) {
+        (Place::Unix(_), _) => return Ok(vec![None]),
+        (Place::Tcp(_), Some(address)) => return Ok(vec![Some(address)]),
+        (Place::Tcp(name), None) => name.as_str(),
+    };
+    let seconds = endpoint.connect_timeout_seconds();
+    let place = place(endpoint);
+    let look_up = lookup_host((name, host.port()));
+    let found = match timeout(Duration::from_secs(seconds.into()), look_up).await {
+        Err(_) => return Err(ConnectError::TimedOut { place, seconds }),
+        Ok(Err(error)) => {
+            return Err(ConnectError::Resolve {
+                place,
+                reason: error.to_string(),
+            });
+        }
+        Ok(Ok(found)) => found,
+    };
+    Ok(found
+        .map(|address| Some(address.ip()))
+        .take(MAX_ADDRESSES)
+        .collect())
+}
+
+async fn connect_address(
+    endpoint: &Endpoint,
+    address: Option<IpAddr>,
+    user_options: &str,
+    wanted: TargetSessionAttrs,
+) -> Result<Session, ConnectError> {
+    let common = safe_options(0, user_options);
+    let mut opened = login(endpoint, address, &common).await?;
+    let version = opened.server_version.as_deref().and_then(version_number);
+    let Some(version) = version else {
+        let reason = "the server does not tell its version".to_owned();
+        return Err(ConnectError::NotPostgres {
+            place: place(endpoint),
+            reason,
+        });
+    };
+    let options = safe_options(version, user_options);
+    if options != common {
+        opened.close().await;
+        opened = login_again(endpoint, address, &options).await?;
+    }
+    let session = Session::start(endpoint.clone(), opened, version, options);
+    session.inspect(wanted).await?;
+    Ok(session)
+}
+
+/// Logs in where our own former session may still hold the only slot.
+async fn login_again(
+    endpoint: &Endpoint,
+    address: Option<IpAddr>,
+    options: &str,
+) -> Result<Opened, ConnectError> {
+    for _ in 1..SLOT_ATTEMPTS {
+        match login(endpoint, address, options).await {
+            Err(error) if error.is_too_many_connections() => sleep(SLOT_PAUSE).await,
+            result => return result,
+        }
+    }
+    login(endpoint, address, options).await
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(word: &str, suitable: [bool; 3]) {
+        let wanted = TargetSessionAttrs::parse(word).unwrap();
+        let primary = suits(wanted, false, false);
+        let primary_read_only = suits(wanted, false, true);
+        let standby = suits(wanted, true, true);
+        assert_eq!([primary, primary_read_only, standby], suitable, "{word}");
+    }
+
+    #[test]
+    fn which_servers_will_do() {
+        check("any", [true, true, true]);
+        check("read-write", [true, false, false]);
+        check("read-only", [false, true, true]);
+        check("primary", [true, true, false]);
+        check("standby", [false, false, true]);
+        check("prefer-standby", [true, true, true]);
+    }
+
+    #[tokio::test]
+    async fn a_silent_server_is_given_up_after_the_timeout() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let url = format!("postgres://u:swordfish@127.0.0.1:{port}/app?connect_timeout=2");
+        let error = Conninfo::parse(&crate::secret::Secret::new(url))
+            .unwrap()
+            .connect()
+            .await;
+        let error = error.err().unwrap();
+        assert!(error.is_passing());
+        let expected =
+            format!("connect to database \"app\" at 127.0.0.1:{port}: no answer within 2 seconds");
+        assert!(error.to_string().starts_with(&expected), "{error}");
+    }
+}

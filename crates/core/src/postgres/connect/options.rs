@@ -1,0 +1,89 @@
+//! Session settings that no role's or database's own settings can undo.
+
+/// `ALTER ROLE backup SET statement_timeout = '1min'` is good advice for applications and the end
+/// of every large dump. What the client asks for at startup ranks above it.
+const ALWAYS: &str = "-c statement_timeout=0 -c lock_timeout=0 \
+    -c idle_in_transaction_session_timeout=0 -c search_path=";
+
+/// Unknown to older servers, which would refuse the connection. The check interval, in
+/// milliseconds, lets a server notice within two seconds that we are gone.
+const SINCE_14: &str = "-c idle_session_timeout=0 -c client_connection_check_interval=2000";
+
+/// As above, for 17.
+const SINCE_17: &str = "-c transaction_timeout=0";
+
+/// The startup options (`PGOPTIONS`) for a server of this version: the user's own, then ours, which
+/// win because the last one of a kind does.
+///
+/// `server_version_num` is PostgreSQL's number, such as 150018; with 0 the options are those that
+/// every supported server takes.
+pub fn safe_options(server_version_num: u32, user_options: &str) -> String {
+    let mut options = vec![user_options.trim(), ALWAYS];
+    if server_version_num >= 140_000 {
+        options.push(SINCE_14);
+    }
+    if server_version_num >= 170_000 {
+        options.push(SINCE_17);
+    }
+    options.retain(|option| !option.is_empty());
+    options.join(" ")
+}
+
+/// Turns `server_version`, such as `15.18 (Debian 15.18-0+deb12u1)` or `17beta1`, into the number
+/// that `server_version_num` would show; `None` if it does not begin with a version.
+pub(super) fn version_number(server_version: &str) -> Option<u32> {
+    let number = |text: &str| -> Option<u32> {
+        let digits = text
+            .find(|next: char| !next.is_ascii_digit())
+            .unwrap_or(text.len());
+        text[..digits].parse().ok().filter(|number| *number < 1000)
+    };
+    let mut parts = server_version.trim().split('.');
+    let major = number(parts.next()?)?;
+    let second = parts.next().and_then(number).unwrap_or(0);
+    if major >= 10 {
+        return Some(major * 10_000 + second);
+    }
+    // Before 10, the first two numbers were the major version.
+    let third = parts.next().and_then(number).unwrap_or(0);
+    Some(major * 10_000 + second * 100 + third)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(server_version: &str, expected: Option<u32>) {
+        assert_eq!(version_number(server_version), expected, "{server_version}");
+    }
+
+    #[test]
+    fn server_versions() {
+        check("15.18 (Debian 15.18-0+deb12u1)", Some(150_018));
+        check("18.1", Some(180_001));
+        check("17beta1", Some(170_000));
+        check("16devel", Some(160_000));
+        check("9.6.24", Some(90_624));
+        check("", None);
+        check("unknown", None);
+        check("99999999999.1", None);
+    }
+
+    #[test]
+    fn explicit_settings_come_last_and_suit_the_version() {
+        let for_version = |version| safe_options(version, " -c work_mem=64MB -c lock_timeout=1 ");
+        let common = "-c work_mem=64MB -c lock_timeout=1 -c statement_timeout=0 -c lock_timeout=0 \
+            -c idle_in_transaction_session_timeout=0 -c search_path=";
+        let since_14 = "-c idle_session_timeout=0 -c client_connection_check_interval=2000";
+        assert_eq!(for_version(0), common);
+        assert_eq!(for_version(130_020), common);
+        assert_eq!(for_version(140_000), format!("{common} {since_14}"));
+        assert_eq!(
+            for_version(170_000),
+            format!("{common} {since_14} -c transaction_timeout=0")
+        );
+        assert!(safe_options(0, "").starts_with("-c statement_timeout=0"));
+    }
+}

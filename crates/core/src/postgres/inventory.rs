@@ -1,0 +1,213 @@
+//! What is in a database: the same questions for a source, in the dump's snapshot, and later for
+//! what was restored from it.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use tokio_postgres::error::SqlState;
+
+use super::connect::Session;
+use crate::catalog::{Extension, Inventory, ObjectCounts, Sequence, Table};
+
+/// Which part of the fingerprint to take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fingerprint {
+    /// Objects and exact row counts, the counting bounded in time.
+    Counts {
+        /// Tables that are not reached in this time stay uncounted.
+        budget: Duration,
+    },
+    /// Objects only.
+    Off,
+}
+
+/// Leaves system schemas and extension members out: `$1` is a catalog, `$2` its alias and key, `$3` the
+/// column that names the schema.
+fn user_objects(catalog: &str, alias: &str, schema: &str, condition: &str) -> String {
+    format!(
+        "SELECT count(*) FROM {catalog} {alias} JOIN pg_namespace n ON n.oid = {alias}.{schema}
+          WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND {condition}
+            AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = '{catalog}'::regclass AND e.objid = {alias}.oid
+                               AND e.deptype = 'e')"
+    )
+}
+
+/// As [`user_objects`], for what belongs to a relation.
+fn of_user_relations(catalog: &str, alias: &str, relation: &str, condition: &str) -> String {
+    format!(
+        "SELECT count(*) FROM {catalog} {alias} JOIN pg_class r ON r.oid = {alias}.{relation}
+           JOIN pg_namespace n ON n.oid = r.relnamespace
+          WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND r.relpersistence <> 't' AND {condition}
+            AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = 'pg_class'::regclass AND e.objid = r.oid
+                               AND e.deptype = 'e')"
+    )
+}
+
+/// Objects without a schema; the oid bound is where the objects of users begin (`FirstNormalObjectId`).
+fn without_schema(catalog: &str) -> String {
+    format!(
+        "SELECT count(*) FROM {catalog} o WHERE o.oid >= 16384
+            AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = '{catalog}'::regclass AND e.objid = o.oid
+                               AND e.deptype = 'e')"
+    )
+}
+
+fn count_questions() -> Vec<(&'static str, String)> {
+    let relations = |kinds: &str| user_objects("pg_class", "c", "relnamespace", &format!("c.relkind IN ({kinds}) AND c.relpersistence <> 't'"));
+    let functions = |kinds: &str| user_objects("pg_proc", "p", "pronamespace", &format!("p.prokind IN ({kinds})"));
+    let standalone_types = "(t.typtype IN ('d', 'e', 'r', 'm') OR t.typtype = 'b' AND t.typelem = 0
+        OR t.typtype = 'c' AND EXISTS (SELECT FROM pg_class k WHERE k.oid = t.typrelid AND k.relkind = 'c'))";
+    vec![
+        ("schemas", "SELECT count(*) FROM pg_namespace o WHERE o.nspname !~ '^pg_' AND o.nspname <> 'information_schema'
+            AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = 'pg_namespace'::regclass AND e.objid = o.oid AND e.deptype = 'e')".to_owned()),
+        ("tables", relations("'r', 'p'")),
+        ("partitioned_tables", relations("'p'")),
+        ("foreign_tables", relations("'f'")),
+        ("views", relations("'v'")),
+        ("materialized_views", relations("'m'")),
+        ("sequences", relations("'S'")),
+        ("indexes", relations("'i', 'I'")),
+        ("columns", of_user_relations("pg_attribute", "a", "attrelid", "a.attnum > 0 AND NOT a.attisdropped AND r.relkind IN ('r', 'p', 'f', 'v', 'm', 'c')")),
+        ("constraints", of_user_relations("pg_constraint", "k", "conrelid", "true")),
+        ("triggers", of_user_relations("pg_trigger", "t", "tgrelid", "NOT t.tgisinternal")),
+        ("rules", of_user_relations("pg_rewrite", "w", "ev_class", "w.rulename <> '_RETURN'")),
+        ("policies", of_user_relations("pg_policy", "p", "polrelid", "true")),
+        ("statistics", user_objects("pg_statistic_ext", "s", "stxnamespace", "true")),
+        ("functions", functions("'f', 'w'")),
+        ("procedures", functions("'p'")),
+        ("aggregates", functions("'a'")),
+        ("types", user_objects("pg_type", "t", "typnamespace", standalone_types)),
+        ("collations", user_objects("pg_collation", "c", "collnamespace", "true")),
+        ("operators", user_objects("pg_operator", "o", "oprnamespace", "true")),
+        ("operator_classes", user_objects("pg_opclass", "o", "opcnamespace", "true")),
+        ("text_search_configurations", user_objects("pg_ts_config", "t", "cfgnamespace", "true")),
+        ("casts", without_schema("pg_cast")),
+        ("event_triggers", without_schema("pg_event_trigger")),
+        ("publications", without_schema("pg_publication")),
+        ("foreign_servers", without_schema("pg_foreign_server")),
+        ("extensions", "SELECT count(*) FROM pg_extension".to_owned()),
+        ("large_objects", "SELECT count(*) FROM pg_largeobject_metadata".to_owned()),
+        ("comments", "SELECT count(*) FROM pg_description d WHERE d.objoid >= 16384
+            AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = d.classoid AND e.objid = d.objoid AND e.deptype = 'e')".to_owned()),
+        ("subscriptions", "SELECT count(subname) FROM pg_subscription
+            WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())".to_owned()),
+    ]
+}
+
+const USER_RELATIONS: &str = "
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+   WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND c.relpersistence <> 't'
+     AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e')";
+
+const ROLES: &str = "
+    WITH owned AS (
+        SELECT relnamespace AS schema, relowner AS owner, relacl AS acl FROM pg_class
+        UNION ALL SELECT pronamespace, proowner, proacl FROM pg_proc
+        UNION ALL SELECT typnamespace, typowner, typacl FROM pg_type
+        UNION ALL SELECT oid, nspowner, nspacl FROM pg_namespace),
+    named AS (
+        SELECT o.owner, o.acl FROM owned o JOIN pg_namespace n ON n.oid = o.schema
+         WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+        UNION ALL SELECT lomowner, lomacl FROM pg_largeobject_metadata)
+    SELECT DISTINCT r.rolname::text FROM pg_roles r
+      JOIN (SELECT owner AS oid FROM named UNION SELECT a.grantee FROM named, aclexplode(named.acl) a) used ON used.oid = r.oid
+     WHERE r.rolname !~ '^pg_' ORDER BY 1";
+
+/// Takes the inventory in the transaction that `session` is in.
+///
+/// # Errors
+/// What the server says. A table whose lock or count does not come in time is no error: it stays
+/// uncounted and says why.
+pub async fn take_inventory(session: &Session, fingerprint: Fingerprint) -> anyhow::Result<Inventory> {
+    Ok(Inventory {
+        objects: count_objects(session).await.context("count objects")?,
+        sequences: read_sequences(session).await.context("read sequences")?,
+        extensions: read_extensions(session).await.context("read extensions")?,
+        roles: read_roles(session).await.context("read roles")?,
+        tables: count_rows(session, fingerprint).await.context("count rows")?,
+    })
+}
+
+async fn count_objects(session: &Session) -> anyhow::Result<ObjectCounts> {
+    let questions = count_questions();
+    let columns: Vec<String> = questions.iter().map(|(_, sql)| format!("({sql})")).collect();
+    let row = session.client().query_one(&format!("SELECT {}", columns.join(", ")), &[]).await?;
+    let mut counts = ObjectCounts::new();
+    for (index, (kind, _)) in questions.iter().enumerate() {
+        let count = u64::try_from(row.try_get::<_, i64>(index)?).unwrap_or(0);
+        if count > 0 {
+            counts.insert((*kind).to_owned(), count);
+        }
+    }
+    Ok(counts)
+}
+
+async fn read_sequences(session: &Session) -> anyhow::Result<Vec<Sequence>> {
+    let sql = format!(
+        "SELECT n.nspname::text, c.relname::text,
+                CASE WHEN has_sequence_privilege(c.oid, 'SELECT, USAGE') THEN pg_sequence_last_value(c.oid) END
+         {USER_RELATIONS} AND c.relkind = 'S' ORDER BY 1, 2"
+    );
+    let rows = session.client().query(&sql, &[]).await?;
+    let sequence = |row: &tokio_postgres::Row| {
+        Ok(Sequence { schema: row.try_get(0)?, name: row.try_get(1)?, last_value: row.try_get(2)? })
+    };
+    rows.iter().map(sequence).collect()
+}
+
+async fn read_extensions(session: &Session) -> anyhow::Result<Vec<Extension>> {
+    let rows = session.client().query("SELECT extname::text, extversion FROM pg_extension ORDER BY 1", &[]).await?;
+    rows.iter().map(|row| Ok(Extension { name: row.try_get(0)?, version: row.try_get(1)? })).collect()
+}
+
+async fn read_roles(session: &Session) -> anyhow::Result<Vec<String>> {
+    let rows = session.client().query(ROLES, &[]).await?;
+    rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+}
+
+/// Counts the rows of each table that holds rows of its own, the small ones first, so that a budget
+/// that runs out leaves as few of them uncounted as possible.
+async fn count_rows(session: &Session, fingerprint: Fingerprint) -> anyhow::Result<Vec<Table>> {
+    let sql = format!(
+        "SELECT n.nspname::text, c.relname::text, format('%I.%I', n.nspname, c.relname),
+                c.relpersistence = 'u' AND pg_is_in_recovery()
+         {USER_RELATIONS} AND c.relkind = 'r' ORDER BY c.relpages, 1, 2"
+    );
+    let rows = session.client().query(&sql, &[]).await?;
+    let started = Instant::now();
+    let mut tables = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let left = match fingerprint {
+            Fingerprint::Counts { budget } => Some(budget.saturating_sub(started.elapsed())),
+            Fingerprint::Off => None,
+        };
+        let (rows, not_counted) = match left {
+            None => (None, Some("off")),
+            _ if row.try_get(3)? => (None, Some("unlogged on a standby")),
+            Some(left) if left < Duration::from_millis(1) => (None, Some("time budget")),
+            Some(left) => count_table(session, row.try_get(2)?, left).await?,
+        };
+        let not_counted = not_counted.map(str::to_owned);
+        tables.push(Table { schema: row.try_get(0)?, name: row.try_get(1)?, rows, not_counted });
+    }
+    tables.sort_by(|a, b| (&a.schema, &a.name).cmp(&(&b.schema, &b.name)));
+    Ok(tables)
+}
+
+type Count = (Option<u64>, Option<&'static str>);
+
+/// Counts one table inside a savepoint, so that a timeout does not end the snapshot's transaction.
+async fn count_table(session: &Session, quoted_name: &str, left: Duration) -> anyhow::Result<Count> {
+    let client = session.client();
+    let begin = format!("SAVEPOINT count_rows; SET LOCAL statement_timeout = {}", left.as_millis());
+    client.batch_execute(&begin).await?;
+    let counted = client.query_one(&format!("SELECT count(*) FROM ONLY {quoted_name}"), &[]).await;
+    client.batch_execute("ROLLBACK TO count_rows; RELEASE count_rows").await?;
+    match counted {
+        Ok(row) => Ok((u64::try_from(row.try_get::<_, i64>(0)?).ok(), None)),
+        Err(error) if error.code() == Some(&SqlState::QUERY_CANCELED) => Ok((None, Some("time budget"))),
+        Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => Ok((None, Some("lock timeout"))),
+        Err(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => Ok((None, Some("no privilege"))),
+        Err(error) => Err(anyhow::Error::from(error).context(format!("count rows of {quoted_name}"))),
+    }
+}

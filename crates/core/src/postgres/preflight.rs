@@ -1,0 +1,139 @@
+//! What stands in the way of a complete dump, and what a dump will not contain; asked before a
+//! byte is written.
+
+use anyhow::Context;
+
+use super::connect::Session;
+
+/// Names shown of each finding; the rest is counted.
+const NAMES_SHOWN: usize = 5;
+
+/// What was found before a dump.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Preflight {
+    /// `pg_dump` would fail on these, or leave rows out.
+    pub blockers: Vec<String>,
+    /// The dump is complete, and these are still not in it or need care at a restore.
+    pub notes: Vec<String>,
+}
+
+/// One question: SQL that returns names, and the sentence around them.
+struct Question {
+    sql: &'static str,
+    sentence: fn(&str) -> String,
+}
+
+/// Relations that `pg_dump` reads: not of the system, not made by an extension, not temporary.
+macro_rules! dumped_relations {
+    ($kinds:literal, $condition:literal) => {
+        concat!(
+            "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+              WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND c.relpersistence <> 't'
+                AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid
+                                   AND e.deptype = 'e')
+                AND c.relkind IN (", $kinds, ") AND ", $condition, " ORDER BY 1"
+        )
+    };
+}
+
+const BLOCKERS: [Question; 5] = [
+    Question {
+        sql: "SELECT quote_ident(n.nspname) FROM pg_namespace n
+               WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND NOT has_schema_privilege(n.oid, 'USAGE')
+                 AND EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = n.oid) ORDER BY 1",
+        sentence: |names| format!("the role may not use schema {names}; grant USAGE on it, or membership in pg_read_all_data"),
+    },
+    Question {
+        sql: dumped_relations!("'r', 'p'", "NOT has_table_privilege(c.oid, 'SELECT')"),
+        sentence: |names| format!("the role may not read table {names}; grant SELECT on it, or membership in pg_read_all_data"),
+    },
+    Question {
+        sql: dumped_relations!("'S'", "NOT has_sequence_privilege(c.oid, 'SELECT')"),
+        sentence: |names| format!("the role may not read sequence {names}; grant SELECT on it, or membership in pg_read_all_data"),
+    },
+    Question {
+        sql: dumped_relations!("'r', 'p'", "c.relrowsecurity AND row_security_active(c.oid)"),
+        sentence: |names| format!(
+            "row security hides rows of table {names} from the role; give the role BYPASSRLS, or dump as the table's owner"
+        ),
+    },
+    Question {
+        sql: "SELECT m.oid::text FROM pg_largeobject_metadata m
+               WHERE NOT pg_has_role(m.lomowner, 'USAGE')
+                 AND NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)
+                 AND current_setting('lo_compat_privileges') = 'off'
+                 AND NOT EXISTS (SELECT FROM aclexplode(m.lomacl) a WHERE a.privilege_type = 'SELECT'
+                                    AND (a.grantee = 0 OR pg_has_role(a.grantee, 'USAGE')))
+               ORDER BY m.oid",
+        sentence: |names| format!(
+            "the role may not read large object {names}; grant SELECT ON LARGE OBJECT, or dump as their owner: pg_read_all_data does not cover large objects"
+        ),
+    },
+];
+
+const NOTES: [Question; 8] = [
+    Question {
+        sql: "SELECT quote_ident(datname) FROM pg_database
+               WHERE datname <> current_database() AND NOT datistemplate AND datname <> 'postgres' AND datallowconn ORDER BY 1",
+        sentence: |names| format!("other databases of this cluster are not in this dump: {names}"),
+    },
+    Question {
+        sql: dumped_relations!("'r'", "c.relpersistence = 'u' AND pg_is_in_recovery()"),
+        sentence: |names| format!("unlogged tables are empty on a standby, so their rows are not in the dump: {names}"),
+    },
+    Question {
+        sql: dumped_relations!("'f'", "true"),
+        sentence: |names| format!("rows of foreign tables stay on their own server: {names}"),
+    },
+    Question {
+        sql: "SELECT format('%I %s', extname, extversion) FROM pg_extension
+               WHERE extname IN ('timescaledb', 'pg_cron', 'pgsodium', 'vault', 'pg_partman', 'postgis', 'citus', 'pgmq') ORDER BY 1",
+        sentence: |names| format!("extensions that need the same version, and care of their own, at a restore: {names}"),
+    },
+    Question {
+        sql: "SELECT DISTINCT split_part(setting, '=', 1) FROM pg_db_role_setting s, unnest(s.setconfig) setting
+               WHERE s.setrole = 0 AND s.setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database()) ORDER BY 1",
+        sentence: |names| format!("settings of ALTER DATABASE ... SET come back only with pg_restore --create: {names}"),
+    },
+    Question {
+        sql: "SELECT quote_ident(subname) FROM pg_subscription
+               WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database()) ORDER BY 1",
+        sentence: |names| format!("subscriptions are restored disabled, and the dump may hold their connection strings: {names}"),
+    },
+    Question {
+        sql: "SELECT quote_ident(srvname) FROM pg_foreign_server ORDER BY 1",
+        sentence: |names| format!("the dump may hold passwords of the user mappings of foreign servers: {names}"),
+    },
+    Question {
+        sql: "SELECT 'database' WHERE NOT EXISTS (
+                SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                 WHERE c.relkind IN ('r', 'p') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema')",
+        sentence: |_| "the database has no table at all; is it the right one?".to_owned(),
+    },
+];
+
+/// Asks every question of the session's database. The notes end with what no dump of one database holds.
+///
+/// # Errors
+/// What the server says.
+pub async fn preflight(session: &Session) -> anyhow::Result<Preflight> {
+    let mut found = Preflight::default();
+    for (questions, answers) in [(&BLOCKERS[..], &mut found.blockers), (&NOTES[..], &mut found.notes)] {
+        for question in questions {
+            let rows = session.client().query(question.sql, &[]).await.context("look for what a dump would miss")?;
+            let names: Vec<String> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+            if !names.is_empty() {
+                answers.push((question.sentence)(&some_of(&names)));
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn some_of(names: &[String]) -> String {
+    let shown = names.iter().take(NAMES_SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(NAMES_SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}

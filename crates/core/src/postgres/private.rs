@@ -1,0 +1,106 @@
+//! A private folder for what children read their passwords from.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::{Flock, FlockArg};
+use rand::Rng;
+
+use crate::secret::Secret;
+
+const NAME_START: &str = "postgres-backup-private-";
+const LOCK_FILE: &str = "lock";
+
+/// A folder (0700) with files (0600) that is removed on drop, and by the next start of any process
+/// of this user after a death that left it behind: its lock file is held for as long as it is in use.
+pub(super) struct PrivateDir {
+    path: PathBuf,
+    _lock: Flock<File>,
+}
+
+impl PrivateDir {
+    /// Makes a folder below the system's folder for temporary files (`TMPDIR`).
+    ///
+    /// # Errors
+    /// Where it cannot be made.
+    pub(super) fn create() -> io::Result<Self> {
+        let path = std::env::temp_dir().join(format!("{NAME_START}{:016x}", rand::rng().random::<u64>()));
+        DirBuilder::new().mode(0o700).create(&path)?;
+        let lock = Flock::lock(create_file(&path.join(LOCK_FILE))?, FlockArg::LockExclusiveNonblock)
+            .map_err(|(_, error)| io::Error::from(error))?;
+        Ok(Self { path, _lock: lock })
+    }
+
+    /// The folder.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes a file that only this user can read.
+    ///
+    /// # Errors
+    /// Where the disk is full, for example.
+    pub(super) fn write(&self, name: &str, content: &Secret) -> io::Result<PathBuf> {
+        let path = self.path.join(name);
+        create_file(&path)?.write_all(content.expose().as_bytes())?;
+        Ok(path)
+    }
+}
+
+impl Drop for PrivateDir {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_dir_all(&self.path) {
+            tracing::warn!(%error, folder = %self.path.display(), "cannot remove a private folder; remove it by hand");
+        }
+    }
+}
+
+fn create_file(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+}
+
+/// Removes private folders of processes that died; returns how many.
+pub fn sweep_private_dirs() -> usize {
+    let Ok(entries) = fs::read_dir(std::env::temp_dir()) else { return 0 };
+    let ours = entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(NAME_START));
+    ours.filter(|entry| is_abandoned(&entry.path()) && fs::remove_dir_all(entry.path()).is_ok()).count()
+}
+
+fn is_abandoned(folder: &Path) -> bool {
+    let Ok(lock) = File::open(folder.join(LOCK_FILE)) else { return false };
+    Flock::lock(lock, FlockArg::LockExclusiveNonblock).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn the_folder_is_private_and_gone_afterwards_r069() {
+        let private = PrivateDir::create().unwrap();
+        let file = private.write("pgpass", &Secret::new("x".to_owned())).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(private.path()), mode(&file)), (0o700, 0o600));
+        sweep_private_dirs();
+        assert!(file.exists(), "a folder in use was swept");
+        let path = private.path().to_owned();
+        drop(private);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_folder_left_by_a_dead_process_is_swept_r069() {
+        let private = PrivateDir::create().unwrap();
+        let path = private.path().to_owned();
+        let PrivateDir { .. } = &private;
+        let left_behind = std::env::temp_dir().join(format!("{NAME_START}left-{}", std::process::id()));
+        fs::create_dir(&left_behind).unwrap();
+        fs::write(left_behind.join(LOCK_FILE), "").unwrap();
+        assert!(sweep_private_dirs() >= 1);
+        assert!(!left_behind.exists() && path.exists());
+    }
+}

@@ -1,0 +1,157 @@
+//! Which of the installed PostgreSQL client tools to use.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::process::Command;
+
+/// `pg_dump --version` takes milliseconds; one that does not answer is not usable.
+const VERSION_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Folders of one PostgreSQL installation each, as `parent`, start of the name, and what follows it.
+const LAYOUTS: [(&str, &str, &str); 6] = [
+    ("/usr/lib/postgresql", "", "bin"),             // Debian, Ubuntu: 17/bin
+    ("/usr/libexec", "postgresql", ""),             // Alpine: postgresql17
+    ("/usr", "pgsql-", "bin"),                      // PostgreSQL's own RPMs: pgsql-17/bin
+    ("/opt/homebrew/opt", "postgresql@", "bin"),    // Homebrew, Apple silicon
+    ("/usr/local/opt", "postgresql@", "bin"),       // Homebrew, Intel
+    ("/home/linuxbrew/.linuxbrew/opt", "postgresql@", "bin"),
+];
+
+/// One installation of the client tools.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientTools {
+    /// The folder that holds `pg_dump`.
+    pub folder: PathBuf,
+    /// Its major version.
+    pub major: u32,
+    /// What `pg_dump --version` prints.
+    pub version: String,
+}
+
+/// Why no installation fits.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ToolsError {
+    /// There is no `pg_dump` anywhere.
+    #[error("no pg_dump found; install {}, or set PG_BIN_DIR", packages(*.major))]
+    Missing {
+        /// The server's major version.
+        major: u32,
+    },
+    /// The server is newer than every `pg_dump`.
+    #[error("the server is PostgreSQL {server}, and the newest pg_dump here is {newest}, which refuses newer servers; install {}, or set PG_BIN_DIR", packages(*.server))]
+    TooOld {
+        /// The server's major version.
+        server: u32,
+        /// The newest installed version.
+        newest: u32,
+    },
+}
+
+fn packages(major: u32) -> String {
+    format!("postgresql-client-{major} (Debian), postgresql{major}-client (Alpine) or postgresql@{major} (Homebrew)")
+}
+
+impl ClientTools {
+    /// The installation with the lowest major version that is not older than the server's: `pg_dump`
+    /// refuses newer servers, and archives of the same major restore best.
+    ///
+    /// # Errors
+    /// Where none fits; the message says which package to install.
+    pub async fn find(bin_dir: Option<&OsStr>, server_major: u32) -> Result<Self, ToolsError> {
+        let mut found = Vec::new();
+        for folder in candidates(bin_dir) {
+            if let Some(tools) = Self::inspect(folder).await {
+                found.push(tools);
+            }
+        }
+        choose(found, server_major)
+    }
+
+    /// The path of a tool of this installation.
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    async fn inspect(folder: PathBuf) -> Option<Self> {
+        let mut command = Command::new(folder.join("pg_dump"));
+        command.arg("--version").env_clear().kill_on_drop(true);
+        let output = tokio::time::timeout(VERSION_TIMEOUT, command.output()).await.ok()?.ok()?;
+        let version = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        let major = parse_major(&version)?;
+        Some(Self { folder, major, version })
+    }
+}
+
+fn candidates(bin_dir: Option<&OsStr>) -> Vec<PathBuf> {
+    if let Some(bin_dir) = bin_dir {
+        return std::env::split_paths(bin_dir).collect();
+    }
+    let mut folders: Vec<PathBuf> = LAYOUTS.iter().flat_map(|(parent, start, rest)| installed(parent, start, rest)).collect();
+    folders.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
+    let mut seen = BTreeSet::new();
+    folders.retain(|folder| folder.join("pg_dump").is_file() && seen.insert(folder.clone()));
+    folders
+}
+
+fn installed(parent: &str, start: &str, rest: &str) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(parent) else { return Vec::new() };
+    let is_version = |name: &str| name.strip_prefix(start).is_some_and(|version| version.parse::<u32>().is_ok());
+    let named = entries.flatten().filter(|entry| entry.file_name().to_str().is_some_and(is_version));
+    named.map(|entry| join(&entry.path(), rest)).collect()
+}
+
+fn join(folder: &Path, rest: &str) -> PathBuf {
+    if rest.is_empty() { folder.to_owned() } else { folder.join(rest) }
+}
+
+/// `pg_dump (PostgreSQL) 17.2 (Debian 17.2-1)`, `... 18beta1`: the first number of the third word.
+fn parse_major(version: &str) -> Option<u32> {
+    let number = version.strip_prefix("pg_dump (PostgreSQL) ")?;
+    number[..number.find(|c: char| !c.is_ascii_digit()).unwrap_or(number.len())].parse().ok()
+}
+
+fn choose(mut found: Vec<ClientTools>, server_major: u32) -> Result<ClientTools, ToolsError> {
+    found.sort_by_key(|tools| tools.major); // Stable: of equal versions the first place searched wins.
+    let newest = found.last().map(|tools| tools.major);
+    match (found.into_iter().find(|tools| tools.major >= server_major), newest) {
+        (Some(tools), _) => Ok(tools),
+        (None, Some(newest)) => Err(ToolsError::TooOld { server: server_major, newest }),
+        (None, None) => Err(ToolsError::Missing { major: server_major }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(installed: &[u32], server: u32, expected: Result<u32, ToolsError>) {
+        let tools = |major: &u32| ClientTools { folder: PathBuf::new(), major: *major, version: String::new() };
+        assert_eq!(choose(installed.iter().map(tools).collect(), server).map(|tools| tools.major), expected);
+    }
+
+    #[test]
+    fn the_lowest_version_that_is_not_older_than_the_server_is_used_r005() {
+        check(&[18, 15, 17], 15, Ok(15));
+        check(&[18, 15, 17], 16, Ok(17));
+        check(&[13], 13, Ok(13));
+        check(&[15, 17], 18, Err(ToolsError::TooOld { server: 18, newest: 17 }));
+        check(&[], 16, Err(ToolsError::Missing { major: 16 }));
+    }
+
+    #[test]
+    fn versions_as_tools_print_them() {
+        for (text, major) in [
+            ("pg_dump (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)", Some(15)),
+            ("pg_dump (PostgreSQL) 18beta1", Some(18)),
+            ("pg_dump (PostgreSQL) 17", Some(17)),
+            ("pg_dump (EnterpriseDB) 17.1", None),
+            ("", None),
+        ] {
+            assert_eq!(parse_major(text), major, "{text}");
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Foreign text made safe to show: what children, servers and stores say may quote a secret.
+
+use std::borrow::Cow;
+use std::io::{self, Write};
+use std::sync::{Arc, LazyLock};
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use regex::Regex;
+use zeroize::Zeroizing;
+
+use crate::secret::Secret;
+
+const MASK: &str = "***";
+
+/// Secrets shorter than this are not searched for: masking every `abc` of a log would hide the log,
+/// and a password of three characters protects nothing.
+const SHORTEST_SECRET: usize = 4;
+
+/// Shapes that hold a secret whoever wrote them: the password of a URL, `password=...`, the
+/// parameters and headers of an AWS signature.
+static SHAPES: LazyLock<Vec<(Regex, &'static str)>> = LazyLock::new(|| {
+    let shape = |pattern| Regex::new(pattern).expect("the pattern is a constant and tested");
+    vec![
+        (shape(r"([A-Za-z][A-Za-z0-9+.-]*://[^\s:/@]*):[^\s]*@"), "$1:***@"),
+        (shape(r"(?i)(password|passwd|pwd|secret)(\s*[=:]\s*)('[^']*'|[^\s&,;'}]+)"), "$1$2***"),
+        (shape(r"(?i)(signature|x-amz-security-token|x-amz-credential|awsaccesskeyid)=[^\s&,;<]+"), "$1=***"),
+        (shape(r"(?i)<(AWSAccessKeyId|StringToSign|SignatureProvided|CanonicalRequest)>[^<]*"), "<$1>***"),
+    ]
+});
+
+/// Removes known secrets, and shapes that usually hold one, from text that others wrote.
+///
+/// Cloning is cheap; all clones share the list.
+#[derive(Clone, Default)]
+pub struct Scrubber {
+    known: Arc<[Zeroizing<String>]>,
+}
+
+impl Scrubber {
+    /// Knows each of `secrets` as it is and in its percent-encoded and JSON-escaped forms.
+    pub fn new<'secret>(secrets: impl IntoIterator<Item = &'secret Secret>) -> Self {
+        let mut known: Vec<Zeroizing<String>> = secrets
+            .into_iter()
+            .filter(|secret| secret.expose().len() >= SHORTEST_SECRET)
+            .flat_map(|secret| forms(secret.expose()))
+            .collect();
+        // The longest first, so that a secret that contains another one is masked as a whole.
+        known.sort_by_key(|text| std::cmp::Reverse(text.len()));
+        known.dedup();
+        Self { known: known.into() }
+    }
+
+    /// `text` with every known secret and every secret-bearing shape replaced by `***`.
+    pub fn scrub<'text>(&self, text: &'text str) -> Cow<'text, str> {
+        let mut clean = Cow::Borrowed(text);
+        for secret in self.known.iter() {
+            if clean.contains(secret.as_str()) {
+                clean = Cow::Owned(clean.replace(secret.as_str(), MASK));
+            }
+        }
+        for (shape, replacement) in SHAPES.iter() {
+            if shape.is_match(&clean) {
+                clean = Cow::Owned(shape.replace_all(&clean, *replacement).into_owned());
+            }
+        }
+        clean
+    }
+
+    /// A writer below a log formatter: every `write` of one whole record comes out scrubbed.
+    pub fn writer<W: Write>(&self, inner: W) -> ScrubbingWriter<W> {
+        ScrubbingWriter { inner, scrubber: self.clone() }
+    }
+}
+
+impl std::fmt::Debug for Scrubber {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "Scrubber({} texts)", self.known.len())
+    }
+}
+
+fn forms(secret: &str) -> [Zeroizing<String>; 3] {
+    let json = serde_json::to_string(secret).unwrap_or_default();
+    [
+        Zeroizing::new(secret.to_owned()),
+        Zeroizing::new(utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string()),
+        Zeroizing::new(json.trim_matches('"').to_owned()),
+    ]
+}
+
+/// See [`Scrubber::writer`].
+pub struct ScrubbingWriter<W> {
+    inner: W,
+    scrubber: Scrubber,
+}
+
+impl<W: Write> Write for ScrubbingWriter<W> {
+    fn write(&mut self, record: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(record);
+        self.inner.write_all(self.scrubber.scrub(&text).as_bytes())?;
+        Ok(record.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: &str) {
+        let scrubber = Scrubber::new([&Secret::new("pa/ss\"word".to_owned()), &Secret::new("abc".to_owned())]);
+        assert_eq!(scrubber.scrub(text), expected);
+    }
+
+    #[test]
+    fn known_secrets_go_in_every_form() {
+        check("it said pa/ss\"word twice: pa/ss\"word", "it said *** twice: ***");
+        check("?p=pa%2Fss%22word", "?p=***");
+        check(r#"{"p":"pa/ss\"word"}"#, r#"{"p":"***"}"#);
+    }
+
+    #[test]
+    fn secret_bearing_shapes_go_whoever_wrote_them() {
+        check("connect postgresql://user:hunter2@host/db", "connect postgresql://user:***@host/db");
+        check("connect postgresql://user:p@ss/w@host/db", "connect postgresql://user:***@host/db");
+        check("host=h password='a b' user=u", "host=h password=*** user=u");
+        check("X-Amz-Signature=abcdef&x=1", "X-Amz-Signature=***&x=1");
+        check("<AWSAccessKeyId>AKIA1</AWSAccessKeyId>", "<AWSAccessKeyId>***</AWSAccessKeyId>");
+    }
+
+    #[test]
+    fn harmless_text_is_left_alone() {
+        check("abc: relation \"users\" does not exist at http://host:80/x", "abc: relation \"users\" does not exist at http://host:80/x");
+    }
+}

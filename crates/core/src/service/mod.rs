@@ -1,0 +1,44 @@
+//! The shell of a daemon: exit codes, log, signals, HTTP.
+
+mod http;
+mod logging;
+
+pub use http::{bind, serve};
+pub use logging::{LogFormat, LogSettings, init_log};
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::stop::{Stop, Stopped};
+
+/// Exit codes, as docs/configuration.md lists them.
+pub mod exit {
+    /// Done; also a daemon that was asked to stop.
+    pub const OK: u8 = 0;
+    /// The run failed, or a check found what would make it fail.
+    pub const FAILED: u8 = 1;
+    /// Bad command line.
+    pub const USAGE: u8 = 2;
+    /// A signal ended a single run before it was done.
+    pub const STOPPED: u8 = 3;
+    /// Bad environment.
+    pub const CONFIG: u8 = 78;
+}
+
+/// Triggers `stop` at the first SIGTERM or SIGINT.
+///
+/// # Errors
+/// Where the process may not install signal handlers.
+pub fn stop_on_signals(stop: &Stop) -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let stop = stop.clone();
+    tokio::spawn(async move {
+        let name = tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+        };
+        tracing::info!(signal = name, "stopping");
+        stop.trigger(Stopped::Signal);
+    });
+    Ok(())
+}

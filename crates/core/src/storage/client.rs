@@ -1,0 +1,92 @@
+//! The SDK's client, set up once per run.
+
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_s3::config::retry::RetryConfig;
+use aws_sdk_s3::config::timeout::TimeoutConfig;
+use aws_sdk_s3::config::{
+    Credentials, RequestChecksumCalculation, ResponseChecksumValidation, SharedCredentialsProvider,
+    StalledStreamProtectionConfig,
+};
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+
+use super::{Prefix, RetryPolicy, Store};
+use crate::secret::Secret;
+
+/// Everything that reaching the bucket needs.
+#[derive(Debug, Clone)]
+pub struct StoreConfig {
+    /// URL of the service; `None`: AWS, by region.
+    pub endpoint: Option<String>,
+    /// The bucket.
+    pub bucket: String,
+    /// Region that requests are signed for.
+    pub region: String,
+    /// Access key.
+    pub access_key_id: Secret,
+    /// Secret key.
+    pub secret_access_key: Secret,
+    /// Token of temporary credentials.
+    pub session_token: Option<Secret>,
+    /// `endpoint/bucket/key` instead of `bucket.endpoint/key`.
+    pub path_style: bool,
+    /// Checksum header of uploads.
+    pub checksum: Checksum,
+    /// The folder that is ours.
+    pub prefix: Prefix,
+    /// Attempts of a request.
+    pub retry: RetryPolicy,
+    /// Bound of a connection attempt.
+    pub connect_timeout: Duration,
+    /// Bound of one attempt of one request.
+    pub attempt_timeout: Duration,
+}
+
+/// The checksum header of uploads, beside the SHA-256 that the signature covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Checksum {
+    /// `x-amz-checksum-crc32`, as AWS wants it.
+    Crc32,
+    /// None; several compatible stores refuse what they do not know.
+    None,
+}
+
+impl StoreConfig {
+    /// A fresh client; sends nothing yet.
+    pub fn open(&self) -> Store {
+        let credentials = Credentials::new(
+            self.access_key_id.expose(),
+            self.secret_access_key.expose(),
+            self.session_token.as_ref().map(|token| token.expose().to_owned()),
+            None,
+            "environment",
+        );
+        let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+        // Built by hand and not loaded from the surroundings: no profile files, no instance metadata.
+        let mut shared = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(self.region.clone()))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .http_client(http)
+            .timeout_config(TimeoutConfig::builder().connect_timeout(self.connect_timeout).build())
+            .retry_config(RetryConfig::disabled()) // Our own retries know which operation is safe to repeat.
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
+        shared.set_endpoint_url(self.endpoint.clone());
+        let config = aws_sdk_s3::config::Builder::from(&shared.build())
+            .force_path_style(self.path_style)
+            .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+            .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
+            .build();
+        Store {
+            client: aws_sdk_s3::Client::from_conf(config),
+            bucket: self.bucket.clone(),
+            prefix: self.prefix.clone(),
+            retry: self.retry,
+            attempt_timeout: self.attempt_timeout,
+            checksum: self.checksum == Checksum::Crc32,
+            conditional: AtomicBool::new(true),
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! What can go wrong with a bucket, sorted by what a caller does about it.
+
+use std::error::Error as StdError;
+use std::time::Duration;
+
+use aws_sdk_s3::config::http::HttpResponse;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+
+use super::ObjectKey;
+
+/// A request that failed. `Display` holds the store's code and request id, never its body, which
+/// may echo credentials.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// There is no such object or upload.
+    #[error("{0} does not exist")]
+    NotFound(ObjectKey),
+    /// `If-None-Match: *` found an object.
+    #[error("{0} exists already")]
+    AlreadyExists(ObjectKey),
+    /// The store does not know a part of the request (HTTP 501).
+    #[error("the store does not support a part of the request for {0}")]
+    Unsupported(ObjectKey),
+    /// May work when it is tried again.
+    #[error("{operation} {key}: {reason}")]
+    Passing {
+        /// A verb.
+        operation: &'static str,
+        /// The object, or the start of a listing.
+        key: ObjectKey,
+        /// The store's or the network's words.
+        reason: String,
+        /// How long the store asks to wait.
+        retry_after: Option<Duration>,
+    },
+    /// Will not work until somebody changes something.
+    #[error("{operation} {key}: {reason}")]
+    Permanent {
+        /// A verb.
+        operation: &'static str,
+        /// The object, or the start of a listing.
+        key: ObjectKey,
+        /// The store's words and a hint.
+        reason: String,
+        /// Whether the store said 403.
+        denied: bool,
+    },
+}
+
+impl StoreError {
+    /// Whether the same request may succeed later.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Passing { .. } => true,
+            Self::NotFound(_) | Self::AlreadyExists(_) | Self::Unsupported(_) | Self::Permanent { .. } => false,
+        }
+    }
+
+    /// Whether the credentials lack a permission.
+    pub fn is_denied(&self) -> bool {
+        matches!(self, Self::Permanent { denied: true, .. })
+    }
+
+    pub(super) fn broken_listing(key: &ObjectKey, reason: &str) -> Self {
+        let reason = format!("the listing is not usable: {reason}");
+        Self::Permanent { operation: "list", key: key.clone(), reason, denied: false }
+    }
+
+    pub(super) fn timed_out(operation: &'static str, key: &ObjectKey, timeout: Duration) -> Self {
+        let reason = format!("no answer within {} s", timeout.as_secs());
+        Self::Passing { operation, key: key.clone(), reason, retry_after: None }
+    }
+
+    pub(super) fn from_sdk<E>(operation: &'static str, key: &ObjectKey, error: SdkError<E, HttpResponse>) -> Self
+    where
+        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+    {
+        let passing =
+            |reason, retry_after| Self::Passing { operation, key: key.clone(), reason, retry_after };
+        match &error {
+            SdkError::ServiceError(service) => answered(operation, key, service.err(), service.raw()),
+            SdkError::DispatchFailure(failure) => {
+                let reason = innermost(&error);
+                if failure.is_user() || is_certificate_problem(&reason) {
+                    let reason = format!("{reason}; check S3_ENDPOINT and the certificate of the store");
+                    return Self::Permanent { operation, key: key.clone(), reason, denied: false };
+                }
+                passing(format!("cannot reach the store: {reason}"), None)
+            }
+            SdkError::ResponseError(_) => passing(format!("the answer is not usable: {}", innermost(&error)), None),
+            SdkError::TimeoutError(_) => passing(format!("no answer: {}", innermost(&error)), None),
+            _ => {
+                let reason = format!("the request cannot be made: {}", innermost(&error));
+                Self::Permanent { operation, key: key.clone(), reason, denied: false }
+            }
+        }
+    }
+}
+
+/// Codes that pass, whatever the HTTP status that carries them (S3 answers 200 with an error inside).
+const PASSING_CODES: [&str; 8] = [
+    "InternalError",
+    "OperationAborted",
+    "RequestTimeout",
+    "ServiceUnavailable",
+    "SlowDown",
+    "SlowDownWrite",
+    "Throttling",
+    "TooManyRequests",
+];
+
+fn answered<E: ProvideErrorMetadata>(operation: &'static str, key: &ObjectKey, error: &E, raw: &HttpResponse) -> StoreError {
+    let status = raw.status().as_u16();
+    let code = error.code().unwrap_or("no code");
+    let header = |name| raw.headers().get(name).filter(|value| value.len() < 100);
+    let request_id = header("x-amz-request-id").unwrap_or("none");
+    let mut reason = format!("the store answered {status} {code} (request id {request_id})");
+    let conditional_conflict = status == 409 && code == "ConditionalRequestConflict";
+    match status {
+        412 => return StoreError::AlreadyExists(key.clone()),
+        501 => return StoreError::Unsupported(key.clone()),
+        404 if matches!(code, "NoSuchKey" | "NoSuchUpload") => return StoreError::NotFound(key.clone()),
+        _ => {}
+    }
+    let passing_status = matches!(status, 200 | 408 | 425 | 429 | 500 | 502 | 503 | 504);
+    if passing_status || conditional_conflict || PASSING_CODES.contains(&code) {
+        let retry_after = header("retry-after").and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs);
+        return StoreError::Passing { operation, key: key.clone(), reason, retry_after };
+    }
+    if let Some(hint) = hint(status, code) {
+        reason.push_str("; ");
+        reason.push_str(hint);
+    }
+    if let Some(region) = header("x-amz-bucket-region") {
+        reason.push_str(&format!("; the bucket is in region {region}"));
+    }
+    StoreError::Permanent { operation, key: key.clone(), reason, denied: status == 403 }
+}
+
+fn hint(status: u16, code: &str) -> Option<&'static str> {
+    match (status, code) {
+        (_, "NoSuchBucket") => Some("check S3_BUCKET and S3_ENDPOINT"),
+        (_, "InvalidAccessKeyId") => Some("check S3_ACCESS_KEY_ID"),
+        (_, "SignatureDoesNotMatch") => Some("check S3_SECRET_ACCESS_KEY and S3_REGION"),
+        (_, "RequestTimeTooSkewed") => Some("the clock of this machine is wrong"),
+        (_, "PermanentRedirect" | "AuthorizationHeaderMalformed" | "TemporaryRedirect") => {
+            Some("check S3_REGION and S3_ENDPOINT")
+        }
+        (403, _) => Some("the credentials need s3:PutObject, s3:ListBucket and s3:DeleteObject on the bucket and prefix"),
+        (301 | 307, _) => Some("check S3_REGION and S3_ENDPOINT"),
+        (404, _) => Some("check S3_BUCKET and S3_FORCE_PATH_STYLE"),
+        _ => None,
+    }
+}
+
+/// The last link of a chain of errors is the one that says what happened: "connection refused".
+fn innermost(error: &dyn StdError) -> String {
+    let mut error = error;
+    for _ in 0..20 {
+        match error.source() {
+            Some(source) => error = source,
+            None => break,
+        }
+    }
+    error.to_string()
+}
+
+fn is_certificate_problem(reason: &str) -> bool {
+    reason.contains("certificate") || reason.contains("UnknownIssuer")
+}

@@ -1,0 +1,275 @@
+//! A stream of stored parts becomes one object: one PutObject where it is small, else a multipart
+//! upload with several parts in flight.
+
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
+use bytes::Bytes;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::task::JoinSet;
+
+use anyhow::Context;
+
+use super::{ObjectKey, Store, StoreError};
+use crate::codec::{Digests, Stored};
+
+const MIB: u64 = 1024 * 1024;
+
+/// Parts of small dumps. S3 wants at least 5 MiB; 8 MiB keep the memory of four in flight small.
+const SMALLEST_PART_BYTES: u64 = 8 * MIB;
+
+/// S3's own bound of one part.
+const LARGEST_PART_BYTES: u64 = 5 * 1024 * MIB;
+
+/// S3 takes 10,000 parts; planning for 9,000 leaves room for a database that grows during its dump.
+const PLANNED_PARTS: u64 = 9_000;
+
+/// S3's own bound of the number of parts.
+const MOST_PARTS: u32 = 10_000;
+
+/// Memory for parts on their way, beside the one being filled and the one waiting.
+const IN_FLIGHT_BYTES: u64 = 32 * MIB;
+
+/// An abort that takes longer than this is left to the bucket's lifecycle rule.
+const ABORT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The shape of an upload, fixed before its first byte: all parts but the last must be equal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UploadPlan {
+    /// Size of every part but the last.
+    pub part_bytes: usize,
+    /// Parts on their way at once.
+    pub parts_in_flight: usize,
+    /// The number of parts that the store takes.
+    pub most_parts: u32,
+}
+
+impl UploadPlan {
+    /// The plan for a stream of about `expected_bytes`: parts of at least 8 MiB, and so large that
+    /// 9,000 of them suffice.
+    pub fn for_size(expected_bytes: u64) -> Self {
+        let needed = expected_bytes.div_ceil(PLANNED_PARTS).next_multiple_of(MIB);
+        Self::with_part_bytes(needed.clamp(SMALLEST_PART_BYTES, LARGEST_PART_BYTES))
+    }
+
+    /// The plan with parts of a given size, in bytes.
+    pub fn with_part_bytes(part_bytes: u64) -> Self {
+        Self {
+            part_bytes: usize::try_from(part_bytes).unwrap_or(usize::MAX),
+            parts_in_flight: usize::try_from((IN_FLIGHT_BYTES / part_bytes).clamp(2, 8)).unwrap_or(2),
+            most_parts: MOST_PARTS,
+        }
+    }
+}
+
+struct Upload<'store> {
+    store: &'store Store,
+    key: &'store ObjectKey,
+    id: String,
+}
+
+impl Store {
+    /// Stores `body` under the new key `key`, whose parts `plan` describes.
+    ///
+    /// If `body` fails, the upload is aborted and its error returned; an error of the abort is only
+    /// logged. If this future is dropped, parts may remain: the bucket needs a lifecycle rule that
+    /// ends incomplete uploads.
+    ///
+    /// # Errors
+    /// What `body` failed with, or a [`StoreError`].
+    pub async fn put(&self, key: &ObjectKey, plan: UploadPlan, mut body: Stored) -> anyhow::Result<Digests> {
+        let first = body.next_part().await;
+        let second = body.next_part().await;
+        let Some(second) = second else {
+            let digests = body.finish().await?;
+            self.put_new(key, first.unwrap_or_default()).await?;
+            return Ok(digests);
+        };
+        let upload = self.create_upload(key).await?;
+        let head = first.into_iter().chain([second]).collect();
+        match upload.send_parts(plan, head, &mut body).await {
+            Ok(parts) => {
+                let finished = match body.finish().await {
+                    Ok(digests) => upload.complete(parts, digests.stored_bytes).await.map(|()| digests),
+                    Err(error) => Err(error),
+                };
+                upload.aborted_on_error(finished).await
+            }
+            Err(SendError::Source) => {
+                let error = body.finish().await.err().context("the source broke without an error")?;
+                upload.aborted_on_error(Err(error)).await
+            }
+            Err(SendError::Store(error)) => upload.aborted_on_error(Err(error)).await,
+        }
+    }
+
+    async fn create_upload<'store>(&'store self, key: &'store ObjectKey) -> Result<Upload<'store>, StoreError> {
+        let once = || async {
+            let request = self
+                .client
+                .create_multipart_upload()
+                .bucket(&self.bucket)
+                .key(key.as_str())
+                .set_checksum_algorithm(self.checksum_algorithm());
+            request.send().await.map_err(|error| StoreError::from_sdk("begin upload of", key, error))
+        };
+        let reply = self.retry.run("begin upload of", key, self.attempt_timeout, once).await.0?;
+        let id = reply.upload_id().unwrap_or_default().to_owned();
+        Ok(Upload { store: self, key, id })
+    }
+}
+
+enum SendError {
+    /// The body failed; it knows why.
+    Source,
+    Store(anyhow::Error),
+}
+
+impl Upload<'_> {
+    /// Sends every part, several at once, and returns them in order.
+    async fn send_parts(&self, plan: UploadPlan, head: Vec<Bytes>, body: &mut Stored) -> Result<Vec<CompletedPart>, SendError> {
+        let store = |error: StoreError| SendError::Store(error.into());
+        let mut broken = std::pin::pin!(body.broken());
+        let mut waiting = head.into_iter();
+        let mut in_flight = JoinSet::new();
+        let mut parts: Vec<CompletedPart> = Vec::new();
+        let mut sent: u32 = 0;
+        let mut ended = false;
+        while !ended || !in_flight.is_empty() {
+            let room = !ended && in_flight.len() < plan.parts_in_flight;
+            tokio::select! {
+                biased;
+                () = &mut broken => return Err(SendError::Source),
+                Some(done) = in_flight.join_next() => {
+                    let part: Result<CompletedPart, StoreError> = done.map_err(|error| SendError::Store(error.into()))?;
+                    parts.push(part.map_err(store)?);
+                }
+                part = next(&mut waiting, body), if room => match part {
+                    None => ended = true,
+                    Some(_) if sent == plan.most_parts => return Err(SendError::Store(too_many_parts(plan))),
+                    Some(part) => {
+                        sent += 1;
+                        in_flight.spawn(self.part_task(sent, part));
+                    }
+                },
+            }
+        }
+        parts.sort_by_key(CompletedPart::part_number);
+        Ok(parts)
+    }
+
+    /// A task that owns all it needs, so that dropping the set of tasks ends it.
+    fn part_task(&self, number: u32, part: Bytes) -> impl Future<Output = Result<CompletedPart, StoreError>> + 'static {
+        let number = i32::try_from(number).unwrap_or(i32::MAX);
+        let timeout = self.store.upload_timeout(part.len() as u64);
+        let (retry, checksum) = (self.store.retry, self.store.checksum_algorithm());
+        let (client, bucket) = (self.store.client.clone(), self.store.bucket.clone());
+        let (key, id) = (self.key.clone(), self.id.clone());
+        async move {
+            let once = || {
+                let request = client
+                    .upload_part()
+                    .bucket(&bucket)
+                    .key(key.as_str())
+                    .upload_id(&id)
+                    .part_number(number)
+                    .content_length(i64::try_from(part.len()).unwrap_or(i64::MAX))
+                    .set_checksum_algorithm(checksum.clone())
+                    .body(ByteStream::from(part.clone()));
+                let key = &key;
+                async move { request.send().await.map_err(|error| StoreError::from_sdk("upload part of", key, error)) }
+            };
+            let reply = retry.run("upload part of", &key, timeout, once).await.0?;
+            Ok(CompletedPart::builder()
+                .part_number(number)
+                .set_e_tag(reply.e_tag().map(str::to_owned))
+                .set_checksum_crc32(reply.checksum_crc32().map(str::to_owned))
+                .build())
+        }
+    }
+
+    /// Makes the object appear. The listing has the last word: a reply that was lost after its
+    /// effect, or an error inside a 200, says nothing about what is there.
+    async fn complete(&self, parts: Vec<CompletedPart>, stored_bytes: u64) -> anyhow::Result<()> {
+        let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
+        let mut outcome = self.complete_with_retries(&parts).await;
+        if matches!(outcome, Err(StoreError::Unsupported(_))) && self.store.conditional.swap(false, Ordering::Relaxed) {
+            outcome = self.complete_with_retries(&parts).await;
+        }
+        match outcome {
+            Ok(()) => Ok(()),
+            Err(error) if matches!(error, StoreError::NotFound(_) | StoreError::AlreadyExists(_)) => {
+                if self.store.has(self.key, stored_bytes).await? { Ok(()) } else { Err(error.into()) }
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn complete_with_retries(&self, parts: &CompletedMultipartUpload) -> Result<(), StoreError> {
+        let once = || async {
+            let request = self
+                .store
+                .client
+                .complete_multipart_upload()
+                .bucket(&self.store.bucket)
+                .key(self.key.as_str())
+                .upload_id(&self.id)
+                .set_if_none_match(self.store.condition())
+                .multipart_upload(parts.clone());
+            request.send().await.map(drop).map_err(|error| StoreError::from_sdk("complete upload of", self.key, error))
+        };
+        self.store.retry.run("complete upload of", self.key, self.store.attempt_timeout, once).await.0
+    }
+
+    /// Ends the upload where `outcome` is an error; that error stays the one that is shown.
+    async fn aborted_on_error<T>(&self, outcome: anyhow::Result<T>) -> anyhow::Result<T> {
+        let Err(cause) = outcome else { return outcome };
+        let client = &self.store.client;
+        let request =
+            client.abort_multipart_upload().bucket(&self.store.bucket).key(self.key.as_str()).upload_id(&self.id);
+        let aborted = tokio::time::timeout(ABORT_TIMEOUT, request.send())
+            .await
+            .map_err(|_| StoreError::timed_out("abort upload of", self.key, ABORT_TIMEOUT))
+            .and_then(|reply| reply.map_err(|error| StoreError::from_sdk("abort upload of", self.key, error)));
+        if let Err(error) = aborted {
+            tracing::warn!(
+                %error,
+                "cannot abort the upload; its parts stay until the bucket's lifecycle rule for incomplete multipart uploads removes them"
+            );
+        }
+        Err(cause.context("upload aborted"))
+    }
+}
+
+async fn next(waiting: &mut std::vec::IntoIter<Bytes>, body: &mut Stored) -> Option<Bytes> {
+    match waiting.next() {
+        Some(part) => Some(part),
+        None => body.next_part().await,
+    }
+}
+
+fn too_many_parts(plan: UploadPlan) -> anyhow::Error {
+    anyhow::anyhow!("the dump exceeds {} parts of {} bytes, set PART_SIZE to larger parts", plan.most_parts, plan.part_bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(expected_bytes: u64, part_mib: usize, in_flight: usize) {
+        let plan = UploadPlan::for_size(expected_bytes);
+        assert_eq!((plan.part_bytes, plan.parts_in_flight), (part_mib * MIB as usize, in_flight), "{expected_bytes}");
+        assert!(plan.part_bytes as u64 * PLANNED_PARTS >= expected_bytes);
+    }
+
+    #[test]
+    fn nine_thousand_parts_suffice_for_the_expected_size_r034() {
+        check(0, 8, 4);
+        check(2 << 30, 8, 4);
+        check(72_000 * MIB, 8, 4);
+        check(72_001 * MIB, 9, 3);
+        check(1 << 40, 117, 2);
+        check(40 << 40, 4661, 2);
+    }
+}

@@ -1,0 +1,78 @@
+//! `backup check`: whether a run would succeed, and what its dump would not contain.
+
+use backup_core::catalog::{BackupId, Role};
+use chrono::Utc;
+
+use crate::config::BackupConfig;
+use crate::job::Source;
+use crate::report::bytes;
+
+/// Prints the report; returns whether a run would succeed.
+pub(crate) async fn check(config: &BackupConfig) -> bool {
+    println!("configuration: valid");
+    for warning in &config.warnings {
+        println!("  note: {warning}");
+    }
+    let upcoming: Vec<String> = config.timing.schedule.upcoming(5, Utc::now()).iter().map(|at| in_zone(config, *at)).collect();
+    println!("schedule: {}\n  next: {}", config.timing.schedule, upcoming.join("\n        "));
+    let database = check_database(config).await;
+    let bucket = check_bucket(config).await;
+    let good = database && bucket;
+    println!("{}", if good { "a backup would succeed" } else { "a backup would FAIL" });
+    good
+}
+
+fn in_zone(config: &BackupConfig, at: chrono::DateTime<Utc>) -> String {
+    let zone = config.timing.schedule.time_zone();
+    format!("{} ({} {zone})", at.format("%Y-%m-%d %H:%M UTC"), at.with_timezone(&zone).format("%H:%M"))
+}
+
+async fn check_database(config: &BackupConfig) -> bool {
+    let source = match Source::inspect(config).await {
+        Ok(source) => source,
+        Err(error) => {
+            println!("database: FAILED: {}", config.scrubber.scrub(&format!("{error:#}")));
+            return false;
+        }
+    };
+    let facts = &source.facts;
+    println!(
+        "database: {} on PostgreSQL {}, {}, {} {}",
+        facts.name, facts.server_version, bytes(facts.size_bytes), facts.encoding, facts.collate
+    );
+    println!("tools: {} in {}", source.tools.version, source.tools.folder.display());
+    for blocker in &source.findings.blockers {
+        println!("  FAILED: {blocker}");
+    }
+    for option in &config.dump.options.narrowing {
+        println!("  note: PG_DUMP_OPTIONS has {option}: the backup is partial and never counts as fresh");
+    }
+    for note in &source.findings.notes {
+        println!("  note: {note}");
+    }
+    source.findings.blockers.is_empty() || !config.dump.options.narrowing.is_empty()
+}
+
+/// Lists, and stores and deletes a small object under the key of a run that never commits.
+async fn check_bucket(config: &BackupConfig) -> bool {
+    let store = config.store.open();
+    let shelf = config.shelf();
+    let name = format!("{}/{}", config.store.bucket, store.prefix());
+    let backups = match shelf.catalog(&store, Utc::now()).await {
+        Ok(catalog) => catalog.backups.len(),
+        Err(error) => {
+            println!("bucket: {name} FAILED: {}", config.scrubber.scrub(&format!("{error:#}")));
+            return false;
+        }
+    };
+    println!("bucket: {name}, {backups} backups of this database");
+    let key = shelf.key(&BackupId::new(Utc::now()), &Role::Globals { suffix: "" });
+    if let Err(error) = store.put_new(&key, "probe of backup check\n".into()).await {
+        println!("  FAILED: cannot store an object: {error}");
+        return false;
+    }
+    if let Err(error) = store.delete(&key).await {
+        println!("  note: cannot delete an object, so retention will not work: {error}");
+    }
+    true
+}

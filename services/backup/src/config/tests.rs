@@ -1,0 +1,111 @@
+use super::*;
+
+const GOOD: [(&str, &str); 5] = [
+    ("DATABASE_URL", "postgresql://user:pass@localhost/app"),
+    ("S3_ENDPOINT", "http://localhost:3900"),
+    ("S3_BUCKET", "b"),
+    ("S3_ACCESS_KEY_ID", "k"),
+    ("S3_SECRET_ACCESS_KEY", "s"),
+];
+
+fn read(changes: &[(&str, &str)]) -> Result<BackupConfig, String> {
+    let kept = GOOD.iter().filter(|(name, _)| !changes.iter().any(|(changed, _)| changed == name));
+    let pairs = kept.chain(changes).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    from_vars(pairs).map_err(|error| error.to_string())
+}
+
+#[track_caller]
+fn check(changes: &[(&str, &str)], complaint: &str) {
+    assert_eq!(read(changes).unwrap_err(), format!("invalid environment:\n  {complaint}"));
+}
+
+#[test]
+fn five_variables_suffice_and_defaults_are_those_of_the_documents() {
+    let config = read(&[]).unwrap();
+    assert_eq!(config.dump.codec.compression, Compression::Zstd { level: 3 });
+    assert_eq!((config.retention.keep_days, config.retention.keep_last), (7, 3));
+    assert_eq!(config.port, 8080);
+    assert_eq!(config.timing.run_timeout, Duration::from_secs(6 * 3600));
+    assert_eq!(config.timing.max_age, Duration::from_secs(24 * 3600 + 24 * 360 + 3600));
+    assert_eq!(config.dump.globals, Globals::WherePossible);
+    assert_eq!(config.store.prefix.to_string(), "postgres-backups");
+    assert!(config.store.path_style && config.store.checksum == Checksum::None);
+}
+
+#[test]
+fn each_mistake_is_one_line_that_names_its_variable() {
+    check(&[("COMPRESSION", "lz4")], "COMPRESSION: is not one of: zstd, gzip, none");
+    check(&[("COMPRESSION_LEVEL", "20")], "COMPRESSION_LEVEL: is not a whole number from 1 to 19");
+    check(&[("COMPRESSION", "gzip"), ("COMPRESSION_LEVEL", "10")], "COMPRESSION_LEVEL: is not a whole number from 1 to 9, as gzip wants it");
+    check(&[("COMPRESSION", "none"), ("COMPRESSION_LEVEL", "1")], "COMPRESSION_LEVEL: is set, and COMPRESSION=none has no levels");
+    check(&[("BACKUP_KEEP_LAST", "0")], "BACKUP_KEEP_LAST: is not a whole number from 1 to 10000");
+    check(&[("BACKUP_SCHEDULE", "0 3 * * *"), ("BACKUP_INTERVAL", "60")], "BACKUP_INTERVAL: is set together with BACKUP_SCHEDULE; keep one of them");
+    check(&[("S3_ENDPOINT", "s3.example.com")], "S3_ENDPOINT: does not start with https:// or http://");
+    check(&[("DATABASE_URL", "")], "DATABASE_URL: is not set, and neither is PGHOST");
+    check(&[("BACKUP_PREFIX", "..")], "BACKUP_PREFIX: may hold letters, digits, `-`, `_` and `.` only, in folders joined by single `/`, none of them `.` or `..`");
+    check(&[("PG_DUMP_OPTIONS", "-f x")], "PG_DUMP_OPTIONS: holds --file, which this program sets itself");
+    check(&[("AGE_RECIPIENTS", "age1x")], "AGE_RECIPIENTS: is not supported by this version; unset it");
+}
+
+#[test]
+fn schedules_that_cannot_work_stop_the_start_r098() {
+    for (expression, time_zone) in [("0 0 31 2 *", "UTC"), ("0 0 3 * * *", "UTC"), ("0 3 * * *", "Mars/Olympus"), ("x", "UTC")] {
+        let error = read(&[("BACKUP_SCHEDULE", expression), ("TZ", time_zone)]).unwrap_err();
+        assert!(error.contains("BACKUP_SCHEDULE: "), "{expression}: {error}");
+    }
+    read(&[("BACKUP_SCHEDULE", "30 2 * * sun,7"), ("TZ", "Europe/Berlin")]).unwrap();
+}
+
+#[test]
+fn the_platforms_aliases_work() {
+    let aliases = [("S3_ENDPOINT", ""), ("ENDPOINT", "https://t3.example.dev"), ("S3_BUCKET", ""), ("BUCKET", "box"), ("REGION", "auto")];
+    let config = read(&aliases).unwrap();
+    assert_eq!((config.store.bucket.as_str(), config.store.region.as_str()), ("box", "auto"));
+    assert_eq!(config.store.endpoint.as_deref(), Some("https://t3.example.dev"));
+}
+
+#[test]
+fn aws_gets_its_own_style_and_others_get_theirs() {
+    let aws = |bucket| read(&[("S3_ENDPOINT", "https://s3.amazonaws.com"), ("S3_BUCKET", bucket)]).unwrap().store;
+    assert_eq!((aws("b").endpoint, aws("b").path_style, aws("b").checksum), (None, false, Checksum::Crc32));
+    assert!(aws("with.dots").path_style);
+    let other = read(&[("S3_ENDPOINT", "https://x.r2.cloudflarestorage.com/"), ("S3_FORCE_PATH_STYLE", "false")]).unwrap().store;
+    assert_eq!((other.endpoint.as_deref(), other.path_style), (Some("https://x.r2.cloudflarestorage.com"), false));
+}
+
+#[test]
+fn plain_http_to_a_public_address_is_worth_a_warning() {
+    let warnings = |endpoint| read(&[("S3_ENDPOINT", endpoint)]).unwrap().warnings.len();
+    assert_eq!(warnings("http://s3.example.com"), 1);
+    assert_eq!(warnings("http://93.184.216.34:9000"), 1);
+    for private in ["http://localhost:1", "http://garage:3900", "http://10.0.0.7", "http://[::1]:80", "https://s3.example.com"] {
+        assert_eq!(warnings(private), 0, "{private}");
+    }
+}
+
+#[test]
+fn debug_output_shows_no_secret_r070() {
+    let config = read(&[("S3_SECRET_ACCESS_KEY", "canary-secret"), ("DATABASE_URL", "postgres://u:canary-pass@h/d")]).unwrap();
+    let shown = format!("{config:?}");
+    assert!(!shown.contains("canary"), "{shown}");
+}
+
+#[test]
+fn docs_list_every_variable_as_the_code_knows_it() {
+    let documented = include_str!("../../../../docs/configuration.md");
+    let mut expected = String::new();
+    for (heading, table) in SECTIONS {
+        expected.push_str(&format!("### {heading}\n\n| Variable | Type | Default | Range | Example | Meaning |\n| --- | --- | --- | --- | --- | --- |\n"));
+        for variable in table {
+            expected.push_str(&backup_core::config::markdown_row(variable));
+            expected.push('\n');
+        }
+        expected.push('\n');
+    }
+    let start = documented.find("### Database").expect("docs/configuration.md has the tables");
+    let end = documented.find("## After the tables").unwrap_or(documented.len());
+    assert!(
+        documented[start..end].trim() == expected.trim(),
+        "docs/configuration.md differs from the code; its tables should be:\n\n{expected}"
+    );
+}

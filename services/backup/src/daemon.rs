@@ -1,0 +1,179 @@
+//! The loop: one run at a time, on schedule, with a missed one caught up after a start.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use backup_core::catalog::{Catalog, Kind};
+use backup_core::schedule::Ticker;
+use backup_core::service::{bind, serve};
+use backup_core::stop::Stop;
+use chrono::{DateTime, Utc};
+use rand::Rng;
+
+use crate::config::BackupConfig;
+use crate::pages::{Pages, router};
+use crate::progress::Progress;
+use crate::status::{Board, State};
+use crate::{after_commit, runner};
+
+/// The pause between two attempts to list the bucket at start, growing from the first to the second.
+const LISTING_PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+
+/// Runs until `stop`.
+///
+/// # Errors
+/// Only where the HTTP port cannot be had. A database or bucket that cannot be reached is waited for.
+pub(crate) async fn daemon(config: Arc<BackupConfig>, stop: &Stop) -> anyhow::Result<()> {
+    let board = Board::new(config.timing.schedule.to_string(), config.timing.max_age);
+    let daemon = Daemon { config, board, progress: Arc::default(), stop };
+    let listener = bind(daemon.config.port).await.context("listen on PORT")?;
+    let port = listener.local_addr().context("listen on PORT")?.port();
+    tracing::info!(port, schedule = %daemon.config.timing.schedule, "backup daemon started");
+    let pages = Pages {
+        config: Arc::clone(&daemon.config),
+        board: daemon.board.clone(),
+        progress: Arc::clone(&daemon.progress),
+        probe: Arc::default(),
+    };
+    let server = tokio::spawn(serve(listener, router(pages), stop.clone()));
+    daemon.run_until_stopped().await;
+    daemon.board.change(|facts| facts.state = State::Stopping);
+    server.abort(); // A reader that keeps its connection open does not hold the end back.
+    Ok(())
+}
+
+struct Daemon<'stop> {
+    config: Arc<BackupConfig>,
+    board: Board,
+    progress: Arc<Progress>,
+    stop: &'stop Stop,
+}
+
+impl Daemon<'_> {
+    async fn run_until_stopped(&self) {
+        let Some(catalog) = self.first_listing().await else { return };
+        let now = Utc::now();
+        let last_success = catalog.newest(self.kind()).map(|backup| backup.id.time());
+        let starts_now = self.starts_now(&catalog, last_success, now);
+        let schedule = self.config.timing.schedule.clone();
+        let mut ticker = Ticker::new(schedule, if starts_now { Some(now) } else { last_success });
+        if starts_now && self.jitter().await {
+            self.run().await;
+        }
+        loop {
+            self.board.change(|facts| {
+                facts.state = State::Waiting;
+                facts.next_run_at = self.config.timing.schedule.next_tick(Some(Utc::now()), Utc::now());
+            });
+            let Some(tick) = ticker.next(self.stop.token()).await else { return };
+            tracing::debug!(%tick, "tick");
+            self.board.change(|facts| facts.skipped_overlapping_runs = ticker.skipped_overlap());
+            self.run().await;
+        }
+    }
+
+    /// All state is in the bucket, so nothing is decided before it was listed once.
+    async fn first_listing(&self) -> Option<Catalog> {
+        let shelf = self.config.shelf();
+        let mut pause = LISTING_PAUSES.0;
+        loop {
+            let store = self.config.store.open();
+            match self.stop.or(shelf.catalog(&store, Utc::now())).await {
+                Ok(catalog) => {
+                    self.board.saw(&catalog);
+                    report_oddities(&catalog);
+                    return Some(catalog);
+                }
+                Err(_) if self.stop.reason().is_some() => return None,
+                Err(error) => tracing::warn!(
+                    error = format!("{error:#}"),
+                    pause_seconds = pause.as_secs(),
+                    "cannot list the bucket, trying again before the first run"
+                ),
+            }
+            tokio::select! {
+                _ = self.stop.stopped() => return None,
+                () = tokio::time::sleep(pause) => pause = (pause * 2).min(LISTING_PAUSES.1),
+            }
+        }
+    }
+
+    fn kind(&self) -> Kind {
+        self.config.dump.kind()
+    }
+
+    /// Whether to run before the first tick: a run was missed, there is no backup at all, or
+    /// `RUN_ON_STARTUP` says so; and no backup is younger than `BACKUP_MIN_INTERVAL`.
+    fn starts_now(&self, catalog: &Catalog, last_success: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
+        let timing = &self.config.timing;
+        let youngest = catalog.backups.first().map(|backup| now - backup.id.time());
+        let too_young = youngest.and_then(|age| age.to_std().ok()).is_some_and(|age| age < timing.min_interval);
+        let is_due = timing.schedule.is_due(last_success, now);
+        match (is_due, timing.run_on_startup, too_young) {
+            (false, false, _) => false,
+            (_, _, true) => {
+                tracing::info!("no run at start: a backup younger than BACKUP_MIN_INTERVAL exists");
+                false
+            }
+            (true, _, _) => {
+                let last_success = last_success.map(|at| at.to_rfc3339());
+                tracing::info!(last_success, "catching up a run that was missed");
+                true
+            }
+            (false, true, _) => true,
+        }
+    }
+
+    /// Waits a moment, so that services that were started together do not all dump at once; false
+    /// where a stop came first.
+    async fn jitter(&self) -> bool {
+        let bound = self.config.timing.retry.first_pause;
+        let pause = bound.mul_f64(rand::rng().random_range(0.0..=1.0));
+        tokio::select! {
+            _ = self.stop.stopped() => false,
+            () = tokio::time::sleep(pause) => true,
+        }
+    }
+
+    async fn run(&self) {
+        let started_at = Utc::now();
+        self.board.change(|facts| facts.state = State::Running);
+        match runner::run(&self.config, self.stop, &self.progress).await {
+            Ok(manifest) => {
+                log_committed(&manifest);
+                self.board.ran(started_at, Ok(&manifest));
+                let retention = after_commit(&self.config, self.stop, &manifest).await;
+                self.board.change(|facts| facts.retention = Some(retention));
+            }
+            Err(error) if self.stop.reason().is_some() => tracing::warn!(error = format!("{error:#}"), "run stopped"),
+            Err(error) => {
+                let words = self.config.scrubber.scrub(&format!("{error:#}")).into_owned();
+                tracing::error!(error = words, "backup failed");
+                self.board.ran(started_at, Err(words));
+            }
+        }
+    }
+}
+
+/// The line that says that a backup exists.
+pub(crate) fn log_committed(manifest: &backup_core::catalog::Manifest) {
+    let dump = &manifest.dump.digests;
+    tracing::info!(
+        backup_id = %manifest.id,
+        plain_bytes = dump.plain_bytes,
+        stored_bytes = dump.stored_bytes,
+        tables = manifest.inventory.tables.len(),
+        duration_seconds = (manifest.finished_at - manifest.id.time()).num_seconds(),
+        "backup committed"
+    );
+}
+
+fn report_oddities(catalog: &Catalog) {
+    for backup in &catalog.from_the_future {
+        tracing::warn!(backup_id = %backup.id, "this backup is dated in the future and does not count as the newest; was a clock wrong?");
+    }
+    for run in catalog.incomplete.iter().filter(|run| run.lost_its_data) {
+        tracing::warn!(backup_id = %run.id, "this backup has lost its data: its manifest is alone");
+    }
+}

@@ -1,0 +1,236 @@
+//! One backup, as one straight line: preflight, snapshot, dump, store, commit.
+
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use backup_core::catalog::{
+    BackupId, CodecFacts, DatabaseFacts, FORMAT, Inventory, Kind, Manifest, ObjectFacts, Role, Shelf,
+};
+use backup_core::codec::{Compression, Digests, encode};
+use backup_core::postgres::connect::Session;
+use backup_core::postgres::{ChildReader, ClientTools, Dumper, Preflight, Snapshot, database_facts, preflight, take_inventory};
+use backup_core::stop::{Stop, Stopped};
+use backup_core::storage::{Store, UploadPlan};
+use chrono::Utc;
+
+use crate::config::{BackupConfig, Globals};
+use crate::progress::Progress;
+
+/// Time for the last two requests of a run once a stop was asked for: what is stored already is
+/// worth finishing where the store answers at once.
+const COMMIT_GRACE: std::time::Duration = std::time::Duration::from_secs(3);
+
+/// A stored stream may be larger than the database, at worst: base64 or hexadecimal text of bytes
+/// that do not compress, no indexes. Compressed, it is about as large as the bytes themselves.
+const STORED_PERCENT_OF_DATABASE: u64 = 125;
+const UNCOMPRESSED_PERCENT_OF_DATABASE: u64 = 250;
+
+/// One run.
+pub(crate) struct Job<'run> {
+    pub(crate) config: &'run BackupConfig,
+    pub(crate) stop: &'run Stop,
+    pub(crate) progress: &'run Progress,
+}
+
+/// What a run knows of its source before the first byte.
+pub(crate) struct Source {
+    pub(crate) session: Session,
+    pub(crate) tools: ClientTools,
+    pub(crate) facts: DatabaseFacts,
+    pub(crate) findings: Preflight,
+}
+
+impl Source {
+    /// Connects and asks everything that can be known before a dump.
+    pub(crate) async fn inspect(config: &BackupConfig) -> anyhow::Result<Self> {
+        let session = config.source.connect().await.context("connect to the database")?;
+        let server_major = session.server_version_num() / 10_000;
+        let tools = ClientTools::find(config.bin_dir.as_deref().map(AsRef::as_ref), server_major).await.context("find pg_dump")?;
+        let facts = database_facts(&session).await.context("inspect the database")?;
+        let findings = preflight(&session).await.context("inspect the database")?;
+        Ok(Self { session, tools, facts, findings })
+    }
+}
+
+impl Job<'_> {
+    /// Makes one backup and returns its manifest, which is in the bucket by then.
+    ///
+    /// # Errors
+    /// Nothing of a failed run is a backup: its upload is aborted, and no manifest is written.
+    pub(crate) async fn run_once(&self) -> anyhow::Result<Manifest> {
+        let id = BackupId::new(Utc::now());
+        let source = self.stop.or(Source::inspect(self.config)).await?;
+        self.refuse_what_blocks(&source.findings)?;
+        let shelf = self.config.shelf();
+        let store = self.config.store.open();
+
+        let lock_wait = self.config.dump.lock_wait;
+        let snapshot = self.stop.or(Snapshot::export(source.session, lock_wait)).await.context("take a snapshot")?;
+        // Its own stop, so that the inventory and the dump can end each other.
+        let stop = self.stop.child();
+        let dumper = Dumper::new(&source.tools, snapshot.session(), lock_wait, &self.config.scrubber, &stop)?;
+        let upload = Upload { config: self.config, progress: self.progress, shelf: &shelf, store: &store, id: &id };
+        let (globals, globals_note) = self.store_globals(&dumper, &upload).await?;
+
+        tracing::info!(backup_id = %id, database = source.facts.name, size_bytes = source.facts.size_bytes, "dumping");
+        let dump = dumper.dump(snapshot.name(), &self.config.dump.options.args)?;
+        let (dump, inventory) = together(
+            &stop,
+            upload.store(dump, self.dump_role(), source.facts.size_bytes),
+            take_inventory(snapshot.session(), self.config.dump.fingerprint),
+        )
+        .await
+        .map_err(|(error, step)| error.context(step))?;
+        let snapshot_at = snapshot.at();
+        drop(dumper);
+        drop(snapshot); // Ends the transaction, which held back vacuum, before the last requests.
+
+        let manifest = Manifest {
+            format: FORMAT,
+            id,
+            kind: self.kind(),
+            narrowed_by: self.config.dump.options.narrowing.clone(),
+            tool: concat!("backup ", env!("CARGO_PKG_VERSION")).to_owned(),
+            pg_dump_version: source.tools.version,
+            snapshot_at,
+            finished_at: Utc::now(),
+            database: source.facts,
+            codec: codec_facts(self.config.dump.codec.compression),
+            dump,
+            globals,
+            inventory,
+            notes: source.findings.notes.into_iter().chain(globals_note).collect(),
+        };
+        self.commit(&shelf, &store, &manifest).await.context("commit")?;
+        Ok(manifest)
+    }
+
+    /// A full dump must hold everything; of a narrowed one only `pg_dump` knows what it needs.
+    fn refuse_what_blocks(&self, findings: &Preflight) -> anyhow::Result<()> {
+        if !findings.blockers.is_empty() && self.kind() == Kind::Full {
+            bail!("the dump would not be complete: {}", findings.blockers.join("; "));
+        }
+        for blocker in &findings.blockers {
+            tracing::warn!("the partial dump may fail: {blocker}");
+        }
+        Ok(())
+    }
+
+    fn kind(&self) -> Kind {
+        self.config.dump.kind()
+    }
+
+    fn dump_role(&self) -> Role {
+        Role::Dump { kind: self.kind(), suffix: self.config.dump.codec.suffix() }
+    }
+
+    /// Stores the cluster's roles; where that is not required, a failure becomes a note.
+    async fn store_globals(
+        &self,
+        dumper: &Dumper<'_>,
+        upload: &Upload<'_>,
+    ) -> anyhow::Result<(Option<ObjectFacts>, Option<String>)> {
+        if self.config.dump.globals == Globals::Off {
+            return Ok((None, Some("roles and tablespaces are not stored (BACKUP_GLOBALS=false)".to_owned())));
+        }
+        let role = Role::Globals { suffix: self.config.dump.codec.suffix() };
+        let stored = match dumper.dump_globals() {
+            Ok(globals) => upload.store(globals, role, 0).await,
+            Err(error) => Err(error),
+        };
+        match stored {
+            Ok(globals) => Ok((Some(globals), None)),
+            Err(error) if self.config.dump.globals == Globals::WherePossible && is_the_tools_own(&error) => {
+                tracing::warn!(error = format!("{error:#}"), "roles are not stored; set BACKUP_GLOBALS=false where that is meant");
+                Ok((None, Some("roles and tablespaces are not stored: the role may not dump them".to_owned())))
+            }
+            Err(error) => Err(error.context("store roles")),
+        }
+    }
+
+    /// The commit may be dropped at any instant: the manifest is there, or it is not.
+    async fn commit(&self, shelf: &Shelf, store: &Store, manifest: &Manifest) -> anyhow::Result<()> {
+        let out_of_time = async {
+            let reason = self.stop.stopped().await;
+            tokio::time::sleep(COMMIT_GRACE).await;
+            reason
+        };
+        tokio::select! {
+            biased;
+            outcome = shelf.commit(store, manifest) => outcome,
+            reason = out_of_time => Err(reason.into()),
+        }
+    }
+}
+
+/// Where the objects of a run go.
+struct Upload<'run> {
+    config: &'run BackupConfig,
+    progress: &'run Progress,
+    shelf: &'run Shelf,
+    store: &'run Store,
+    id: &'run BackupId,
+}
+
+impl Upload<'_> {
+    async fn store(&self, plain: ChildReader, role: Role, database_bytes: u64) -> anyhow::Result<ObjectFacts> {
+        let codec = self.config.dump.codec;
+        let percent = match codec.compression {
+            Compression::None => UNCOMPRESSED_PERCENT_OF_DATABASE,
+            Compression::Gzip { .. } | Compression::Zstd { .. } => STORED_PERCENT_OF_DATABASE,
+        };
+        let plan = match self.config.dump.part_bytes {
+            Some(part_bytes) => UploadPlan::with_part_bytes(part_bytes),
+            None => UploadPlan::for_size(database_bytes.saturating_mul(percent) / 100),
+        };
+        let key = self.shelf.key(self.id, &role);
+        let body = encode(plain, codec, plan.part_bytes, Arc::clone(self.progress.plain_bytes()));
+        let digests: Digests = self.store.put(&key, plan, body).await?;
+        let name = key.as_str().rsplit('/').next().unwrap_or_default().to_owned();
+        Ok(ObjectFacts { name, digests })
+    }
+}
+
+/// Runs the dump and the inventory side by side; where one fails, the other is ended, and the error
+/// of the first is returned with the step that it belongs to.
+async fn together(
+    stop: &Stop,
+    dump: impl Future<Output = anyhow::Result<ObjectFacts>>,
+    inventory: impl Future<Output = anyhow::Result<Inventory>>,
+) -> Result<(ObjectFacts, Inventory), (anyhow::Error, &'static str)> {
+    let dump = async {
+        let outcome = dump.await;
+        if outcome.is_err() {
+            stop.trigger(Stopped::Sibling);
+        }
+        outcome
+    };
+    let inventory = async {
+        let outcome = stop.or(inventory).await;
+        if outcome.is_err() {
+            stop.trigger(Stopped::Sibling);
+        }
+        outcome
+    };
+    match tokio::join!(dump, inventory) {
+        (Ok(dump), Ok(inventory)) => Ok((dump, inventory)),
+        (_, Err(error)) if error.downcast_ref::<Stopped>().is_none() => Err((error, "take inventory")),
+        (Err(error), _) => Err((error, "store dump")),
+        (Ok(_), Err(error)) => Err((error, "take inventory")),
+    }
+}
+
+/// Whether `pg_dumpall` itself refused, and neither the store nor a stop is the cause.
+fn is_the_tools_own(error: &anyhow::Error) -> bool {
+    use backup_core::postgres::ChildError;
+    crate::runner::find_cause::<ChildError>(error).is_some_and(|error| matches!(error, ChildError::Failed { .. }))
+}
+
+fn codec_facts(compression: Compression) -> CodecFacts {
+    let (name, level) = match compression {
+        Compression::None => ("none", None),
+        Compression::Gzip { level } => ("gzip", i32::try_from(level).ok()),
+        Compression::Zstd { level } => ("zstd", Some(level)),
+    };
+    CodecFacts { compression: name.to_owned(), level, encryption: "none".to_owned(), key_ids: Vec::new() }
+}

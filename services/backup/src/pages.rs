@@ -1,0 +1,80 @@
+//! The HTTP pages of the daemon.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use chrono::Utc;
+use serde_json::json;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use crate::config::BackupConfig;
+use crate::progress::Progress;
+use crate::status::{Board, StatusPage};
+
+/// A probe asks the database and the bucket; more often than this it answers from memory, so that
+/// whoever may ask `/readyz` cannot make us ask them without end.
+const PROBE_LIFETIME: Duration = Duration::from_secs(10);
+
+/// What the pages show.
+#[derive(Clone)]
+pub(crate) struct Pages {
+    pub(crate) config: Arc<BackupConfig>,
+    pub(crate) board: Board,
+    pub(crate) progress: Arc<Progress>,
+    pub(crate) probe: Arc<Mutex<Option<(Instant, Vec<String>)>>>,
+}
+
+/// `/livez`, `/readyz`, `/health` and `/status`.
+pub(crate) fn router(pages: Pages) -> Router {
+    Router::new()
+        .route("/livez", get(async || Json(json!({ "status": "ok" }))))
+        .route("/readyz", get(readyz))
+        .route("/health", get(health))
+        .route("/status", get(status))
+        .with_state(pages)
+}
+
+/// Whether the newest full backup is young enough and runs succeed.
+async fn health(State(pages): State<Pages>) -> Response {
+    verdict(&pages.board.alarms(Utc::now()))
+}
+
+/// Whether the database and the bucket answer now: green on a first deployment, before a backup exists.
+async fn readyz(State(pages): State<Pages>) -> Response {
+    let mut last = pages.probe.lock().await;
+    let fresh = last.as_ref().filter(|(at, _)| at.elapsed() < PROBE_LIFETIME);
+    let alarms = match fresh {
+        Some((_, alarms)) => alarms.clone(),
+        None => {
+            let alarms = probe(&pages.config).await;
+            *last = Some((Instant::now(), alarms.clone()));
+            alarms
+        }
+    };
+    verdict(&alarms)
+}
+
+async fn status(State(pages): State<Pages>) -> Response {
+    Json(StatusPage::of(&pages.board, &pages.progress, Utc::now())).into_response()
+}
+
+fn verdict(alarms: &[String]) -> Response {
+    match alarms {
+        [] => Json(json!({ "status": "ok" })).into_response(),
+        alarms => (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "status": "failing", "reasons": alarms }))).into_response(),
+    }
+}
+
+async fn probe(config: &BackupConfig) -> Vec<String> {
+    let database = async { config.source.connect().await.map(drop).map_err(|error| format!("database: {error}")) };
+    let bucket = async { config.store.open().probe().await.map_err(|error| format!("bucket: {error}")) };
+    let (database, bucket) = tokio::join!(database, bucket);
+    let alarms = [database.err(), bucket.err()].into_iter().flatten();
+    alarms.map(|alarm| config.scrubber.scrub(&alarm).into_owned()).collect()
+}

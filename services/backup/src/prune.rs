@@ -1,0 +1,109 @@
+//! Retention at work: a listing, a plan, and its deletions. `backup` may not read, so keys and
+//! sizes are all that it decides by.
+
+use anyhow::Context;
+use backup_core::catalog::{Backup, Catalog, Incomplete, Kind as BackupKind, Shelf};
+use backup_core::storage::{ObjectKey, Store};
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
+
+use crate::config::BackupConfig;
+use crate::retention::{Authority, Candidate, Kind, PrunePlan, Verdict, plan};
+
+/// A run without a manifest may still be going on somewhere; after a day, and after twice the bound
+/// of a run, it is debris.
+const DEBRIS_AFTER: TimeDelta = TimeDelta::days(1);
+
+/// What retention would do, and what it stands on.
+pub(crate) struct Prune {
+    pub(crate) plan: PrunePlan,
+    pub(crate) debris: Vec<Incomplete>,
+    catalog: Catalog,
+}
+
+/// What retention did.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Pruned {
+    pub(crate) kept_backups: usize,
+    pub(crate) deleted_backups: usize,
+    pub(crate) deleted_bytes: u64,
+    pub(crate) deferred_backups: usize,
+    pub(crate) deleted_debris: usize,
+}
+
+impl Prune {
+    /// Lists and plans; changes nothing.
+    ///
+    /// # Errors
+    /// Where the listing cannot be had completely. Then nothing may be deleted.
+    pub(crate) async fn prepare(
+        config: &BackupConfig,
+        shelf: &Shelf,
+        store: &Store,
+        authority: &Authority,
+        now: DateTime<Utc>,
+    ) -> anyhow::Result<Self> {
+        let catalog = shelf.catalog(store, now).await?;
+        let all = catalog.backups.iter().chain(&catalog.from_the_future);
+        let candidates: Vec<Candidate> = all.map(candidate).collect();
+        let plan = plan(&candidates, now, &config.retention, authority);
+        let run_timeout = TimeDelta::from_std(config.timing.run_timeout).unwrap_or(TimeDelta::MAX);
+        let old = |run: &&Incomplete| now - run.id.time() > DEBRIS_AFTER.max(run_timeout * 2);
+        let mut debris: Vec<Incomplete> = catalog.incomplete.iter().filter(old).cloned().collect();
+        if plan.refused.is_some() {
+            debris.clear();
+        }
+        debris.truncate(usize::try_from(config.retention.max_deletes).unwrap_or(usize::MAX));
+        Ok(Self { plan, debris, catalog })
+    }
+
+    /// Deletes what the plan says, object by object, each backup's manifest first.
+    ///
+    /// # Errors
+    /// The first refusal; what was deleted before stays deleted, and the rest stays.
+    pub(crate) async fn apply(self, store: &Store) -> anyhow::Result<Pruned> {
+        if let Some(refusal) = &self.plan.refused {
+            anyhow::bail!("retention deleted nothing: {refusal}");
+        }
+        let count = |wanted: fn(&Verdict) -> bool| self.plan.lines.iter().filter(|line| wanted(&line.verdict)).count();
+        let mut pruned = Pruned {
+            kept_backups: count(|verdict| matches!(verdict, Verdict::Keep(_))),
+            deferred_backups: count(|verdict| matches!(verdict, Verdict::Deferred)),
+            ..Pruned::default()
+        };
+        for line in self.plan.deletions() {
+            let backup = self.catalog.backups.iter().find(|backup| backup.id.as_str() == line.id);
+            let backup = backup.context("find a planned backup in the listing that it was planned from")?;
+            delete_in_order(store, &backup.keys).await?;
+            tracing::info!(backup_id = %backup.id, stored_bytes = backup.stored_bytes, "deleted by retention");
+            pruned.deleted_backups += 1;
+            pruned.deleted_bytes += backup.stored_bytes;
+        }
+        for run in &self.debris {
+            delete_in_order(store, &run.keys).await?;
+            tracing::info!(backup_id = %run.id, stored_bytes = run.stored_bytes, "deleted what a dead run had left");
+            pruned.deleted_debris += 1;
+        }
+        Ok(pruned)
+    }
+}
+
+async fn delete_in_order(store: &Store, keys: &[ObjectKey]) -> anyhow::Result<()> {
+    for key in keys {
+        store.delete(key).await.context("delete")?;
+    }
+    Ok(())
+}
+
+fn candidate(backup: &Backup) -> Candidate {
+    Candidate {
+        id: backup.id.to_string(),
+        time: backup.id.time(),
+        kind: match backup.kind {
+            BackupKind::Full => Kind::Full,
+            BackupKind::Partial => Kind::Partial,
+        },
+        proven: backup.is_proven(),
+        stored_bytes: backup.stored_bytes,
+    }
+}

@@ -1,0 +1,237 @@
+//! Which backups may go: a pure plan from what a listing shows. It deletes nothing itself.
+//!
+//! Each group, full and partial, is planned for itself. In a group a backup stays if any rule of
+//! [`RetentionPolicy`] asks for it; what no rule asks for is deleted, the oldest first and at most
+//! [`RetentionPolicy::max_deletes`] in one run. A plan that looks wrong deletes nothing at all, see
+//! [`Refusal`].
+//!
+//! Applied and made again with the same `now`, a plan finds nothing more to delete.
+
+mod reason;
+mod tiers;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Duration, Utc};
+
+pub(crate) use reason::{KeepReason, Refusal};
+
+/// How far in the future the time of a backup may lie. Further, a clock was wrong when it was made,
+/// and no rule should take it for the newest.
+pub(crate) const CLOCK_TOLERANCE: Duration = Duration::minutes(10);
+
+/// A committed backup. What has no manifest is none and must not be in the list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Candidate {
+    /// Sorts by time: `20261122T030000Z-` and 16 random characters.
+    pub(crate) id: String,
+    /// When the backup was started, by its id.
+    pub(crate) time: DateTime<Utc>,
+    /// The group it is planned in.
+    pub(crate) kind: Kind,
+    /// Whether a drill restored it and found it whole.
+    pub(crate) proven: bool,
+    /// Bytes of all its objects in the bucket.
+    pub(crate) stored_bytes: u64,
+}
+
+/// What a backup contains. A partial one never takes the place of a full one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    /// The whole database.
+    Full,
+    /// What the operator's arguments for `pg_dump` left of it.
+    Partial,
+}
+
+/// What to keep of each group. Every rule adds; a rule of 0 asks for nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RetentionPolicy {
+    /// Keeps what is younger than this many times 24 hours; of exactly that age it may go.
+    pub(crate) keep_days: u32,
+    /// Keeps this many of the newest, however old. At least 1; with 0, a plan that would empty a
+    /// group is refused.
+    pub(crate) keep_last: u32,
+    /// Keeps the newest of each of this many days (UTC), counting only days that have a backup.
+    pub(crate) keep_daily: u32,
+    /// The same for ISO weeks, which begin on Monday.
+    pub(crate) keep_weekly: u32,
+    /// The same for months.
+    pub(crate) keep_monthly: u32,
+    /// The same for years.
+    pub(crate) keep_yearly: u32,
+    /// Most deletions in one run, over both groups.
+    pub(crate) max_deletes: u32,
+}
+
+/// What entitles a run to delete.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Authority {
+    /// This run committed the backup of this id, which the listing must therefore show.
+    Committed(String),
+    /// An operator typed `backup prune`.
+    Operator,
+}
+
+/// What happens to one backup.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It stays, for all of these reasons; there is at least one.
+    Keep(Vec<KeepReason>),
+    /// It goes now.
+    Delete,
+    /// No rule keeps it, but this run must not delete it: enough older ones go already, or the plan
+    /// is refused.
+    Deferred,
+}
+
+/// One backup and what happens to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Line {
+    /// As in [`Candidate`].
+    pub(crate) id: String,
+    /// As in [`Candidate`].
+    pub(crate) time: DateTime<Utc>,
+    /// As in [`Candidate`].
+    pub(crate) stored_bytes: u64,
+    /// What happens to it.
+    pub(crate) verdict: Verdict,
+}
+
+/// What one run of retention does: made by [`plan`], to be shown or applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PrunePlan {
+    /// Every backup once, the newest first.
+    pub(crate) lines: Vec<Line>,
+    /// Why nothing is deleted although the rules would. Then no line says [`Verdict::Delete`].
+    pub(crate) refused: Option<Refusal>,
+}
+
+impl PrunePlan {
+    /// What to delete, in the order in which to do it: the oldest first.
+    pub(crate) fn deletions(&self) -> impl Iterator<Item = &Line> {
+        let lines = self.lines.iter().rev();
+        lines.filter(|line| line.verdict == Verdict::Delete)
+    }
+}
+
+/// Decides what becomes of every backup of one database.
+///
+/// The result depends neither on the order of `candidates` nor on repetitions: of several with the
+/// same id, the plan sees one, with whatever of theirs keeps it longer.
+pub(crate) fn plan(
+    candidates: &[Candidate],
+    now: DateTime<Utc>,
+    policy: &RetentionPolicy,
+    authority: &Authority,
+) -> PrunePlan {
+    let backups = newest_first(candidates);
+    let mut reasons: BTreeMap<&str, Vec<KeepReason>> = BTreeMap::new();
+    let mut emptied = None;
+    for kind in [Kind::Full, Kind::Partial] {
+        let group: Vec<&Candidate> = backups.iter().filter(|one| one.kind == kind).collect();
+        let kept = keep(&group, now, policy);
+        let is_emptied = !kept.iter().flatten().any(|why| *why != KeepReason::FutureDated);
+        let loses_some = kept.iter().any(Vec::is_empty);
+        if is_emptied && loses_some {
+            emptied = emptied.or(Some(Refusal::WouldEmptyGroup(kind)));
+        }
+        reasons.extend(group.iter().map(|one| one.id.as_str()).zip(kept));
+    }
+    let refused = missing(&backups, authority).or(emptied);
+    let allowed = match refused {
+        Some(_) => 0,
+        None => policy.max_deletes as usize,
+    };
+    let deleted: BTreeSet<&str> =
+        backups.iter().rev().map(|one| one.id.as_str()).filter(|id| reasons[id].is_empty()).take(allowed).collect();
+    let lines = backups.iter().map(|one| {
+        let id = one.id.as_str();
+        let verdict = match reasons.remove(id).unwrap_or_default() {
+            reasons if !reasons.is_empty() => Verdict::Keep(reasons),
+            _ if deleted.contains(id) => Verdict::Delete,
+            _ => Verdict::Deferred,
+        };
+        let (id, time, stored_bytes) = (one.id.clone(), one.time, one.stored_bytes);
+        Line { id, time, stored_bytes, verdict }
+    });
+    let lines = lines.collect();
+    PrunePlan { lines, refused }
+}
+
+/// Each backup once, the newest first; the id decides between equal times.
+fn newest_first(candidates: &[Candidate]) -> Vec<Candidate> {
+    let mut by_id: BTreeMap<&str, Candidate> = BTreeMap::new();
+    for candidate in candidates {
+        by_id
+            .entry(&candidate.id)
+            .and_modify(|known| {
+                known.time = known.time.max(candidate.time);
+                known.kind = known.kind.min(candidate.kind);
+                known.proven |= candidate.proven;
+                known.stored_bytes = known.stored_bytes.max(candidate.stored_bytes);
+            })
+            .or_insert_with(|| candidate.clone());
+    }
+    let mut backups: Vec<Candidate> = by_id.into_values().collect();
+    backups.sort_by(|one, other| (other.time, &other.id).cmp(&(one.time, &one.id)));
+    backups
+}
+
+/// Why each backup of `group`, the newest first, is kept; no reasons for those that may go.
+fn keep(group: &[&Candidate], now: DateTime<Utc>, policy: &RetentionPolicy) -> Vec<Vec<KeepReason>> {
+    let mut rules = Rules::new(now, policy);
+    group
+        .iter()
+        .map(|backup| match backup.time - now > CLOCK_TOLERANCE {
+            true => vec![KeepReason::FutureDated],
+            false => rules.apply(backup),
+        })
+        .collect()
+}
+
+/// The rules of a policy while they go down a group from its newest backup.
+struct Rules<'policy> {
+    now: DateTime<Utc>,
+    policy: &'policy RetentionPolicy,
+    seen: u32,
+    seen_proven: bool,
+    tiers: [tiers::Tier; 4],
+}
+
+impl<'policy> Rules<'policy> {
+    fn new(now: DateTime<Utc>, policy: &'policy RetentionPolicy) -> Self {
+        let tiers = tiers::of(policy);
+        Self { now, policy, seen: 0, seen_proven: false, tiers }
+    }
+
+    fn apply(&mut self, backup: &Candidate) -> Vec<KeepReason> {
+        let RetentionPolicy { keep_days, keep_last, .. } = *self.policy;
+        let mut reasons = Vec::new();
+        if self.seen < keep_last {
+            reasons.push(KeepReason::Newest(keep_last));
+        }
+        self.seen += 1;
+        // A backup of the next ten minutes has a negative age, which is younger than nothing.
+        if keep_days > 0 && self.now - backup.time < Duration::days(keep_days.into()) {
+            reasons.push(KeepReason::YoungerThanDays(keep_days));
+        }
+        reasons.extend(self.tiers.iter_mut().filter_map(|tier| tier.apply(backup.time)));
+        if backup.proven && !self.seen_proven {
+            self.seen_proven = true;
+            reasons.push(KeepReason::NewestProven);
+        }
+        reasons
+    }
+}
+
+fn missing(backups: &[Candidate], authority: &Authority) -> Option<Refusal> {
+    match authority {
+        Authority::Operator => None,
+        Authority::Committed(id) if backups.iter().any(|one| one.id == *id) => None,
+        Authority::Committed(id) => Some(Refusal::ListingInconsistent { committed: id.clone() }),
+    }
+}

@@ -1,0 +1,87 @@
+//! Why a backup is kept and why a plan is refused, in words for an operator.
+
+use std::fmt;
+
+use chrono::NaiveDate;
+
+use super::Kind;
+
+/// Why a backup is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum KeepReason {
+    /// It is among this many newest.
+    Newest(u32),
+    /// It is younger than this many times 24 hours.
+    YoungerThanDays(u32),
+    /// It is the newest of this day (UTC).
+    Daily(NaiveDate),
+    /// It is the newest of this ISO week.
+    Weekly {
+        /// The year the week belongs to, which around New Year is not always that of the date.
+        year: i32,
+        /// From 1 to 53.
+        week: u32,
+    },
+    /// It is the newest of this month.
+    Monthly {
+        /// The year.
+        year: i32,
+        /// From 1 to 12.
+        month: u32,
+    },
+    /// It is the newest of this year.
+    Yearly(i32),
+    /// No newer one has passed a drill.
+    NewestProven,
+    /// Its time is more than ten minutes ahead, so that its age is not known.
+    FutureDated,
+}
+
+impl fmt::Display for KeepReason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Newest(1) => formatter.write_str("newest"),
+            Self::Newest(count) => write!(formatter, "newest {count}"),
+            Self::YoungerThanDays(1) => formatter.write_str("younger than 1 day"),
+            Self::YoungerThanDays(days) => write!(formatter, "younger than {days} days"),
+            Self::Daily(date) => write!(formatter, "daily {date}"),
+            Self::Weekly { year, week } => write!(formatter, "weekly {year}-W{week:02}"),
+            Self::Monthly { year, month } => write!(formatter, "monthly {year}-{month:02}"),
+            Self::Yearly(year) => write!(formatter, "yearly {year}"),
+            Self::NewestProven => formatter.write_str("newest proven"),
+            Self::FutureDated => formatter.write_str("dated in the future"),
+        }
+    }
+}
+
+/// Why a plan deletes nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// The listing does not show what this run has just committed, so it may lack more.
+    ListingInconsistent {
+        /// The id that is missing.
+        committed: String,
+    },
+    /// Not one backup of this kind with a credible date would remain.
+    WouldEmptyGroup(Kind),
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ListingInconsistent { committed } => write!(
+                formatter,
+                "nothing deleted: the listing does not show backup {committed}, which this run has \
+                 committed; check that bucket, prefix and endpoint of reading and writing are the \
+                 same and that the store lists new objects at once"
+            ),
+            Self::WouldEmptyGroup(kind) => {
+                let kind = match kind {
+                    Kind::Full => "full",
+                    Kind::Partial => "partial",
+                };
+                write!(formatter, "nothing deleted: every {kind} backup would go; keep at least the newest one")
+            }
+        }
+    }
+}

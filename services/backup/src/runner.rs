@@ -1,0 +1,116 @@
+//! A run: one job, tried again where the reason may pass, bounded in time, and retention after it.
+
+use std::error::Error as StdError;
+use std::io;
+
+use backup_core::catalog::Manifest;
+use backup_core::postgres::connect::{ConnectError, is_passing};
+use backup_core::postgres::ChildError;
+use backup_core::stop::{Stop, Stopped};
+use backup_core::storage::StoreError;
+
+use crate::config::BackupConfig;
+use crate::job::Job;
+use crate::progress::Progress;
+
+/// Makes one backup, with every attempt inside the same bound of `BACKUP_TIMEOUT`.
+///
+/// # Errors
+/// The last attempt's.
+pub(crate) async fn run(config: &BackupConfig, stop: &Stop, progress: &Progress) -> anyhow::Result<Manifest> {
+    let bounded = stop.bounded(config.timing.run_timeout);
+    let retry = config.timing.retry;
+    let mut attempt = 1;
+    loop {
+        let job = Job { config, stop: &bounded.stop, progress };
+        let error = match job.run_once().await {
+            Ok(manifest) => return Ok(manifest),
+            Err(error) => explain(config, error).await,
+        };
+        if attempt >= retry.attempts || bounded.stop.reason().is_some() || !may_pass(&error) {
+            return Err(error);
+        }
+        let pause = retry.pause(attempt);
+        tracing::warn!(
+            error = format!("{error:#}"),
+            attempt,
+            pause_seconds = pause.as_secs_f32(),
+            "backup failed for a reason that may pass, trying again"
+        );
+        tokio::select! {
+            _ = bounded.stop.stopped() => return Err(error),
+            () = tokio::time::sleep(pause) => attempt += 1,
+        }
+    }
+}
+
+/// The first cause of type `T`, also where an I/O error carries it.
+pub(crate) fn find_cause<T: StdError + 'static>(error: &anyhow::Error) -> Option<&T> {
+    error.chain().find_map(|cause| {
+        let carried = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        cause.downcast_ref().or_else(|| carried.and_then(|carried| carried.downcast_ref()))
+    })
+}
+
+/// Why a run was stopped, if that is what ended it.
+pub(crate) fn stopped_by(error: &anyhow::Error) -> Option<Stopped> {
+    let in_child = find_cause::<ChildError>(error).and_then(|error| match error {
+        ChildError::Stopped(reason) => Some(*reason),
+        ChildError::Failed { .. } => None,
+    });
+    in_child.or_else(|| find_cause::<Stopped>(error).copied())
+}
+
+/// Whether the same run may succeed when it is tried again.
+fn may_pass(error: &anyhow::Error) -> bool {
+    if stopped_by(error).is_some() {
+        return false;
+    }
+    if let Some(error) = find_cause::<StoreError>(error) {
+        // An id that was taken is as good as a reason that passes: the next attempt has another.
+        return error.is_passing() || matches!(error, StoreError::AlreadyExists(_));
+    }
+    if let Some(error) = find_cause::<ConnectError>(error) {
+        return error.is_passing();
+    }
+    if let Some(ChildError::Failed { words, .. }) = find_cause(error) {
+        return PASSING_WORDS.iter().any(|passing| words.contains(passing));
+    }
+    find_cause::<tokio_postgres::Error>(error).is_some_and(is_passing)
+}
+
+/// What `pg_dump` says (in English, its locale is ours) where a later attempt may succeed.
+const PASSING_WORDS: [&str; 10] = [
+    "canceling statement due to lock timeout",
+    "canceling statement due to conflict with recovery",
+    "server closed the connection",
+    "terminating connection",
+    "connection to server",
+    "could not connect to server",
+    "could not receive data from server",
+    "too many clients",
+    "the database system is",
+    "deadlock detected",
+];
+
+const LOCK_TIMEOUT: &str = "canceling statement due to lock timeout";
+
+/// Adds to a lock timeout who holds the locks, since `pg_dump` only names what it waited for.
+async fn explain(config: &BackupConfig, error: anyhow::Error) -> anyhow::Error {
+    let is_lock_timeout =
+        matches!(find_cause(&error), Some(ChildError::Failed { words, .. }) if words.contains(LOCK_TIMEOUT));
+    if !is_lock_timeout {
+        return error;
+    }
+    let Ok(session) = config.source.connect().await else { return error };
+    let sql = "SELECT DISTINCT format('%s (held by process %s)', l.relation::regclass, l.pid) FROM pg_locks l
+                WHERE l.mode = 'AccessExclusiveLock' AND l.granted AND l.locktype = 'relation'
+                  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                  AND l.relation >= 16384 LIMIT 5";
+    let Ok(rows) = session.client().query(sql, &[]).await else { return error };
+    let held: Vec<String> = rows.iter().filter_map(|row| row.try_get(0).ok()).collect();
+    match held.is_empty() {
+        true => error,
+        false => error.context(format!("locked right now: {}; raise LOCK_WAIT_TIMEOUT or end that session", held.join(", "))),
+    }
+}

@@ -1,1 +1,11 @@
+//! The tests of the whole: real PostgreSQL, a real S3 server over HTTP, the real binary.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod daemon;
+mod database;
+mod harness;
+mod secrets;
+mod stand;
+mod store;
+mod stream;

@@ -69,8 +69,14 @@ pub struct Schedule(Kind);
 
 #[derive(Debug, Clone)]
 enum Kind {
-    Cron { crontab: Crontab, zone: Tz },
-    Interval { seconds: u64 },
+    /// Boxed because it is large and an interval is not.
+    Cron {
+        crontab: Box<Crontab>,
+        zone: Tz,
+    },
+    Interval {
+        seconds: u64,
+    },
 }
 
 impl Schedule {
@@ -88,7 +94,7 @@ impl Schedule {
     /// can match (`0 0 31 2 *`) and one that restricts both the day of the month and the day of the
     /// week, because crontab takes that as "either" and most other programs as "both".
     pub fn cron(expression: &str, time_zone: &str) -> Result<Self, ScheduleError> {
-        let crontab = Crontab::parse(expression)?;
+        let crontab = Box::new(Crontab::parse(expression)?);
         let zone = time_zone.trim().parse().map_err(|_| ScheduleError::unknown_time_zone(time_zone))?;
         Ok(Self(Kind::Cron { crontab, zone }))
     }
@@ -115,7 +121,7 @@ impl Schedule {
 
     /// The first tick strictly after `after`; for an interval, `after` is the last run.
     ///
-    /// `None` only where the calendar ends: a crontab ends with the year 2099.
+    /// `None` only where the calendar ends: a crontab ends in the year 2100.
     pub fn next_after(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
         match &self.0 {
             Kind::Cron { crontab, zone } => wall_clock::next_after(crontab, *zone, after),

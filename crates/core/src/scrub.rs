@@ -133,6 +133,9 @@ mod tests {
 
     #[test]
     fn harmless_text_is_left_alone() {
-        check("abc: relation \"users\" does not exist at http://host:80/x", "abc: relation \"users\" does not exist at http://host:80/x");
+        check(
+            "abc: relation \"users\" does not exist at http://host:80/x",
+            "abc: relation \"users\" does not exist at http://host:80/x",
+        );
     }
 }

@@ -13,7 +13,8 @@ pub(crate) async fn check(config: &BackupConfig) -> bool {
     for warning in &config.warnings {
         println!("  note: {warning}");
     }
-    let upcoming: Vec<String> = config.timing.schedule.upcoming(5, Utc::now()).iter().map(|at| in_zone(config, *at)).collect();
+    let upcoming: Vec<String> =
+        config.timing.schedule.upcoming(5, Utc::now()).iter().map(|at| in_zone(config, *at)).collect();
     println!("schedule: {}\n  next: {}", config.timing.schedule, upcoming.join("\n        "));
     let database = check_database(config).await;
     let bucket = check_bucket(config).await;
@@ -38,7 +39,11 @@ async fn check_database(config: &BackupConfig) -> bool {
     let facts = &source.facts;
     println!(
         "database: {} on PostgreSQL {}, {}, {} {}",
-        facts.name, facts.server_version, bytes(facts.size_bytes), facts.encoding, facts.collate
+        facts.name,
+        facts.server_version,
+        bytes(facts.size_bytes),
+        facts.encoding,
+        facts.collate
     );
     println!("tools: {} in {}", source.tools.version, source.tools.folder.display());
     for blocker in &source.findings.blockers {

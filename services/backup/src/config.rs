@@ -89,8 +89,11 @@ pub(crate) struct Timing {
 pub(crate) fn from_vars(vars: impl IntoIterator<Item = (String, String)>) -> Result<BackupConfig, ConfigError> {
     let mut settings = Settings::read(vars, &SECTIONS.map(|(_, table)| table));
     refuse_what_is_not_here(&mut settings);
-    let mut warnings: Vec<String> =
-        settings.unknown().iter().map(|name| format!("{name} is not a variable of this program; see docs/configuration.md")).collect();
+    let mut warnings: Vec<String> = settings
+        .unknown()
+        .iter()
+        .map(|name| format!("{name} is not a variable of this program; see docs/configuration.md"))
+        .collect();
     let retry = RetryPolicy {
         attempts: u32::try_from(settings.number("RETRY_ATTEMPTS")).unwrap_or(1),
         first_pause: seconds(&mut settings, "RETRY_DELAY"),
@@ -130,7 +133,10 @@ fn refuse_what_is_not_here(settings: &mut Settings) {
         }
     }
     if encryption_on {
-        settings.reject("BACKUP_ENCRYPTION", "client-side encryption is not in this version; unset it, or wait with production data");
+        settings.reject(
+            "BACKUP_ENCRYPTION",
+            "client-side encryption is not in this version; unset it, or wait with production data",
+        );
     }
 }
 
@@ -212,7 +218,8 @@ fn dump(settings: &mut Settings) -> Option<DumpConfig> {
         None => Globals::WherePossible,
     };
     let given = settings.text("PG_DUMP_OPTIONS").unwrap_or_default();
-    let options = DumpOptions::parse(&given).map_err(|error| settings.reject("PG_DUMP_OPTIONS", error.to_string())).ok();
+    let options =
+        DumpOptions::parse(&given).map_err(|error| settings.reject("PG_DUMP_OPTIONS", error.to_string())).ok();
     Some(DumpConfig {
         codec: Codec { compression: compression?, encryption: Encryption::None },
         part_bytes: settings.optional_number("PART_SIZE").map(|mebibytes| mebibytes * 1024 * 1024),
@@ -328,7 +335,9 @@ impl Endpoint {
         };
         match rest {
             "" => Err("has no host"),
-            rest if rest.contains(['@', '?', '#', ' ']) => Err("is not a plain URL of scheme, host and port; keys go into S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY"),
+            rest if rest.contains(['@', '?', '#', ' ']) => Err(
+                "is not a plain URL of scheme, host and port; keys go into S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY",
+            ),
             _ => Ok(Self(text.to_owned())),
         }
     }
@@ -356,10 +365,13 @@ impl Endpoint {
         let private = match self.host().parse::<IpAddr>() {
             Ok(IpAddr::V4(ip)) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
             Ok(IpAddr::V6(ip)) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
-            Err(_) => !self.host().contains('.') || self.host().ends_with(".internal") || self.host().ends_with(".local"),
+            Err(_) => {
+                !self.host().contains('.') || self.host().ends_with(".internal") || self.host().ends_with(".local")
+            }
         };
-        (self.0.starts_with("http://") && !private)
-            .then(|| "S3_ENDPOINT is plain http to a public address: backups and signatures travel unprotected".to_owned())
+        (self.0.starts_with("http://") && !private).then(|| {
+            "S3_ENDPOINT is plain http to a public address: backups and signatures travel unprotected".to_owned()
+        })
     }
 }
 

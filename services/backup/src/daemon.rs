@@ -37,7 +37,7 @@ pub(crate) async fn daemon(config: Arc<BackupConfig>, stop: &Stop) -> anyhow::Re
         probe: Arc::default(),
     };
     let server = tokio::spawn(serve(listener, router(pages), stop.clone()));
-    daemon.run_until_stopped().await;
+    Box::pin(daemon.run_until_stopped()).await;
     daemon.board.change(|facts| facts.state = State::Stopping);
     server.abort(); // A reader that keeps its connection open does not hold the end back.
     Ok(())

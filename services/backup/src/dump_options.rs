@@ -17,7 +17,9 @@ pub(crate) enum OptionsError {
     Ours(&'static str),
     #[error("holds --enable-row-security, which leaves rows out without an error; give the role BYPASSRLS instead")]
     RowSecurity,
-    #[error("word {0} is not an option that this program knows in full; write long options unabbreviated, and short ones apart")]
+    #[error(
+        "word {0} is not an option that this program knows in full; write long options unabbreviated, and short ones apart"
+    )]
     Unknown(usize),
     #[error("holds {0} without its value")]
     NoValue(&'static str),
@@ -189,8 +191,22 @@ mod tests {
     #[test]
     fn every_option_that_narrows_the_dump_marks_it_partial_r016() {
         for text in [
-            "-t a", "-ta", "--table=a", "--table a", "-T a", "-n a", "-N a", "-a", "-s", "--exclude-table-data=a", "--no-blobs", "-B",
-            "--filter=f", "--section=data", "--no-privileges", "-e x",
+            "-t a",
+            "-ta",
+            "--table=a",
+            "--table a",
+            "-T a",
+            "-n a",
+            "-N a",
+            "-a",
+            "-s",
+            "--exclude-table-data=a",
+            "--no-blobs",
+            "-B",
+            "--filter=f",
+            "--section=data",
+            "--no-privileges",
+            "-e x",
         ] {
             assert_eq!(DumpOptions::parse(text).unwrap().narrowing.len(), 1, "{text}");
         }

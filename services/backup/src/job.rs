@@ -8,7 +8,9 @@ use backup_core::catalog::{
 };
 use backup_core::codec::{Compression, Digests, encode};
 use backup_core::postgres::connect::Session;
-use backup_core::postgres::{ChildReader, ClientTools, Dumper, Preflight, Snapshot, database_facts, preflight, take_inventory};
+use backup_core::postgres::{
+    ChildReader, ClientTools, Dumper, Preflight, Snapshot, database_facts, preflight, take_inventory,
+};
 use backup_core::stop::{Stop, Stopped};
 use backup_core::storage::{Store, UploadPlan};
 use chrono::Utc;
@@ -45,7 +47,9 @@ impl Source {
     pub(crate) async fn inspect(config: &BackupConfig) -> anyhow::Result<Self> {
         let session = config.source.connect().await.context("connect to the database")?;
         let server_major = session.server_version_num() / 10_000;
-        let tools = ClientTools::find(config.bin_dir.as_deref().map(AsRef::as_ref), server_major).await.context("find pg_dump")?;
+        let tools = ClientTools::find(config.bin_dir.as_deref().map(AsRef::as_ref), server_major)
+            .await
+            .context("find pg_dump")?;
         let facts = database_facts(&session).await.context("inspect the database")?;
         let findings = preflight(&session).await.context("inspect the database")?;
         Ok(Self { session, tools, facts, findings })
@@ -141,7 +145,10 @@ impl Job<'_> {
         match stored {
             Ok(globals) => Ok((Some(globals), None)),
             Err(error) if self.config.dump.globals == Globals::WherePossible && is_the_tools_own(&error) => {
-                tracing::warn!(error = format!("{error:#}"), "roles are not stored; set BACKUP_GLOBALS=false where that is meant");
+                tracing::warn!(
+                    error = format!("{error:#}"),
+                    "roles are not stored; set BACKUP_GLOBALS=false where that is meant"
+                );
                 Ok((None, Some("roles and tablespaces are not stored: the role may not dump them".to_owned())))
             }
             Err(error) => Err(error.context("store roles")),

@@ -143,7 +143,9 @@ async fn run(command: Option<Command>, config: Arc<BackupConfig>, stop: &Stop) -
             Ok(exit::OK)
         }
         Some(Command::Prune { dry_run }) => prune(&config, stop, dry_run).await,
-        Some(Command::Check) => Ok(if stop.or(async { Ok(check::check(&config).await) }).await? { exit::OK } else { exit::FAILED }),
+        Some(Command::Check) => {
+            Ok(if stop.or(async { Ok(check::check(&config).await) }).await? { exit::OK } else { exit::FAILED })
+        }
     }
 }
 
@@ -152,7 +154,9 @@ fn start(config: &BackupConfig) {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    tracing::warn!("backups are not encrypted on this side; a dump can hold passwords of subscriptions and foreign servers");
+    tracing::warn!(
+        "backups are not encrypted on this side; a dump can hold passwords of subscriptions and foreign servers"
+    );
     let swept = sweep_private_dirs();
     if swept > 0 {
         tracing::info!(swept, "removed private folders that dead processes had left");

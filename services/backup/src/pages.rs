@@ -27,8 +27,11 @@ pub(crate) struct Pages {
     pub(crate) config: Arc<BackupConfig>,
     pub(crate) board: Board,
     pub(crate) progress: Arc<Progress>,
-    pub(crate) probe: Arc<Mutex<Option<(Instant, Vec<String>)>>>,
+    pub(crate) probe: Arc<Mutex<Option<Probe>>>,
 }
+
+/// When the database and the bucket were last asked, and what was wrong then.
+type Probe = (Instant, Vec<String>);
 
 /// `/livez`, `/readyz`, `/health` and `/status`.
 pub(crate) fn router(pages: Pages) -> Router {
@@ -67,7 +70,9 @@ async fn status(State(pages): State<Pages>) -> Response {
 fn verdict(alarms: &[String]) -> Response {
     match alarms {
         [] => Json(json!({ "status": "ok" })).into_response(),
-        alarms => (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "status": "failing", "reasons": alarms }))).into_response(),
+        alarms => {
+            (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "status": "failing", "reasons": alarms }))).into_response()
+        }
     }
 }
 

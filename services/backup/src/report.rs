@@ -9,7 +9,8 @@ use crate::retention::Verdict;
 
 /// `backup list`.
 pub(crate) fn list(catalog: &Catalog, now: DateTime<Utc>) -> String {
-    let mut text = format!("{:<33}  {:>8}  {:>10}  {:<7}  {:<5}  {}\n", "ID", "AGE", "SIZE", "KIND", "ROLES", "LAST DRILL");
+    let mut text =
+        format!("{:<33}  {:>8}  {:>10}  {:<7}  {:<5}  {}\n", "ID", "AGE", "SIZE", "KIND", "ROLES", "LAST DRILL");
     for backup in catalog.from_the_future.iter().chain(&catalog.backups) {
         let roles = if backup.has_globals { "yes" } else { "no" };
         let row = format!(
@@ -62,7 +63,11 @@ pub(crate) fn prune_plan(prune: &Prune) -> String {
         text.push_str(&format!("{word:<6}  {}  {:>10}  {reasons}\n", line.id, bytes(line.stored_bytes)));
     }
     for run in &prune.debris {
-        text.push_str(&format!("delete  {}  {:>10}  left by a dead run, no manifest\n", run.id, bytes(run.stored_bytes)));
+        text.push_str(&format!(
+            "delete  {}  {:>10}  left by a dead run, no manifest\n",
+            run.id,
+            bytes(run.stored_bytes)
+        ));
     }
     if let Some(refusal) = &prune.plan.refused {
         text.push_str(&format!("nothing will be deleted: {refusal}\n"));

@@ -4,8 +4,8 @@ use std::error::Error as StdError;
 use std::io;
 
 use backup_core::catalog::Manifest;
-use backup_core::postgres::connect::{ConnectError, is_passing};
 use backup_core::postgres::ChildError;
+use backup_core::postgres::connect::{ConnectError, is_passing};
 use backup_core::stop::{Stop, Stopped};
 use backup_core::storage::StoreError;
 
@@ -111,6 +111,8 @@ async fn explain(config: &BackupConfig, error: anyhow::Error) -> anyhow::Error {
     let held: Vec<String> = rows.iter().filter_map(|row| row.try_get(0).ok()).collect();
     match held.is_empty() {
         true => error,
-        false => error.context(format!("locked right now: {}; raise LOCK_WAIT_TIMEOUT or end that session", held.join(", "))),
+        false => {
+            error.context(format!("locked right now: {}; raise LOCK_WAIT_TIMEOUT or end that session", held.join(", ")))
+        }
     }
 }

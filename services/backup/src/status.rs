@@ -76,12 +76,8 @@ pub(crate) struct RetentionState {
 
 impl Board {
     pub(crate) fn new(schedule: String, max_age: Duration) -> Self {
-        let facts = Facts {
-            version: env!("CARGO_PKG_VERSION"),
-            schedule,
-            started_at: Some(Utc::now()),
-            ..Facts::default()
-        };
+        let facts =
+            Facts { version: env!("CARGO_PKG_VERSION"), schedule, started_at: Some(Utc::now()), ..Facts::default() };
         Self { facts: Arc::new(Mutex::new(facts)), max_age }
     }
 
@@ -118,7 +114,8 @@ impl Board {
                 Ok(manifest) => facts.committed(manifest),
                 Err(_) => facts.consecutive_failures += 1,
             }
-            facts.last_run = Some(LastRun { ended_at, succeeded: outcome.is_ok(), duration_seconds, error: outcome.err() });
+            facts.last_run =
+                Some(LastRun { ended_at, succeeded: outcome.is_ok(), duration_seconds, error: outcome.err() });
         });
     }
 

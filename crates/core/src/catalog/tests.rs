@@ -70,7 +70,14 @@ fn only_complete_keys_are_ours_r012() {
     let shelf = shelf("p", "app");
     let prefix = Prefix::parse("p").unwrap();
     let id = "20261122T030000Z-abcdefghijklmnop";
-    for ours in ["app.dump.zst", "app.dump", "app.partial.dump.gz", "globals.sql.gz", "manifest.json", "drill-20261122T040000Z-passed.json"] {
+    for ours in [
+        "app.dump.zst",
+        "app.dump",
+        "app.partial.dump.gz",
+        "globals.sql.gz",
+        "manifest.json",
+        "drill-20261122T040000Z-passed.json",
+    ] {
         assert!(shelf.parse(&prefix.key(&format!("app/{id}/{ours}"))).is_some(), "{ours}");
     }
     for foreign in [
@@ -108,8 +115,11 @@ fn newest_is_by_id_whatever_the_store_says_was_modified_when_r029() {
 fn a_backup_from_the_future_is_reported_and_never_the_newest_r029() {
     let shelf = shelf("p", "app");
     let now = at("2026-11-22T12:00:00Z");
-    let (past, soon, future) =
-        (BackupId::new(now - TimeDelta::hours(1)), BackupId::new(now + TimeDelta::minutes(9)), BackupId::new(now + TimeDelta::minutes(11)));
+    let (past, soon, future) = (
+        BackupId::new(now - TimeDelta::hours(1)),
+        BackupId::new(now + TimeDelta::minutes(9)),
+        BackupId::new(now + TimeDelta::minutes(11)),
+    );
     let objects = [&past, &future].iter().flat_map(|id| committed(&shelf, id, "2026-11-22T11:00:00Z")).collect();
     let catalog = Catalog::from_listing(&shelf, objects, now);
     assert_eq!(catalog.newest(Kind::Full).unwrap().id, past);

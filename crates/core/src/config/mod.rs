@@ -48,10 +48,17 @@ impl Settings {
     /// Collects the variables of `tables` from `vars`: by name, by `NAME_FILE`, or by alias, in this
     /// order. An empty value counts as not set, as compose files write `${NAME:-}`.
     pub fn read(vars: impl IntoIterator<Item = (String, String)>, tables: &[&'static [Variable]]) -> Self {
-        let given: HashMap<String, Secret> =
-            vars.into_iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| (name, Secret::new(value))).collect();
-        let mut settings =
-            Self { tables: tables.to_vec(), values: HashMap::new(), unknown: Vec::new(), error: ConfigError::default() };
+        let given: HashMap<String, Secret> = vars
+            .into_iter()
+            .filter(|(_, value)| !value.is_empty())
+            .map(|(name, value)| (name, Secret::new(value)))
+            .collect();
+        let mut settings = Self {
+            tables: tables.to_vec(),
+            values: HashMap::new(),
+            unknown: Vec::new(),
+            error: ConfigError::default(),
+        };
         let mut pairs = Vec::new();
         for variable in tables.iter().flat_map(|table| table.iter()) {
             if let Some(value) = settings.resolve(variable, &given) {
@@ -89,9 +96,10 @@ impl Settings {
     /// Names with one of our own prefixes that no table knows: most likely misspelled.
     fn unknown_names(&self, given: &HashMap<String, Secret>) -> Vec<String> {
         let known = |name: &str| {
-            self.tables.iter().flat_map(|table| table.iter()).any(|variable| {
-                std::iter::once(&variable.name).chain(variable.aliases).any(|known| *known == name)
-            })
+            self.tables
+                .iter()
+                .flat_map(|table| table.iter())
+                .any(|variable| std::iter::once(&variable.name).chain(variable.aliases).any(|known| *known == name))
         };
         let mut unknown: Vec<String> = given
             .keys()
@@ -184,7 +192,11 @@ impl Settings {
         let Kind::Choice(words) = self.variable(name).kind else { panic!("{name} is not a choice") };
         let chosen = self.parsed(name, |text| {
             let text = text.trim().to_ascii_lowercase();
-            words.iter().copied().find(|word| *word == text).ok_or_else(|| format!("is not one of: {}", words.join(", ")))
+            words
+                .iter()
+                .copied()
+                .find(|word| *word == text)
+                .ok_or_else(|| format!("is not one of: {}", words.join(", ")))
         });
         chosen.unwrap_or(words[0])
     }
@@ -209,7 +221,8 @@ impl Settings {
 
     fn variable(&self, name: &str) -> &'static Variable {
         let mut all = self.tables.iter().flat_map(|table| table.iter());
-        all.find(|variable| variable.name == name).unwrap_or_else(|| panic!("{name} is missing from the table of variables"))
+        all.find(|variable| variable.name == name)
+            .unwrap_or_else(|| panic!("{name} is missing from the table of variables"))
     }
 }
 
@@ -218,7 +231,9 @@ fn read_value_file(path: &str) -> Result<Secret, String> {
     let opened = File::open(path).and_then(|file| file.take(LARGEST_FILE_BYTES + 1).read_to_string(&mut text));
     match opened {
         Err(error) => Err(format!("the file that it names cannot be read: {}", error.kind())),
-        Ok(_) if text.len() as u64 > LARGEST_FILE_BYTES => Err("the file that it names is larger than 1 MiB".to_owned()),
+        Ok(_) if text.len() as u64 > LARGEST_FILE_BYTES => {
+            Err("the file that it names is larger than 1 MiB".to_owned())
+        }
         Ok(_) => {
             let end = text.trim_end_matches(['\r', '\n']).len();
             text.truncate(end);

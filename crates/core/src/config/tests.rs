@@ -4,8 +4,22 @@ use super::*;
 
 static TABLE: &[Variable] = &[
     Variable { name: "S3_BUCKET", kind: Kind::Text, default: "", example: "b", aliases: &["BUCKET"], meaning: "" },
-    Variable { name: "KEEP", kind: Kind::Number { min: 1, max: 9 }, default: "3", example: "3", aliases: &[], meaning: "" },
-    Variable { name: "MODE", kind: Kind::Choice(&["zstd", "gzip"]), default: "zstd", example: "zstd", aliases: &[], meaning: "" },
+    Variable {
+        name: "KEEP",
+        kind: Kind::Number { min: 1, max: 9 },
+        default: "3",
+        example: "3",
+        aliases: &[],
+        meaning: "",
+    },
+    Variable {
+        name: "MODE",
+        kind: Kind::Choice(&["zstd", "gzip"]),
+        default: "zstd",
+        example: "zstd",
+        aliases: &[],
+        meaning: "",
+    },
 ];
 
 fn settings(pairs: &[(&str, &str)]) -> Settings {

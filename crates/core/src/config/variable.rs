@@ -85,9 +85,24 @@ pub static DATABASE_VARIABLES: &[Variable] = &[
         aliases: &[],
         meaning: "Password; also fills in for a `DATABASE_URL` that has none.",
     },
-    text("PGSSLMODE", "", "verify-full", "`disable`, `allow`, `prefer` (the default), `require`, `verify-ca` or `verify-full`, where `DATABASE_URL` does not say."),
-    text("PGSSLROOTCERT", "", "/etc/ssl/own-ca.pem", "File of certificates to trust, or `system`, where `DATABASE_URL` does not say."),
-    text("PG_BIN_DIR", "", "/usr/lib/postgresql/17/bin", "Folder of the PostgreSQL client tools, several with `:`. Where it is set, no other place is searched."),
+    text(
+        "PGSSLMODE",
+        "",
+        "verify-full",
+        "`disable`, `allow`, `prefer` (the default), `require`, `verify-ca` or `verify-full`, where `DATABASE_URL` does not say.",
+    ),
+    text(
+        "PGSSLROOTCERT",
+        "",
+        "/etc/ssl/own-ca.pem",
+        "File of certificates to trust, or `system`, where `DATABASE_URL` does not say.",
+    ),
+    text(
+        "PG_BIN_DIR",
+        "",
+        "/usr/lib/postgresql/17/bin",
+        "Folder of the PostgreSQL client tools, several with `:`. Where it is set, no other place is searched.",
+    ),
 ];
 
 /// How the bucket is reached.
@@ -165,9 +180,24 @@ pub static S3_VARIABLES: &[Variable] = &[
         meaning: "Folder in the bucket. Letters, digits, `-`, `_`, `.` and `/` only. Two clusters with databases of the same name need two prefixes.",
     },
     number("S3_CONNECT_TIMEOUT", (1, 300), "10", "Seconds to wait for a connection to the bucket."),
-    number("S3_ATTEMPT_TIMEOUT", (5, 3600), "300", "Seconds for one attempt of one request; the upload of a large part may take longer, as if the link had at least 64 KiB/s."),
-    number("RETRY_ATTEMPTS", (1, 20), "3", "Attempts of a request, and of a whole run that failed for a passing reason."),
-    number("RETRY_DELAY", (0, 3600), "5", "Seconds before the second attempt; doubled for each further one, up to a minute, with jitter."),
+    number(
+        "S3_ATTEMPT_TIMEOUT",
+        (5, 3600),
+        "300",
+        "Seconds for one attempt of one request; the upload of a large part may take longer, as if the link had at least 64 KiB/s.",
+    ),
+    number(
+        "RETRY_ATTEMPTS",
+        (1, 20),
+        "3",
+        "Attempts of a request, and of a whole run that failed for a passing reason.",
+    ),
+    number(
+        "RETRY_DELAY",
+        (0, 3600),
+        "5",
+        "Seconds before the second attempt; doubled for each further one, up to a minute, with jitter.",
+    ),
 ];
 
 /// How a daemon shows itself.
@@ -189,7 +219,19 @@ pub static SERVICE_VARIABLES: &[Variable] = &[
         aliases: &[],
         meaning: "Format of log lines on standard error. Where it is not set: `text` on a terminal, `json` elsewhere.",
     },
-    Variable { name: "DEBUG", kind: Kind::Flag, default: "false", example: "false", aliases: &[], meaning: "The same as `LOG_LEVEL=debug`." },
+    Variable {
+        name: "DEBUG",
+        kind: Kind::Flag,
+        default: "false",
+        example: "false",
+        aliases: &[],
+        meaning: "The same as `LOG_LEVEL=debug`.",
+    },
     text("TZ", "UTC", "Europe/Berlin", "Time zone of cron schedules, by its IANA name."),
-    number("SHUTDOWN_GRACE_SECONDS", (0, 600), "8", "Seconds that a run has to end cleanly after SIGTERM or SIGINT. Less than what the platform waits before SIGKILL."),
+    number(
+        "SHUTDOWN_GRACE_SECONDS",
+        (0, 600),
+        "8",
+        "Seconds that a run has to end cleanly after SIGTERM or SIGINT. Less than what the platform waits before SIGKILL.",
+    ),
 ];

@@ -154,7 +154,11 @@ impl ChildReader {
 }
 
 impl AsyncRead for ChildReader {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         match self.state {
             State::Ended => Poll::Ready(Ok(())),
             State::Broken => Poll::Ready(Err(io::Error::other("the stream broke before"))),

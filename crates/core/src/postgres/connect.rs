@@ -1,6 +1,7 @@
 //! From a [`Conninfo`] to a session whose settings nobody else decides.
 
 mod attempt;
+mod cause;
 mod error;
 mod options;
 
@@ -18,7 +19,8 @@ use crate::postgres::conninfo::{Conninfo, Endpoint, Place, TargetSessionAttrs};
 use attempt::{GOODBYE_LIMIT, Opened, login, place};
 use options::version_number;
 
-pub use error::{ConnectError, describe, is_passing};
+pub use cause::{describe, is_passing};
+pub use error::ConnectError;
 pub use options::safe_options;
 
 /// A name with more addresses than this is a mistake; the others are not tried.
@@ -91,11 +93,7 @@ impl Session {
     /// Says goodbye and waits until the socket is closed, at most a second; dropping is enough
     /// wherever nothing depends on the server having noticed.
     pub async fn close(self) {
-        let Self {
-            client,
-            mut traffic,
-            ..
-        } = self;
+        let Self { client, mut traffic, .. } = self;
         drop(client);
         if timeout(GOODBYE_LIMIT, &mut traffic.0).await.is_err() {
             tracing::debug!("server did not take leave in time");
@@ -147,10 +145,7 @@ impl Session {
             return Err(ConnectError::Pooler { place, message });
         }
         if !suits(wanted, recovers == "t", read_only == "on") {
-            return Err(ConnectError::WrongKind {
-                place,
-                wanted: wanted.as_str(),
-            });
+            return Err(ConnectError::WrongKind { place, wanted: wanted.as_str() });
         }
         Ok(())
     }
@@ -179,9 +174,7 @@ impl Conninfo {
     pub async fn connect(&self) -> Result<Session, ConnectError> {
         let endpoints = self.endpoints().map_err(ConnectError::Settings)?;
         let rounds: &[TargetSessionAttrs] = match self.target_session_attrs() {
-            TargetSessionAttrs::PreferStandby => {
-                &[TargetSessionAttrs::Standby, TargetSessionAttrs::Any]
-            }
+            TargetSessionAttrs::PreferStandby => &[TargetSessionAttrs::Standby, TargetSessionAttrs::Any],
             wanted => &[wanted],
         };
         let mut failures = Vec::new();
@@ -192,10 +185,7 @@ impl Conninfo {
                     Ok(session) => return Ok(session),
                     Err(error) => failures.push(error),
                 }
-                if failures
-                    .last()
-                    .is_some_and(ConnectError::concerns_every_host)
-                {
+                if failures.last().is_some_and(ConnectError::concerns_every_host) {
                     break;
                 }
             }
@@ -250,17 +240,11 @@ async fn addresses(endpoint: &Endpoint) -> Result<Vec<Option<IpAddr>>, ConnectEr
     let found = match timeout(Duration::from_secs(seconds.into()), look_up).await {
         Err(_) => return Err(ConnectError::TimedOut { place, seconds }),
         Ok(Err(error)) => {
-            return Err(ConnectError::Resolve {
-                place,
-                reason: error.to_string(),
-            });
+            return Err(ConnectError::Resolve { place, reason: error.to_string() });
         }
         Ok(Ok(found)) => found,
     };
-    Ok(found
-        .map(|address| Some(address.ip()))
-        .take(MAX_ADDRESSES)
-        .collect())
+    Ok(found.map(|address| Some(address.ip())).take(MAX_ADDRESSES).collect())
 }
 
 async fn connect_address(
@@ -274,10 +258,7 @@ async fn connect_address(
     let version = opened.server_version.as_deref().and_then(version_number);
     let Some(version) = version else {
         let reason = "the server does not tell its version".to_owned();
-        return Err(ConnectError::NotPostgres {
-            place: place(endpoint),
-            reason,
-        });
+        return Err(ConnectError::NotPostgres { place: place(endpoint), reason });
     };
     let options = safe_options(version, user_options);
     if options != common {
@@ -290,11 +271,7 @@ async fn connect_address(
 }
 
 /// Logs in where our own former session may still hold the only slot.
-async fn login_again(
-    endpoint: &Endpoint,
-    address: Option<IpAddr>,
-    options: &str,
-) -> Result<Opened, ConnectError> {
+async fn login_again(endpoint: &Endpoint, address: Option<IpAddr>, options: &str) -> Result<Opened, ConnectError> {
     for _ in 1..SLOT_ATTEMPTS {
         match login(endpoint, address, options).await {
             Err(error) if error.is_too_many_connections() => sleep(SLOT_PAUSE).await,
@@ -333,14 +310,10 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let url = format!("postgres://u:swordfish@127.0.0.1:{port}/app?connect_timeout=2");
-        let error = Conninfo::parse(&crate::secret::Secret::new(url))
-            .unwrap()
-            .connect()
-            .await;
+        let error = Conninfo::parse(&crate::secret::Secret::new(url)).unwrap().connect().await;
         let error = error.err().unwrap();
         assert!(error.is_passing());
-        let expected =
-            format!("connect to database \"app\" at 127.0.0.1:{port}: no answer within 2 seconds");
+        let expected = format!("connect to database \"app\" at 127.0.0.1:{port}: no answer within 2 seconds");
         assert!(error.to_string().starts_with(&expected), "{error}");
     }
 }

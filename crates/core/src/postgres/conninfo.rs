@@ -47,11 +47,8 @@ pub const MAX_HOSTS: usize = 32;
 
 /// Where distributions keep the authorities that they trust: Debian and Alpine, Red Hat, BSD and
 /// Alpine's alias.
-const SYSTEM_BUNDLES: [&str; 3] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/cert.pem",
-];
+const SYSTEM_BUNDLES: [&str; 3] =
+    ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
 
 /// Which certificate authorities to trust.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,9 +104,7 @@ impl Conninfo {
         }
         // The Blank error of a URL covers white space before the scheme too.
         let start = text.trim_start();
-        let url = start
-            .strip_prefix("postgresql://")
-            .or(start.strip_prefix("postgres://"));
+        let url = start.strip_prefix("postgresql://").or(start.strip_prefix("postgres://"));
         let settings = match (url, text.find("://"), text.find('=')) {
             (Some(_), _, _) if start.len() < text.len() => return Err(ConninfoError::Blank),
             (Some(rest), _, _) => url::parse(rest)?,
@@ -150,11 +145,7 @@ impl Conninfo {
     ///
     /// # Errors
     /// An empty user, and a password with a line break or a NUL.
-    pub fn with_login(
-        mut self,
-        user: &str,
-        password: Option<&Secret>,
-    ) -> Result<Self, ConninfoError> {
+    pub fn with_login(mut self, user: &str, password: Option<&Secret>) -> Result<Self, ConninfoError> {
         if user.is_empty() {
             return Err(ConninfoError::MissingUser);
         }

@@ -53,7 +53,9 @@ fn without_schema(catalog: &str) -> String {
 }
 
 fn count_questions() -> Vec<(&'static str, String)> {
-    let relations = |kinds: &str| user_objects("pg_class", "c", "relnamespace", &format!("c.relkind IN ({kinds}) AND c.relpersistence <> 't'"));
+    let relations = |kinds: &str| {
+        user_objects("pg_class", "c", "relnamespace", &format!("c.relkind IN ({kinds}) AND c.relpersistence <> 't'"))
+    };
     let functions = |kinds: &str| user_objects("pg_proc", "p", "pronamespace", &format!("p.prokind IN ({kinds})"));
     let standalone_types = "(t.typtype IN ('d', 'e', 'r', 'm') OR t.typtype = 'b' AND t.typelem = 0
         OR t.typtype = 'c' AND EXISTS (SELECT FROM pg_class k WHERE k.oid = t.typrelid AND k.relkind = 'c'))";

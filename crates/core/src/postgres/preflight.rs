@@ -31,7 +31,11 @@ macro_rules! dumped_relations {
               WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND c.relpersistence <> 't'
                 AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid
                                    AND e.deptype = 'e')
-                AND c.relkind IN (", $kinds, ") AND ", $condition, " ORDER BY 1"
+                AND c.relkind IN (",
+            $kinds,
+            ") AND ",
+            $condition,
+            " ORDER BY 1"
         )
     };
 }
@@ -48,7 +52,7 @@ const BLOCKERS: [Question; 5] = [
         sentence: |names| format!("the role may not read table {names}; grant SELECT on it, or membership in pg_read_all_data"),
     },
     Question {
-        sql: dumped_relations!("'S'", "NOT has_sequence_privilege(c.oid, 'SELECT')"),
+        sql: dumped_relations!("'S'", "CASE WHEN c.relkind = 'S' THEN NOT has_sequence_privilege(c.oid, 'SELECT') END"),
         sentence: |names| format!("the role may not read sequence {names}; grant SELECT on it, or membership in pg_read_all_data"),
     },
     Question {

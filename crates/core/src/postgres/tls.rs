@@ -21,7 +21,7 @@ use tokio_postgres::Socket;
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-pub use binding::BoundStream;
+pub(super) use binding::BoundStream;
 
 use verifier::{Believed, Depth, Verifier};
 
@@ -30,7 +30,7 @@ const MAX_ROOT_FILE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// What must be true of a server's certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verification {
+pub(super) enum Verification {
     /// Nothing; the connection is private only against those who merely listen.
     None,
     /// It was issued by an authority in this PEM file, or is itself in it.
@@ -63,7 +63,7 @@ pub enum TlsSetupError {
 }
 
 /// Makes one TLS connection, with a memory of its own for the certificate that it was shown.
-pub struct PgTls {
+pub(super) struct PgTls {
     inner: MakeRustlsConnect,
     believed: Arc<Believed>,
     needs_name: bool,
@@ -75,7 +75,7 @@ impl PgTls {
     /// # Errors
     /// A file that cannot be read or holds no certificate. Its contents are never shown: a wrong
     /// path may lead to a private key.
-    pub fn new(verification: &Verification) -> Result<Self, TlsSetupError> {
+    pub(super) fn new(verification: &Verification) -> Result<Self, TlsSetupError> {
         let (file, depth) = match verification {
             Verification::None => (None, Depth::Nothing),
             Verification::Chain(file) => (Some(file), Depth::Chain),
@@ -88,9 +88,7 @@ impl PgTls {
         let mut roots = RootCertStore::empty();
         let (usable, _) = roots.add_parsable_certificates(certificates.iter().cloned());
         if let Some(file) = file.filter(|_| usable == 0) {
-            return Err(TlsSetupError::NoCertificate {
-                file: file.display().to_string(),
-            });
+            return Err(TlsSetupError::NoCertificate { file: file.display().to_string() });
         }
         let provider = Arc::new(ring::default_provider());
         let believed = Arc::new(Believed::default());
@@ -107,11 +105,7 @@ impl PgTls {
             .with_custom_certificate_verifier(verifier)
             .with_no_client_auth();
         let needs_name = depth == Depth::Full;
-        Ok(Self {
-            inner: MakeRustlsConnect::new(config),
-            believed,
-            needs_name,
-        })
+        Ok(Self { inner: MakeRustlsConnect::new(config), believed, needs_name })
     }
 }
 
@@ -123,10 +117,7 @@ fn read_certificates(file: &PathBuf) -> Result<Vec<CertificateDer<'static>>, Tls
         }
         std::fs::read(file)
     };
-    let pem = read().map_err(|source| TlsSetupError::Read {
-        file: shown.clone(),
-        source,
-    })?;
+    let pem = read().map_err(|source| TlsSetupError::Read { file: shown.clone(), source })?;
     CertificateDer::pem_slice_iter(&pem)
         .collect::<Result<Vec<_>, _>>()
         .map_err(|_| TlsSetupError::NoCertificate { file: shown })
@@ -144,15 +135,12 @@ impl MakeTlsConnect<Socket> for PgTls {
         let sendable = self.needs_name || ServerName::try_from(name).is_ok();
         let name = if sendable { name } else { "0.0.0.0" };
         let inner = MakeTlsConnect::<Socket>::make_tls_connect(&mut self.inner, name)?;
-        Ok(PgTlsConnect {
-            inner,
-            believed: Arc::clone(&self.believed),
-        })
+        Ok(PgTlsConnect { inner, believed: Arc::clone(&self.believed) })
     }
 }
 
 /// One TLS handshake to come.
-pub struct PgTlsConnect {
+pub(super) struct PgTlsConnect {
     inner: Inner,
     believed: Arc<Believed>,
 }
@@ -165,10 +153,7 @@ impl TlsConnect<Socket> for PgTlsConnect {
     fn connect(self, stream: Socket) -> Self::Future {
         Box::pin(async move {
             let stream = self.inner.connect(stream).await?;
-            let end_point = self
-                .believed
-                .certificate()
-                .and_then(|der| binding::end_point(&der));
+            let end_point = self.believed.certificate().and_then(|der| binding::end_point(&der));
             Ok(BoundStream::new(stream, end_point))
         })
     }
@@ -183,9 +168,7 @@ mod tests {
     fn check(contents: &str, expected: &str) {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), contents).unwrap();
-        let error = PgTls::new(&Verification::Full(file.path().to_owned()))
-            .err()
-            .unwrap();
+        let error = PgTls::new(&Verification::Full(file.path().to_owned())).err().unwrap();
         let shown = format!("{error:#}").replace(file.path().to_str().unwrap(), "FILE");
         assert_eq!(shown, expected);
     }
@@ -195,18 +178,9 @@ mod tests {
         let expected = "the sslrootcert file FILE holds no certificate in PEM form";
         check("", expected);
         check("swordfish", expected);
-        check(
-            "-----BEGIN CERTIFICATE-----\nswordfish!\n-----END CERTIFICATE-----\n",
-            expected,
-        );
-        check(
-            "-----BEGIN PRIVATE KEY-----\nc3dvcmRmaXNo\n-----END PRIVATE KEY-----\n",
-            expected,
-        );
-        check(
-            "-----BEGIN CERTIFICATE-----\nc3dvcmRmaXNo\n-----END CERTIFICATE-----\n",
-            expected,
-        );
+        check("-----BEGIN CERTIFICATE-----\nswordfish!\n-----END CERTIFICATE-----\n", expected);
+        check("-----BEGIN PRIVATE KEY-----\nc3dvcmRmaXNo\n-----END PRIVATE KEY-----\n", expected);
+        check("-----BEGIN CERTIFICATE-----\nc3dvcmRmaXNo\n-----END CERTIFICATE-----\n", expected);
     }
 
     #[test]

@@ -12,11 +12,11 @@ const VERSION_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Folders of one PostgreSQL installation each, as `parent`, start of the name, and what follows it.
 const LAYOUTS: [(&str, &str, &str); 6] = [
-    ("/usr/lib/postgresql", "", "bin"),             // Debian, Ubuntu: 17/bin
-    ("/usr/libexec", "postgresql", ""),             // Alpine: postgresql17
-    ("/usr", "pgsql-", "bin"),                      // PostgreSQL's own RPMs: pgsql-17/bin
-    ("/opt/homebrew/opt", "postgresql@", "bin"),    // Homebrew, Apple silicon
-    ("/usr/local/opt", "postgresql@", "bin"),       // Homebrew, Intel
+    ("/usr/lib/postgresql", "", "bin"),          // Debian, Ubuntu: 17/bin
+    ("/usr/libexec", "postgresql", ""),          // Alpine: postgresql17
+    ("/usr", "pgsql-", "bin"),                   // PostgreSQL's own RPMs: pgsql-17/bin
+    ("/opt/homebrew/opt", "postgresql@", "bin"), // Homebrew, Apple silicon
+    ("/usr/local/opt", "postgresql@", "bin"),    // Homebrew, Intel
     ("/home/linuxbrew/.linuxbrew/opt", "postgresql@", "bin"),
 ];
 
@@ -89,7 +89,8 @@ fn candidates(bin_dir: Option<&OsStr>) -> Vec<PathBuf> {
     if let Some(bin_dir) = bin_dir {
         return std::env::split_paths(bin_dir).collect();
     }
-    let mut folders: Vec<PathBuf> = LAYOUTS.iter().flat_map(|(parent, start, rest)| installed(parent, start, rest)).collect();
+    let mut folders: Vec<PathBuf> =
+        LAYOUTS.iter().flat_map(|(parent, start, rest)| installed(parent, start, rest)).collect();
     folders.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
     let mut seen = BTreeSet::new();
     folders.retain(|folder| folder.join("pg_dump").is_file() && seen.insert(folder.clone()));

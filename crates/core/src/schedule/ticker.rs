@@ -80,7 +80,7 @@ impl Ticker {
     /// has come.
     ///
     /// The tick may lie in the past by the length of a sleep, or by more if the clock was set
-    /// forward. Dropping the future loses nothing. A crontab that is used up (after 2099)
+    /// forward. Dropping the future loses nothing. A crontab that is used up (in the year 2100)
     /// waits for `stop`.
     pub async fn next(&mut self, stop: &CancellationToken) -> Option<DateTime<Utc>> {
         self.skip_passed();

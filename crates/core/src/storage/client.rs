@@ -63,7 +63,8 @@ impl StoreConfig {
             None,
             "environment",
         );
-        let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+        let http =
+            aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
         // Built by hand and not loaded from the surroundings: no profile files, no instance metadata.
         let mut shared = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())

@@ -75,8 +75,7 @@ impl StoreError {
     where
         E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
     {
-        let passing =
-            |reason, retry_after| Self::Passing { operation, key: key.clone(), reason, retry_after };
+        let passing = |reason, retry_after| Self::Passing { operation, key: key.clone(), reason, retry_after };
         match &error {
             SdkError::ServiceError(service) => answered(operation, key, service.err(), service.raw()),
             SdkError::DispatchFailure(failure) => {
@@ -109,7 +108,12 @@ const PASSING_CODES: [&str; 8] = [
     "TooManyRequests",
 ];
 
-fn answered<E: ProvideErrorMetadata>(operation: &'static str, key: &ObjectKey, error: &E, raw: &HttpResponse) -> StoreError {
+fn answered<E: ProvideErrorMetadata>(
+    operation: &'static str,
+    key: &ObjectKey,
+    error: &E,
+    raw: &HttpResponse,
+) -> StoreError {
     let status = raw.status().as_u16();
     let code = error.code().unwrap_or("no code");
     let header = |name| raw.headers().get(name).filter(|value| value.len() < 100);
@@ -146,7 +150,9 @@ fn hint(status: u16, code: &str) -> Option<&'static str> {
         (_, "PermanentRedirect" | "AuthorizationHeaderMalformed" | "TemporaryRedirect") => {
             Some("check S3_REGION and S3_ENDPOINT")
         }
-        (403, _) => Some("the credentials need s3:PutObject, s3:ListBucket and s3:DeleteObject on the bucket and prefix"),
+        (403, _) => {
+            Some("the credentials need s3:PutObject, s3:ListBucket and s3:DeleteObject on the bucket and prefix")
+        }
         (301 | 307, _) => Some("check S3_REGION and S3_ENDPOINT"),
         (404, _) => Some("check S3_BUCKET and S3_FORCE_PATH_STYLE"),
         _ => None,

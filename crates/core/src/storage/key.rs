@@ -15,7 +15,9 @@ pub enum KeyError {
     #[error("is empty; name a folder of the bucket, such as postgres-backups")]
     Empty,
     /// A segment is `.`, `..` or empty, or has another character.
-    #[error("may hold letters, digits, `-`, `_` and `.` only, in folders joined by single `/`, none of them `.` or `..`")]
+    #[error(
+        "may hold letters, digits, `-`, `_` and `.` only, in folders joined by single `/`, none of them `.` or `..`"
+    )]
     Grammar,
     /// Longer than 200 bytes.
     #[error("is longer than 200 bytes")]

@@ -96,7 +96,8 @@ impl Store {
         let mut objects = Vec::new();
         let mut token: Option<String> = None;
         for _ in 0..MOST_PAGES {
-            let page = self.retry.run("list", start, self.attempt_timeout, || self.list_page(start, token.clone())).await.0?;
+            let page =
+                self.retry.run("list", start, self.attempt_timeout, || self.list_page(start, token.clone())).await.0?;
             for object in page.contents() {
                 objects.push(listed_object(start, object)?);
             }
@@ -104,7 +105,9 @@ impl Store {
             match (page.is_truncated().unwrap_or(false), next) {
                 (false, _) => return Ok(objects),
                 (true, Some(next)) if Some(&next) != token.as_ref() => token = Some(next),
-                (true, _) => return Err(StoreError::broken_listing(start, "a page says that more follow, and not where")),
+                (true, _) => {
+                    return Err(StoreError::broken_listing(start, "a page says that more follow, and not where"));
+                }
             }
         }
         Err(StoreError::broken_listing(start, "it has more than 10,000 pages"))

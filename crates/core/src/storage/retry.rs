@@ -43,7 +43,7 @@ impl RetryPolicy {
     {
         let mut attempts = 1;
         loop {
-            let outcome = tokio::time::timeout(timeout, attempt())
+            let outcome = tokio::time::timeout(timeout, Box::pin(attempt())) // The SDK's futures are large.
                 .await
                 .unwrap_or_else(|_| Err(StoreError::timed_out(operation, key, timeout)));
             let Err(StoreError::Passing { retry_after, .. }) = &outcome else { return (outcome, attempts) };

@@ -127,7 +127,12 @@ enum SendError {
 
 impl Upload<'_> {
     /// Sends every part, several at once, and returns them in order.
-    async fn send_parts(&self, plan: UploadPlan, head: Vec<Bytes>, body: &mut Stored) -> Result<Vec<CompletedPart>, SendError> {
+    async fn send_parts(
+        &self,
+        plan: UploadPlan,
+        head: Vec<Bytes>,
+        body: &mut Stored,
+    ) -> Result<Vec<CompletedPart>, SendError> {
         let store = |error: StoreError| SendError::Store(error.into());
         let mut broken = std::pin::pin!(body.broken());
         let mut waiting = head.into_iter();
@@ -227,7 +232,7 @@ impl Upload<'_> {
         let client = &self.store.client;
         let request =
             client.abort_multipart_upload().bucket(&self.store.bucket).key(self.key.as_str()).upload_id(&self.id);
-        let aborted = tokio::time::timeout(ABORT_TIMEOUT, request.send())
+        let aborted = tokio::time::timeout(ABORT_TIMEOUT, Box::pin(request.send()))
             .await
             .map_err(|_| StoreError::timed_out("abort upload of", self.key, ABORT_TIMEOUT))
             .and_then(|reply| reply.map_err(|error| StoreError::from_sdk("abort upload of", self.key, error)));
@@ -249,7 +254,11 @@ async fn next(waiting: &mut std::vec::IntoIter<Bytes>, body: &mut Stored) -> Opt
 }
 
 fn too_many_parts(plan: UploadPlan) -> anyhow::Error {
-    anyhow::anyhow!("the dump exceeds {} parts of {} bytes, set PART_SIZE to larger parts", plan.most_parts, plan.part_bytes)
+    anyhow::anyhow!(
+        "the dump exceeds {} parts of {} bytes, set PART_SIZE to larger parts",
+        plan.most_parts,
+        plan.part_bytes
+    )
 }
 
 #[cfg(test)]

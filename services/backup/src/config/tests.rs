@@ -36,20 +36,34 @@ fn five_variables_suffice_and_defaults_are_those_of_the_documents() {
 fn each_mistake_is_one_line_that_names_its_variable() {
     check(&[("COMPRESSION", "lz4")], "COMPRESSION: is not one of: zstd, gzip, none");
     check(&[("COMPRESSION_LEVEL", "20")], "COMPRESSION_LEVEL: is not a whole number from 1 to 19");
-    check(&[("COMPRESSION", "gzip"), ("COMPRESSION_LEVEL", "10")], "COMPRESSION_LEVEL: is not a whole number from 1 to 9, as gzip wants it");
-    check(&[("COMPRESSION", "none"), ("COMPRESSION_LEVEL", "1")], "COMPRESSION_LEVEL: is set, and COMPRESSION=none has no levels");
+    check(
+        &[("COMPRESSION", "gzip"), ("COMPRESSION_LEVEL", "10")],
+        "COMPRESSION_LEVEL: is not a whole number from 1 to 9, as gzip wants it",
+    );
+    check(
+        &[("COMPRESSION", "none"), ("COMPRESSION_LEVEL", "1")],
+        "COMPRESSION_LEVEL: is set, and COMPRESSION=none has no levels",
+    );
     check(&[("BACKUP_KEEP_LAST", "0")], "BACKUP_KEEP_LAST: is not a whole number from 1 to 10000");
-    check(&[("BACKUP_SCHEDULE", "0 3 * * *"), ("BACKUP_INTERVAL", "60")], "BACKUP_INTERVAL: is set together with BACKUP_SCHEDULE; keep one of them");
+    check(
+        &[("BACKUP_SCHEDULE", "0 3 * * *"), ("BACKUP_INTERVAL", "60")],
+        "BACKUP_INTERVAL: is set together with BACKUP_SCHEDULE; keep one of them",
+    );
     check(&[("S3_ENDPOINT", "s3.example.com")], "S3_ENDPOINT: does not start with https:// or http://");
     check(&[("DATABASE_URL", "")], "DATABASE_URL: is not set, and neither is PGHOST");
-    check(&[("BACKUP_PREFIX", "..")], "BACKUP_PREFIX: may hold letters, digits, `-`, `_` and `.` only, in folders joined by single `/`, none of them `.` or `..`");
+    check(
+        &[("BACKUP_PREFIX", "..")],
+        "BACKUP_PREFIX: may hold letters, digits, `-`, `_` and `.` only, in folders joined by single `/`, none of them `.` or `..`",
+    );
     check(&[("PG_DUMP_OPTIONS", "-f x")], "PG_DUMP_OPTIONS: holds --file, which this program sets itself");
     check(&[("AGE_RECIPIENTS", "age1x")], "AGE_RECIPIENTS: is not supported by this version; unset it");
 }
 
 #[test]
 fn schedules_that_cannot_work_stop_the_start_r098() {
-    for (expression, time_zone) in [("0 0 31 2 *", "UTC"), ("0 0 3 * * *", "UTC"), ("0 3 * * *", "Mars/Olympus"), ("x", "UTC")] {
+    for (expression, time_zone) in
+        [("0 0 31 2 *", "UTC"), ("0 0 3 * * *", "UTC"), ("0 3 * * *", "Mars/Olympus"), ("x", "UTC")]
+    {
         let error = read(&[("BACKUP_SCHEDULE", expression), ("TZ", time_zone)]).unwrap_err();
         assert!(error.contains("BACKUP_SCHEDULE: "), "{expression}: {error}");
     }
@@ -58,7 +72,13 @@ fn schedules_that_cannot_work_stop_the_start_r098() {
 
 #[test]
 fn the_platforms_aliases_work() {
-    let aliases = [("S3_ENDPOINT", ""), ("ENDPOINT", "https://t3.example.dev"), ("S3_BUCKET", ""), ("BUCKET", "box"), ("REGION", "auto")];
+    let aliases = [
+        ("S3_ENDPOINT", ""),
+        ("ENDPOINT", "https://t3.example.dev"),
+        ("S3_BUCKET", ""),
+        ("BUCKET", "box"),
+        ("REGION", "auto"),
+    ];
     let config = read(&aliases).unwrap();
     assert_eq!((config.store.bucket.as_str(), config.store.region.as_str()), ("box", "auto"));
     assert_eq!(config.store.endpoint.as_deref(), Some("https://t3.example.dev"));
@@ -69,7 +89,9 @@ fn aws_gets_its_own_style_and_others_get_theirs() {
     let aws = |bucket| read(&[("S3_ENDPOINT", "https://s3.amazonaws.com"), ("S3_BUCKET", bucket)]).unwrap().store;
     assert_eq!((aws("b").endpoint, aws("b").path_style, aws("b").checksum), (None, false, Checksum::Crc32));
     assert!(aws("with.dots").path_style);
-    let other = read(&[("S3_ENDPOINT", "https://x.r2.cloudflarestorage.com/"), ("S3_FORCE_PATH_STYLE", "false")]).unwrap().store;
+    let other = read(&[("S3_ENDPOINT", "https://x.r2.cloudflarestorage.com/"), ("S3_FORCE_PATH_STYLE", "false")])
+        .unwrap()
+        .store;
     assert_eq!((other.endpoint.as_deref(), other.path_style), (Some("https://x.r2.cloudflarestorage.com"), false));
 }
 
@@ -78,14 +100,17 @@ fn plain_http_to_a_public_address_is_worth_a_warning() {
     let warnings = |endpoint| read(&[("S3_ENDPOINT", endpoint)]).unwrap().warnings.len();
     assert_eq!(warnings("http://s3.example.com"), 1);
     assert_eq!(warnings("http://93.184.216.34:9000"), 1);
-    for private in ["http://localhost:1", "http://garage:3900", "http://10.0.0.7", "http://[::1]:80", "https://s3.example.com"] {
+    for private in
+        ["http://localhost:1", "http://garage:3900", "http://10.0.0.7", "http://[::1]:80", "https://s3.example.com"]
+    {
         assert_eq!(warnings(private), 0, "{private}");
     }
 }
 
 #[test]
 fn debug_output_shows_no_secret_r070() {
-    let config = read(&[("S3_SECRET_ACCESS_KEY", "canary-secret"), ("DATABASE_URL", "postgres://u:canary-pass@h/d")]).unwrap();
+    let config =
+        read(&[("S3_SECRET_ACCESS_KEY", "canary-secret"), ("DATABASE_URL", "postgres://u:canary-pass@h/d")]).unwrap();
     let shown = format!("{config:?}");
     assert!(!shown.contains("canary"), "{shown}");
 }

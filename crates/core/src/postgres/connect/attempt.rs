@@ -58,11 +58,7 @@ enum Encryption {
 ///
 /// # Errors
 /// Of the first way that `sslmode` tries; the second is tried only where it can make a difference.
-pub(super) async fn login(
-    endpoint: &Endpoint,
-    address: Option<IpAddr>,
-    options: &str,
-) -> Result<Opened, ConnectError> {
+pub(super) async fn login(endpoint: &Endpoint, address: Option<IpAddr>, options: &str) -> Result<Opened, ConnectError> {
     let mut first_error = None;
     for encryption in ways(endpoint) {
         match login_once(endpoint, address, options, *encryption).await {
@@ -99,9 +95,7 @@ fn verification(endpoint: &Endpoint) -> Result<Verification, ConnectError> {
     match (endpoint.sslmode(), endpoint.root_certificate_file()) {
         (SslMode::VerifyFull, Some(file)) => Ok(Verification::Full(file.to_owned())),
         (_, Some(file)) => Ok(Verification::Chain(file.to_owned())),
-        (SslMode::VerifyFull | SslMode::VerifyCa, None) => {
-            Err(ConnectError::Settings(ConninfoError::NoSystemRoots))
-        }
+        (SslMode::VerifyFull | SslMode::VerifyCa, None) => Err(ConnectError::Settings(ConninfoError::NoSystemRoots)),
         (_, None) => Ok(Verification::None),
     }
 }
@@ -136,21 +130,12 @@ where
         Ok(Err(error)) => Err(ConnectError::new(&place, endpoint.password(), &error)),
         Ok(Ok((client, connection))) => {
             let server_version = connection.parameter("server_version").map(str::to_owned);
-            Ok(Opened {
-                client,
-                traffic: Box::pin(connection),
-                server_version,
-            })
+            Ok(Opened { client, traffic: Box::pin(connection), server_version })
         }
     }
 }
 
-fn driver_config(
-    endpoint: &Endpoint,
-    address: Option<IpAddr>,
-    options: &str,
-    encryption: Encryption,
-) -> Config {
+fn driver_config(endpoint: &Endpoint, address: Option<IpAddr>, options: &str, encryption: Encryption) -> Config {
     let mut config = Config::new();
     match endpoint.host().place() {
         Place::Tcp(name) => config.host(name),

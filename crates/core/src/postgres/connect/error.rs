@@ -1,6 +1,5 @@
 //! Why there is no session, and whether it is worth trying again.
 
-use std::error::Error as _;
 use std::{fmt, io};
 
 use tokio_postgres::error::SqlState;
@@ -9,11 +8,7 @@ use crate::postgres::conninfo::ConninfoError;
 use crate::postgres::tls::TlsSetupError;
 use crate::secret::Secret;
 
-/// Servers' messages are one line; this keeps a hostile one from flooding a log.
-const MAX_MESSAGE_CHARACTERS: usize = 1000;
-
-/// Shorter passwords occur in ordinary words, which then would become unreadable.
-const MIN_SCRUBBED_BYTES: usize = 4;
+use super::cause::{clean, describe, find_source, is_passing_code, server_hint, tls_hint};
 
 /// Why no session could be opened. `place` is the database and the host.
 #[derive(Debug, thiserror::Error)]
@@ -22,13 +17,10 @@ pub enum ConnectError {
     #[error("the connection string {0}")]
     Settings(ConninfoError),
     /// The file of authorities is of no use.
-    #[error("prepare TLS")]
+    #[error(transparent)]
     TlsSetup(#[from] TlsSetupError),
     /// The name server does not know the host, or does not answer.
-    #[error(
-        "connect to {place}: look up the host: {reason}{}",
-        Hint(Some("check the host name"))
-    )]
+    #[error("connect to {place}: look up the host: {reason}{}", Hint(Some("check the host name")))]
     Resolve {
         /// Database and host.
         place: String,
@@ -72,9 +64,7 @@ pub enum ConnectError {
     /// Something between us and the server drops or refuses session settings.
     #[error(
         "connect to {place}: {message}{}",
-        Hint(Some(
-            "this looks like a connection pooler; use the direct endpoint of the database"
-        ))
+        Hint(Some("this looks like a connection pooler; use the direct endpoint of the database"))
     )]
     Pooler {
         /// Database and host.
@@ -139,10 +129,7 @@ impl ConnectError {
     /// Whether the same attempt may succeed later without anybody changing a setting.
     pub fn is_passing(&self) -> bool {
         match self {
-            Self::Resolve { .. }
-            | Self::Unreachable { .. }
-            | Self::TimedOut { .. }
-            | Self::WrongKind { .. } => true,
+            Self::Resolve { .. } | Self::Unreachable { .. } | Self::TimedOut { .. } | Self::WrongKind { .. } => true,
             Self::Server { code, .. } => is_passing_code(code),
             Self::Every(failures) => failures.iter().any(Self::is_passing),
             Self::Settings(_)
@@ -193,11 +180,7 @@ impl ConnectError {
     }
 
     /// Sorts a failure of the driver; `password` is removed from whatever the server said.
-    pub(super) fn new(
-        place: &str,
-        password: Option<&Secret>,
-        error: &tokio_postgres::Error,
-    ) -> Self {
+    pub(super) fn new(place: &str, password: Option<&Secret>, error: &tokio_postgres::Error) -> Self {
         let place = place.to_owned();
         if let Some(server) = error.as_db_error() {
             let message = clean(server.message(), password);
@@ -205,37 +188,28 @@ impl ConnectError {
                 return Self::Pooler { place, message };
             }
             let hint = server_hint(server.code(), &message);
-            return Self::Server {
-                place,
-                message,
-                code: server.code().clone(),
-                hint,
-            };
+            return Self::Server { place, message, code: server.code().clone(), hint };
         }
         if let Some(tls) = find_source::<rustls::Error>(error) {
             let reason = clean(&tls.to_string(), password);
-            return Self::Tls {
-                place,
-                reason,
-                hint: tls_hint(tls),
-            };
+            return Self::Tls { place, reason, hint: tls_hint(tls) };
         }
         let reason = clean(&describe(error), password);
         if let Some(io) = find_source::<io::Error>(error) {
             return match io.kind() {
-                io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
-                    Self::NotPostgres { place, reason }
-                }
-                _ => Self::Unreachable {
-                    place,
-                    reason: clean(&io.to_string(), password),
-                },
+                io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => Self::NotPostgres { place, reason },
+                _ => Self::Unreachable { place, reason: clean(&io.to_string(), password) },
             };
         }
         if error.is_closed() {
             return Self::Unreachable { place, reason };
         }
-        // The driver keeps its kinds to itself; these are its fixed words (tokio-postgres 0.7).
+        Self::from_words(place, reason)
+    }
+
+    /// Sorts what is left by the driver's fixed words (tokio-postgres 0.7), since it keeps its kinds
+    /// to itself.
+    fn from_words(place: String, reason: String) -> Self {
         match reason.as_str() {
             text if text.contains("server does not support TLS") => Self::NoTls { place },
             text if text.contains("password missing") => Self::Login {
@@ -245,145 +219,12 @@ impl ConnectError {
             },
             text if text.contains("channel binding") => {
                 let hint = Some("channel_binding=require needs TLS and a SCRAM password");
-                Self::Login {
-                    place,
-                    reason,
-                    hint,
-                }
+                Self::Login { place, reason, hint }
             }
-            text if text.starts_with("authentication error") => Self::Login {
-                place,
-                reason,
-                hint: None,
-            },
-            text if text.starts_with("error performing TLS") => Self::Tls {
-                place,
-                reason,
-                hint: None,
-            },
+            text if text.starts_with("authentication error") => Self::Login { place, reason, hint: None },
+            text if text.starts_with("error performing TLS") => Self::Tls { place, reason, hint: None },
             _ => Self::NotPostgres { place, reason },
         }
-    }
-}
-
-/// Whether a failed statement may succeed later: the connection broke, the server was stopped or
-/// had no resources left, or other sessions were in the way.
-pub fn is_passing(error: &tokio_postgres::Error) -> bool {
-    if let Some(code) = error.code() {
-        return is_passing_code(code);
-    }
-    let broken = find_source::<io::Error>(error).is_some();
-    (broken && find_source::<rustls::Error>(error).is_none()) || error.is_closed()
-}
-
-/// Classes and codes from the PostgreSQL documentation, appendix A.
-fn is_passing_code(code: &SqlState) -> bool {
-    let code = code.code();
-    // Connection exceptions, and insufficient resources.
-    code.starts_with("08")
-        || code.starts_with("53")
-        // admin_shutdown, crash_shutdown, cannot_connect_now, idle_session_timeout
-        || matches!(code, "57P01" | "57P02" | "57P03" | "57P05")
-        // serialization_failure, deadlock_detected, lock_not_available
-        || matches!(code, "40001" | "40P01" | "55P03")
-}
-
-/// One line with everything that a driver error knows, such as `relation "x" does not exist
-/// (SQLSTATE 42P01)`; its own `Display` says only `db error`.
-pub fn describe(error: &tokio_postgres::Error) -> String {
-    if let Some(server) = error.as_db_error() {
-        let message = clean(server.message(), None);
-        return format!("{message} (SQLSTATE {})", server.code().code());
-    }
-    match error.source() {
-        Some(source) => clean(&format!("{error}: {source}"), None),
-        None => error.to_string(),
-    }
-}
-
-/// Looks through the chain of sources, and into the errors that `io::Error` wraps.
-fn find_source<'error, E: std::error::Error + 'static>(
-    error: &'error tokio_postgres::Error,
-) -> Option<&'error E> {
-    let mut next = error.source();
-    while let Some(source) = next {
-        if let Some(found) = source.downcast_ref::<E>() {
-            return Some(found);
-        }
-        let wrapped = source
-            .downcast_ref::<io::Error>()
-            .and_then(io::Error::get_ref);
-        if let Some(found) = wrapped.and_then(|wrapped| wrapped.downcast_ref::<E>()) {
-            return Some(found);
-        }
-        next = source.source();
-    }
-    None
-}
-
-/// Makes a server's text fit for one line of a log.
-fn clean(text: &str, password: Option<&Secret>) -> String {
-    let mut text = text.to_owned();
-    if let Some(password) = password.map(Secret::expose)
-        && password.len() >= MIN_SCRUBBED_BYTES
-    {
-        text = text.replace(password, "***");
-    }
-    let printable = |character: char| {
-        if character.is_control() {
-            ' '
-        } else {
-            character
-        }
-    };
-    text.chars()
-        .map(printable)
-        .take(MAX_MESSAGE_CHARACTERS)
-        .collect()
-}
-
-fn server_hint(code: &SqlState, message: &str) -> Option<&'static str> {
-    match code.code() {
-        "28P01" => Some(
-            "check the user name, and PGPASSWORD or the password in DATABASE_URL (special characters there must be percent-encoded)",
-        ),
-        "28000" if message.contains("no encryption") || message.contains("SSL off") => {
-            Some("the server wants TLS; set sslmode=require")
-        }
-        "28000" if message.contains("pg_hba.conf") => {
-            Some("the server's pg_hba.conf must admit this user, database and address")
-        }
-        "28000" => Some("check the user name in DATABASE_URL or PGUSER"),
-        "3D000" => Some("check the database name in DATABASE_URL or PGDATABASE"),
-        "42501" => Some("grant CONNECT on the database to this user"),
-        "53300" => Some("raise max_connections or the role's CONNECTION LIMIT, or close sessions"),
-        "57P03" => Some("the server is starting, stopping or recovering; it may answer later"),
-        _ => None,
-    }
-}
-
-fn tls_hint(error: &rustls::Error) -> Option<&'static str> {
-    use rustls::CertificateError as Bad;
-    let rustls::Error::InvalidCertificate(bad) = error else {
-        return None;
-    };
-    match bad {
-        Bad::UnknownIssuer | Bad::BadSignature => Some(
-            "give the authority's certificate with sslrootcert=/path/to/ca.pem (or PGSSLROOTCERT)",
-        ),
-        Bad::NotValidForNameContext { presented, .. } if presented.is_empty() => Some(
-            "the certificate has no subjectAltName; issue it anew with one, or use sslmode=verify-ca",
-        ),
-        Bad::NotValidForName | Bad::NotValidForNameContext { .. } => Some(
-            "connect by a name that the certificate lists, or use sslmode=verify-ca on a trusted network",
-        ),
-        Bad::Expired | Bad::ExpiredContext { .. } => {
-            Some("the certificate has expired (or this machine's clock is wrong); renew it")
-        }
-        Bad::NotValidYet | Bad::NotValidYetContext { .. } => {
-            Some("the certificate is not valid yet (or this machine's clock is wrong)")
-        }
-        _ => Some("the certificate cannot be verified; issue a version 3 server certificate"),
     }
 }
 
@@ -413,38 +254,24 @@ impl fmt::Display for List<'_> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
 
     fn server(code: SqlState) -> ConnectError {
-        ConnectError::Server {
-            place: "x".to_owned(),
-            message: "no".to_owned(),
-            code,
-            hint: None,
-        }
+        ConnectError::Server { place: "x".to_owned(), message: "no".to_owned(), code, hint: None }
     }
 
     #[track_caller]
     fn check(code: &str, passing: bool) {
-        assert_eq!(
-            server(SqlState::from_code(code)).is_passing(),
-            passing,
-            "{code}"
-        );
+        assert_eq!(server(SqlState::from_code(code)).is_passing(), passing, "{code}");
     }
 
     #[test]
     fn what_passes_and_what_does_not() {
-        for code in [
-            "57P03", "57P01", "53300", "53200", "08006", "40001", "55P03",
-        ] {
+        for code in ["57P03", "57P01", "53300", "53200", "08006", "40001", "55P03"] {
             check(code, true);
         }
-        for code in [
-            "28P01", "28000", "3D000", "42501", "57014", "22023", "42P01",
-        ] {
+        for code in ["28P01", "28000", "3D000", "42501", "57014", "22023", "42P01"] {
             check(code, false);
         }
         let wrong = || server(SqlState::INVALID_PASSWORD);
@@ -455,10 +282,7 @@ mod tests {
 
     #[test]
     fn several_hosts_are_listed_with_their_hints() {
-        let timed_out = ConnectError::TimedOut {
-            place: "b:2".to_owned(),
-            seconds: 10,
-        };
+        let timed_out = ConnectError::TimedOut { place: "b:2".to_owned(), seconds: 10 };
         let shown = ConnectError::Every(vec![server(SqlState::CANNOT_CONNECT_NOW), timed_out]);
         assert_eq!(
             shown.to_string(),
@@ -466,11 +290,5 @@ mod tests {
              connect to b:2: no answer within 10 seconds\n    \
              hint: check host and port, and firewalls between here and there"
         );
-    }
-
-    #[test]
-    fn a_server_that_echoes_the_password_is_scrubbed_r070() {
-        let password = Secret::new("swordfish".to_owned());
-        assert_eq!(clean("no\nswordfish here", Some(&password)), "no *** here");
     }
 }

@@ -33,9 +33,7 @@ pub fn safe_options(server_version_num: u32, user_options: &str) -> String {
 /// that `server_version_num` would show; `None` if it does not begin with a version.
 pub(super) fn version_number(server_version: &str) -> Option<u32> {
     let number = |text: &str| -> Option<u32> {
-        let digits = text
-            .find(|next: char| !next.is_ascii_digit())
-            .unwrap_or(text.len());
+        let digits = text.find(|next: char| !next.is_ascii_digit()).unwrap_or(text.len());
         text[..digits].parse().ok().filter(|number| *number < 1000)
     };
     let mut parts = server_version.trim().split('.');
@@ -80,10 +78,7 @@ mod tests {
         assert_eq!(for_version(0), common);
         assert_eq!(for_version(130_020), common);
         assert_eq!(for_version(140_000), format!("{common} {since_14}"));
-        assert_eq!(
-            for_version(170_000),
-            format!("{common} {since_14} -c transaction_timeout=0")
-        );
+        assert_eq!(for_version(170_000), format!("{common} {since_14} -c transaction_timeout=0"));
         assert!(safe_options(0, "").starts_with("-c statement_timeout=0"));
     }
 }

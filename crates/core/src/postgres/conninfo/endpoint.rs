@@ -25,11 +25,7 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    pub(super) fn new(
-        conninfo: &Conninfo,
-        host: &Host,
-        root_certificate_file: Option<PathBuf>,
-    ) -> Self {
+    pub(super) fn new(conninfo: &Conninfo, host: &Host, root_certificate_file: Option<PathBuf>) -> Self {
         Self {
             host: host.clone(),
             user: conninfo.user.clone(),
@@ -105,10 +101,7 @@ impl Endpoint {
             ("PGDATABASE", self.dbname.clone().into()),
             ("PGSSLMODE", self.sslmode.as_str().into()),
             ("PGCHANNELBINDING", self.channel_binding.as_str().into()),
-            (
-                "PGCONNECT_TIMEOUT",
-                self.connect_timeout_seconds.to_string().into(),
-            ),
+            ("PGCONNECT_TIMEOUT", self.connect_timeout_seconds.to_string().into()),
             ("PGOPTIONS", options.into()),
         ];
         if let Some(address) = self.host.address() {

@@ -34,9 +34,7 @@ pub enum ConninfoError {
     )]
     OtherScheme,
     /// Neither of the two forms.
-    #[error(
-        "is neither a URL (postgres://user:password@host/database) nor a list of key=value pairs"
-    )]
+    #[error("is neither a URL (postgres://user:password@host/database) nor a list of key=value pairs")]
     NeitherForm,
     /// A `%` that encodes nothing.
     #[error("has, in {part}, a `%` that is not followed by two hexadecimal digits; write % as %25")]
@@ -123,10 +121,7 @@ pub enum ConninfoError {
         hosts: usize,
     },
     /// A keyword of nobody, or one that only other programs know.
-    #[error(
-        "has a parameter that this program does not know ({position}); known: {}",
-        super::settings::KNOWN
-    )]
+    #[error("has a parameter that this program does not know ({position}); known: {}", super::settings::KNOWN)]
     UnknownParameter {
         /// Which one it is.
         position: Position,
@@ -168,10 +163,7 @@ pub enum ConninfoError {
         choices: &'static str,
     },
     /// `connect_timeout` out of its range.
-    #[error(
-        "has a connect_timeout that is not a number of seconds from 0 to {}",
-        super::MAX_CONNECT_TIMEOUT_SECONDS
-    )]
+    #[error("has a connect_timeout that is not a number of seconds from 0 to {}", super::MAX_CONNECT_TIMEOUT_SECONDS)]
     ConnectTimeout,
     /// A password file has one line per password, so such a password could not be handed on.
     #[error("has a password with a line break in it (a stray one at its end?)")]

@@ -33,20 +33,12 @@ impl Host {
     /// A text that is neither an IP address nor made of the characters of host names.
     pub fn tcp(name: &str, port: u16) -> Result<Self, ConninfoError> {
         check_name(name, 1)?;
-        Ok(Self {
-            place: Place::Tcp(name.to_owned()),
-            port,
-            address: None,
-        })
+        Ok(Self { place: Place::Tcp(name.to_owned()), port, address: None })
     }
 
     /// The socket in `directory` whose file name ends in `port`.
     pub fn unix(directory: impl Into<PathBuf>, port: u16) -> Self {
-        Self {
-            place: Place::Unix(directory.into()),
-            port,
-            address: None,
-        }
+        Self { place: Place::Unix(directory.into()), port, address: None }
     }
 
     /// The network name or the socket's directory.
@@ -84,11 +76,7 @@ impl fmt::Display for Host {
 ///
 /// # Errors
 /// No host, too many, lists of different length, and whatever is no name, port or address.
-pub(super) fn read_hosts(
-    names: &[String],
-    ports: &[String],
-    addresses: &[String],
-) -> Result<Vec<Host>, ConninfoError> {
+pub(super) fn read_hosts(names: &[String], ports: &[String], addresses: &[String]) -> Result<Vec<Host>, ConninfoError> {
     // As in libpq, an address alone is a host too.
     let names = if names.is_empty() { addresses } else { names };
     if names.is_empty() {
@@ -98,17 +86,11 @@ pub(super) fn read_hosts(
         return Err(ConninfoError::TooManyHosts);
     }
     if ports.len() > 1 && ports.len() != names.len() {
-        return Err(ConninfoError::PortCount {
-            ports: ports.len(),
-            hosts: names.len(),
-        });
+        return Err(ConninfoError::PortCount { ports: ports.len(), hosts: names.len() });
     }
     if !addresses.is_empty() && addresses.len() != names.len() {
         let addresses = addresses.len();
-        return Err(ConninfoError::HostAddressCount {
-            addresses,
-            hosts: names.len(),
-        });
+        return Err(ConninfoError::HostAddressCount { addresses, hosts: names.len() });
     }
     let only_port = ports.first().filter(|_| ports.len() == 1);
     let mut hosts = Vec::new();
@@ -116,17 +98,10 @@ pub(super) fn read_hosts(
         let host = index + 1;
         let port = read_port(only_port.or_else(|| ports.get(index)), host)?;
         let address = match addresses.get(index).filter(|address| !address.is_empty()) {
-            Some(text) => Some(
-                text.parse()
-                    .map_err(|_| ConninfoError::HostAddress { host })?,
-            ),
+            Some(text) => Some(text.parse().map_err(|_| ConninfoError::HostAddress { host })?),
             None => None,
         };
-        hosts.push(Host {
-            place: read_place(name, host)?,
-            port,
-            address,
-        });
+        hosts.push(Host { place: read_place(name, host)?, port, address });
     }
     Ok(hosts)
 }
@@ -155,10 +130,8 @@ fn check_name(name: &str, host: usize) -> Result<(), ConninfoError> {
     if name.is_empty() {
         return Err(ConninfoError::EmptyHost { host });
     }
-    let is_name = name.len() <= MAX_NAME_BYTES
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+    let is_name =
+        name.len() <= MAX_NAME_BYTES && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
     // No zone as in `fe80::1%eth0`: the driver would drop it.
     if is_name || name.parse::<Ipv6Addr>().is_ok() {
         return Ok(());

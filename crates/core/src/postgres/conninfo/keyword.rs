@@ -9,18 +9,14 @@ use super::ConninfoError;
 use super::error::{Form, Position};
 use super::settings::Settings;
 
-const UNQUOTED_SPACE: &str =
-    "write name=value, and put a value that holds spaces into single quotes";
+const UNQUOTED_SPACE: &str = "write name=value, and put a value that holds spaces into single quotes";
 
 /// Reads a whole key=value string.
 ///
 /// # Errors
 /// Everything that libpq refuses, and control characters other than white space.
 pub(super) fn parse(text: &str) -> Result<Settings, ConninfoError> {
-    if text
-        .chars()
-        .any(|character| character.is_control() && !is_space(character))
-    {
+    if text.chars().any(|character| character.is_control() && !is_space(character)) {
         return Err(ConninfoError::Blank);
     }
     let mut settings = Settings::default();
@@ -32,10 +28,7 @@ pub(super) fn parse(text: &str) -> Result<Settings, ConninfoError> {
             return Ok(settings);
         }
         ordinal += 1;
-        let position = Position {
-            ordinal,
-            form: Form::Keywords,
-        };
+        let position = Position { ordinal, form: Form::Keywords };
         let name = read_name(&mut rest, position)?;
         let value = read_value(&mut rest, position)?;
         settings.set(&name, &value, position)?;
@@ -43,10 +36,7 @@ pub(super) fn parse(text: &str) -> Result<Settings, ConninfoError> {
 }
 
 /// Reads up to and with `=`; white space may stand before it.
-fn read_name(
-    rest: &mut Peekable<Chars<'_>>,
-    position: Position,
-) -> Result<Zeroizing<String>, ConninfoError> {
+fn read_name(rest: &mut Peekable<Chars<'_>>, position: Position) -> Result<Zeroizing<String>, ConninfoError> {
     let mut name = Zeroizing::new(String::new());
     while let Some(character) = rest.next_if(|next| *next != '=' && !is_space(*next)) {
         name.push(character);
@@ -54,18 +44,12 @@ fn read_name(
     skip_space(rest);
     match rest.next() {
         Some('=') => Ok(name),
-        _ => Err(ConninfoError::NoValue {
-            position,
-            advice: UNQUOTED_SPACE,
-        }),
+        _ => Err(ConninfoError::NoValue { position, advice: UNQUOTED_SPACE }),
     }
 }
 
 /// Reads a value, bare or in single quotes; a backslash takes the next character as it is.
-fn read_value(
-    rest: &mut Peekable<Chars<'_>>,
-    position: Position,
-) -> Result<Zeroizing<String>, ConninfoError> {
+fn read_value(rest: &mut Peekable<Chars<'_>>, position: Position) -> Result<Zeroizing<String>, ConninfoError> {
     skip_space(rest);
     let quoted = rest.next_if_eq(&'\'').is_some();
     let mut value = Zeroizing::new(String::new());

@@ -9,9 +9,8 @@ use crate::secret::Secret;
 use super::error::Position;
 use super::host::read_hosts;
 use super::{
-    ChannelBinding, Conninfo, ConninfoError, DEFAULT_CONNECT_TIMEOUT_SECONDS,
-    MAX_CONNECT_TIMEOUT_SECONDS, MIN_CONNECT_TIMEOUT_SECONDS, RootCertificates, SslMode,
-    TargetSessionAttrs,
+    ChannelBinding, Conninfo, ConninfoError, DEFAULT_CONNECT_TIMEOUT_SECONDS, MAX_CONNECT_TIMEOUT_SECONDS,
+    MIN_CONNECT_TIMEOUT_SECONDS, RootCertificates, SslMode, TargetSessionAttrs,
 };
 
 /// Every parameter with an effect; for error messages.
@@ -21,8 +20,7 @@ pub(super) const KNOWN: &str = "host, hostaddr, port, user, password, dbname, ss
     keepalives_interval, keepalives_count, tcp_user_timeout, sslcompression, sslnegotiation, \
     sslsni, gssencmode, client_encoding, load_balance_hosts";
 
-const CLIENT_CERTIFICATES: &str =
-    "log in with a password over TLS; client certificates are not implemented";
+const CLIENT_CERTIFICATES: &str = "log in with a password over TLS; client certificates are not implemented";
 
 /// The texts of one connection string or of the `PG*` variables.
 #[derive(Default)]
@@ -49,12 +47,7 @@ impl Settings {
     ///
     /// # Errors
     /// An unknown name, or a value that cannot be one of this parameter.
-    pub(super) fn set(
-        &mut self,
-        name: &str,
-        value: &str,
-        position: Position,
-    ) -> Result<(), ConninfoError> {
+    pub(super) fn set(&mut self, name: &str, value: &str, position: Position) -> Result<(), ConninfoError> {
         refuse_unsupported(name)?;
         if value.is_empty() && KNOWN.split([' ', ',', ';']).any(|known| known == name) {
             return Ok(());
@@ -110,10 +103,7 @@ impl Settings {
     /// A missing host or user, and lists of hosts and ports that do not match.
     pub(super) fn into_conninfo(self) -> Result<Conninfo, ConninfoError> {
         let hosts = read_hosts(&self.names, &self.ports, &self.addresses)?;
-        let user = self
-            .user
-            .filter(|user| !user.is_empty())
-            .ok_or(ConninfoError::MissingUser)?;
+        let user = self.user.filter(|user| !user.is_empty()).ok_or(ConninfoError::MissingUser)?;
         let conninfo = Conninfo {
             hosts,
             dbname: self.dbname.unwrap_or_else(|| user.clone()),
@@ -124,9 +114,7 @@ impl Settings {
             channel_binding: self.channel_binding.unwrap_or(ChannelBinding::Prefer),
             target_session_attrs: self.target_session_attrs.unwrap_or(TargetSessionAttrs::Any),
             options: self.options,
-            connect_timeout_seconds: self
-                .connect_timeout_seconds
-                .unwrap_or(DEFAULT_CONNECT_TIMEOUT_SECONDS),
+            connect_timeout_seconds: self.connect_timeout_seconds.unwrap_or(DEFAULT_CONNECT_TIMEOUT_SECONDS),
             application_name: self.application_name.or(self.fallback_application_name),
         };
         conninfo.refuse_weak_system_roots()?;
@@ -137,10 +125,7 @@ impl Settings {
 /// Parameters that change what is trusted or reached, so that ignoring them would be a lie.
 fn refuse_unsupported(name: &str) -> Result<(), ConninfoError> {
     let (name, reason) = match name {
-        "service" | "servicefile" => (
-            "service",
-            "write the parameters out; service files are not read",
-        ),
+        "service" | "servicefile" => ("service", "write the parameters out; service files are not read"),
         "passfile" => ("passfile", "give the password itself, or PGPASSWORD"),
         "sslcert" => ("sslcert", CLIENT_CERTIFICATES),
         "sslkey" => ("sslkey", CLIENT_CERTIFICATES),
@@ -148,10 +133,7 @@ fn refuse_unsupported(name: &str) -> Result<(), ConninfoError> {
         "sslcrl" | "sslcrldir" => ("sslcrl", "revocation lists are not implemented"),
         "require_auth" => ("require_auth", "use channel_binding=require instead"),
         "requirepeer" => ("requirepeer", "the owner of a socket is not checked"),
-        "replication" => (
-            "replication",
-            "backups are logical; use an ordinary connection",
-        ),
+        "replication" => ("replication", "backups are logical; use an ordinary connection"),
         _ => return Ok(()),
     };
     Err(ConninfoError::Unsupported { name, reason })
@@ -163,9 +145,7 @@ fn refuse_unsupported(name: &str) -> Result<(), ConninfoError> {
 /// A line break or a NUL.
 pub(super) fn read_password(password: &str) -> Result<Option<Secret>, ConninfoError> {
     if password.contains('\0') {
-        return Err(ConninfoError::Nul {
-            part: "the password",
-        });
+        return Err(ConninfoError::Nul { part: "the password" });
     }
     if password.contains(['\n', '\r']) {
         return Err(ConninfoError::PasswordLineBreak);
@@ -178,9 +158,7 @@ pub(super) fn read_root_certificates(value: &str) -> Result<RootCertificates, Co
     if value == "system" {
         return Ok(RootCertificates::System);
     }
-    check_readable(Path::new(value)).map_err(|error| ConninfoError::RootCertificates {
-        reason: error.kind(),
-    })?;
+    check_readable(Path::new(value)).map_err(|error| ConninfoError::RootCertificates { reason: error.kind() })?;
     Ok(RootCertificates::File(PathBuf::from(value)))
 }
 
@@ -196,9 +174,7 @@ fn check_readable(path: &Path) -> io::Result<()> {
 fn read_timeout(value: &str) -> Result<u32, ConninfoError> {
     match value.trim().parse::<u32>() {
         Ok(0) => Ok(MAX_CONNECT_TIMEOUT_SECONDS),
-        Ok(seconds) if seconds <= MAX_CONNECT_TIMEOUT_SECONDS => {
-            Ok(seconds.max(MIN_CONNECT_TIMEOUT_SECONDS))
-        }
+        Ok(seconds) if seconds <= MAX_CONNECT_TIMEOUT_SECONDS => Ok(seconds.max(MIN_CONNECT_TIMEOUT_SECONDS)),
         _ => Err(ConninfoError::ConnectTimeout),
     }
 }

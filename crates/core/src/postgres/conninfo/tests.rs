@@ -4,6 +4,9 @@
 
 use super::*;
 
+mod environment;
+mod secrets;
+
 fn parse(text: &str) -> Result<Conninfo, ConninfoError> {
     Conninfo::parse(&Secret::new(text.to_owned()))
 }
@@ -14,12 +17,7 @@ fn check(text: &str, expected: &str) {
     let conninfo = parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
     let hosts: Vec<String> = conninfo.hosts().iter().map(ToString::to_string).collect();
     let password = conninfo.password().map_or("-", Secret::expose);
-    let shown = format!(
-        "{} {password} {} {}",
-        conninfo.user(),
-        hosts.join(","),
-        conninfo.dbname()
-    );
+    let shown = format!("{} {password} {} {}", conninfo.user(), hosts.join(","), conninfo.dbname());
     assert_eq!(shown, expected, "{text}");
 }
 
@@ -32,36 +30,15 @@ fn urls_r137() {
     check("postgresql://u:p@db:/app", "u p db:5432 app");
     check("postgresql://u:p@a:1,b:2,c/app", "u p a:1,b:2,c:5432 app");
     check("postgresql://u:p@[::1]:6543/app", "u p [::1]:6543 app");
-    check(
-        "postgresql://u:p@[2001:db8::7],10.0.0.1:9/app",
-        "u p [2001:db8::7]:5432,10.0.0.1:9 app",
-    );
-    check(
-        "postgresql://u:p@%2Frun%2Fpostgresql:6543/app",
-        "u p /run/postgresql:6543 app",
-    );
-    check(
-        "postgresql://u:p@/app?host=/run/postgresql",
-        "u p /run/postgresql:5432 app",
-    );
-    check(
-        "postgresql:///app?host=a,b&port=1,2&user=u&password=p",
-        "u p a:1,b:2 app",
-    );
-    check(
-        "postgresql://u:p@localhost/app?host=/cloudsql/x",
-        "u p /cloudsql/x:5432 app",
-    );
+    check("postgresql://u:p@[2001:db8::7],10.0.0.1:9/app", "u p [2001:db8::7]:5432,10.0.0.1:9 app");
+    check("postgresql://u:p@%2Frun%2Fpostgresql:6543/app", "u p /run/postgresql:6543 app");
+    check("postgresql://u:p@/app?host=/run/postgresql", "u p /run/postgresql:5432 app");
+    check("postgresql:///app?host=a,b&port=1,2&user=u&password=p", "u p a:1,b:2 app");
+    check("postgresql://u:p@localhost/app?host=/cloudsql/x", "u p /cloudsql/x:5432 app");
     check("postgresql://db?user=u&dbname=app", "u - db:5432 app");
     check("postgresql://u:p:q@db/app", "u p:q db:5432 app");
-    check(
-        "postgresql://u:%70%40%2F%3F%23%25%3A%5C@db/app",
-        "u p@/?#%:\\ db:5432 app",
-    );
-    check(
-        "postgresql://u%40corp:p@db/host%3Devil%20dbname%3Dx",
-        "u@corp p db:5432 host=evil dbname=x",
-    );
+    check("postgresql://u:%70%40%2F%3F%23%25%3A%5C@db/app", "u p@/?#%:\\ db:5432 app");
+    check("postgresql://u%40corp:p@db/host%3Devil%20dbname%3Dx", "u@corp p db:5432 host=evil dbname=x");
     check("postgresql://ü:pässwörd@db/ä", "ü pässwörd db:5432 ä");
     check("postgresql://u@x?hostaddr=10.0.0.9", "u - x:5432 u");
     check("postgresql://u@?hostaddr=10.0.0.9", "u - 10.0.0.9:5432 u");
@@ -70,24 +47,15 @@ fn urls_r137() {
 #[test]
 fn key_value_strings_r137() {
     check("host=db user=u", "u - db:5432 u");
-    check(
-        "host=db port=6543 user=u password=p dbname=app",
-        "u p db:6543 app",
-    );
+    check("host=db port=6543 user=u password=p dbname=app", "u p db:6543 app");
     check("  host = db\n user\t=\tu ", "u - db:5432 u");
-    check(
-        r"host=db user=u password='it\'s a \\ secret'dbname=app",
-        r"u it's a \ secret db:5432 app",
-    );
+    check(r"host=db user=u password='it\'s a \\ secret'dbname=app", r"u it's a \ secret db:5432 app");
     check(r"host=db user=u password=a\ b=c", "u a b=c db:5432 u");
-    check("host=db user=u password='' dbname=''", "u - db:5432 ");
+    check("host=db user=u password='' dbname=''", "u - db:5432 u");
     check("host=/run/postgresql user=u", "u - /run/postgresql:5432 u");
     check("host=a,b,::1 port=1,,3 user=u", "u - a:1,b:5432,[::1]:3 u");
     check("host=a,b port=7 user=u", "u - a:7,b:7 u");
-    check(
-        "host=db user=u dbname='host=evil dbname=x'",
-        "u - db:5432 host=evil dbname=x",
-    );
+    check("host=db user=u dbname='host=evil dbname=x'", "u - db:5432 host=evil dbname=x");
     check("host=db user=u user=v", "v - db:5432 v");
 }
 
@@ -102,10 +70,7 @@ fn further_parameters() {
     assert_eq!(conninfo.sslmode(), SslMode::Require);
     assert_eq!(conninfo.channel_binding(), ChannelBinding::Require);
     assert_eq!(conninfo.connect_timeout_seconds(), 30);
-    assert_eq!(
-        conninfo.target_session_attrs(),
-        TargetSessionAttrs::ReadWrite
-    );
+    assert_eq!(conninfo.target_session_attrs(), TargetSessionAttrs::ReadWrite);
     assert_eq!(conninfo.options(), "-c work_mem=64MB");
     assert_eq!(conninfo.application_name(), Some("nightly"));
 
@@ -113,35 +78,18 @@ fn further_parameters() {
     assert_eq!(plain.sslmode(), SslMode::Prefer);
     assert_eq!(plain.channel_binding(), ChannelBinding::Prefer);
     assert_eq!(plain.target_session_attrs(), TargetSessionAttrs::Any);
-    assert_eq!(
-        plain.connect_timeout_seconds(),
-        DEFAULT_CONNECT_TIMEOUT_SECONDS
-    );
-    assert_eq!(
-        plain
-            .with_default_application_name("backup")
-            .application_name(),
-        Some("backup")
-    );
+    assert_eq!(plain.connect_timeout_seconds(), DEFAULT_CONNECT_TIMEOUT_SECONDS);
+    assert_eq!(plain.with_default_application_name("backup").application_name(), Some("backup"));
     let seconds = |text| parse(text).unwrap().connect_timeout_seconds();
-    assert_eq!(
-        seconds("postgres://u@db?connect_timeout=0"),
-        MAX_CONNECT_TIMEOUT_SECONDS
-    );
+    assert_eq!(seconds("postgres://u@db?connect_timeout=0"), MAX_CONNECT_TIMEOUT_SECONDS);
     assert_eq!(seconds("postgres://u@db?connect_timeout=1"), 2);
-    assert_eq!(
-        parse("postgres://u@db?ssl=true").unwrap().sslmode(),
-        SslMode::Require
-    );
+    assert_eq!(parse("postgres://u@db?ssl=true").unwrap().sslmode(), SslMode::Require);
 }
 
 /// The first words of the error; no word of the input.
 #[track_caller]
 fn check_refused(text: &str, expected: &str) {
-    let error = parse(text)
-        .err()
-        .unwrap_or_else(|| panic!("accepted: {text}"))
-        .to_string();
+    let error = parse(text).err().unwrap_or_else(|| panic!("accepted: {text}")).to_string();
     assert!(error.contains(expected), "{text}: {error}");
 }
 
@@ -150,10 +98,7 @@ fn the_wrong_part_is_named() {
     check_refused("", "is empty");
     check_refused(" \n", "is empty");
     check_refused("mysql://u:p@db/app", "scheme");
-    check_refused(
-        "postgresql+asyncpg://u:p@db/app?x=y",
-        "+asyncpg must be removed",
-    );
+    check_refused("postgresql+asyncpg://u:p@db/app?x=y", "+asyncpg must be removed");
     check_refused("jdbc:postgresql://db/app?user=u", "scheme");
     check_refused("localhost", "neither a URL");
     check_refused("\"postgres://u:p@db/app\"", "quotation mark");
@@ -182,39 +127,22 @@ fn the_wrong_part_is_named() {
     check_refused("postgres://u:p@[db]/app", "square brackets");
     check_refused("postgres://u:p@d$b/app", "name of host 1");
     check_refused("postgres://u:p@%40abstract/app", "name of host 1");
-    check_refused(
-        "postgres://u:p@db/app?sslmode=require&schema=x",
-        "the 2nd after `?`",
-    );
+}
+
+#[test]
+fn the_wrong_parameter_is_named() {
+    check_refused("postgres://u:p@db/app?sslmode=require&schema=x", "the 2nd after `?`");
     check_refused("postgres://u:p@db/app?x", "without a value (the 1st");
     check_refused("postgres://u:p@db/app?options=-c x=1", "space");
     check_refused("postgres://u:p@db/app?options=-cx=1", "%3D");
-    check_refused(
-        "postgres://u:p@db/app?sslmode=on",
-        "disable, allow, prefer, require, verify-ca, verify-full",
-    );
-    check_refused(
-        "postgres://u:p@db/app?connect_timeout=soon",
-        "connect_timeout",
-    );
-    check_refused(
-        "postgres://u:p@db/app?sslcert=x",
-        "sslcert, which is not supported",
-    );
+    check_refused("postgres://u:p@db/app?sslmode=on", "disable, allow, prefer, require, verify-ca, verify-full");
+    check_refused("postgres://u:p@db/app?connect_timeout=soon", "connect_timeout");
+    check_refused("postgres://u:p@db/app?sslcert=x", "sslcert, which is not supported");
     check_refused("postgres://u:p@db/app?service=x", "service");
     check_refused("postgres://u:p@db/app?passfile=x", "PGPASSWORD");
-    check_refused(
-        "postgres://u:p@db/app?sslrootcert=/no/such/file",
-        "sslrootcert file that cannot be read",
-    );
-    check_refused(
-        "postgres://u:p@db/app?sslrootcert=/tmp",
-        "sslrootcert file that cannot be read",
-    );
-    check_refused(
-        "postgres://u@db?sslrootcert=system&sslmode=require",
-        "weaker than verify-full",
-    );
+    check_refused("postgres://u:p@db/app?sslrootcert=/no/such/file", "sslrootcert file that cannot be read");
+    check_refused("postgres://u:p@db/app?sslrootcert=/tmp", "sslrootcert file that cannot be read");
+    check_refused("postgres://u@db?sslrootcert=system&sslmode=require", "weaker than verify-full");
     check_refused("host=db user=u password=a b", "single quotes");
     check_refused("host=db user=u password='a b", "do not end (the 3rd");
     check_refused("host=db user=u colour=x", "the 3rd from the left");
@@ -222,259 +150,6 @@ fn the_wrong_part_is_named() {
     check_refused("host=a hostaddr=b user=u", "not an IP address");
     check_refused("host=a,b hostaddr=::1 user=u", "1 hostaddrs for 2 hosts");
     check_refused("host=db user=u password=a\u{1}b", "control character");
-    check_refused(
-        &format!("postgres://u@{}", "h,".repeat(40)),
-        "more than 32 hosts",
-    );
+    check_refused(&format!("postgres://u@{}", "h,".repeat(40)), "more than 32 hosts");
     check_refused(&"x".repeat(MAX_TEXT_BYTES + 1), "longer than 16384");
-}
-
-/// A password of words that occur in no message, cut up by every special character.
-const CANARY: [&str; 2] = ["qzxwvk7", "jyqpgz9"];
-
-#[track_caller]
-fn assert_no_canary(shown: &str, text: &str) {
-    for window in CANARY.iter().flat_map(|word| word.as_bytes().windows(4)) {
-        let window = str::from_utf8(window).unwrap();
-        assert!(!shown.contains(window), "{text} leaks into {shown}");
-    }
-}
-
-#[test]
-fn a_malformed_url_shows_no_piece_of_its_password_r068() {
-    let [first, second] = CANARY;
-    let separators = [
-        "@",
-        "/",
-        "?",
-        "#",
-        ":",
-        "[",
-        "]",
-        "%",
-        "%4",
-        "%zz",
-        "&",
-        "=",
-        ",",
-        " ",
-        "\n",
-        "\0",
-        "\\",
-        "'",
-        "\"",
-        "@@",
-        "//",
-        "?a=",
-        "/@",
-        "@/",
-        ":1/",
-        ":1@",
-        "]:",
-        "[:",
-        "%00",
-        "%ff",
-        "%0a",
-        "$",
-        "!",
-        "|",
-        ";",
-        "@x:1,",
-        "?host=",
-        "?sslmode=",
-        "?port=",
-        "?hostaddr=",
-        "?sslrootcert=",
-        "/?connect_timeout=",
-        "/x?user=u&",
-        ",@",
-        "\u{e4}",
-    ];
-    let frames = [
-        ("postgresql://user:", "@db.example:5432/app"),
-        ("postgres://user:", "@db.example/app?sslmode=require"),
-        ("postgresql://user:", "@[::1]:5432/app"),
-        ("postgresql://", "@db.example/app"),
-        ("postgresql://user:", ""),
-        ("postgresql://user@db.example/app?password=", ""),
-        ("postgresql:/user:", "@db.example/app"),
-        ("postgresql:user:", "@db.example/app"),
-        ("postgresq://user:", "@db.example/app"),
-        ("user:", "@db.example/app"),
-        ("host=db.example user=u password=", ""),
-        ("host=db.example user=u password='", ""),
-        ("host=db.example user=u password ", ""),
-        ("", ""),
-    ];
-    for (before, after) in frames {
-        for separator in separators {
-            let text = format!("{before}{first}{separator}{second}{after}");
-            match parse(&text) {
-                Err(error) => assert_no_canary(&format!("{error} {error:?}"), &text),
-                Ok(conninfo) => {
-                    assert_no_canary(&format!("{:?}", conninfo.hosts()), &text);
-                    let endpoints = conninfo.endpoints();
-                    // The user's name and the database's are no secrets, but a password must not
-                    // end up there either when it had its place.
-                    if before.contains("user:") && after.contains('@') {
-                        assert_no_canary(&format!("{conninfo:?} {endpoints:?}"), &text);
-                    }
-                }
-            }
-        }
-    }
-}
-
-#[test]
-fn debug_output_shows_no_password_r070() {
-    let conninfo = parse("postgres://u:swordfish@db/app").unwrap();
-    let shown = format!("{conninfo:?} {:#?}", conninfo.endpoints().unwrap());
-    assert!(
-        shown.contains("***") && !shown.contains("swordfish"),
-        "{shown}"
-    );
-    let variables = PgVariables {
-        password: Some(Secret::new("swordfish".to_owned())),
-        ..Default::default()
-    };
-    assert!(!format!("{variables:?}").contains("swordfish"));
-}
-
-#[test]
-fn child_variables_carry_names_as_plain_data_r140() {
-    let url = "postgres://back%20up:swordfish@db:6543/host%3Devil%20dbname%3Dx?application_name=n";
-    let endpoint = parse(url).unwrap().endpoints().unwrap().remove(0);
-    let variables = endpoint.child_variables("-c statement_timeout=0");
-    let value = |name| {
-        variables
-            .iter()
-            .find(|(known, _)| *known == name)
-            .map(|(_, value)| value.to_str().unwrap())
-    };
-    assert_eq!(value("PGHOST"), Some("db"));
-    assert_eq!(value("PGPORT"), Some("6543"));
-    assert_eq!(value("PGUSER"), Some("back up"));
-    assert_eq!(value("PGDATABASE"), Some("host=evil dbname=x"));
-    assert_eq!(value("PGSSLMODE"), Some("prefer"));
-    assert_eq!(value("PGSSLROOTCERT"), None);
-    assert_eq!(value("PGAPPNAME"), Some("n"));
-    assert_eq!(value("PGCONNECT_TIMEOUT"), Some("10"));
-    assert_eq!(value("PGOPTIONS"), Some("-c statement_timeout=0"));
-    assert!(!format!("{variables:?}").contains("swordfish"));
-}
-
-#[test]
-fn names_with_any_character_survive_r140() {
-    for name in [
-        "a b", "a'b", "a\"b", "a;b", "a=b", "a\\b", "$(id)", "a%b", "-Fc", "ä", "a/b",
-    ] {
-        let mut encoded = String::new();
-        name.bytes()
-            .for_each(|byte| encoded.push_str(&format!("%{byte:02X}")));
-        check(
-            &format!("postgres://{encoded}:{encoded}@db/{encoded}"),
-            &format!("{name} {name} db:5432 {name}"),
-        );
-        let quoted = name.replace('\\', "\\\\").replace('\'', "\\'");
-        check(
-            &format!("host=db user='{quoted}' dbname='{quoted}'"),
-            &format!("{name} - db:5432 {name}"),
-        );
-    }
-}
-
-#[test]
-fn a_password_file_line_escapes_what_separates() {
-    let line = |password: &str| {
-        let conninfo = parse("postgres://u@db").unwrap();
-        let password = Secret::new(password.to_owned());
-        let conninfo = conninfo.with_login("u", Some(&password)).unwrap();
-        let line = conninfo.endpoints().unwrap()[0].passfile_line();
-        line.map(|line| line.expose().to_owned())
-    };
-    assert_eq!(line("plain").as_deref(), Some("*:*:*:*:plain"));
-    assert_eq!(line(r"a:b\c#").as_deref(), Some(r"*:*:*:*:a\:b\\c#"));
-    assert_eq!(line("").as_deref(), None);
-}
-
-#[test]
-fn verification_names_one_file_for_us_and_for_children() {
-    let file = tempfile::NamedTempFile::new().unwrap();
-    let path = file.path().to_str().unwrap();
-    let conninfo = parse(&format!(
-        "host=db user=u sslmode=verify-ca sslrootcert={path}"
-    ))
-    .unwrap();
-    let endpoint = conninfo.endpoints().unwrap().remove(0);
-    assert_eq!(endpoint.root_certificate_file(), Some(file.path()));
-    assert!(
-        endpoint
-            .child_variables("")
-            .contains(&("PGSSLROOTCERT", path.into()))
-    );
-
-    let system = parse("postgres://u@db?sslrootcert=system").unwrap();
-    assert_eq!(system.sslmode(), SslMode::VerifyFull);
-    let bundle = SYSTEM_BUNDLES
-        .iter()
-        .map(Path::new)
-        .find(|bundle| bundle.is_file());
-    assert_eq!(
-        system.root_certificate_file().ok().flatten().as_deref(),
-        bundle
-    );
-}
-
-fn variables(host: &str, port: &str, user: &str, password: &str, sslmode: &str) -> PgVariables {
-    let given = |text: &str| Some(text.to_owned());
-    PgVariables {
-        host: given(host),
-        port: given(port),
-        user: given(user),
-        database: None,
-        password: Some(Secret::new(password.to_owned())),
-        sslmode: given(sslmode),
-        sslrootcert: None,
-    }
-}
-
-#[test]
-fn variables_make_a_whole_connection() {
-    let conninfo =
-        Conninfo::from_variables(&variables("a,/run/pg", "1,2", "u", "p", "require")).unwrap();
-    let hosts: Vec<String> = conninfo.hosts().iter().map(ToString::to_string).collect();
-    assert_eq!(hosts, ["a:1", "/run/pg:2"]);
-    assert_eq!(
-        (conninfo.dbname(), conninfo.sslmode()),
-        ("u", SslMode::Require)
-    );
-}
-
-#[test]
-fn every_wrong_variable_is_named() {
-    let errors = Conninfo::from_variables(&variables("", "x", "", "p\n", "on")).unwrap_err();
-    let names: Vec<_> = errors.iter().map(|(name, _)| *name).collect();
-    assert_eq!(names, ["PGPASSWORD", "PGSSLMODE", "PGUSER", "PGHOST"]);
-    let errors = Conninfo::from_variables(&variables("db", "x", "u", "p", "")).unwrap_err();
-    assert_eq!(errors, [("PGPORT", ConninfoError::Port { host: 1 })]);
-}
-
-#[test]
-fn variables_fill_only_what_the_url_leaves_out() {
-    let from_environment = variables("other", "1", "other", "secret", "disable");
-    let mut bare = parse("postgres://u@db/app").unwrap();
-    bare.fill_from(&from_environment).unwrap();
-    assert_eq!(bare.password().unwrap().expose(), "secret");
-    assert_eq!((bare.sslmode(), bare.user()), (SslMode::Disable, "u"));
-
-    let mut whole = parse("postgres://u:p@db/app?sslmode=require").unwrap();
-    whole
-        .fill_from(&variables("", "", "", "x\n", "nonsense"))
-        .unwrap();
-    assert_eq!(whole.password().unwrap().expose(), "p");
-    assert_eq!(whole.sslmode(), SslMode::Require);
-
-    let mut system = parse("postgres://u:p@db/app?sslrootcert=system").unwrap();
-    let errors = system.fill_from(&from_environment).unwrap_err();
-    assert_eq!(errors, [("PGSSLMODE", ConninfoError::WeakSystemRoots)]);
 }

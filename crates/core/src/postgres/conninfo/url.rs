@@ -21,10 +21,7 @@ const PARAMETERS: &str = "the parameters after `?`";
 /// # Errors
 /// Everything that is malformed or ambiguous; see [`ConninfoError`].
 pub(super) fn parse(rest: &str) -> Result<Settings, ConninfoError> {
-    if rest
-        .chars()
-        .any(|character| character.is_whitespace() || character.is_control())
-    {
+    if rest.chars().any(|character| character.is_whitespace() || character.is_control()) {
         return Err(ConninfoError::Blank);
     }
     if rest.contains('#') {
@@ -114,13 +111,9 @@ fn read_host(entry: &str, host: usize) -> Result<(String, String), ConninfoError
 
 fn read_parameters(query: &str, settings: &mut Settings) -> Result<(), ConninfoError> {
     for (index, pair) in query.split('&').enumerate() {
-        let position = Position {
-            ordinal: index + 1,
-            form: Form::Url,
-        };
+        let position = Position { ordinal: index + 1, form: Form::Url };
         let Some((name, value)) = pair.split_once('=') else {
-            let advice =
-                "write parameters as name=value, & in a value as %26, and in a password ? as %3F";
+            let advice = "write parameters as name=value, & in a value as %26, and in a password ? as %3F";
             return Err(ConninfoError::NoValue { position, advice });
         };
         if value.contains('=') {
@@ -147,9 +140,7 @@ fn decode(text: &str, part: &'static str) -> Result<Zeroizing<String>, ConninfoE
             return Err(ConninfoError::Percent { part });
         }
     }
-    let decoded = percent_decode_str(text)
-        .decode_utf8()
-        .map_err(|_| ConninfoError::NotUtf8 { part })?;
+    let decoded = percent_decode_str(text).decode_utf8().map_err(|_| ConninfoError::NotUtf8 { part })?;
     if decoded.contains('\0') {
         return Err(ConninfoError::Nul { part });
     }

@@ -87,15 +87,9 @@ impl Conninfo {
     pub fn fill_from(&mut self, variables: &PgVariables) -> Result<(), VariableErrors> {
         // A variable that the connection string overrides may hold anything.
         let wanted = PgVariables {
-            password: variables
-                .password
-                .clone()
-                .filter(|_| self.password.is_none()),
+            password: variables.password.clone().filter(|_| self.password.is_none()),
             sslmode: variables.sslmode.clone().filter(|_| self.sslmode.is_none()),
-            sslrootcert: variables
-                .sslrootcert
-                .clone()
-                .filter(|_| self.sslrootcert.is_none()),
+            sslrootcert: variables.sslrootcert.clone().filter(|_| self.sslrootcert.is_none()),
             ..PgVariables::default()
         };
         let mut errors = VariableErrors::new();
@@ -104,9 +98,7 @@ impl Conninfo {
         filled.password = filled.password.or(completion.password);
         filled.sslmode = filled.sslmode.or(completion.sslmode);
         filled.sslrootcert = filled.sslrootcert.or(completion.sslrootcert);
-        let check = filled
-            .refuse_weak_system_roots()
-            .and(filled.root_certificate_file().map(drop));
+        let check = filled.refuse_weak_system_roots().and(filled.root_certificate_file().map(drop));
         if let Err(error) = check {
             errors.push((variable_of(&error), error));
         }
@@ -120,11 +112,7 @@ impl Conninfo {
 
 fn read_completion(variables: &PgVariables, errors: &mut VariableErrors) -> Completion {
     let mut completion = Completion::default();
-    match variables
-        .password
-        .as_ref()
-        .map(|password| read_password(password.expose()))
-    {
+    match variables.password.as_ref().map(|password| read_password(password.expose())) {
         Some(Ok(password)) => completion.password = password,
         Some(Err(error)) => errors.push(("PGPASSWORD", error)),
         None => {}

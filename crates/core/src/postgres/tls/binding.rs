@@ -17,17 +17,14 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 type Inner = <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream;
 
 /// A TLS stream that knows which certificate it rests on.
-pub struct BoundStream {
+pub(in crate::postgres) struct BoundStream {
     inner: Pin<Box<Inner>>,
     end_point: Option<Vec<u8>>,
 }
 
 impl BoundStream {
     pub(super) fn new(inner: Inner, end_point: Option<Vec<u8>>) -> Self {
-        Self {
-            inner: Box::pin(inner),
-            end_point,
-        }
+        Self { inner: Box::pin(inner), end_point }
     }
 }
 
@@ -51,11 +48,7 @@ impl AsyncRead for BoundStream {
 }
 
 impl AsyncWrite for BoundStream {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.inner.as_mut().poll_write(context, bytes)
     }
 
@@ -79,9 +72,7 @@ pub(super) fn end_point(certificate: &[u8]) -> Option<Vec<u8>> {
     let rsa = algorithm.strip_prefix(RSA);
     let ecdsa = algorithm.strip_prefix(ECDSA);
     match (rsa, ecdsa) {
-        (Some([4 | 5 | 11]), _) | (_, Some([1] | [3, 2])) => {
-            Some(Sha256::digest(certificate).to_vec())
-        }
+        (Some([4 | 5 | 11]), _) | (_, Some([1] | [3, 2])) => Some(Sha256::digest(certificate).to_vec()),
         (Some([12]), _) | (_, Some([3, 3])) => Some(Sha384::digest(certificate).to_vec()),
         (Some([13]), _) | (_, Some([3, 4])) => Some(Sha512::digest(certificate).to_vec()),
         _ => None,
@@ -124,17 +115,7 @@ mod tests {
     fn certificate(algorithm: &[u8]) -> Vec<u8> {
         let oid_bytes = u8::try_from(algorithm.len()).unwrap();
         // The long form of the outer length, which real certificates always have.
-        let mut der = vec![
-            0x30,
-            0x81,
-            oid_bytes + 6,
-            0x30,
-            0x00,
-            0x30,
-            oid_bytes + 2,
-            0x06,
-            oid_bytes,
-        ];
+        let mut der = vec![0x30, 0x81, oid_bytes + 6, 0x30, 0x00, 0x30, oid_bytes + 2, 0x06, oid_bytes];
         der.extend_from_slice(algorithm);
         der.extend_from_slice(&[0x03, 0x00]);
         der[2] = u8::try_from(der.len() - 3).unwrap();
@@ -143,30 +124,15 @@ mod tests {
 
     #[track_caller]
     fn check(algorithm: &[u8], hash_bytes: Option<usize>) {
-        assert_eq!(
-            end_point(&certificate(algorithm)).map(|hash| hash.len()),
-            hash_bytes
-        );
+        assert_eq!(end_point(&certificate(algorithm)).map(|hash| hash.len()), hash_bytes);
     }
 
     #[test]
     fn the_signature_decides_the_hash() {
-        check(
-            &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x05],
-            Some(32),
-        ); // RSA, SHA-1
-        check(
-            &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0b],
-            Some(32),
-        ); // RSA, SHA-256
-        check(
-            &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0c],
-            Some(48),
-        ); // RSA, SHA-384
-        check(
-            &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0d],
-            Some(64),
-        ); // RSA, SHA-512
+        check(&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x05], Some(32)); // RSA, SHA-1
+        check(&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0b], Some(32)); // RSA, SHA-256
+        check(&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0c], Some(48)); // RSA, SHA-384
+        check(&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0d], Some(64)); // RSA, SHA-512
         check(&[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02], Some(32)); // ECDSA, SHA-256
         check(&[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x03], Some(48)); // ECDSA, SHA-384
         check(&[0x2b, 0x65, 0x70], None); // Ed25519

@@ -27,10 +27,7 @@ pub(super) struct Believed(Mutex<Option<Vec<u8>>>);
 impl Believed {
     /// The certificate as DER; `None` before the handshake, or if nothing was proven.
     pub(super) fn certificate(&self) -> Option<Vec<u8>> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn remember(&self, certificate: &CertificateDer<'_>) {
@@ -80,10 +77,7 @@ impl Verifier {
                 self.believed.remember(certificate);
                 Ok(valid)
             }
-            Err(_)
-                if self.depth == Depth::Nothing
-                    && ParsedCertificate::try_from(certificate).is_err() =>
-            {
+            Err(_) if self.depth == Depth::Nothing && ParsedCertificate::try_from(certificate).is_err() => {
                 Ok(HandshakeSignatureValid::assertion())
             }
             Err(error) => Err(error),
@@ -104,13 +98,8 @@ impl ServerCertVerifier for Verifier {
             return Ok(ServerCertVerified::assertion());
         }
         let parsed = ParsedCertificate::try_from(end_entity)?;
-        let chain = verify_server_cert_signed_by_trust_anchor(
-            &parsed,
-            &self.roots,
-            intermediates,
-            now,
-            self.algorithms.all,
-        );
+        let chain =
+            verify_server_cert_signed_by_trust_anchor(&parsed, &self.roots, intermediates, now, self.algorithms.all);
         match chain {
             Err(error) if !self.is_pinned(end_entity, &error) => return Err(error),
             Err(_) | Ok(()) => {}

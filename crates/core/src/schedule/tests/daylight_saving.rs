@@ -37,6 +37,8 @@ fn a_nightly_time_that_is_left_out_runs_right_after_r095() {
 fn a_nightly_time_that_comes_twice_runs_the_first_time_r095() {
     let nights = ["2026-10-24T02:30:00+02:00", "2026-10-25T02:30:00+02:00", "2026-10-26T02:30:00+01:00"];
     check(BERLIN, "30 2 * * *", "2026-10-23T12:00:00Z", &nights);
+    // Nor does it run again for one who asks in between.
+    check(BERLIN, "30 2 * * *", "2026-10-25T02:10:00+01:00", &nights[2..]);
     let nights = ["2026-10-31T01:30:00-04:00", "2026-11-01T01:30:00-04:00", "2026-11-02T01:30:00-05:00"];
     check(NEW_YORK, "30 1 * * *", "2026-10-30T12:00:00Z", &nights);
     let nights = ["2026-11-01T02:30:00-05:00", "2026-11-02T02:30:00-05:00"];
@@ -67,11 +69,11 @@ fn exactly_one_run_a_day_all_year_r095() {
     ] {
         let schedule = cron_in(zone, expression);
         let tz = schedule.time_zone();
-        let start = tz.with_ymd_and_hms(2026, 1, 1, 0, 0, 0).unwrap().to_utc();
+        let start = tz.with_ymd_and_hms(2026, 1, 1, 0, 0, 0).single().expect("midnight").to_utc();
         let ticks = schedule.upcoming(365, start);
         let days: BTreeSet<_> = ticks.iter().map(|tick| tick.with_timezone(&tz).date_naive()).collect();
         assert_eq!(days.len(), 365, "{zone}");
-        assert_eq!(days.last().unwrap().to_string(), "2026-12-31", "{zone}");
+        assert_eq!(days.last().expect("many days").to_string(), "2026-12-31", "{zone}");
         assert!(ticks.is_sorted_by(|earlier, later| earlier < later), "{zone}");
     }
 }
@@ -144,6 +146,13 @@ fn every_tick_around_every_change_is_the_one_the_rules_say_r095() {
                 .take_while(|tick| *tick <= until)
                 .collect();
             assert_eq!(forward, expected, "{expression} {zone} {start}");
+            // From times that are no ticks too, such as the second pass of an hour.
+            for minutes in (0..50 * 60).step_by(11) {
+                let after = from + Duration::minutes(minutes);
+                let next = schedule.next_after(after).filter(|tick| *tick <= until);
+                let index = expected.partition_point(|tick| *tick <= after);
+                assert_eq!(next, expected.get(index).copied(), "{expression} {zone} after {after}");
+            }
             let backward = expected.iter().rev().step_by(37).find(|tick| {
                 schedule.previous_before(**tick) != Some(**tick)
                     || schedule.previous_before(**tick + Duration::milliseconds(1)) != Some(**tick)

@@ -1,0 +1,135 @@
+//! What a failure of the driver means: its words, whether it passes, and what to do about it.
+
+use std::error::Error as _;
+use std::io;
+
+use tokio_postgres::error::SqlState;
+
+use crate::secret::Secret;
+
+/// Servers' messages are one line; this keeps a hostile one from flooding a log.
+const MAX_MESSAGE_CHARACTERS: usize = 1000;
+
+/// Shorter passwords occur in ordinary words, which then would become unreadable.
+const MIN_SCRUBBED_BYTES: usize = 4;
+
+/// Whether a failed statement may succeed later: the connection broke, the server was stopped or
+/// had no resources left, or other sessions were in the way.
+pub fn is_passing(error: &tokio_postgres::Error) -> bool {
+    if let Some(code) = error.code() {
+        return is_passing_code(code);
+    }
+    let broken = find_source::<io::Error>(error).is_some();
+    (broken && find_source::<rustls::Error>(error).is_none()) || error.is_closed()
+}
+
+/// Classes and codes from the PostgreSQL documentation, appendix A.
+pub(super) fn is_passing_code(code: &SqlState) -> bool {
+    let code = code.code();
+    // Connection exceptions, and insufficient resources.
+    code.starts_with("08")
+        || code.starts_with("53")
+        // admin_shutdown, crash_shutdown, cannot_connect_now, idle_session_timeout
+        || matches!(code, "57P01" | "57P02" | "57P03" | "57P05")
+        // serialization_failure, deadlock_detected, lock_not_available
+        || matches!(code, "40001" | "40P01" | "55P03")
+}
+
+/// One line with everything that a driver error knows, such as `relation "x" does not exist
+/// (SQLSTATE 42P01)`; its own `Display` says only `db error`.
+pub fn describe(error: &tokio_postgres::Error) -> String {
+    if let Some(server) = error.as_db_error() {
+        let message = clean(server.message(), None);
+        return format!("{message} (SQLSTATE {})", server.code().code());
+    }
+    match error.source() {
+        Some(source) => clean(&format!("{error}: {source}"), None),
+        None => error.to_string(),
+    }
+}
+
+/// Looks through the chain of sources, and into the errors that `io::Error` wraps.
+pub(super) fn find_source<E: std::error::Error + 'static>(error: &tokio_postgres::Error) -> Option<&E> {
+    let mut next = error.source();
+    while let Some(source) = next {
+        if let Some(found) = source.downcast_ref::<E>() {
+            return Some(found);
+        }
+        let wrapped = source.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        if let Some(found) = wrapped.and_then(|wrapped| wrapped.downcast_ref::<E>()) {
+            return Some(found);
+        }
+        next = source.source();
+    }
+    None
+}
+
+/// Makes a server's text fit for one line of a log.
+pub(super) fn clean(text: &str, password: Option<&Secret>) -> String {
+    let mut text = text.to_owned();
+    if let Some(password) = password.map(Secret::expose)
+        && password.len() >= MIN_SCRUBBED_BYTES
+    {
+        text = text.replace(password, "***");
+    }
+    let printable = |character: char| {
+        if character.is_control() { ' ' } else { character }
+    };
+    text.chars().map(printable).take(MAX_MESSAGE_CHARACTERS).collect()
+}
+
+pub(super) fn server_hint(code: &SqlState, message: &str) -> Option<&'static str> {
+    match code.code() {
+        "28P01" => Some(
+            "check the user name, and PGPASSWORD or the password in DATABASE_URL (special characters there must be percent-encoded)",
+        ),
+        "28000" if message.contains("no encryption") || message.contains("SSL off") => {
+            Some("the server wants TLS; set sslmode=require")
+        }
+        "28000" if message.contains("pg_hba.conf") => {
+            Some("the server's pg_hba.conf must admit this user, database and address")
+        }
+        "28000" => Some("check the user name in DATABASE_URL or PGUSER"),
+        "3D000" => Some("check the database name in DATABASE_URL or PGDATABASE"),
+        "42501" => Some("grant CONNECT on the database to this user"),
+        "53300" => Some("raise max_connections or the role's CONNECTION LIMIT, or close sessions"),
+        "57P03" => Some("the server is starting, stopping or recovering; it may answer later"),
+        _ => None,
+    }
+}
+
+pub(super) fn tls_hint(error: &rustls::Error) -> Option<&'static str> {
+    use rustls::CertificateError as Bad;
+    let rustls::Error::InvalidCertificate(bad) = error else {
+        return None;
+    };
+    match bad {
+        Bad::UnknownIssuer | Bad::BadSignature => {
+            Some("give the authority's certificate with sslrootcert=/path/to/ca.pem (or PGSSLROOTCERT)")
+        }
+        Bad::NotValidForNameContext { presented, .. } if presented.is_empty() => {
+            Some("the certificate has no subjectAltName; issue it anew with one, or use sslmode=verify-ca")
+        }
+        Bad::NotValidForName | Bad::NotValidForNameContext { .. } => {
+            Some("connect by a name that the certificate lists, or use sslmode=verify-ca on a trusted network")
+        }
+        Bad::Expired | Bad::ExpiredContext { .. } => {
+            Some("the certificate has expired (or this machine's clock is wrong); renew it")
+        }
+        Bad::NotValidYet | Bad::NotValidYetContext { .. } => {
+            Some("the certificate is not valid yet (or this machine's clock is wrong)")
+        }
+        _ => Some("issue a version 3 server certificate, or name a self-signed one itself with sslrootcert"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_echoes_the_password_is_scrubbed_r070() {
+        let password = Secret::new("swordfish".to_owned());
+        assert_eq!(clean("no\nswordfish here", Some(&password)), "no *** here");
+    }
+}

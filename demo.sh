@@ -1,0 +1,136 @@
+#!/usr/bin/env bash
+# Shows the whole way of a backup on one machine: a real PostgreSQL database goes through `backup run`
+# into an S3 bucket, is restored from there with stock tools alone, and compared.
+#
+#   ./demo.sh           everything it starts is stopped and removed at the end
+#   KEEP=1 ./demo.sh    keeps the folder with the bucket and the downloads
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+. tests/lib/install.sh
+. tests/lib/stand.sh
+. tests/lib/build.sh
+
+step_number=0
+step() {
+  step_number=$((step_number + 1))
+  printf '\n%s. %s\n' "$step_number" "$*"
+}
+say() { printf '   %s\n' "$*"; }
+indent() { sed 's/^/   /'; }
+fail() {
+  printf '\nFAILED: %s\n' "$*" >&2
+  exit 1
+}
+query() { psql --no-psqlrc --quiet --no-align --tuples-only --set=ON_ERROR_STOP=1 "$@"; }
+facts() { psql --no-psqlrc --file=tests/demo/facts.sql "$1"; }
+
+main() {
+  step 'Look for PostgreSQL, curl and zstd; build the programs'
+  need postgresql curl zstd
+  build_programs
+  stand_open backup-demo
+  say "PostgreSQL: $(postgres --version), backup: $("$backup_bin" --version)"
+
+  local started=$SECONDS
+  step 'Start a throwaway PostgreSQL with the sample database shop'
+  start_postgres source
+  local source_url=$pg_url
+  query "$source_url/postgres" --command='create database shop'
+  psql --no-psqlrc --file=tests/demo/sample.sql "$source_url/shop"
+  facts "$source_url/shop" >"$stand/source.facts"
+  say "$(count_facts table) tables, $(total_rows) rows, $(count_facts 'large object') large objects," \
+    "$(query "$source_url/shop" --command="select pg_size_pretty(pg_database_size('shop'))") on 127.0.0.1:$pg_port"
+
+  step 'Start an S3 server that checks every signature'
+  start_s3 "$s3_server_bin"
+  say "$S3_ENDPOINT, bucket $S3_BUCKET"
+
+  export DATABASE_URL=$source_url/shop PG_BIN_DIR=$pg_bin LOG_FORMAT=text
+  step 'backup check: is everything in place, and what will the backup not contain?'
+  "$backup_bin" check 2>&1 </dev/null | indent || fail 'backup check'
+
+  step 'backup run: make one backup'
+  # Not through a pipe, so that a terminal shows the progress.
+  "$backup_bin" run </dev/null || fail 'backup run'
+
+  step 'backup list: what is in the bucket'
+  "$backup_bin" list 2>&1 </dev/null | indent || fail 'backup list'
+
+  # From here on the project's programs and the first server are out of the game.
+  stop_postgres source
+  step 'Restore by hand: download with curl'
+  download
+
+  step 'Restore by hand: zstd and pg_restore, into a second, empty PostgreSQL'
+  start_postgres restored
+  restore "$pg_url"
+
+  step 'Compare'
+  compare "$pg_url/shop"
+
+  step "Done in $((SECONDS - started)) seconds after the build"
+  where_everything_was
+}
+
+count_facts() { grep -c "^$1|" "$stand/source.facts"; }
+total_rows() { awk '/^table\|/ { sub(/.*\|/, ""); rows += $1 } END { print rows }' "$stand/source.facts"; }
+
+# Downloads the newest backup. A backup exists if its manifest exists, and ids sort by time.
+download() {
+  local keys newest
+  keys=$(s3_curl "$S3_ENDPOINT/$S3_BUCKET?list-type=2&prefix=postgres-backups%2Fshop%2F" |
+    grep -o '<Key>[^<]*</Key>' | sed 's/<[^>]*>//g')
+  newest=$(grep '/manifest\.json$' <<<"$keys" | sort | tail -n 1)
+  [[ -n $newest ]] || fail 'no manifest.json in the bucket'
+  backup_folder=${newest%/manifest.json}
+  mkdir "$stand/download"
+  say "curl --aws-sigv4 aws:amz:$S3_REGION:s3 --user KEY:SECRET -H 'x-amz-content-sha256: UNSIGNED-PAYLOAD' -O"
+  local name
+  for name in manifest.json shop.dump.zst globals.sql.zst; do
+    say "  $S3_ENDPOINT/$S3_BUCKET/$backup_folder/$name"
+    s3_curl --output "$stand/download/$name" "$S3_ENDPOINT/$S3_BUCKET/$backup_folder/$name"
+  done
+  for name in shop.dump.zst globals.sql.zst; do
+    grep --quiet "$(sha256sum <"$stand/download/$name" | cut -d' ' -f1)" "$stand/download/manifest.json" ||
+      fail "sha256sum of $name is not the one in the manifest"
+  done
+  say 'sha256sum of both files: as the manifest says'
+}
+
+restore() {
+  local url=$1 dump=$stand/download/shop.dump
+  zstd --quiet -d "$dump.zst" -o "$dump"
+  say 'zstd -d globals.sql.zst -c | psql postgres'
+  # The role that initdb made is in the way of its own copy, which is expected and the only complaint.
+  zstd --quiet -d "$stand/download/globals.sql.zst" -c | psql --no-psqlrc --quiet "$url/postgres" 2>&1 >/dev/null |
+    grep -v 'role "postgres" already exists' >"$stand/globals.errors" || true
+  [[ ! -s $stand/globals.errors ]] || { indent <"$stand/globals.errors"; fail 'globals.sql did not restore cleanly'; }
+  say 'zstd -d shop.dump.zst'
+  say 'createdb --template=template0 shop'
+  createdb --maintenance-db="$url/postgres" --template=template0 shop
+  # Section by section: pg_restore --jobs alone may create a trigger of a partitioned table before the
+  # rows of its partitions are in, and the trigger then changes them.
+  local section
+  for section in pre-data data post-data; do
+    say "pg_restore --exit-on-error --jobs=2 --section=$section --dbname=shop shop.dump"
+    pg_restore --exit-on-error --jobs=2 --section="$section" --dbname="$url/shop" "$dump" || fail 'pg_restore'
+  done
+}
+
+# Compares the restored database with what the source was, and with what the manifest promises.
+compare() {
+  facts "$1" >"$stand/restored.facts"
+  psql --no-psqlrc --set=manifest_file="$stand/download/manifest.json" --file=tests/demo/promised.sql "$1" >"$stand/promised"
+  awk -f tests/demo/compare.awk "$stand/promised" "$stand/source.facts" "$stand/restored.facts" | indent ||
+    fail 'what came back is not what was there'
+}
+
+where_everything_was() {
+  say "source:    database shop, $(query "$pg_url/shop" --command='select version()' | cut -d, -f1), in $stand/source"
+  say "bucket:    $S3_ENDPOINT/$S3_BUCKET, in $stand/s3, the backup under $backup_folder/"
+  say "downloads: $stand/download"
+  say "restored:  database shop of a second server, in $stand/restored"
+  [[ ${KEEP:-0} == 1 ]] || say 'All of it is removed now. KEEP=1 ./demo.sh keeps the folder.'
+}
+
+main

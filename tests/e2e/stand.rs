@@ -1,0 +1,115 @@
+//! What most tests need: a database on the shared server, a bucket behind a fault proxy, and the
+//! `backup` binary pointed at both.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use e2e::postgres::{Database, Postgres};
+use e2e::process::{Output, Run};
+use e2e::proxy::FaultProxy;
+use e2e::s3::S3Server;
+use serde_json::Value;
+
+/// A server, a bucket and a proxy between it and the program under test.
+pub(crate) struct Stand {
+    pub(crate) postgres: &'static Postgres,
+    pub(crate) database: Database,
+    pub(crate) s3: S3Server,
+    pub(crate) proxy: FaultProxy,
+}
+
+impl Stand {
+    /// An empty database of its own on the shared server, and an empty bucket.
+    pub(crate) fn new() -> Self {
+        let postgres = Postgres::shared();
+        let s3 = S3Server::start();
+        let proxy = FaultProxy::start(&s3);
+        Self { postgres, database: postgres.create_database(), s3, proxy }
+    }
+
+    /// A stand whose database holds table `t` of `rows` rows of about 130 bytes that do not compress well.
+    pub(crate) fn with_rows(rows: u32) -> Self {
+        let stand = Self::new();
+        stand.sql(&format!(
+            "CREATE TABLE t AS SELECT g AS id, md5(g::text) || md5((g * 7)::text) || md5((g * 13)::text) AS v
+               FROM generate_series(1, {rows}) g"
+        ));
+        stand
+    }
+
+    /// Runs SQL in the stand's database as superuser; the output without padding.
+    pub(crate) fn sql(&self, text: &str) -> String {
+        self.postgres.sql(&self.database.name, text)
+    }
+
+    /// `backup` with a complete environment: no retries' pauses, JSON log, the real tools.
+    pub(crate) fn backup(&self) -> Run {
+        Run::new("backup")
+            .envs(self.s3.env_through(&self.proxy.endpoint()))
+            .env("DATABASE_URL", &self.database.url)
+            .env("PG_BIN_DIR", self.postgres.bin_dir().to_str().unwrap())
+            .env("RETRY_DELAY", "0")
+            .env("LOG_FORMAT", "json")
+            .env("PORT", "0")
+    }
+
+    /// `backup run` to its end.
+    pub(crate) fn run(&self) -> Output {
+        self.backup().args(["run"]).output()
+    }
+
+    /// `backup run`, which must succeed; the manifest of the backup that it made.
+    #[track_caller]
+    pub(crate) fn run_ok(&self) -> Value {
+        let output = self.run();
+        assert_eq!(output.code, Some(0), "{}", output.stderr);
+        let newest = self.manifests().pop_last().expect("a manifest in the bucket").0;
+        serde_json::from_slice(&self.s3.read(&newest)).unwrap()
+    }
+
+    /// Manifest keys and sizes in the bucket; the last one is the newest.
+    pub(crate) fn manifests(&self) -> BTreeMap<String, u64> {
+        self.s3.objects().into_iter().filter(|(key, _)| key.ends_with("/manifest.json")).collect()
+    }
+
+    /// Asserts what every failed run must leave behind: no object that was not there before, no
+    /// upload that is still open.
+    #[track_caller]
+    pub(crate) fn assert_no_commit(&self, before: &BTreeMap<String, u64>) {
+        assert_eq!(&self.s3.objects(), before, "a failed run changed the bucket");
+        assert_eq!(self.s3.open_uploads(), 0, "a failed run left an upload open");
+    }
+
+    /// Downloads the newest dump, decodes it with stock tools, and restores it into a new database
+    /// on the shared server; returns that database.
+    #[track_caller]
+    pub(crate) fn restore_newest(&self) -> Database {
+        let manifest = self.manifests().pop_last().expect("a manifest in the bucket").0;
+        let folder = manifest.strip_suffix("manifest.json").unwrap();
+        let key = self.s3.objects().into_keys().find(|key| key.starts_with(folder) && key.contains(".dump")).unwrap();
+        let target = self.postgres.create_database();
+        let scratch = tempfile::tempdir().unwrap();
+        let archive = decode(&self.s3.path(&key), scratch.path());
+        let output = Run::program(self.postgres.bin_dir().join("pg_restore"))
+            .args(["--exit-on-error", "--dbname", &target.url, archive.to_str().unwrap()])
+            .deadline(Duration::from_secs(120))
+            .output();
+        assert_eq!(output.code, Some(0), "{}", output.stderr);
+        target
+    }
+}
+
+/// Decodes a stored object by its suffix with the stock tool; the path of the plain archive.
+fn decode(stored: &Path, scratch: &Path) -> std::path::PathBuf {
+    let plain = scratch.join("archive.dump");
+    let name = stored.to_str().unwrap();
+    let script = match name {
+        name if name.ends_with(".zst") => "zstd -q -d -c -- \"$1\" > \"$2\"",
+        name if name.ends_with(".gz") => "gzip -d -c < \"$1\" > \"$2\"",
+        _ => "cp -- \"$1\" \"$2\"",
+    };
+    let output = Run::program("/bin/sh").args(["-ec", script, "sh", name, plain.to_str().unwrap()]).output();
+    assert_eq!(output.code, Some(0), "{}", output.stderr);
+    plain
+}

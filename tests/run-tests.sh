@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# Runs every test of the workspace and ends with one line: `N passed, N failed, N skipped`.
+#
+# A test that cannot run on this machine appends `SKIPPED: name: reason` to the file named by SKIP_LOG;
+# those lines are shown and counted before the end. Further arguments go to `cargo test`.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. tests/lib/install.sh
+
+need postgresql curl zstd openssl gzip
+need_cargo
+PG_BIN_DIR=$(find_pg_bin)
+SKIP_LOG=$(mktemp)
+output=$(mktemp)
+trap 'rm -f "$SKIP_LOG" "$output"' EXIT
+export PG_BIN_DIR SKIP_LOG
+
+status=0
+cargo test --workspace --locked --no-fail-fast "$@" </dev/null 2>&1 | tee "$output" || status=$?
+
+# Adds up one column of cargo's lines `test result: ok. 3 passed; 0 failed; 1 ignored; ...`.
+count() { awk -v what="$1" '/^test result: / { for (i = 2; i <= NF; i++) if ($i == what ";") sum += $(i - 1) } END { print sum + 0 }' "$output"; }
+
+passed=$(count passed)
+failed=$(count failed)
+# A test may skip several times for one reason; a skip is one name, not one line.
+skips=$({ grep '^SKIPPED: ' "$SKIP_LOG" || true; sed -n 's/^test \(.*\) \.\.\. ignored\(, \)\{0,1\}/SKIPPED: \1: ignored /p' "$output"; } | sort -u)
+skipped=$(grep -c . <<<"$skips" || true)
+
+echo
+[[ $skipped -eq 0 ]] || printf 'NOT EVERYTHING WAS TESTED:\n%s\n' "$skips"
+if [[ $status -ne 0 && $failed -eq 0 ]]; then
+  # Nothing was counted as failed, and yet cargo did: a test program did not build, or died.
+  echo 'FAILED: cargo test ended with an error before or beside its tests; see above.'
+  failed=1
+fi
+if [[ $passed -eq 0 && $status -eq 0 ]]; then
+  echo 'FAILED: no test ran.'
+  status=1
+fi
+echo "$passed passed, $failed failed, $skipped skipped"
+exit "$status"

@@ -1,0 +1,215 @@
+//! A proxy in front of an S3 server that records every request and breaks some of them.
+//!
+//! The service under test gets the proxy's address as its endpoint. Requests pass with their `Host`
+//! header unchanged, so signatures stay valid. Only path-style addresses are understood.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use crate::{
+    background::{Background, ReceiveBuffer},
+    s3::S3Server,
+};
+
+use self::{
+    policy::{PartSizes, Policy, Refusal},
+    serve::READ_AHEAD_BYTES,
+};
+
+pub use self::{
+    operation::{Operation, Recorded},
+    rule::{Fault, Rule},
+};
+
+mod body;
+mod operation;
+mod policy;
+mod rule;
+mod serve;
+
+/// What Backblaze B2 refuses, for [`FaultProxy::reject_headers`].
+pub const B2_REJECTS: &[&str] = &["x-amz-checksum-", "x-amz-sdk-checksum-algorithm"];
+
+/// What Ceph RGW and its relatives refuse, for [`FaultProxy::reject_headers`].
+pub const RGW_REJECTS: &[&str] =
+    &["content-encoding: aws-chunked", "x-amz-content-sha256: STREAMING-", "x-amz-trailer"];
+
+/// All operations but those that the policy of `backup` allows: put, list and delete.
+pub const NOT_FOR_BACKUP: &[Operation] = &[
+    Operation::GetObject,
+    Operation::HeadObject,
+    Operation::HeadBucket,
+    Operation::ListMultipartUploads,
+    Operation::ListParts,
+    Operation::AbortMultipartUpload,
+    Operation::Other,
+];
+
+/// All operations but those that the policy of `verify` allows: get (which includes head) and list.
+pub const NOT_FOR_VERIFY: &[Operation] = &[
+    Operation::PutObject,
+    Operation::CreateMultipartUpload,
+    Operation::UploadPart,
+    Operation::CompleteMultipartUpload,
+    Operation::AbortMultipartUpload,
+    Operation::ListMultipartUploads,
+    Operation::ListParts,
+    Operation::DeleteObject,
+    Operation::DeleteObjects,
+    Operation::Other,
+];
+
+/// A running proxy, stopped when dropped together with every request that still hangs in it.
+pub struct FaultProxy {
+    shared: Arc<Shared>,
+    listener: Background,
+}
+
+impl FaultProxy {
+    /// Starts a proxy in front of `server`. Without rules and policies it only records.
+    pub fn start(server: &S3Server) -> Self {
+        Self::start_to(SocketAddr::from(([127, 0, 0, 1], server.port())))
+    }
+
+    /// Starts a proxy in front of any HTTP server.
+    pub fn start_to(upstream: SocketAddr) -> Self {
+        let shared = Arc::new(Shared { upstream, state: Mutex::default() });
+        let served = Arc::clone(&shared);
+        let buffer = ReceiveBuffer::Bytes(READ_AHEAD_BYTES);
+        let listener = Background::listen(0, buffer, move |stream| {
+            tokio::spawn(serve::connection(Arc::clone(&served), stream));
+        });
+        Self { shared, listener: listener.expect("start the proxy") }
+    }
+
+    /// The port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.listener.port()
+    }
+
+    /// The URL to use in the place of the server's.
+    pub fn endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port())
+    }
+
+    /// Adds a rule. Of several that apply to a request, the one added first hurts it; the others do
+    /// not count it.
+    pub fn rule(&self, rule: Rule) {
+        self.shared.state().rules.push(rule);
+    }
+
+    /// Removes all rules; policies stay.
+    pub fn clear_rules(&self) {
+        self.shared.state().rules.clear();
+    }
+
+    /// Every request until now, in the order of arrival.
+    pub fn requests(&self) -> Vec<Recorded> {
+        self.shared.state().requests.clone()
+    }
+
+    /// The requests until now that were `operation`.
+    pub fn requests_of(&self, operation: Operation) -> Vec<Recorded> {
+        self.requests().into_iter().filter(|request| operation.covers(request.operation)).collect()
+    }
+
+    /// Answers 403 `AccessDenied` to these operations: see [`NOT_FOR_BACKUP`], [`NOT_FOR_VERIFY`].
+    pub fn deny(&self, operations: &[Operation]) {
+        self.policy(Policy::Deny(operations.to_vec()));
+    }
+
+    /// Refuses a completion with 400 `InvalidPart` unless all parts but the last have the same size
+    /// and the last is not larger, as Cloudflare R2 does.
+    pub fn require_equal_parts(&self) {
+        self.policy(Policy::EqualParts);
+    }
+
+    /// Refuses part numbers above `most` with 400 `InvalidArgument`.
+    pub fn max_parts(&self, most: u32) {
+        self.policy(Policy::MaxParts(most));
+    }
+
+    /// Refuses with 400 `InvalidArgument` what has a header whose name begins with one of `patterns`,
+    /// or for `name: part`, a header of that name whose value contains that part. All in lower case
+    /// but the values. See [`B2_REJECTS`], [`RGW_REJECTS`].
+    pub fn reject_headers(&self, patterns: &[&str]) {
+        self.policy(Policy::RejectHeaders(patterns.iter().map(|text| (*text).to_owned()).collect()));
+    }
+
+    /// Refuses every `If-None-Match` with this status and `NotImplemented`.
+    pub fn reject_if_none_match(&self, status: u16) {
+        self.policy(Policy::RejectIfNoneMatch(status));
+    }
+
+    /// Refuses bodies of unknown length with 411.
+    pub fn require_content_length(&self) {
+        self.policy(Policy::RequireContentLength);
+    }
+
+    /// Refuses bodies without `Content-MD5` or checksum with 400, as buckets with Object Lock do.
+    pub fn require_digest(&self) {
+        self.policy(Policy::RequireDigest);
+    }
+
+    /// Refuses more than one checksum in a request with 400.
+    pub fn require_one_checksum(&self) {
+        self.policy(Policy::OneChecksum);
+    }
+
+    fn policy(&self, policy: Policy) {
+        self.shared.state().policies.push(policy);
+    }
+}
+
+/// What the connections of a proxy share.
+struct Shared {
+    upstream: SocketAddr,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    rules: Vec<Rule>,
+    policies: Vec<Policy>,
+    requests: Vec<Recorded>,
+    parts: PartSizes,
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a request to the record and returns its place there.
+    fn record(&self, request: Recorded) -> usize {
+        let mut state = self.state();
+        state.requests.push(request);
+        state.requests.len() - 1
+    }
+
+    fn update(&self, index: usize, change: impl FnOnce(&mut Recorded)) {
+        change(&mut self.state().requests[index]);
+    }
+
+    fn refuse(&self, request: &Recorded) -> Option<Refusal> {
+        let state = self.state();
+        state.policies.iter().find_map(|policy| policy.refuse(request, &state.parts))
+    }
+
+    fn take_fault(&self, index: usize, request: &Recorded) -> Option<Fault> {
+        let mut state = self.state();
+        let fault = state.rules.iter_mut().find_map(|rule| rule.apply(request));
+        state.requests[index].faulted = fault.is_some();
+        fault
+    }
+
+    /// Notes the size of the part that this request has stored, if it is about a part.
+    fn remember_part(&self, index: usize) {
+        let mut state = self.state();
+        if let Some((upload, number, bytes)) = serve::stored_part(&state.requests[index]) {
+            state.parts.entry(upload).or_default().insert(number, bytes);
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! An S3 server in this process: signatures are checked, objects are plain files.
+//!
+//! The protocol and SigV4 come from the `s3s` crate. The store behind it is our own and not
+//! `s3s-fs`, because that one differs from S3 where a backup tool has to be right: it publishes a
+//! body before it has checked the digest, answers 403 for a multipart upload that is already
+//! completed, loses the upload when a completion is refused, ignores part checksums, part `ETag`s
+//! and `If-Match` on reads, lists no multipart uploads, and cannot store keys over about 120 bytes.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    hash::{BuildHasher, Hasher, RandomState},
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use s3s::{auth::SimpleAuth, service::S3ServiceBuilder};
+use tempfile::TempDir;
+
+use crate::background::{Background, ReceiveBuffer};
+
+use self::{
+    operations::Operations,
+    store::{Replace, Store},
+};
+
+mod listing;
+mod operations;
+mod receive;
+mod store;
+mod uploads;
+
+/// The region that [`S3Server::env`] names; the server itself accepts any.
+const REGION: &str = "us-east-1";
+
+/// Where and as what a server runs.
+#[derive(Clone, Debug)]
+pub struct S3Options {
+    /// The folder that holds one folder per bucket; created if needed.
+    pub root: PathBuf,
+    /// The port on 127.0.0.1; 0 means any free one.
+    pub port: u16,
+    /// The bucket to create if it does not exist.
+    pub bucket: String,
+    /// The one access key that is let in.
+    pub access_key: String,
+    /// Its secret.
+    pub secret_key: String,
+}
+
+/// A running server, stopped when dropped. Requests that are under way then are cut.
+pub struct S3Server {
+    options: S3Options,
+    store: Arc<Store>,
+    listener: Background,
+    _folder: Option<TempDir>,
+}
+
+impl S3Server {
+    /// Starts an empty server with a bucket and random credentials in a temporary folder.
+    pub fn start() -> Self {
+        let folder = TempDir::with_prefix("e2e-s3-").expect("create a folder for the S3 server");
+        let options = S3Options {
+            root: folder.path().to_owned(),
+            port: 0,
+            bucket: "backups".to_owned(),
+            access_key: format!("AK{}", random_text(18).to_uppercase()),
+            secret_key: random_text(40),
+        };
+        let mut server = Self::open(options).expect("start the S3 server");
+        server._folder = Some(folder);
+        server
+    }
+
+    /// Starts a server on a folder that outlives it; its objects stay, open uploads do not.
+    ///
+    /// # Errors
+    ///
+    /// The folder cannot be written or the port is taken.
+    pub fn open(options: S3Options) -> io::Result<Self> {
+        let store = Arc::new(Store::open(&options.root, &options.bucket)?);
+        let mut builder = S3ServiceBuilder::new(Operations(Arc::clone(&store)));
+        let (access, secret) = (options.access_key.as_str(), options.secret_key.as_str());
+        builder.set_auth(SimpleAuth::from_single(access, secret));
+        let service = builder.build();
+        let listener = Background::listen(options.port, ReceiveBuffer::Kernel, move |stream| {
+            let service = service.clone();
+            tokio::spawn(async move {
+                let mut http = http1::Builder::new();
+                http.timer(TokioTimer::new());
+                // A client that hangs up is part of many tests and no news.
+                drop(http.serve_connection(TokioIo::new(stream), service).await);
+            });
+        })?;
+        Ok(Self { options, store, listener, _folder: None })
+    }
+
+    /// The port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.listener.port()
+    }
+
+    /// The URL of the server, without a slash at the end.
+    pub fn endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port())
+    }
+
+    /// The name of the bucket.
+    pub fn bucket(&self) -> &str {
+        &self.options.bucket
+    }
+
+    /// The access key that is let in.
+    pub fn access_key(&self) -> &str {
+        &self.options.access_key
+    }
+
+    /// The secret of [`S3Server::access_key`].
+    pub fn secret_key(&self) -> &str {
+        &self.options.secret_key
+    }
+
+    /// The variables that lead a service here: `S3_ENDPOINT`, `S3_BUCKET`, `S3_ACCESS_KEY_ID`,
+    /// `S3_SECRET_ACCESS_KEY` and `S3_REGION`.
+    pub fn env(&self) -> Vec<(String, String)> {
+        self.env_through(&self.endpoint())
+    }
+
+    /// As [`S3Server::env`] with another endpoint, for a proxy in front of this server.
+    pub fn env_through(&self, endpoint: &str) -> Vec<(String, String)> {
+        [
+            ("S3_ENDPOINT", endpoint),
+            ("S3_BUCKET", self.bucket()),
+            ("S3_ACCESS_KEY_ID", self.access_key()),
+            ("S3_SECRET_ACCESS_KEY", self.secret_key()),
+            ("S3_REGION", REGION),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .to_vec()
+    }
+
+    /// Every object of the bucket: its key and its size in bytes.
+    pub fn objects(&self) -> BTreeMap<String, u64> {
+        let files = self.store.list(self.bucket()).expect("list the bucket");
+        files.into_iter().map(|(key, file)| (key, file.bytes)).collect()
+    }
+
+    /// The content of an object, which must exist.
+    pub fn read(&self, key: &str) -> Vec<u8> {
+        fs::read(self.path(key)).unwrap_or_else(|err| panic!("cannot read object {key}: {err}"))
+    }
+
+    /// Puts an object behind the protocol's back, in place of one with that key.
+    pub fn write(&self, key: &str, content: impl AsRef<[u8]>) {
+        let file = self.store.work_file();
+        fs::write(&file, content).expect("write an object");
+        self.store.publish(&file, self.bucket(), key, Replace::Allowed).expect("publish an object");
+    }
+
+    /// Removes an object, which must exist.
+    pub fn delete(&self, key: &str) {
+        assert!(self.path(key).is_file(), "there is no object {key}");
+        self.store.remove(self.bucket(), key).expect("remove an object");
+    }
+
+    /// The file that holds an object, for tests that damage it in place.
+    pub fn path(&self, key: &str) -> PathBuf {
+        self.store.object_path(self.bucket(), key).expect("a key that can be a path")
+    }
+
+    /// The folder with one folder per bucket.
+    pub fn root(&self) -> &Path {
+        &self.options.root
+    }
+
+    /// How many multipart uploads are neither completed nor aborted.
+    pub fn open_uploads(&self) -> usize {
+        self.store.uploads.list(self.bucket()).len()
+    }
+}
+
+/// `length` lower-case hexadecimal characters that nobody else gets. Random enough for a test; a
+/// real secret needs a real generator.
+pub(crate) fn random_text(length: usize) -> String {
+    let mut text = String::new();
+    while text.len() < length {
+        text.push_str(&format!("{:016x}", RandomState::new().build_hasher().finish()));
+    }
+    text.truncate(length);
+    text
+}

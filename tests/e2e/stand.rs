@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use backup_core::catalog::BackupId;
+use chrono::{TimeDelta, Utc};
 use e2e::postgres::{Database, Postgres};
 use e2e::process::{Output, Run};
 use e2e::proxy::FaultProxy;
@@ -66,6 +68,25 @@ impl Stand {
         assert_eq!(output.code, Some(0), "{}", output.stderr);
         let newest = self.manifests().pop_last().expect("a manifest in the bucket").0;
         serde_json::from_slice(&self.s3.read(&newest)).unwrap()
+    }
+
+    /// Puts a committed backup straight into the bucket, as one that was started so long ago; its id.
+    pub(crate) fn seed(&self, age: TimeDelta) -> String {
+        let id = BackupId::new(Utc::now() - age).to_string();
+        self.s3.write(&self.key(&id, &format!("{}.dump.zst", self.database.name)), "a dump");
+        self.s3.write(&self.key(&id, "manifest.json"), "{}");
+        id
+    }
+
+    /// The key of a file of backup `id` of the stand's database.
+    pub(crate) fn key(&self, id: &str, file: &str) -> String {
+        format!("postgres-backups/{}/{id}/{file}", self.database.name)
+    }
+
+    /// How many sessions the stand's database has, whoever they are of.
+    pub(crate) fn sessions(&self) -> usize {
+        let sql = format!("SELECT count(*) FROM pg_stat_activity WHERE datname = '{}'", self.database.name);
+        self.postgres.sql("postgres", &sql).parse().unwrap()
     }
 
     /// Manifest keys and sizes in the bucket; the last one is the newest.

@@ -14,7 +14,7 @@ pub enum Stopped {
     #[error("stopped by a signal")]
     Signal,
     /// The bound of a run.
-    #[error("the run took longer than its bound of {} s", .0.as_secs())]
+    #[error("the run took longer than its bound of {} s (BACKUP_TIMEOUT)", .0.as_secs())]
     Deadline(Duration),
     /// A step beside this one failed; its error is the one to show.
     #[error("another step of the run failed")]
@@ -82,10 +82,28 @@ impl Stop {
     /// # Errors
     /// [`Stopped`], or what `work` fails with.
     pub async fn or<T>(&self, work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+        self.or_after(Duration::ZERO, work).await
+    }
+
+    /// As [`Stop::or`], with some time to finish after the stop: for the last requests of a run,
+    /// which are worth finishing where the store answers at once.
+    ///
+    /// # Errors
+    /// [`Stopped`], or what `work` fails with.
+    pub async fn or_after<T>(
+        &self,
+        grace: Duration,
+        work: impl Future<Output = anyhow::Result<T>>,
+    ) -> anyhow::Result<T> {
+        let out_of_time = async {
+            let reason = self.stopped().await;
+            tokio::time::sleep(grace).await;
+            reason
+        };
         tokio::select! {
             biased;
-            reason = self.stopped() => Err(reason.into()),
-            outcome = work => outcome,
+            outcome = Box::pin(work) => outcome, // Whatever the work is, what waits for it stays small.
+            reason = out_of_time => Err(reason.into()),
         }
     }
 }

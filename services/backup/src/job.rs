@@ -73,7 +73,8 @@ impl Job<'_> {
         // Its own stop, so that the inventory and the dump can end each other.
         let stop = self.stop.child();
         let dumper = Dumper::new(&source.tools, snapshot.session(), lock_wait, &self.config.scrubber, &stop)?;
-        let upload = Upload { config: self.config, progress: self.progress, shelf: &shelf, store: &store, id: &id };
+        let upload =
+            Upload { config: self.config, progress: self.progress, stop: &stop, shelf: &shelf, store: &store, id: &id };
         let (globals, globals_note) = self.store_globals(&dumper, &upload).await?;
 
         tracing::info!(backup_id = %id, database = source.facts.name, size_bytes = source.facts.size_bytes, "dumping");
@@ -105,7 +106,8 @@ impl Job<'_> {
             inventory,
             notes: source.findings.notes.into_iter().chain(globals_note).collect(),
         };
-        self.commit(&shelf, &store, &manifest).await.context("commit")?;
+        // The commit may be dropped at any instant: the manifest is there, or it is not.
+        self.stop.or_after(COMMIT_GRACE, shelf.commit(&store, &manifest)).await.context("commit")?;
         Ok(manifest)
     }
 
@@ -154,26 +156,13 @@ impl Job<'_> {
             Err(error) => Err(error.context("store roles")),
         }
     }
-
-    /// The commit may be dropped at any instant: the manifest is there, or it is not.
-    async fn commit(&self, shelf: &Shelf, store: &Store, manifest: &Manifest) -> anyhow::Result<()> {
-        let out_of_time = async {
-            let reason = self.stop.stopped().await;
-            tokio::time::sleep(COMMIT_GRACE).await;
-            reason
-        };
-        tokio::select! {
-            biased;
-            outcome = shelf.commit(store, manifest) => outcome,
-            reason = out_of_time => Err(reason.into()),
-        }
-    }
 }
 
 /// Where the objects of a run go.
 struct Upload<'run> {
     config: &'run BackupConfig,
     progress: &'run Progress,
+    stop: &'run Stop,
     shelf: &'run Shelf,
     store: &'run Store,
     id: &'run BackupId,
@@ -192,7 +181,7 @@ impl Upload<'_> {
         };
         let key = self.shelf.key(self.id, &role);
         let body = encode(plain, codec, plan.part_bytes, Arc::clone(self.progress.plain_bytes()));
-        let digests: Digests = self.store.put(&key, plan, body).await?;
+        let digests: Digests = self.store.put(&key, plan, body, self.stop).await?;
         let name = key.as_str().rsplit('/').next().unwrap_or_default().to_owned();
         Ok(ObjectFacts { name, digests })
     }

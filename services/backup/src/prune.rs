@@ -48,7 +48,8 @@ impl Prune {
         let candidates: Vec<Candidate> = all.map(candidate).collect();
         let plan = plan(&candidates, now, &config.retention, authority);
         let run_timeout = TimeDelta::from_std(config.timing.run_timeout).unwrap_or(TimeDelta::MAX);
-        let old = |run: &&Incomplete| now - run.id.time() > DEBRIS_AFTER.max(run_timeout * 2);
+        // A manifest without data stays: should the listing be wrong, it is all that tells what was there.
+        let old = |run: &&Incomplete| !run.lost_its_data && now - run.id.time() > DEBRIS_AFTER.max(run_timeout * 2);
         let mut debris: Vec<Incomplete> = catalog.incomplete.iter().filter(old).cloned().collect();
         if plan.refused.is_some() {
             debris.clear();

@@ -23,9 +23,9 @@ pub(crate) async fn run(config: &BackupConfig, stop: &Stop, progress: &Progress)
     let mut attempt = 1;
     loop {
         let job = Job { config, stop: &bounded.stop, progress };
-        let error = match job.run_once().await {
+        let error = match Box::pin(job.run_once()).await {
             Ok(manifest) => return Ok(manifest),
-            Err(error) => explain(config, error).await,
+            Err(error) => explain(config, &bounded.stop, error).await,
         };
         if attempt >= retry.attempts || bounded.stop.reason().is_some() || !may_pass(&error) {
             return Err(error);
@@ -96,23 +96,26 @@ const PASSING_WORDS: [&str; 10] = [
 const LOCK_TIMEOUT: &str = "canceling statement due to lock timeout";
 
 /// Adds to a lock timeout who holds the locks, since `pg_dump` only names what it waited for.
-async fn explain(config: &BackupConfig, error: anyhow::Error) -> anyhow::Error {
+async fn explain(config: &BackupConfig, stop: &Stop, error: anyhow::Error) -> anyhow::Error {
     let is_lock_timeout =
         matches!(find_cause(&error), Some(ChildError::Failed { words, .. }) if words.contains(LOCK_TIMEOUT));
     if !is_lock_timeout {
         return error;
     }
-    let Ok(session) = config.source.connect().await else { return error };
+    match stop.or(lock_holders(config)).await {
+        Ok(held) if !held.is_empty() => {
+            error.context(format!("locked right now: {}; raise LOCK_WAIT_TIMEOUT or end that session", held.join(", ")))
+        }
+        _ => error, // The lock is gone already, or nobody can tell.
+    }
+}
+
+async fn lock_holders(config: &BackupConfig) -> anyhow::Result<Vec<String>> {
+    let session = config.source.connect().await?;
     let sql = "SELECT DISTINCT format('%s (held by process %s)', l.relation::regclass, l.pid) FROM pg_locks l
                 WHERE l.mode = 'AccessExclusiveLock' AND l.granted AND l.locktype = 'relation'
                   AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
                   AND l.relation >= 16384 LIMIT 5";
-    let Ok(rows) = session.client().query(sql, &[]).await else { return error };
-    let held: Vec<String> = rows.iter().filter_map(|row| row.try_get(0).ok()).collect();
-    match held.is_empty() {
-        true => error,
-        false => {
-            error.context(format!("locked right now: {}; raise LOCK_WAIT_TIMEOUT or end that session", held.join(", ")))
-        }
-    }
+    let rows = session.client().query(sql, &[]).await?;
+    rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }

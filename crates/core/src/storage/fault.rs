@@ -18,9 +18,14 @@ pub enum StoreError {
     /// `If-None-Match: *` found an object.
     #[error("{0} exists already")]
     AlreadyExists(ObjectKey),
-    /// The store does not know a part of the request (HTTP 501).
-    #[error("the store does not support a part of the request for {0}")]
-    Unsupported(ObjectKey),
+    /// The store does not know a part of the request: 501, or a 400 that does not say which.
+    #[error("{key}: {reason}")]
+    Unsupported {
+        /// The object.
+        key: ObjectKey,
+        /// The store's words.
+        reason: String,
+    },
     /// May work when it is tried again.
     #[error("{operation} {key}: {reason}")]
     Passing {
@@ -52,7 +57,7 @@ impl StoreError {
     pub fn is_passing(&self) -> bool {
         match self {
             Self::Passing { .. } => true,
-            Self::NotFound(_) | Self::AlreadyExists(_) | Self::Unsupported(_) | Self::Permanent { .. } => false,
+            Self::NotFound(_) | Self::AlreadyExists(_) | Self::Unsupported { .. } | Self::Permanent { .. } => false,
         }
     }
 
@@ -108,6 +113,9 @@ const PASSING_CODES: [&str; 8] = [
     "TooManyRequests",
 ];
 
+/// Codes with which stores refuse a header that they do not know, `If-None-Match` above all.
+const UNSUPPORTED_CODES: [&str; 3] = ["InvalidArgument", "InvalidRequest", "NotImplemented"];
+
 fn answered<E: ProvideErrorMetadata>(
     operation: &'static str,
     key: &ObjectKey,
@@ -122,7 +130,8 @@ fn answered<E: ProvideErrorMetadata>(
     let conditional_conflict = status == 409 && code == "ConditionalRequestConflict";
     match status {
         412 => return StoreError::AlreadyExists(key.clone()),
-        501 => return StoreError::Unsupported(key.clone()),
+        501 => return StoreError::Unsupported { key: key.clone(), reason },
+        400 if UNSUPPORTED_CODES.contains(&code) => return StoreError::Unsupported { key: key.clone(), reason },
         404 if matches!(code, "NoSuchKey" | "NoSuchUpload") => return StoreError::NotFound(key.clone()),
         _ => {}
     }

@@ -68,7 +68,7 @@ impl Store {
         match outcome {
             // The reply of an earlier attempt may have been lost after its effect.
             Err(StoreError::AlreadyExists(_)) if attempts > 1 && self.has(key, expected_bytes).await? => Ok(()),
-            Err(StoreError::Unsupported(_)) if self.conditional.swap(false, Ordering::Relaxed) => {
+            Err(StoreError::Unsupported { .. }) if self.conditional.swap(false, Ordering::Relaxed) => {
                 self.retry.run("store", key, timeout, || self.put_once(key, body.clone())).await.0
             }
             outcome => outcome,

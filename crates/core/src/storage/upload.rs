@@ -12,6 +12,7 @@ use anyhow::Context;
 
 use super::{ObjectKey, Store, StoreError};
 use crate::codec::{Digests, Stored};
+use crate::stop::Stop;
 
 const MIB: u64 = 1024 * 1024;
 
@@ -29,6 +30,9 @@ const MOST_PARTS: u32 = 10_000;
 
 /// Memory for parts on their way, beside the one being filled and the one waiting.
 const IN_FLIGHT_BYTES: u64 = 32 * MIB;
+
+/// What is left of an upload once a stop was asked for and the source has ended already.
+const STOP_GRACE: Duration = Duration::from_secs(3);
 
 /// An abort that takes longer than this is left to the bucket's lifecycle rule.
 const ABORT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -72,35 +76,30 @@ impl Store {
     /// Stores `body` under the new key `key`, whose parts `plan` describes.
     ///
     /// If `body` fails, the upload is aborted and its error returned; an error of the abort is only
-    /// logged. If this future is dropped, parts may remain: the bucket needs a lifecycle rule that
-    /// ends incomplete uploads.
+    /// logged. A `stop` normally arrives as such an error; where the source has ended already, what
+    /// is left of the upload has [`STOP_GRACE`] to finish. If this future is dropped, parts may
+    /// remain: the bucket needs a lifecycle rule that ends incomplete uploads.
     ///
     /// # Errors
-    /// What `body` failed with, or a [`StoreError`].
-    pub async fn put(&self, key: &ObjectKey, plan: UploadPlan, mut body: Stored) -> anyhow::Result<Digests> {
+    /// What `body` failed with, a [`StoreError`], or why it was stopped.
+    pub async fn put(
+        &self,
+        key: &ObjectKey,
+        plan: UploadPlan,
+        mut body: Stored,
+        stop: &Stop,
+    ) -> anyhow::Result<Digests> {
         let first = body.next_part().await;
         let second = body.next_part().await;
         let Some(second) = second else {
             let digests = body.finish().await?;
-            self.put_new(key, first.unwrap_or_default()).await?;
-            return Ok(digests);
+            let stored = async { Ok(self.put_new(key, first.unwrap_or_default()).await?) };
+            return stop.or_after(STOP_GRACE, stored).await.map(|()| digests);
         };
-        let upload = self.create_upload(key).await?;
+        let upload = stop.or_after(STOP_GRACE, async { Ok(self.create_upload(key).await?) }).await?;
         let head = first.into_iter().chain([second]).collect();
-        match upload.send_parts(plan, head, &mut body).await {
-            Ok(parts) => {
-                let finished = match body.finish().await {
-                    Ok(digests) => upload.complete(parts, digests.stored_bytes).await.map(|()| digests),
-                    Err(error) => Err(error),
-                };
-                upload.aborted_on_error(finished).await
-            }
-            Err(SendError::Source) => {
-                let error = body.finish().await.err().context("the source broke without an error")?;
-                upload.aborted_on_error(Err(error)).await
-            }
-            Err(SendError::Store(error)) => upload.aborted_on_error(Err(error)).await,
-        }
+        let stored = stop.or_after(STOP_GRACE, upload.send_all(plan, head, body)).await;
+        upload.aborted_on_error(stored).await
     }
 
     async fn create_upload<'store>(&'store self, key: &'store ObjectKey) -> Result<Upload<'store>, StoreError> {
@@ -119,21 +118,25 @@ impl Store {
     }
 }
 
-enum SendError {
-    /// The body failed; it knows why.
-    Source,
-    Store(anyhow::Error),
-}
-
 impl Upload<'_> {
-    /// Sends every part, several at once, and returns them in order.
+    /// Sends every part and makes the object appear.
+    async fn send_all(&self, plan: UploadPlan, head: Vec<Bytes>, mut body: Stored) -> anyhow::Result<Digests> {
+        let Some(parts) = self.send_parts(plan, head, &mut body).await? else {
+            return Err(body.finish().await.err().context("the source broke without an error")?);
+        };
+        let digests = body.finish().await?;
+        self.complete(parts, digests.stored_bytes).await?;
+        Ok(digests)
+    }
+
+    /// Sends every part, several at once, and returns them in order; `None` where `body` broke, even
+    /// while all parts on their way hang in the network.
     async fn send_parts(
         &self,
         plan: UploadPlan,
         head: Vec<Bytes>,
         body: &mut Stored,
-    ) -> Result<Vec<CompletedPart>, SendError> {
-        let store = |error: StoreError| SendError::Store(error.into());
+    ) -> anyhow::Result<Option<Vec<CompletedPart>>> {
         let mut broken = std::pin::pin!(body.broken());
         let mut waiting = head.into_iter();
         let mut in_flight = JoinSet::new();
@@ -144,14 +147,11 @@ impl Upload<'_> {
             let room = !ended && in_flight.len() < plan.parts_in_flight;
             tokio::select! {
                 biased;
-                () = &mut broken => return Err(SendError::Source),
-                Some(done) = in_flight.join_next() => {
-                    let part: Result<CompletedPart, StoreError> = done.map_err(|error| SendError::Store(error.into()))?;
-                    parts.push(part.map_err(store)?);
-                }
+                () = &mut broken => return Ok(None),
+                Some(done) = in_flight.join_next() => parts.push(done??),
                 part = next(&mut waiting, body), if room => match part {
                     None => ended = true,
-                    Some(_) if sent == plan.most_parts => return Err(SendError::Store(too_many_parts(plan))),
+                    Some(_) if sent == plan.most_parts => return Err(too_many_parts(plan)),
                     Some(part) => {
                         sent += 1;
                         in_flight.spawn(self.part_task(sent, part));
@@ -160,7 +160,7 @@ impl Upload<'_> {
             }
         }
         parts.sort_by_key(CompletedPart::part_number);
-        Ok(parts)
+        Ok(Some(parts))
     }
 
     /// A task that owns all it needs, so that dropping the set of tasks ends it.
@@ -198,7 +198,9 @@ impl Upload<'_> {
     async fn complete(&self, parts: Vec<CompletedPart>, stored_bytes: u64) -> anyhow::Result<()> {
         let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
         let mut outcome = self.complete_with_retries(&parts).await;
-        if matches!(outcome, Err(StoreError::Unsupported(_))) && self.store.conditional.swap(false, Ordering::Relaxed) {
+        if matches!(outcome, Err(StoreError::Unsupported { .. }))
+            && self.store.conditional.swap(false, Ordering::Relaxed)
+        {
             outcome = self.complete_with_retries(&parts).await;
         }
         match outcome {

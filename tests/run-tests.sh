@@ -9,11 +9,11 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 need postgresql curl zstd openssl gzip
 need_cargo
-PG_BIN_DIR=$(find_pg_bin)
+TEST_PG_BIN=$(find_pg_bin)
 SKIP_LOG=$(mktemp)
 output=$(mktemp)
 trap 'rm -f "$SKIP_LOG" "$output"' EXIT
-export PG_BIN_DIR SKIP_LOG
+export TEST_PG_BIN SKIP_LOG
 
 status=0
 cargo test --workspace --locked --no-fail-fast "$@" </dev/null 2>&1 | tee "$output" || status=$?

@@ -5,6 +5,8 @@
 mod daemon;
 mod database;
 mod harness;
+mod locks;
+mod retention;
 mod secrets;
 mod stand;
 mod store;

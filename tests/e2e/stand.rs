@@ -47,13 +47,20 @@ impl Stand {
 
     /// `backup` with a complete environment: no retries' pauses, JSON log, the real tools.
     pub(crate) fn backup(&self) -> Run {
-        Run::new("backup")
-            .envs(self.s3.env_through(&self.proxy.endpoint()))
-            .env("DATABASE_URL", &self.database.url)
-            .env("PG_BIN_DIR", self.postgres.bin_dir().to_str().unwrap())
-            .env("RETRY_DELAY", "0")
-            .env("LOG_FORMAT", "json")
-            .env("PORT", "0")
+        Run::new("backup").envs(self.environment())
+    }
+
+    /// The environment of [`Stand::backup`], for tests that start the binary by other means.
+    pub(crate) fn environment(&self) -> Vec<(String, String)> {
+        let ours = [
+            ("DATABASE_URL", self.database.url.as_str()),
+            ("PG_BIN_DIR", self.postgres.bin_dir().to_str().unwrap()),
+            ("RETRY_DELAY", "0"),
+            ("LOG_FORMAT", "json"),
+            ("PORT", "0"),
+        ];
+        let ours = ours.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        self.s3.env_through(&self.proxy.endpoint()).into_iter().chain(ours).collect()
     }
 
     /// `backup run` to its end.

@@ -18,13 +18,27 @@ const SHORTEST_SECRET: usize = 4;
 
 /// Shapes that hold a secret whoever wrote them: the password of a URL, `password=...`, the
 /// parameters and headers of an AWS signature.
+///
+/// The text may be a line of JSON, which must remain one: no shape takes the `"` that ends a string,
+/// nor half of an escape such as `\n`.
 static SHAPES: LazyLock<Vec<(Regex, &'static str)>> = LazyLock::new(|| {
     let shape = |pattern| Regex::new(pattern).expect("the pattern is a constant and tested");
     vec![
-        (shape(r"([A-Za-z][A-Za-z0-9+.-]*://[^\s:/@]*):[^\s]*@"), "$1:***@"),
-        (shape(r"(?i)(password|passwd|pwd|secret)(\s*[=:]\s*)('[^']*'|[^\s&,;'}]+)"), "$1$2***"),
-        (shape(r"(?i)(signature|x-amz-security-token|x-amz-credential|awsaccesskeyid)=[^\s&,;<]+"), "$1=***"),
-        (shape(r"(?i)<(AWSAccessKeyId|StringToSign|SignatureProvided|CanonicalRequest)>[^<]*"), "<$1>***"),
+        (shape(r#"([A-Za-z][A-Za-z0-9+.-]*://[^\s:/@"\\]*):(?:[^\s"\\]|\\.)*@"#), "$1:***@"),
+        (
+            shape(
+                r#"(?ix)(password|passwd|pwd|secret)(\s*[=:]\s*)
+                   ('(?:[^'"\\]|\\.)*' | "[^",{}]+" | \\"(?:[^"\\]|\\[^"])*\\" | (?:[^\s&,;'}"\\]|\\[^nrt"])+)"#,
+            ),
+            "$1$2***",
+        ),
+        (
+            shape(
+                r#"(?i)(signature|x-amz-security-token|x-amz-credential|awsaccesskeyid)=(?:[^\s&,;<"\\]|\\[^nrt"])+"#,
+            ),
+            "$1=***",
+        ),
+        (shape(r#"(?i)<(AWSAccessKeyId|StringToSign|SignatureProvided|CanonicalRequest)>(?:[^<"\\]|\\.)*"#), "<$1>***"),
     ]
 });
 
@@ -129,6 +143,29 @@ mod tests {
         check("host=h password='a b' user=u", "host=h password=*** user=u");
         check("X-Amz-Signature=abcdef&x=1", "X-Amz-Signature=***&x=1");
         check("<AWSAccessKeyId>AKIA1</AWSAccessKeyId>", "<AWSAccessKeyId>***</AWSAccessKeyId>");
+    }
+
+    #[test]
+    fn a_line_of_json_remains_one() {
+        for secret in [
+            "password=plain",
+            "password='a b'",
+            "password=\"a b\"",
+            "secret: x\\y",
+            "http://u:p@h",
+            "postgres://u:p\"w@h/d",
+            "Signature=abc",
+            "<StringToSign>AWS4\nx",
+        ] {
+            for end in ["", "\n", " and \"more\"", ", x@y"] {
+                let line = serde_json::json!({ "error": format!("it said {secret}{end}"), "x": "a@b" }).to_string();
+                let scrubbed = Scrubber::default().scrub(&line).into_owned();
+                let parsed: serde_json::Value = serde_json::from_str(&scrubbed).expect(&scrubbed);
+                assert!(scrubbed.contains("***") && parsed["x"] == "a@b", "{scrubbed}");
+            }
+        }
+        check(r#"{"error":"password=","x":"y"}"#, r#"{"error":"password=","x":"y"}"#);
+        check("password=\"a b\" user=u", "password=*** user=u");
     }
 
     #[test]

@@ -5,21 +5,26 @@ use chrono::Utc;
 
 use crate::config::BackupConfig;
 use crate::job::Source;
-use crate::report::bytes;
+use crate::report::{bytes, print};
+
+/// A line of the report.
+macro_rules! say {
+    ($($part:tt)*) => { print(&format!("{}\n", format_args!($($part)*))) };
+}
 
 /// Prints the report; returns whether a run would succeed.
 pub(crate) async fn check(config: &BackupConfig) -> bool {
-    println!("configuration: valid");
+    say!("configuration: valid");
     for warning in &config.warnings {
-        println!("  note: {warning}");
+        say!("  note: {warning}");
     }
     let upcoming: Vec<String> =
         config.timing.schedule.upcoming(5, Utc::now()).iter().map(|at| in_zone(config, *at)).collect();
-    println!("schedule: {}\n  next: {}", config.timing.schedule, upcoming.join("\n        "));
+    say!("schedule: {}\n  next: {}", config.timing.schedule, upcoming.join("\n        "));
     let database = check_database(config).await;
     let bucket = check_bucket(config).await;
     let good = database && bucket;
-    println!("{}", if good { "a backup would succeed" } else { "a backup would FAIL" });
+    say!("{}", if good { "a backup would succeed" } else { "a backup would FAIL" });
     good
 }
 
@@ -32,12 +37,12 @@ async fn check_database(config: &BackupConfig) -> bool {
     let source = match Source::inspect(config).await {
         Ok(source) => source,
         Err(error) => {
-            println!("database: FAILED: {}", config.scrubber.scrub(&format!("{error:#}")));
+            say!("database: FAILED: {}", config.scrubber.scrub(&format!("{error:#}")));
             return false;
         }
     };
     let facts = &source.facts;
-    println!(
+    say!(
         "database: {} on PostgreSQL {}, {}, {} {}",
         facts.name,
         facts.server_version,
@@ -45,15 +50,15 @@ async fn check_database(config: &BackupConfig) -> bool {
         facts.encoding,
         facts.collate
     );
-    println!("tools: {} in {}", source.tools.version, source.tools.folder.display());
+    say!("tools: {} in {}", source.tools.version, source.tools.folder.display());
     for blocker in &source.findings.blockers {
-        println!("  FAILED: {blocker}");
+        say!("  FAILED: {blocker}");
     }
     for option in &config.dump.options.narrowing {
-        println!("  note: PG_DUMP_OPTIONS has {option}: the backup is partial and never counts as fresh");
+        say!("  note: PG_DUMP_OPTIONS has {option}: the backup is partial and never counts as fresh");
     }
     for note in &source.findings.notes {
-        println!("  note: {note}");
+        say!("  note: {note}");
     }
     source.findings.blockers.is_empty() || !config.dump.options.narrowing.is_empty()
 }
@@ -66,18 +71,18 @@ async fn check_bucket(config: &BackupConfig) -> bool {
     let backups = match shelf.catalog(&store, Utc::now()).await {
         Ok(catalog) => catalog.backups.len(),
         Err(error) => {
-            println!("bucket: {name} FAILED: {}", config.scrubber.scrub(&format!("{error:#}")));
+            say!("bucket: {name} FAILED: {}", config.scrubber.scrub(&format!("{error:#}")));
             return false;
         }
     };
-    println!("bucket: {name}, {backups} backups of this database");
+    say!("bucket: {name}, {backups} backups of this database");
     let key = shelf.key(&BackupId::new(Utc::now()), &Role::Globals { suffix: "" });
     if let Err(error) = store.put_new(&key, "probe of backup check\n".into()).await {
-        println!("  FAILED: cannot store an object: {error}");
+        say!("  FAILED: cannot store an object: {error}");
         return false;
     }
     if let Err(error) = store.delete(&key).await {
-        println!("  note: cannot delete an object, so retention will not work: {error}");
+        say!("  note: cannot delete an object, so retention will not work: {error}");
     }
     true
 }

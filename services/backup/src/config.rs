@@ -12,10 +12,14 @@ use backup_core::scrub::Scrubber;
 use backup_core::secret::Secret;
 use backup_core::service::{LogFormat, LogSettings};
 use backup_core::storage::{Checksum, Prefix, RetryPolicy, StoreConfig};
+use chrono::{DateTime, Utc};
 
 use crate::dump_options::DumpOptions;
 use crate::retention::RetentionPolicy;
 use crate::variables::SECTIONS;
+
+/// What `pg_stat_activity` shows, where the URL does not say otherwise.
+const APPLICATION_NAME: &str = "backup";
 
 const DEFAULT_SCHEDULE: &str = "0 3 * * *";
 
@@ -76,10 +80,22 @@ pub(crate) struct Timing {
     pub(crate) run_on_startup: bool,
     pub(crate) single_shot: bool,
     pub(crate) min_interval: Duration,
-    pub(crate) max_age: Duration,
+    /// `None`: by the schedule.
+    pub(crate) given_max_age: Option<Duration>,
     pub(crate) run_timeout: Duration,
     pub(crate) retry: RetryPolicy,
     pub(crate) grace: Duration,
+}
+
+impl Timing {
+    /// How old the newest full backup may be at `now`: the longest gap of the schedule around it, a
+    /// tenth of that and an hour, unless `BACKUP_MAX_AGE` says.
+    pub(crate) fn max_age(&self, now: DateTime<Utc>) -> Duration {
+        self.given_max_age.unwrap_or_else(|| {
+            let gap_seconds = self.schedule.longest_gap_seconds(now);
+            Duration::from_secs(gap_seconds + gap_seconds / 10 + 3600)
+        })
+    }
 }
 
 /// Reads the configuration from `vars`.
@@ -155,14 +171,15 @@ fn source(settings: &mut Settings, warnings: &mut Vec<String>) -> Option<Conninf
             settings.reject("DATABASE_URL", "is not set, and neither is PGHOST");
             return None;
         }
-        return Conninfo::from_variables(&variables).map_err(|errors| reject_all(settings, errors)).ok();
+        let source = Conninfo::from_variables(&variables).map_err(|errors| reject_all(settings, errors)).ok()?;
+        return Some(source.with_default_application_name(APPLICATION_NAME));
     };
     if variables.host.is_some() {
         warnings.push("DATABASE_URL is set, so PGHOST, PGPORT, PGUSER and PGDATABASE are not used".to_owned());
     }
     let mut source = Conninfo::parse(&url).map_err(|error| settings.reject("DATABASE_URL", error.to_string())).ok()?;
     source.fill_from(&variables).map_err(|errors| reject_all(settings, errors)).ok()?;
-    Some(source)
+    Some(source.with_default_application_name(APPLICATION_NAME))
 }
 
 fn reject_all<E: std::fmt::Display>(settings: &mut Settings, errors: Vec<(&'static str, E)>) {
@@ -263,11 +280,7 @@ fn retention(settings: &mut Settings) -> RetentionPolicy {
 
 fn timing(settings: &mut Settings, retry: RetryPolicy) -> Option<Timing> {
     let schedule = schedule(settings);
-    let given_age = settings.optional_number("BACKUP_MAX_AGE");
-    let max_age = given_age.or_else(|| {
-        let gap_seconds = schedule.as_ref()?.longest_gap_seconds(chrono::Utc::now());
-        Some(gap_seconds + gap_seconds / 10 + 3600)
-    });
+    let given_max_age = settings.optional_number("BACKUP_MAX_AGE").map(Duration::from_secs);
     Some(Timing {
         run_on_startup: settings.flag("RUN_ON_STARTUP"),
         single_shot: settings.flag("SINGLE_SHOT_MODE"),
@@ -275,7 +288,7 @@ fn timing(settings: &mut Settings, retry: RetryPolicy) -> Option<Timing> {
         run_timeout: seconds(settings, "BACKUP_TIMEOUT"),
         grace: seconds(settings, "SHUTDOWN_GRACE_SECONDS"),
         schedule: schedule?,
-        max_age: Duration::from_secs(max_age?),
+        given_max_age,
         retry,
     })
 }

@@ -25,7 +25,7 @@ const LISTING_PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::
 /// # Errors
 /// Only where the HTTP port cannot be had. A database or bucket that cannot be reached is waited for.
 pub(crate) async fn daemon(config: Arc<BackupConfig>, stop: &Stop) -> anyhow::Result<()> {
-    let board = Board::new(config.timing.schedule.to_string(), config.timing.max_age);
+    let board = Board::new(config.timing.schedule.to_string(), config.timing.max_age(Utc::now()));
     let daemon = Daemon { config, board, progress: Arc::default(), stop };
     let listener = bind(daemon.config.port).await.context("listen on PORT")?;
     let port = listener.local_addr().context("listen on PORT")?.port();
@@ -62,9 +62,11 @@ impl Daemon<'_> {
             self.run().await;
         }
         loop {
+            let max_age_seconds = self.config.timing.max_age(Utc::now()).as_secs();
             self.board.change(|facts| {
                 facts.state = State::Waiting;
-                facts.next_run_at = self.config.timing.schedule.next_tick(Some(Utc::now()), Utc::now());
+                facts.max_age_seconds = max_age_seconds; // Again, since daylight saving moves it.
+                facts.next_run_at = ticker.upcoming();
             });
             let Some(tick) = ticker.next(self.stop.token()).await else { return };
             tracing::debug!(%tick, "tick");
@@ -108,7 +110,8 @@ impl Daemon<'_> {
     fn starts_now(&self, catalog: &Catalog, last_success: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
         let timing = &self.config.timing;
         let youngest = catalog.backups.first().map(|backup| now - backup.id.time());
-        let too_young = youngest.and_then(|age| age.to_std().ok()).is_some_and(|age| age < timing.min_interval);
+        // One from the next minutes, by a clock that was set back since, has a negative age and is young, too.
+        let too_young = youngest.is_some_and(|age| age.to_std().unwrap_or_default() < timing.min_interval);
         let is_due = timing.schedule.is_due(last_success, now);
         match (is_due, timing.run_on_startup, too_young) {
             (false, false, _) => false,
@@ -136,7 +139,17 @@ impl Daemon<'_> {
         }
     }
 
+    /// One run, and a look at what the bucket holds after it, whoever changed it.
     async fn run(&self) {
+        self.back_up().await;
+        let store = self.config.store.open();
+        match self.stop.or(self.config.shelf().catalog(&store, Utc::now())).await {
+            Ok(catalog) => self.board.saw(&catalog),
+            Err(error) => tracing::debug!(error = format!("{error:#}"), "cannot list the bucket after the run"),
+        }
+    }
+
+    async fn back_up(&self) {
         let started_at = Utc::now();
         self.board.change(|facts| facts.state = State::Running);
         match runner::run(&self.config, self.stop, &self.progress).await {

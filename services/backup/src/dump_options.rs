@@ -130,7 +130,7 @@ static KNOWN: &[Known] = &[
     value("", "--snapshot", Ours),
     flag("", "--no-synchronized-snapshots", Ours),
     flag("", "--no-sync", Ours),
-    flag("", "--sync-method", Ours),
+    value("", "--sync-method", Ours),
 ];
 
 impl DumpOptions {

@@ -1,8 +1,9 @@
 //! One backup, as one straight line: preflight, snapshot, dump, store, commit.
 
+use std::io::Cursor;
 use std::sync::Arc;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use backup_core::catalog::{
     BackupId, CodecFacts, DatabaseFacts, FORMAT, Inventory, Kind, Manifest, ObjectFacts, Role, Shelf,
 };
@@ -14,6 +15,7 @@ use backup_core::postgres::{
 use backup_core::stop::{Stop, Stopped};
 use backup_core::storage::{Store, UploadPlan};
 use chrono::Utc;
+use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::config::{BackupConfig, Globals};
 use crate::progress::Progress;
@@ -22,10 +24,16 @@ use crate::progress::Progress;
 /// worth finishing where the store answers at once.
 const COMMIT_GRACE: std::time::Duration = std::time::Duration::from_secs(3);
 
-/// A stored stream may be larger than the database, at worst: base64 or hexadecimal text of bytes
-/// that do not compress, no indexes. Compressed, it is about as large as the bytes themselves.
-const STORED_PERCENT_OF_DATABASE: u64 = 125;
+/// Time to take back what a failed run has stored; what remains goes as debris a day later.
+const DISCARD_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// How large a stored stream may be, at worst: bytes that do not compress, and no indexes. `pg_dump`
+/// writes them as hexadecimal text, which compresses back to the bytes themselves.
+const STORED_PERCENT_OF_DATABASE: u64 = 100;
 const UNCOMPRESSED_PERCENT_OF_DATABASE: u64 = 250;
+
+/// Two lines for each role and for each membership: enough for some 200,000 roles.
+const LARGEST_GLOBALS_BYTES: u64 = 32 * 1024 * 1024;
 
 /// One run.
 pub(crate) struct Job<'run> {
@@ -68,20 +76,34 @@ impl Job<'_> {
         let shelf = self.config.shelf();
         let store = self.config.store.open();
 
+        let upload = Upload { config: self.config, progress: self.progress, shelf: &shelf, store: &store, id: &id };
+        let manifest = match self.store_objects(source, &upload).await {
+            Ok(manifest) => manifest,
+            Err(error) => {
+                upload.discard().await;
+                return Err(error);
+            }
+        };
+        // The commit may be dropped at any instant: the manifest is there, or it is not.
+        self.stop.or_after(COMMIT_GRACE, shelf.commit(&store, &manifest)).await.context("commit")?;
+        Ok(manifest)
+    }
+
+    /// Stores and confirms everything but the manifest, which is returned.
+    async fn store_objects(&self, source: Source, upload: &Upload<'_>) -> anyhow::Result<Manifest> {
         let lock_wait = self.config.dump.lock_wait;
         let snapshot = self.stop.or(Snapshot::export(source.session, lock_wait)).await.context("take a snapshot")?;
         // Its own stop, so that the inventory and the dump can end each other.
         let stop = self.stop.child();
         let dumper = Dumper::new(&source.tools, snapshot.session(), lock_wait, &self.config.scrubber, &stop)?;
-        let upload =
-            Upload { config: self.config, progress: self.progress, stop: &stop, shelf: &shelf, store: &store, id: &id };
-        let (globals, globals_note) = self.store_globals(&dumper, &upload).await?;
+        let (globals, globals_note) = self.dump_globals(&dumper).await?;
 
-        tracing::info!(backup_id = %id, database = source.facts.name, size_bytes = source.facts.size_bytes, "dumping");
+        let size_bytes = source.facts.size_bytes;
+        tracing::info!(backup_id = %upload.id, database = source.facts.name, size_bytes, "dumping");
         let dump = dumper.dump(snapshot.name(), &self.config.dump.options.args)?;
         let (dump, inventory) = together(
             &stop,
-            upload.store(dump, self.dump_role(), source.facts.size_bytes),
+            upload.store(dump, self.dump_role(), size_bytes, &stop),
             take_inventory(snapshot.session(), self.config.dump.fingerprint),
         )
         .await
@@ -90,9 +112,16 @@ impl Job<'_> {
         drop(dumper);
         drop(snapshot); // Ends the transaction, which held back vacuum, before the last requests.
 
+        // After the dump, so that a dump that fails leaves no object behind.
+        let globals = match globals {
+            Some(text) => {
+                Some(upload.store(Cursor::new(text), self.globals_role(), 0, self.stop).await.context("store roles")?)
+            }
+            None => None,
+        };
         let manifest = Manifest {
             format: FORMAT,
-            id,
+            id: upload.id.clone(),
             kind: self.kind(),
             narrowed_by: self.config.dump.options.narrowing.clone(),
             tool: concat!("backup ", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -106,8 +135,8 @@ impl Job<'_> {
             inventory,
             notes: source.findings.notes.into_iter().chain(globals_note).collect(),
         };
-        // The commit may be dropped at any instant: the manifest is there, or it is not.
-        self.stop.or_after(COMMIT_GRACE, shelf.commit(&store, &manifest)).await.context("commit")?;
+        let confirmed = upload.shelf.confirm(upload.store, &manifest);
+        self.stop.or_after(COMMIT_GRACE, confirmed).await.context("confirm what was stored")?;
         Ok(manifest)
     }
 
@@ -130,46 +159,57 @@ impl Job<'_> {
         Role::Dump { kind: self.kind(), suffix: self.config.dump.codec.suffix() }
     }
 
-    /// Stores the cluster's roles; where that is not required, a failure becomes a note.
-    async fn store_globals(
-        &self,
-        dumper: &Dumper<'_>,
-        upload: &Upload<'_>,
-    ) -> anyhow::Result<(Option<ObjectFacts>, Option<String>)> {
+    fn globals_role(&self) -> Role {
+        Role::Globals { suffix: self.config.dump.codec.suffix() }
+    }
+
+    /// Dumps the cluster's roles into memory; where that is not required, a failure becomes a note.
+    async fn dump_globals(&self, dumper: &Dumper<'_>) -> anyhow::Result<(Option<Vec<u8>>, Option<String>)> {
         if self.config.dump.globals == Globals::Off {
             return Ok((None, Some("roles and tablespaces are not stored (BACKUP_GLOBALS=false)".to_owned())));
         }
-        let role = Role::Globals { suffix: self.config.dump.codec.suffix() };
-        let stored = match dumper.dump_globals() {
-            Ok(globals) => upload.store(globals, role, 0).await,
+        let dumped = match dumper.dump_globals() {
+            Ok(globals) => read_globals(globals).await,
             Err(error) => Err(error),
         };
-        match stored {
+        match dumped {
             Ok(globals) => Ok((Some(globals), None)),
             Err(error) if self.config.dump.globals == Globals::WherePossible && is_the_tools_own(&error) => {
                 tracing::warn!(
                     error = format!("{error:#}"),
                     "roles are not stored; set BACKUP_GLOBALS=false where that is meant"
                 );
-                Ok((None, Some("roles and tablespaces are not stored: the role may not dump them".to_owned())))
+                Ok((None, Some("roles and tablespaces are not stored: pg_dumpall failed".to_owned())))
             }
-            Err(error) => Err(error.context("store roles")),
+            Err(error) => Err(error.context("dump roles")),
         }
     }
+}
+
+async fn read_globals(globals: ChildReader) -> anyhow::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    globals.take(LARGEST_GLOBALS_BYTES + 1).read_to_end(&mut text).await?;
+    ensure!(
+        text.len() as u64 <= LARGEST_GLOBALS_BYTES,
+        "roles and tablespaces take more than {LARGEST_GLOBALS_BYTES} bytes; set BACKUP_GLOBALS=false"
+    );
+    Ok(text)
 }
 
 /// Where the objects of a run go.
 struct Upload<'run> {
     config: &'run BackupConfig,
     progress: &'run Progress,
-    stop: &'run Stop,
     shelf: &'run Shelf,
     store: &'run Store,
     id: &'run BackupId,
 }
 
 impl Upload<'_> {
-    async fn store(&self, plain: ChildReader, role: Role, database_bytes: u64) -> anyhow::Result<ObjectFacts> {
+    async fn store<R>(&self, plain: R, role: Role, database_bytes: u64, stop: &Stop) -> anyhow::Result<ObjectFacts>
+    where
+        R: AsyncRead + Send + Unpin + 'static,
+    {
         let codec = self.config.dump.codec;
         let percent = match codec.compression {
             Compression::None => UNCOMPRESSED_PERCENT_OF_DATABASE,
@@ -180,10 +220,22 @@ impl Upload<'_> {
             None => UploadPlan::for_size(database_bytes.saturating_mul(percent) / 100),
         };
         let key = self.shelf.key(self.id, &role);
-        let body = encode(plain, codec, plan.part_bytes, Arc::clone(self.progress.plain_bytes()));
-        let digests: Digests = self.store.put(&key, plan, body, self.stop).await?;
+        let counter = match &role {
+            Role::Dump { .. } => Arc::clone(self.progress.plain_bytes()),
+            _ => Arc::default(), // The progress of a run is that of its dump.
+        };
+        let body = encode(plain, codec, plan.part_bytes, counter);
+        let digests: Digests = self.store.put(&key, plan, body, stop).await?;
         let name = key.as_str().rsplit('/').next().unwrap_or_default().to_owned();
         Ok(ObjectFacts { name, digests })
+    }
+
+    /// Takes back what a failed run has stored. The failure itself stays the one that is shown.
+    async fn discard(&self) {
+        let discarded = tokio::time::timeout(DISCARD_TIMEOUT, self.shelf.discard(self.store, self.id)).await;
+        if let Ok(Err(error)) = discarded {
+            tracing::debug!(error = format!("{error:#}"), "cannot take back what the run has stored");
+        }
     }
 }
 

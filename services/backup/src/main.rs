@@ -75,7 +75,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let config = match config::from_vars(std::env::vars()) {
+    let config = match config::from_vars(environment()) {
         Ok(config) => Arc::new(config),
         Err(error) => {
             eprintln!("{error}");
@@ -95,6 +95,12 @@ fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
+/// The environment as text. What is no UTF-8 cannot be a value of ours; replacing its bytes keeps
+/// foreign variables from ending the start, and makes one of ours fail where it is used.
+fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
+}
+
 /// Runs the command; once a stop was asked for, it has the grace period to end.
 async fn run_within_grace(command: Option<Command>, config: Arc<BackupConfig>) -> u8 {
     let stop = Stop::default();
@@ -111,7 +117,7 @@ async fn run_within_grace(command: Option<Command>, config: Arc<BackupConfig>) -
             Ok(code) => code,
             Err(error) => {
                 tracing::error!(error = format!("{error:#}"), "failed");
-                exit::FAILED
+                if stop.reason().is_some() { exit::STOPPED } else { exit::FAILED }
             }
         },
         () = out_of_time => {
@@ -137,8 +143,8 @@ async fn run(command: Option<Command>, config: Arc<BackupConfig>, stop: &Stop) -
             let store = config.store.open();
             let catalog = stop.or(config.shelf().catalog(&store, Utc::now())).await?;
             match json {
-                true => println!("{:#}", report::list_json(&catalog)),
-                false => print!("{}", report::list(&catalog, Utc::now())),
+                true => report::print(&format!("{:#}\n", report::list_json(&catalog))),
+                false => report::print(&report::list(&catalog, Utc::now())),
             }
             Ok(exit::OK)
         }
@@ -182,10 +188,11 @@ async fn run_once(config: &BackupConfig, stop: &Stop) -> u8 {
 }
 
 /// Retention with the authority of a run that has just committed. Its failure is not the run's:
-/// the backup exists.
+/// the backup exists. It has as long as a run, so that a bucket that hangs delays the next one no more.
 async fn after_commit(config: &BackupConfig, stop: &Stop, manifest: &Manifest) -> RetentionState {
     let authority = Authority::Committed(manifest.id.to_string());
-    match stop.or(apply_retention(config, &authority)).await {
+    let bounded = stop.bounded(config.timing.run_timeout);
+    match bounded.stop.or(apply_retention(config, &authority)).await {
         Ok(pruned) => {
             tracing::info!(kept = pruned.kept_backups, deleted = pruned.deleted_backups, "retention done");
             RetentionState { pruned: Some(pruned), degraded: None }
@@ -208,17 +215,17 @@ async fn prune(config: &BackupConfig, stop: &Stop, dry_run: bool) -> anyhow::Res
     let shelf = config.shelf();
     let prepared = Prune::prepare(config, &shelf, &store, &Authority::Operator, Utc::now());
     let prepared = stop.or(prepared).await.context("plan retention")?;
-    print!("{}", report::prune_plan(&prepared));
+    report::print(&report::prune_plan(&prepared));
     if dry_run {
         return Ok(exit::OK);
     }
     let pruned = stop.or(prepared.apply(&store)).await?;
-    println!(
-        "deleted {} backups ({}) and {} dead runs, kept {}",
+    report::print(&format!(
+        "deleted {} backups ({}) and {} dead runs, kept {}\n",
         pruned.deleted_backups,
         report::bytes(pruned.deleted_bytes),
         pruned.deleted_debris,
         pruned.kept_backups
-    );
+    ));
     Ok(exit::OK)
 }

@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use backup_core::postgres::ClientTools;
 use chrono::Utc;
 use serde_json::json;
 use tokio::sync::Mutex;
@@ -48,7 +49,8 @@ async fn health(State(pages): State<Pages>) -> Response {
     verdict(&pages.board.alarms(Utc::now()))
 }
 
-/// Whether the database and the bucket answer now: green on a first deployment, before a backup exists.
+/// Whether the database and the bucket answer now, and a `pg_dump` here fits the server: green on a first
+/// deployment, before a backup exists.
 async fn readyz(State(pages): State<Pages>) -> Response {
     let mut last = pages.probe.lock().await;
     let fresh = last.as_ref().filter(|(at, _)| at.elapsed() < PROBE_LIFETIME);
@@ -77,9 +79,16 @@ fn verdict(alarms: &[String]) -> Response {
 }
 
 async fn probe(config: &BackupConfig) -> Vec<String> {
-    let database = async { config.source.connect().await.map(drop).map_err(|error| format!("database: {error}")) };
+    let database = async { probe_database(config).await.map_err(|error| format!("database: {error:#}")) };
     let bucket = async { config.store.open().probe().await.map_err(|error| format!("bucket: {error}")) };
     let (database, bucket) = tokio::join!(database, bucket);
     let alarms = [database.err(), bucket.err()].into_iter().flatten();
     alarms.map(|alarm| config.scrubber.scrub(&alarm).into_owned()).collect()
+}
+
+async fn probe_database(config: &BackupConfig) -> anyhow::Result<()> {
+    let session = config.source.connect().await?;
+    let server_major = session.server_version_num() / 10_000;
+    ClientTools::find(config.bin_dir.as_deref().map(AsRef::as_ref), server_major).await?;
+    Ok(())
 }

@@ -45,7 +45,11 @@ impl Prune {
     ) -> anyhow::Result<Self> {
         let catalog = shelf.catalog(store, now).await?;
         let all = catalog.backups.iter().chain(&catalog.from_the_future);
-        let candidates: Vec<Candidate> = all.map(candidate).collect();
+        // A run speaks for backups of its own kind: a process that makes partial dumps must not delete
+        // the full ones that another makes. An operator speaks for both.
+        let concerned =
+            |backup: &&Backup| matches!(authority, Authority::Operator) || backup.kind == config.dump.kind();
+        let candidates: Vec<Candidate> = all.filter(concerned).map(candidate).collect();
         let plan = plan(&candidates, now, &config.retention, authority);
         let run_timeout = TimeDelta::from_std(config.timing.run_timeout).unwrap_or(TimeDelta::MAX);
         // A manifest without data stays: should the listing be wrong, it is all that tells what was there.

@@ -1,11 +1,23 @@
 //! What the commands print on standard output for a person, or for a script.
 
+use std::io::{self, Write};
+
 use backup_core::catalog::{Backup, Catalog, Kind};
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use crate::prune::Prune;
 use crate::retention::Verdict;
+
+/// Writes to standard output. A reader that has seen enough (`backup list | head`) is no failure.
+pub(crate) fn print(text: &str) {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            tracing::error!(%error, "cannot write to standard output");
+        }
+        _ => {}
+    }
+}
 
 /// `backup list`.
 pub(crate) fn list(catalog: &Catalog, now: DateTime<Utc>) -> String {

@@ -80,8 +80,9 @@ fn may_pass(error: &anyhow::Error) -> bool {
 }
 
 /// What `pg_dump` says (in English, its locale is ours) where a later attempt may succeed.
-const PASSING_WORDS: [&str; 10] = [
+const PASSING_WORDS: [&str; 11] = [
     "canceling statement due to lock timeout",
+    LOCK_WAIT_TIMEOUT,
     "canceling statement due to conflict with recovery",
     "server closed the connection",
     "terminating connection",
@@ -93,12 +94,13 @@ const PASSING_WORDS: [&str; 10] = [
     "deadlock detected",
 ];
 
-const LOCK_TIMEOUT: &str = "canceling statement due to lock timeout";
+/// `--lock-wait-timeout` of `pg_dump` is a statement timeout around its `LOCK TABLE`, and it sets no other.
+const LOCK_WAIT_TIMEOUT: &str = "canceling statement due to statement timeout";
 
 /// Adds to a lock timeout who holds the locks, since `pg_dump` only names what it waited for.
 async fn explain(config: &BackupConfig, stop: &Stop, error: anyhow::Error) -> anyhow::Error {
     let is_lock_timeout =
-        matches!(find_cause(&error), Some(ChildError::Failed { words, .. }) if words.contains(LOCK_TIMEOUT));
+        matches!(find_cause(&error), Some(ChildError::Failed { words, .. }) if words.contains(LOCK_WAIT_TIMEOUT));
     if !is_lock_timeout {
         return error;
     }

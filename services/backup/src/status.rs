@@ -18,7 +18,6 @@ const FAILURES_UNTIL_RED: u32 = 3;
 #[derive(Debug, Clone)]
 pub(crate) struct Board {
     facts: Arc<Mutex<Facts>>,
-    max_age: Duration,
 }
 
 /// `/status`. An allow-list: nothing of the configuration is in it.
@@ -31,6 +30,8 @@ pub(crate) struct Facts {
     pub(crate) next_run_at: Option<DateTime<Utc>>,
     /// The newest committed full backup; `None` where the bucket has none, or was never seen.
     pub(crate) newest_full_backup: Option<Newest>,
+    /// How old that one may be.
+    pub(crate) max_age_seconds: u64,
     /// Whether the bucket was listed since the start.
     pub(crate) bucket_was_seen: bool,
     pub(crate) last_run: Option<LastRun>,
@@ -76,9 +77,14 @@ pub(crate) struct RetentionState {
 
 impl Board {
     pub(crate) fn new(schedule: String, max_age: Duration) -> Self {
-        let facts =
-            Facts { version: env!("CARGO_PKG_VERSION"), schedule, started_at: Some(Utc::now()), ..Facts::default() };
-        Self { facts: Arc::new(Mutex::new(facts)), max_age }
+        let facts = Facts {
+            version: env!("CARGO_PKG_VERSION"),
+            schedule,
+            started_at: Some(Utc::now()),
+            max_age_seconds: max_age.as_secs(),
+            ..Facts::default()
+        };
+        Self { facts: Arc::new(Mutex::new(facts)) }
     }
 
     /// A consistent copy.
@@ -124,12 +130,14 @@ impl Board {
         let facts = self.lock();
         let mut alarms = Vec::new();
         match &facts.newest_full_backup {
-            None if facts.bucket_was_seen => alarms.push("there is no full backup".to_owned()),
+            None if facts.bucket_was_seen => {
+                alarms.push("there is no full backup; partial ones do not count".to_owned())
+            }
             None => alarms.push("the bucket could not be listed since the start".to_owned()),
             Some(newest) => {
                 let age_seconds = (now - newest.at).num_seconds();
-                if age_seconds > i64::try_from(self.max_age.as_secs()).unwrap_or(i64::MAX) {
-                    let bound = self.max_age.as_secs();
+                let bound = facts.max_age_seconds;
+                if age_seconds > i64::try_from(bound).unwrap_or(i64::MAX) {
                     alarms.push(format!("the newest full backup is {age_seconds} s old, and {bound} s are allowed"));
                 }
             }
@@ -202,7 +210,7 @@ mod tests {
         let board = board();
         assert_eq!(board.alarms(Utc::now()), ["the bucket could not be listed since the start"]);
         board.saw(&Catalog::default());
-        assert_eq!(board.alarms(Utc::now()), ["there is no full backup"]);
+        assert_eq!(board.alarms(Utc::now()), ["there is no full backup; partial ones do not count"]);
         with_backup_of_age(&board, 59);
         assert!(board.alarms(Utc::now()).is_empty());
         with_backup_of_age(&board, 61);

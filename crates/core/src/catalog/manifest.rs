@@ -28,7 +28,7 @@ pub struct Manifest {
     pub tool: String,
     /// Version of `pg_dump`, as it prints it.
     pub pg_dump_version: String,
-    /// When the snapshot was taken: everything committed before is in the dump.
+    /// When the snapshot was taken, by the server's clock: what was committed a moment before is in the dump.
     pub snapshot_at: DateTime<Utc>,
     /// When the last byte of the dump was stored.
     pub finished_at: DateTime<Utc>,
@@ -65,7 +65,7 @@ pub struct DatabaseFacts {
     /// `pg_control_system().system_identifier`, as text because JSON numbers lose digits; `None`
     /// where the role may not read it.
     pub system_identifier: Option<String>,
-    /// `pg_database_size`, in bytes, at the snapshot.
+    /// `pg_database_size`, in bytes, just before the snapshot.
     pub size_bytes: u64,
     /// Encoding, such as `UTF8`.
     pub encoding: String,

@@ -41,6 +41,11 @@ impl Shelf {
         self.prefix.key(&format!("{}/", self.database))
     }
 
+    /// What every key of one run starts with.
+    fn run_start(&self, id: &BackupId) -> ObjectKey {
+        self.prefix.key(&format!("{}/{id}/", self.database))
+    }
+
     /// The backup and role that `key` belongs to, if it is completely one of ours.
     pub fn parse(&self, key: &ObjectKey) -> Option<(BackupId, Role)> {
         let rest = self.prefix.strip(key)?.strip_prefix(&self.database.to_string())?.strip_prefix('/')?;
@@ -57,13 +62,12 @@ impl Shelf {
         Ok(Catalog::from_listing(self, objects, now))
     }
 
-    /// Makes a backup exist: checks that the store lists every object with the size that was sent,
-    /// then writes the manifest as the last object of the run.
+    /// Checks that the store lists every object of a backup with the size that was sent.
     ///
     /// # Errors
-    /// Where a size differs, or the manifest cannot be written. Then the backup does not exist.
-    pub async fn commit(&self, store: &Store, manifest: &Manifest) -> anyhow::Result<()> {
-        let start = self.prefix.key(&format!("{}/{}/", self.database, manifest.id));
+    /// Where a size differs or an object is missing. Then the backup must not be made to exist.
+    pub async fn confirm(&self, store: &Store, manifest: &Manifest) -> anyhow::Result<()> {
+        let start = self.run_start(&manifest.id);
         let listed = store.list(&start).await.context("list what was stored")?;
         for object in manifest.objects() {
             let key = start_key(&start, &object.name, &self.prefix).context("name of a stored object")?;
@@ -75,6 +79,27 @@ impl Shelf {
                 object.digests.stored_bytes
             );
         }
+        Ok(())
+    }
+
+    /// Takes back what a run has stored before its commit was tried. After that it must not be
+    /// called: the manifest may be there, and would outlive its data.
+    ///
+    /// # Errors
+    /// Where the store refuses; what remains is debris.
+    pub async fn discard(&self, store: &Store, id: &BackupId) -> anyhow::Result<()> {
+        for object in store.list(&self.run_start(id)).await.context("list what was stored")? {
+            store.delete(&object.key).await.context("delete")?;
+        }
+        Ok(())
+    }
+
+    /// Makes a backup exist: writes its manifest, the last object of the run.
+    ///
+    /// # Errors
+    /// Where it cannot be written. After a lost reply it may be there nevertheless, so its data must
+    /// stay.
+    pub async fn commit(&self, store: &Store, manifest: &Manifest) -> anyhow::Result<()> {
         let body = serde_json::to_vec_pretty(manifest).context("write manifest as JSON")?;
         store.put_new(&self.key(&manifest.id, &Role::Manifest), body.into()).await.context("store manifest")
     }

@@ -72,9 +72,13 @@ pub struct ChildReader {
 }
 
 struct Running {
-    child: Child,
+    leader: Leader,
     stderr: JoinHandle<String>,
 }
+
+/// The child, which leads a process group of its own. Dropped before it was waited for, it takes the
+/// whole group with it.
+struct Leader(Option<Child>);
 
 type Ending = Pin<Box<dyn Future<Output = (io::Result<ExitStatus>, String)> + Send>>;
 
@@ -105,7 +109,7 @@ impl ChildReader {
         Ok(Self {
             tool,
             stdout,
-            running: Some(Running { child, stderr }),
+            running: Some(Running { leader: Leader(Some(child)), stderr }),
             stop: stop.clone(),
             stopped: Box::pin(stop.token().clone().cancelled_owned()),
             ending: None,
@@ -117,7 +121,7 @@ impl ChildReader {
     fn poll_status(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if let Some(mut running) = self.running.take() {
             self.ending = Some(Box::pin(async move {
-                let status = running.child.wait().await;
+                let status = running.leader.wait().await;
                 (status, running.stderr.await.unwrap_or_default())
             }));
         }
@@ -173,21 +177,46 @@ impl AsyncRead for ChildReader {
     }
 }
 
-impl Drop for ChildReader {
+impl Leader {
+    async fn wait(&mut self) -> io::Result<ExitStatus> {
+        match &mut self.0 {
+            Some(child) => child.wait().await,
+            None => Err(io::Error::other("the child was dropped")),
+        }
+    }
+}
+
+impl Drop for Leader {
     fn drop(&mut self) {
-        // While `ending` runs, the child has closed its output and is waited for; `kill_on_drop` ends it.
-        let Some(mut running) = self.running.take() else { return };
-        let Some(group) = running.child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw) else { return };
+        let Some(child) = self.0.take() else { return };
+        // There is no id where it was waited for: the number may belong to somebody else by now.
+        let Some(group) = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw) else { return };
         signal_group(group, Signal::SIGTERM);
+        let mut doomed = Doomed { group, child };
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         runtime.spawn(async move {
-            if tokio::time::timeout(TERM_GRACE, running.child.wait()).await.is_err() {
-                signal_group(group, Signal::SIGKILL);
-                if let Err(error) = running.child.wait().await {
+            if tokio::time::timeout(TERM_GRACE, doomed.child.wait()).await.is_err() {
+                signal_group(doomed.group, Signal::SIGKILL);
+                if let Err(error) = doomed.child.wait().await {
                     tracing::debug!(%error, "cannot wait for a child that was killed");
                 }
             }
         });
+    }
+}
+
+/// A child that was asked to end. Where this program ends first, the whole group is killed then: a
+/// child's own children may not listen to SIGTERM, and nobody would ever look after them.
+struct Doomed {
+    group: Pid,
+    child: Child,
+}
+
+impl Drop for Doomed {
+    fn drop(&mut self) {
+        if self.child.id().is_some() {
+            signal_group(self.group, Signal::SIGKILL);
+        }
     }
 }
 

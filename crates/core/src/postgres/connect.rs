@@ -17,7 +17,7 @@ use tokio_postgres::{Client, SimpleQueryMessage};
 use crate::postgres::conninfo::{Conninfo, Endpoint, Place, TargetSessionAttrs};
 
 use attempt::{GOODBYE_LIMIT, Opened, login, place};
-use options::version_number;
+use options::{version_number, with_empty_search_path};
 
 pub use cause::{describe, is_passing};
 pub use error::ConnectError;
@@ -80,7 +80,8 @@ impl Session {
         self.server_version_num
     }
 
-    /// The `PGOPTIONS` that give a child process the same settings; see [`safe_options`].
+    /// The `PGOPTIONS` that give a child process the same settings, the empty `search_path` aside; see
+    /// [`safe_options`].
     pub fn child_options(&self) -> &str {
         &self.child_options
     }
@@ -254,7 +255,7 @@ async fn connect_address(
     wanted: TargetSessionAttrs,
 ) -> Result<Session, ConnectError> {
     let common = safe_options(0, user_options);
-    let mut opened = login(endpoint, address, &common).await?;
+    let mut opened = login(endpoint, address, &with_empty_search_path(&common)).await?;
     let version = opened.server_version.as_deref().and_then(version_number);
     let Some(version) = version else {
         let reason = "the server does not tell its version".to_owned();
@@ -263,7 +264,7 @@ async fn connect_address(
     let options = safe_options(version, user_options);
     if options != common {
         opened.close().await;
-        opened = login_again(endpoint, address, &options).await?;
+        opened = login_again(endpoint, address, &with_empty_search_path(&options)).await?;
     }
     let session = Session::start(endpoint.clone(), opened, version, options);
     session.inspect(wanted).await?;

@@ -11,7 +11,7 @@ pub const OLDEST_SERVER_MAJOR: u32 = 13;
 const FACTS: &str = "
     SELECT current_setting('server_version'), d.datname::text, pg_encoding_to_char(d.encoding)::text,
            d.datcollate::text, d.datctype::text, pg_database_size(d.oid),
-           (SELECT coalesce(array_agg(split_part(setting, '=', 1) ORDER BY 1), '{}')
+           (SELECT coalesce(array_agg(split_part(setting, '=', 1) ORDER BY split_part(setting, '=', 1)), '{}')
               FROM pg_db_role_setting s, unnest(s.setconfig) setting
              WHERE s.setdatabase = d.oid AND s.setrole = 0)
       FROM pg_database d WHERE d.datname = current_database()";

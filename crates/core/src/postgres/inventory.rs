@@ -110,7 +110,13 @@ const ROLES: &str = "
     named AS (
         SELECT o.owner, o.acl FROM owned o JOIN pg_namespace n ON n.oid = o.schema
          WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-        UNION ALL SELECT lomowner, lomacl FROM pg_largeobject_metadata)
+        UNION ALL SELECT lomowner, lomacl FROM pg_largeobject_metadata
+        UNION ALL SELECT d.datdba, NULL FROM pg_database d WHERE d.datname = current_database()
+        UNION ALL SELECT defaclrole, defaclacl FROM pg_default_acl
+        UNION ALL SELECT unnest(polroles), NULL FROM pg_policy
+        UNION ALL SELECT c.relowner, a.attacl FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+                   JOIN pg_namespace n ON n.oid = c.relnamespace
+                   WHERE a.attacl IS NOT NULL AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema')
     SELECT DISTINCT r.rolname::text FROM pg_roles r
       JOIN (SELECT owner AS oid FROM named UNION SELECT a.grantee FROM named, aclexplode(named.acl) a) used ON used.oid = r.oid
      WHERE r.rolname !~ '^pg_' ORDER BY 1";

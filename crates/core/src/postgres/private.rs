@@ -28,9 +28,16 @@ impl PrivateDir {
     pub(super) fn create() -> io::Result<Self> {
         let path = std::env::temp_dir().join(format!("{NAME_START}{:016x}", rand::rng().random::<u64>()));
         DirBuilder::new().mode(0o700).create(&path)?;
-        let lock = Flock::lock(create_file(&path.join(LOCK_FILE))?, FlockArg::LockExclusiveNonblock)
-            .map_err(|(_, error)| io::Error::from(error))?;
-        Ok(Self { path, _lock: lock })
+        let locked = create_file(&path.join(LOCK_FILE)).and_then(|file| {
+            Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| io::Error::from(error))
+        });
+        match locked {
+            Ok(lock) => Ok(Self { path, _lock: lock }),
+            Err(error) => {
+                remove(&path); // Without a lock in it, no later start would know that it is abandoned.
+                Err(error)
+            }
+        }
     }
 
     /// The folder.
@@ -51,9 +58,13 @@ impl PrivateDir {
 
 impl Drop for PrivateDir {
     fn drop(&mut self) {
-        if let Err(error) = fs::remove_dir_all(&self.path) {
-            tracing::warn!(%error, folder = %self.path.display(), "cannot remove a private folder; remove it by hand");
-        }
+        remove(&self.path);
+    }
+}
+
+fn remove(folder: &Path) {
+    if let Err(error) = fs::remove_dir_all(folder) {
+        tracing::warn!(%error, folder = %folder.display(), "cannot remove a private folder; remove it by hand");
     }
 }
 

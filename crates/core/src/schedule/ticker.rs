@@ -106,6 +106,11 @@ impl Ticker {
         None
     }
 
+    /// The tick that [`Ticker::next`] would wait for if it were called now, to show it to people.
+    pub fn upcoming(&self) -> Option<DateTime<Utc>> {
+        self.schedule.next_tick(Some(self.last_tick), (self.clock)())
+    }
+
     /// How many ticks passed while a job ran, since this was made. Of one run at most 10,080 are
     /// counted, if the schedule is a crontab.
     pub fn skipped_overlap(&self) -> u64 {

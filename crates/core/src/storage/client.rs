@@ -53,6 +53,17 @@ pub enum Checksum {
     None,
 }
 
+impl Checksum {
+    /// Naming an algorithm in a request is not enough: the SDK would announce it, and calculate
+    /// nothing, which AWS refuses.
+    fn calculation(self) -> RequestChecksumCalculation {
+        match self {
+            Self::Crc32 => RequestChecksumCalculation::WhenSupported,
+            Self::None => RequestChecksumCalculation::WhenRequired,
+        }
+    }
+}
+
 impl StoreConfig {
     /// A fresh client; sends nothing yet.
     pub fn open(&self) -> Store {
@@ -77,7 +88,7 @@ impl StoreConfig {
         shared.set_endpoint_url(self.endpoint.clone());
         let config = aws_sdk_s3::config::Builder::from(&shared.build())
             .force_path_style(self.path_style)
-            .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+            .request_checksum_calculation(self.checksum.calculation())
             .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
             .build();
         Store {

@@ -19,8 +19,10 @@ pub enum StoreError {
     #[error("{0} exists already")]
     AlreadyExists(ObjectKey),
     /// The store does not know a part of the request: 501, or a 400 that does not say which.
-    #[error("{key}: {reason}")]
+    #[error("{operation} {key}: {reason}")]
     Unsupported {
+        /// A verb.
+        operation: &'static str,
         /// The object.
         key: ObjectKey,
         /// The store's words.
@@ -130,8 +132,10 @@ fn answered<E: ProvideErrorMetadata>(
     let conditional_conflict = status == 409 && code == "ConditionalRequestConflict";
     match status {
         412 => return StoreError::AlreadyExists(key.clone()),
-        501 => return StoreError::Unsupported { key: key.clone(), reason },
-        400 if UNSUPPORTED_CODES.contains(&code) => return StoreError::Unsupported { key: key.clone(), reason },
+        501 => return StoreError::Unsupported { operation, key: key.clone(), reason },
+        400 if UNSUPPORTED_CODES.contains(&code) => {
+            return StoreError::Unsupported { operation, key: key.clone(), reason };
+        }
         404 if matches!(code, "NoSuchKey" | "NoSuchUpload") => return StoreError::NotFound(key.clone()),
         _ => {}
     }

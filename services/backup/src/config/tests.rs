@@ -26,7 +26,7 @@ fn five_variables_suffice_and_defaults_are_those_of_the_documents() {
     assert_eq!((config.retention.keep_days, config.retention.keep_last), (7, 3));
     assert_eq!(config.port, 8080);
     assert_eq!(config.timing.run_timeout, Duration::from_secs(6 * 3600));
-    assert_eq!(config.timing.max_age, Duration::from_secs(24 * 3600 + 24 * 360 + 3600));
+    assert_eq!(config.timing.max_age(Utc::now()), Duration::from_secs(24 * 3600 + 24 * 360 + 3600));
     assert_eq!(config.dump.globals, Globals::WherePossible);
     assert_eq!(config.store.prefix.to_string(), "postgres-backups");
     assert!(config.store.path_style && config.store.checksum == Checksum::None);

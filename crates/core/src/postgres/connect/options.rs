@@ -2,8 +2,7 @@
 
 /// `ALTER ROLE backup SET statement_timeout = '1min'` is good advice for applications and the end
 /// of every large dump. What the client asks for at startup ranks above it.
-const ALWAYS: &str = "-c statement_timeout=0 -c lock_timeout=0 \
-    -c idle_in_transaction_session_timeout=0 -c search_path=";
+const ALWAYS: &str = "-c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0";
 
 /// Unknown to older servers, which would refuse the connection. The check interval, in
 /// milliseconds, lets a server notice within two seconds that we are gone.
@@ -27,6 +26,15 @@ pub fn safe_options(server_version_num: u32, user_options: &str) -> String {
     }
     options.retain(|option| !option.is_empty());
     options.join(" ")
+}
+
+/// `options` for our own statements, which find nothing by accident: their names are qualified.
+///
+/// Not for `pg_dump`: it empties the path itself, and goes back to the session's own one to look up
+/// the patterns of `--table` and its kind. With an empty one there, `--exclude-table=audit_log` would
+/// exclude nothing, without a word.
+pub(super) fn with_empty_search_path(options: &str) -> String {
+    format!("{options} -c search_path=")
 }
 
 /// Turns `server_version`, such as `15.18 (Debian 15.18-0+deb12u1)` or `17beta1`, into the number
@@ -73,7 +81,7 @@ mod tests {
     fn explicit_settings_come_last_and_suit_the_version() {
         let for_version = |version| safe_options(version, " -c work_mem=64MB -c lock_timeout=1 ");
         let common = "-c work_mem=64MB -c lock_timeout=1 -c statement_timeout=0 -c lock_timeout=0 \
-            -c idle_in_transaction_session_timeout=0 -c search_path=";
+            -c idle_in_transaction_session_timeout=0";
         let since_14 = "-c idle_session_timeout=0 -c client_connection_check_interval=2000";
         assert_eq!(for_version(0), common);
         assert_eq!(for_version(130_020), common);

@@ -1,0 +1,73 @@
+//! What the pages of the daemon say.
+
+use std::net::TcpListener;
+
+use serde_json::Value;
+
+use super::{HELD, Running, SOON, Script};
+use crate::stand::Stand;
+
+#[test]
+fn readyz_is_green_before_the_first_backup_exists_and_health_is_not() {
+    let stand = Stand::with_rows(2_000);
+    let script = Script::pg_dump(HELD);
+    let daemon = Running::start(script.on(stand.backup()));
+    script.wait_for("held");
+    assert_eq!(daemon.get("/readyz").0, 200);
+    assert_eq!(daemon.get("/livez").0, 200);
+    let (code, page) = daemon.get("/health");
+    assert_eq!(code, 503);
+    assert!(page["reasons"][0].as_str().unwrap().starts_with("there is no full backup"), "{page}");
+    let status = daemon.status();
+    assert_eq!((&status["state"], &status["last_run"]), (&"running".into(), &Value::Null));
+    script.give("go");
+    daemon.wait_for(SOON, |status| status["state"] == "waiting");
+    assert_eq!(daemon.get("/health").0, 200);
+}
+
+#[test]
+fn status_tells_what_was_done_and_what_comes_next() {
+    let stand = Stand::with_rows(100);
+    let run = stand.backup().env("BACKUP_SCHEDULE", "30 2 * * *").env("TZ", "Europe/Berlin");
+    let daemon = Running::start(run);
+    let status = daemon.wait_until_waiting();
+    let manifest = stand.manifests().pop_last().unwrap().0;
+    let newest = &status["newest_full_backup"];
+    assert_eq!(manifest, stand.key(newest["id"].as_str().unwrap(), "manifest.json"));
+    let stored: u64 = stand.s3.objects().iter().filter(|(key, _)| **key != manifest).map(|(_, bytes)| bytes).sum();
+    assert_eq!(newest["stored_bytes"], stored);
+    assert_eq!(status["schedule"], "30 2 * * * Europe/Berlin");
+    let next = status["next_run_at"].as_str().unwrap();
+    assert!(next.contains("T00:30:00") || next.contains("T01:30:00"), "{next}");
+    assert_eq!(status["last_run"]["succeeded"], true);
+    assert!(status["last_run"]["duration_seconds"].as_f64().unwrap() > 0.0);
+    assert_eq!(status["retention"]["kept_backups"], 1);
+    assert_eq!(status["retention"]["degraded"], Value::Null);
+    assert_eq!((&status["consecutive_failures"], &status["alarms"]), (&0.into(), &Value::Array(Vec::new())));
+    let text = status.to_string();
+    for secret in [stand.postgres.password(), stand.s3.access_key(), stand.s3.secret_key()] {
+        assert!(!text.contains(secret), "{text}");
+    }
+}
+
+#[test]
+fn unknown_paths_are_404() {
+    let stand = Stand::with_rows(1);
+    let daemon = Running::start(stand.backup());
+    for path in ["/", "/metrics/x", "/status/", "/../status", "/livez?x=1"] {
+        let expected = if path.starts_with("/livez") { 200 } else { 404 };
+        assert_eq!(daemon.get(path).0, expected, "{path}");
+    }
+}
+
+#[test]
+fn a_port_that_is_taken_ends_the_start_and_names_the_variable() {
+    let stand = Stand::new();
+    // As the daemon listens: on all addresses.
+    let taken = TcpListener::bind("[::]:0").or_else(|_| TcpListener::bind("0.0.0.0:0")).unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let output = stand.backup().env("PORT", port).output();
+    assert_eq!(output.code, Some(1), "{}", output.stderr);
+    assert!(output.stderr.contains("listen on PORT"), "{}", output.stderr);
+    assert!(output.stderr.contains("in use"), "{}", output.stderr);
+}

@@ -1,0 +1,122 @@
+//! What `backup check` tells, and what becomes of the cluster's roles.
+
+use e2e::tools::FakeTools;
+use serde_json::Value;
+
+use super::{assert_run_fails, check, manifest_of, new_role, stored_key};
+use crate::stand::Stand;
+
+/// The notes of a manifest as one text.
+fn notes(manifest: &Value) -> String {
+    let notes = manifest["notes"].as_array().unwrap();
+    notes.iter().map(|note| note.as_str().unwrap()).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn check_names_what_a_dump_will_not_contain() {
+    let stand = Stand::with_rows(5);
+    let neighbour = stand.postgres.create_database();
+    let database = &stand.database.name;
+    stand.sql(&format!(
+        "ALTER DATABASE {database} SET work_mem = '7MB'; ALTER DATABASE {database} SET \"app.tenant\" = 'x';
+         CREATE EXTENSION postgres_fdw; CREATE SERVER \"else where\" FOREIGN DATA WRAPPER postgres_fdw;
+         CREATE FOREIGN TABLE far (id int) SERVER \"else where\""
+    ));
+    let (code, report) = check(stand.backup());
+    assert_eq!(code, Some(0), "{report}");
+    for part in [
+        "configuration: valid",
+        &format!("database: {database} on PostgreSQL "),
+        "tools: pg_dump (PostgreSQL) ",
+        "other databases of this cluster are not in this dump: ",
+        "rows of foreign tables stay on their own server: public.far",
+        "come back only with pg_restore --create: app.tenant, work_mem",
+        "passwords of the user mappings of foreign servers: \"else where\"",
+        "0 backups of this database",
+        "a backup would succeed",
+    ] {
+        assert!(report.contains(part), "{part:?} is missing in:\n{report}");
+    }
+    assert!(!report.contains("no table at all"), "{report}");
+    assert!(stand.s3.objects().is_empty(), "a check left an object behind");
+
+    // A restore by hand finds the same in the manifest.
+    let manifest = stand.run_ok();
+    assert!(notes(&manifest).contains("public.far") && notes(&manifest).contains("app.tenant, work_mem"));
+    assert_eq!(manifest["database"]["settings"], serde_json::json!(["app.tenant", "work_mem"]));
+    assert_ne!(neighbour.name, *database);
+}
+
+#[test]
+fn check_names_other_databases_of_a_small_cluster() {
+    use e2e::postgres::{Postgres, PostgresOptions};
+    let postgres = Postgres::start(PostgresOptions::default());
+    postgres.sql("postgres", "CREATE DATABASE app; CREATE DATABASE \"app-staging\"");
+    let stand = Stand::new();
+    let (code, report) = check(stand.backup().env("DATABASE_URL", postgres.url("app")));
+    assert_eq!(code, Some(0), "{report}");
+    assert!(report.contains("are not in this dump: \"app-staging\"\n"), "{report}");
+    assert!(report.contains("the database has no table at all; is it the right one?"), "{report}");
+}
+
+#[test]
+fn check_tells_apart_what_is_wrong() {
+    let stand = Stand::with_rows(5);
+    let (code, report) = check(stand.backup().env("DATABASE_URL", format!("{}_x", stand.database.url)));
+    assert_eq!(code, Some(1), "{report}");
+    assert!(report.contains("database: FAILED: ") && report.contains("bucket: backups/"), "{report}");
+    let (code, report) = check(stand.backup().env("S3_BUCKET", "another"));
+    assert_eq!(code, Some(1), "{report}");
+    assert!(report.contains("NoSuchBucket") && report.contains("check S3_BUCKET"), "{report}");
+    assert!(report.contains(&format!("database: {} on ", stand.database.name)), "{report}");
+}
+
+#[test]
+fn roles_are_stored_without_their_passwords() {
+    let stand = Stand::with_rows(5);
+    let (role, _) = new_role(&stand, "CONNECTION LIMIT 7");
+    stand.sql(&format!("COMMENT ON ROLE {role} IS 'kept'; ALTER ROLE {role} SET work_mem = '7MB'"));
+    let hash = stand.sql(&format!("SELECT rolpassword FROM pg_authid WHERE rolname = '{role}'"));
+    assert!(hash.starts_with("SCRAM-SHA-256$"));
+    let manifest = manifest_of(&stand, stand.backup().env("COMPRESSION", "none").env("BACKUP_GLOBALS", "true"));
+    let globals = String::from_utf8(stand.s3.read(&stored_key(&stand, &manifest, "globals.sql"))).unwrap();
+    assert!(globals.contains(&format!("CREATE ROLE {role};")) && globals.contains("CONNECTION LIMIT 7"), "{globals}");
+    assert!(globals.contains(&format!("ALTER ROLE {role} SET work_mem TO '7MB';")), "{globals}");
+    assert!(!globals.contains("PASSWORD ") && !globals.contains("SCRAM-SHA-256$"), "{globals}");
+    assert_eq!(manifest["globals"]["stored_bytes"], globals.len());
+    assert!(!notes(&manifest).contains("roles"), "{}", notes(&manifest));
+}
+
+#[test]
+fn without_roles_the_manifest_says_why() {
+    let stand = Stand::with_rows(5);
+    let manifest = manifest_of(&stand, stand.backup().env("BACKUP_GLOBALS", "false"));
+    assert_eq!(manifest["globals"], Value::Null);
+    assert!(notes(&manifest).contains("are not stored (BACKUP_GLOBALS=false)"), "{}", notes(&manifest));
+
+    let mut tools = FakeTools::new();
+    tools.script("pg_dumpall", "echo 'CREATE ROLE half'; echo 'permission denied for table pg_authid' >&2; exit 1");
+    let backup = || stand.backup().env("PG_BIN_DIR", tools.path());
+    let output = backup().args(["run"]).output();
+    assert_eq!(output.code, Some(0), "{}", output.stderr);
+    assert!(output.stderr.contains("permission denied for table pg_authid"), "{}", output.stderr);
+    let newest = stand.manifests().pop_last().unwrap().0;
+    let manifest: Value = serde_json::from_slice(&stand.s3.read(&newest)).unwrap();
+    assert_eq!(manifest["globals"], Value::Null);
+    assert!(notes(&manifest).contains("roles and tablespaces are not stored: "), "{}", notes(&manifest));
+    assert!(!stand.s3.objects().keys().any(|key| key.contains("globals")), "half of the roles were stored");
+    let list = backup().args(["list"]).output().stdout;
+    assert_eq!(list.matches("  no  ").count(), 2, "{list}");
+
+    let required = backup().env("BACKUP_GLOBALS", "true");
+    assert_run_fails(&stand, required, &["roles", "pg_dumpall failed", "permission denied for table pg_authid"]);
+}
+
+#[test]
+fn a_run_that_must_store_roles_fails_where_the_tool_is_missing() {
+    let stand = Stand::with_rows(5);
+    let mut tools = FakeTools::new();
+    tools.remove("pg_dumpall");
+    let required = stand.backup().env("PG_BIN_DIR", tools.path()).env("BACKUP_GLOBALS", "true");
+    assert_run_fails(&stand, required, &["roles", "start pg_dumpall"]);
+}

@@ -1,0 +1,95 @@
+//! Which of the installed client tools are used.
+
+use e2e::process::{Run, wait_until};
+use e2e::tools::FakeTools;
+
+use super::{SOON, assert_run_fails, check, manifest_of, page, start_daemon, stored_key};
+use crate::stand::Stand;
+
+fn server_major(stand: &Stand) -> u32 {
+    stand.sql("SHOW server_version_num").parse::<u32>().unwrap() / 10_000
+}
+
+/// Tools that claim to be of this version, and leave a mark in the roles' file.
+fn tools(major: u32) -> FakeTools {
+    let mut tools = FakeTools::new();
+    tools.version("pg_dump", &format!("{major}.3")).version("pg_dumpall", &format!("{major}.3"));
+    tools.script("pg_dumpall", &format!("echo '-- by tools of {major}'; exec \"$REAL\" \"$@\""));
+    tools
+}
+
+fn with_tools(stand: &Stand, folders: &[&FakeTools]) -> Run {
+    let paths: Vec<&str> = folders.iter().map(|tools| tools.path().to_str().unwrap()).collect();
+    stand.backup().env("PG_BIN_DIR", paths.join(":")).env("COMPRESSION", "none")
+}
+
+#[test]
+fn of_several_versions_the_lowest_that_is_not_older_than_the_server_is_used_r005() {
+    let stand = Stand::with_rows(10);
+    let server = server_major(&stand);
+    let [newer, newest, older, equal] = [server + 1, server + 3, server - 1, server].map(tools);
+    for (folders, expected) in [
+        (vec![&newest, &newer, &older], server + 1),
+        (vec![&newest, &older, &equal, &newer], server),
+        (vec![&newest, &older], server + 3),
+    ] {
+        let manifest = manifest_of(&stand, with_tools(&stand, &folders));
+        assert_eq!(manifest["pg_dump_version"], format!("pg_dump (PostgreSQL) {expected}.3"));
+        let roles = stand.s3.read(&stored_key(&stand, &manifest, "globals.sql"));
+        let mark = format!("-- by tools of {expected}\n");
+        assert!(roles.starts_with(mark.as_bytes()), "pg_dumpall is of another folder than pg_dump");
+    }
+}
+
+#[test]
+fn a_server_newer_than_every_client_fails_run_and_check_and_makes_the_daemon_red_r005() {
+    let stand = Stand::with_rows(10);
+    stand.run_ok();
+    let server = server_major(&stand);
+    let old = [server - 2, server - 1].map(tools);
+    let backup = || with_tools(&stand, &[&old[0], &old[1]]);
+    let wanted = format!("the server is PostgreSQL {server}, and the newest pg_dump here is {}", server - 1);
+    let package = format!("install postgresql-client-{server} ");
+    assert_run_fails(&stand, backup(), &[&wanted, &package]);
+
+    let (code, report) = check(backup());
+    assert_eq!(code, Some(1), "{report}");
+    assert!(report.contains(&wanted) && report.contains(&package), "{report}");
+    assert!(report.contains("a backup would FAIL"), "{report}");
+
+    // The newest backup is fresh, so only the probe of now can tell that the next run will fail.
+    let (_daemon, port) = start_daemon(backup());
+    let (status, reasons) = page(port, "/readyz");
+    assert_eq!(status, 503, "{reasons}");
+    assert!(reasons.contains(&wanted) && reasons.contains(&package), "{reasons}");
+    assert_eq!(page(port, "/livez").0, 200);
+}
+
+#[test]
+fn a_daemon_without_fitting_tools_says_so_at_every_run_r005() {
+    let stand = Stand::with_rows(10);
+    let server = server_major(&stand);
+    let old = tools(server - 1);
+    let run = with_tools(&stand, &[&old]).env("BACKUP_INTERVAL", "3600");
+    let (mut daemon, port) = start_daemon(run);
+    let line = daemon.wait_for_line("backup failed", SOON);
+    assert!(line.contains(&format!("postgresql-client-{server}")), "{line}");
+    assert!(wait_until(SOON, || page(port, "/status").1.contains("\"consecutive_failures\":1")));
+    let (status, reasons) = page(port, "/health");
+    assert_eq!(status, 503, "{reasons}");
+    let (_, status) = page(port, "/status");
+    assert!(status.contains(&format!("postgresql-client-{server}")), "{status}");
+    assert!(stand.s3.objects().is_empty());
+}
+
+#[test]
+fn without_any_client_the_package_to_install_is_named_r005() {
+    let stand = Stand::with_rows(10);
+    let empty = tempfile::tempdir().unwrap();
+    let backup = || stand.backup().env("PG_BIN_DIR", empty.path());
+    let package = format!("install postgresql-client-{} ", server_major(&stand));
+    assert_run_fails(&stand, backup(), &["no pg_dump found", &package]);
+    let (code, report) = check(backup());
+    assert_eq!(code, Some(1), "{report}");
+    assert!(report.contains(&package), "{report}");
+}

@@ -1,0 +1,233 @@
+//! Safe next to production: locks, sessions and what is left of them.
+
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use e2e::process::{is_alive, wait_until};
+use e2e::proxy::{Fault, Operation, Rule};
+use serde_json::Value;
+
+use crate::daemon::{HELD, Running, SOON, Script};
+use crate::stand::Stand;
+
+/// Another session of the database, inside a transaction of its own until dropped.
+struct Other {
+    psql: Child,
+    name: &'static str,
+}
+
+impl Other {
+    /// Begins a transaction and runs `statement` in it.
+    fn begin(stand: &Stand, name: &'static str, statement: &str) -> Self {
+        let mut psql = Command::new(stand.postgres.bin_dir().join("psql"))
+            .args(["-X", "-q", "-v", "ON_ERROR_STOP=1", &stand.database.url])
+            .env("PGAPPNAME", name)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let text = format!("BEGIN;\n{statement};\n");
+        std::io::Write::write_all(psql.stdin.as_mut().unwrap(), text.as_bytes()).unwrap();
+        Self { psql, name }
+    }
+
+    /// Waits until the statement is done.
+    #[track_caller]
+    fn ready(self, stand: &Stand) -> Self {
+        self.wait_for(stand, "state = 'idle in transaction'");
+        self
+    }
+
+    /// Waits until the statement waits for a lock.
+    #[track_caller]
+    fn queued(self, stand: &Stand) -> Self {
+        self.wait_for(stand, "wait_event_type = 'Lock'");
+        self
+    }
+
+    #[track_caller]
+    fn wait_for(&self, stand: &Stand, condition: &str) {
+        let sql = format!(
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = '{}' AND datname = '{}' AND {condition}",
+            self.name, stand.database.name
+        );
+        assert!(wait_until(SOON, || stand.postgres.sql("postgres", &sql) == "1"), "{}: {condition}", self.name);
+    }
+
+    /// Ends the transaction without effect.
+    fn rollback(mut self) {
+        drop(self.psql.stdin.take()); // psql ends at the end of its input, and with it the transaction.
+        self.psql.wait().unwrap();
+    }
+}
+
+impl Drop for Other {
+    fn drop(&mut self) {
+        self.psql.kill().unwrap_or_default();
+        self.psql.wait().unwrap();
+    }
+}
+
+const GENUINE: &str = r#"exec "$REAL" "$@""#;
+
+#[test]
+fn a_lock_held_for_ever_fails_the_run_with_the_tables_name_after_so_many_attempts_r057() {
+    let stand = Stand::with_rows(10);
+    let lock = Other::begin(&stand, "holder", "LOCK TABLE t IN ACCESS EXCLUSIVE MODE").ready(&stand);
+    let script = Script::pg_dump(GENUINE);
+    let run = || script.on(stand.backup()).args(["run"]).env("LOCK_WAIT_TIMEOUT", "1").env("RETRY_ATTEMPTS", "2");
+    let output = run().output();
+    assert_eq!(output.code, Some(1), "{}", output.stderr);
+    assert_eq!(script.starts().len(), 2, "{}", output.stderr);
+    let last: Value = serde_json::from_str(output.stderr.lines().last().unwrap()).unwrap();
+    let error = last["error"].as_str().unwrap();
+    assert!(error.contains("lock timeout") && error.contains("LOCK TABLE public.t"), "{error}");
+    assert!(error.contains("public.t (held by process"), "{error}");
+    assert!(stand.manifests().is_empty());
+    lock.rollback();
+    assert_eq!(run().output().code, Some(0));
+}
+
+#[test]
+fn a_lock_that_goes_away_between_two_attempts_does_not_cost_the_backup_r057() {
+    let stand = Stand::with_rows(10);
+    let lock = Other::begin(&stand, "holder", "LOCK TABLE t IN ACCESS EXCLUSIVE MODE").ready(&stand);
+    let script = Script::pg_dump(
+        r#"[ "$(wc -l < "$D/starts")" -ge 2 ] && while ! [ -e "$D/free" ]; do sleep 0.05; done; exec "$REAL" "$@""#,
+    );
+    let run = script.on(stand.backup()).args(["run"]).env("LOCK_WAIT_TIMEOUT", "2").env("RETRY_ATTEMPTS", "2");
+    let mut process = run.spawn();
+    process.wait_for_line("trying again", SOON);
+    lock.rollback();
+    script.give("free");
+    let output = process.wait(SOON);
+    assert_eq!(output.code, Some(0), "{}", output.stderr);
+    let manifest = stand.manifests().pop_last().unwrap().0;
+    let manifest: Value = serde_json::from_slice(&stand.s3.read(&manifest)).unwrap();
+    assert_eq!(manifest["inventory"]["tables"][0]["name"], "t");
+}
+
+#[test]
+fn kill_9_while_the_dump_waits_for_a_lock_leaves_no_process_and_no_session_r058() {
+    let stand = Stand::with_rows(10);
+    let lock = Other::begin(&stand, "holder", "LOCK TABLE t IN ACCESS EXCLUSIVE MODE").ready(&stand);
+    let script = Script::pg_dump(GENUINE);
+    let mut daemon = Running::start(script.on(stand.backup()).env("LOCK_WAIT_TIMEOUT", "600"));
+    let waiting = format!(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = '{}' AND application_name = 'pg_dump'
+            AND wait_event_type = 'Lock'",
+        stand.database.name
+    );
+    assert!(wait_until(SOON, || stand.postgres.sql("postgres", &waiting) == "1"), "pg_dump does not wait");
+    daemon.process.kill9();
+    let pid = script.starts()[0];
+    assert!(wait_until(Duration::from_secs(10), || !is_alive(pid)), "pg_dump outlives the daemon");
+    assert!(wait_until(Duration::from_secs(10), || stand.sessions() == 1), "sessions of ours are left");
+    lock.rollback();
+}
+
+/// Modes of the locks that the sessions of the dump hold on relations.
+fn lock_modes(stand: &Stand) -> String {
+    stand.postgres.sql(
+        "postgres",
+        &format!(
+            "SELECT string_agg(DISTINCT l.mode, ',') FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+              WHERE a.datname = '{}' AND l.locktype NOT IN ('virtualxid')",
+            stand.database.name
+        ),
+    )
+}
+
+#[test]
+fn a_dump_holds_no_lock_that_anybody_but_ddl_notices_r055() {
+    let stand = Stand::with_rows(20_000);
+    let script = Script::pg_dump(HELD);
+    let mut process = script.on(stand.backup()).args(["run"]).spawn();
+    script.wait_for("held");
+    assert_eq!(lock_modes(&stand), "AccessShareLock");
+    let transactions = "SELECT count(*) FROM pg_stat_activity WHERE backend_xid IS NOT NULL AND datname = ";
+    let writers = stand.postgres.sql("postgres", &format!("{transactions}'{}'", stand.database.name));
+    assert_eq!(writers, "0", "a dump writes nothing");
+    // A writer is neither held up nor counted.
+    stand.sql("SET lock_timeout = '1s'; INSERT INTO t SELECT g, 'late' FROM generate_series(1, 500) g; DELETE FROM t WHERE id = 1");
+    script.give("go");
+    process.wait_for_line("backup committed", SOON);
+    assert_eq!(process.wait(SOON).code, Some(0));
+    let restored = stand.restore_newest();
+    let manifest: Value = serde_json::from_slice(&stand.s3.read(&stand.manifests().pop_last().unwrap().0)).unwrap();
+    assert_eq!(manifest["inventory"]["tables"][0]["rows"], 20_000);
+    assert_eq!(stand.postgres.sql(&restored.name, "SELECT count(*) FROM t"), "20000");
+}
+
+#[test]
+fn a_table_that_cannot_be_counted_behind_a_queued_alter_says_so_r057() {
+    let stand = Stand::with_rows(100);
+    stand.sql("CREATE TABLE u AS SELECT 1 AS id; CREATE SEQUENCE s; SELECT nextval('s')");
+    // The inventory waits for the sequence, while pg_dump, which is held, has its locks already.
+    let sequence = Other::begin(&stand, "holder", "DROP SEQUENCE s").ready(&stand);
+    let script =
+        Script::pg_dump(r#""$REAL" "$@" | { while [ -d "$D" ] && ! [ -e "$D/go" ]; do sleep 0.05; done; cat; }"#);
+    let mut process = script.on(stand.backup()).args(["run"]).env("LOCK_WAIT_TIMEOUT", "6").spawn();
+    let count = |condition: &str| {
+        let sql = format!(
+            "SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+              WHERE a.application_name <> 'holder' AND {condition}"
+        );
+        stand.sql(&sql)
+    };
+    let dump_has_table = "l.granted AND l.relation = 't'::regclass AND a.application_name = 'pg_dump'";
+    assert!(wait_until(SOON, || count(dump_has_table) == "1"), "{}", process.stderr_so_far());
+    let inventory_waits = "NOT l.granted AND l.relation = 's'::regclass AND a.application_name <> 'pg_dump'";
+    assert!(wait_until(SOON, || count(inventory_waits) == "1"), "{}", process.stderr_so_far());
+    let alter = Other::begin(&stand, "alter", "ALTER TABLE t ADD COLUMN late int").queued(&stand);
+    sequence.rollback();
+    script.give("go");
+    process.wait_for_line("backup committed", SOON);
+    assert_eq!(process.wait(SOON).code, Some(0));
+    alter.ready(&stand).rollback();
+    let manifest: Value = serde_json::from_slice(&stand.s3.read(&stand.manifests().pop_last().unwrap().0)).unwrap();
+    let tables = &manifest["inventory"]["tables"];
+    assert_eq!((&tables[0]["name"], &tables[0]["rows"]), (&"t".into(), &Value::Null), "{tables}");
+    assert_eq!(tables[0]["not_counted"], "lock timeout");
+    assert_eq!((&tables[1]["name"], &tables[1]["rows"]), (&"u".into(), &1.into()), "{tables}");
+    let restored = stand.restore_newest();
+    assert_eq!(stand.postgres.sql(&restored.name, "SELECT count(*) FROM t"), "100");
+}
+
+#[test]
+fn no_session_is_left_after_a_success_or_a_failure_r058() {
+    let stand = Stand::with_rows(10);
+    assert_eq!(stand.run().code, Some(0));
+    assert!(wait_until(SOON, || stand.sessions() == 0), "after a success");
+    let script = Script::pg_dump("echo no >&2; exit 1");
+    assert_eq!(script.on(stand.backup()).args(["run"]).output().code, Some(1));
+    assert!(wait_until(SOON, || stand.sessions() == 0), "after a failed dump");
+    stand.proxy.rule(Rule::new(Operation::PutObject, Fault::status(403, "AccessDenied")).key(".dump"));
+    assert_eq!(stand.run().code, Some(1));
+    assert!(wait_until(SOON, || stand.sessions() == 0), "after a failed upload");
+}
+
+#[test]
+fn a_daemon_between_two_runs_holds_no_session_r058() {
+    let stand = Stand::with_rows(10);
+    let daemon = Running::start(stand.backup());
+    daemon.wait_until_waiting();
+    assert!(wait_until(SOON, || stand.sessions() == 0));
+    assert_eq!(daemon.get("/readyz").0, 200);
+    assert!(wait_until(SOON, || stand.sessions() == 0), "the probe leaves a session");
+}
+
+#[test]
+fn the_snapshots_transaction_ends_before_the_last_requests_and_retention_r056() {
+    let stand = Stand::with_rows(10);
+    for days in 30..34 {
+        stand.seed(chrono::TimeDelta::days(days));
+    }
+    stand.proxy.rule(Rule::new(Operation::DeleteObject, Fault::BlackHole));
+    let mut process = stand.backup().args(["run"]).spawn();
+    let deletes = || !stand.proxy.requests_of(Operation::DeleteObject).is_empty();
+    assert!(wait_until(SOON, deletes), "{}", process.stderr_so_far());
+    assert!(wait_until(Duration::from_secs(2), || stand.sessions() == 0), "the snapshot is held during retention");
+    assert!(process.is_running());
+    process.kill9();
+}

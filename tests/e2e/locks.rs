@@ -81,7 +81,7 @@ fn a_lock_held_for_ever_fails_the_run_with_the_tables_name_after_so_many_attempt
     assert_eq!(script.starts().len(), 2, "{}", output.stderr);
     let last: Value = serde_json::from_str(output.stderr.lines().last().unwrap()).unwrap();
     let error = last["error"].as_str().unwrap();
-    assert!(error.contains("lock timeout") && error.contains("LOCK TABLE public.t"), "{error}");
+    assert!(error.contains("statement timeout") && error.contains("LOCK TABLE public.t"), "{error}");
     assert!(error.contains("public.t (held by process"), "{error}");
     assert!(stand.manifests().is_empty());
     lock.rollback();
@@ -114,7 +114,7 @@ fn kill_9_while_the_dump_waits_for_a_lock_leaves_no_process_and_no_session_r058(
     let script = Script::pg_dump(GENUINE);
     let mut daemon = Running::start(script.on(stand.backup()).env("LOCK_WAIT_TIMEOUT", "600"));
     let waiting = format!(
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = '{}' AND application_name = 'pg_dump'
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = '{}' AND query LIKE 'LOCK TABLE%'
             AND wait_event_type = 'Lock'",
         stand.database.name
     );
@@ -175,9 +175,9 @@ fn a_table_that_cannot_be_counted_behind_a_queued_alter_says_so_r057() {
         );
         stand.sql(&sql)
     };
-    let dump_has_table = "l.granted AND l.relation = 't'::regclass AND a.application_name = 'pg_dump'";
+    let dump_has_table = "l.granted AND l.relation = 't'::regclass AND l.mode = 'AccessShareLock'";
     assert!(wait_until(SOON, || count(dump_has_table) == "1"), "{}", process.stderr_so_far());
-    let inventory_waits = "NOT l.granted AND l.relation = 's'::regclass AND a.application_name <> 'pg_dump'";
+    let inventory_waits = "NOT l.granted AND a.query LIKE '%pg_sequence_last_value(%' AND l.pid <> pg_backend_pid()";
     assert!(wait_until(SOON, || count(inventory_waits) == "1"), "{}", process.stderr_so_far());
     let alter = Other::begin(&stand, "alter", "ALTER TABLE t ADD COLUMN late int").queued(&stand);
     sequence.rollback();

@@ -2,13 +2,13 @@
 //! sizes are all that it decides by.
 
 use anyhow::Context;
-use backup_core::catalog::{Backup, Catalog, Incomplete, Kind as BackupKind, Shelf};
+use backup_core::catalog::{Backup, Catalog, Incomplete, Shelf};
 use backup_core::storage::{ObjectKey, Store};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
 use crate::config::BackupConfig;
-use crate::retention::{Authority, Candidate, Kind, PrunePlan, Verdict, plan};
+use crate::retention::{Authority, Candidate, PrunePlan, Verdict, plan};
 
 /// A run without a manifest may still be going on somewhere; after a day, and after twice the bound
 /// of a run, it is debris.
@@ -104,10 +104,7 @@ fn candidate(backup: &Backup) -> Candidate {
     Candidate {
         id: backup.id.to_string(),
         time: backup.id.time(),
-        kind: match backup.kind {
-            BackupKind::Full => Kind::Full,
-            BackupKind::Partial => Kind::Partial,
-        },
+        kind: backup.kind,
         proven: backup.is_proven(),
         stored_bytes: backup.stored_bytes,
     }

@@ -15,6 +15,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use backup_core::catalog::Kind;
 use chrono::{DateTime, Duration, Utc};
 
 pub(crate) use reason::{KeepReason, Refusal};
@@ -36,15 +37,6 @@ pub(crate) struct Candidate {
     pub(crate) proven: bool,
     /// Bytes of all its objects in the bucket.
     pub(crate) stored_bytes: u64,
-}
-
-/// What a backup contains. A partial one never takes the place of a full one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Kind {
-    /// The whole database.
-    Full,
-    /// What the operator's arguments for `pg_dump` left of it.
-    Partial,
 }
 
 /// What to keep of each group. Every rule adds; a rule of 0 asks for nothing.

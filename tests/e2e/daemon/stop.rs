@@ -12,13 +12,14 @@ use crate::stand::Stand;
 /// R100: the platform's patience is 10 s, ours ends before.
 const END_LIMIT: Duration = Duration::from_secs(8);
 
-/// Bytes for several parts, then nothing more, with a child that does not listen to SIGTERM.
+/// Bytes for several parts, then nothing more, with a child that does not listen to SIGTERM
+/// and lives as long as the test.
 const STUBBORN: &str = r#"trap '' TERM; head -c 12000000 /dev/urandom
-    sleep 1000 & echo $! > "$D/child.new"; mv "$D/child.new" "$D/child"; wait"#;
+    while [ -d "$D" ]; do sleep 0.1; done & echo $! > "$D/child.new"; mv "$D/child.new" "$D/child"; wait"#;
 
 /// Starts `run` with a `pg_dump` in the middle of its upload, and sends `signal`.
 fn interrupted(stand: &Stand, script: &Script, run: Run, signal: Signal) -> Output {
-    let mut process = script.on(run).env("PART_SIZE", "5").spawn();
+    let mut process = script.on(run).env("PART_SIZE", "5").env("COMPRESSION", "none").spawn();
     let sent = || stand.proxy.requests_of(Operation::UploadPart).iter().any(|part| part.status == Some(200));
     assert!(wait_until(SOON, sent), "no part was stored\n{}", process.stderr_so_far());
     script.wait_for("child");

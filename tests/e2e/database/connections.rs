@@ -70,7 +70,7 @@ fn a_dead_host_is_passed_over_and_the_tools_go_to_the_living_one_r137() {
     }
     let backup = stand.backup().env("DATABASE_URL", url("standby"));
     let dead = format!("127.0.0.1:{dead}");
-    assert_run_fails(&stand, backup, &["none of 2 attempts", &dead, "is not a standby"]);
+    assert_run_fails(&stand, backup, &["none of 2 attempts", &dead, "the server is not standby"]);
     let dumped = format!("@{database}/two hosts LOG:  statement: COPY public.t ");
     assert!(stand.postgres.log_text().contains(&dumped), "pg_dump did not come under the given application_name");
 }
@@ -206,8 +206,10 @@ fn each_sslmode_encrypts_and_verifies_what_it_promises_r137() {
     server.accepts("db.invalid", &format!("sslmode=verify-ca&{hidden}"));
     let words = ["TLS failed", "not valid for", "hint: connect by a name that the certificate lists"];
     server.refuses("db.invalid", &format!("sslmode=verify-full&{hidden}"), &words);
-    let variables =
-        server.backup("localhost", "").env("PGSSLMODE", "verify-full").env("PGSSLROOTCERT", &server.other_ca);
+    let variables = server
+        .backup("localhost", "connect_timeout=5")
+        .env("PGSSLMODE", "verify-full")
+        .env("PGSSLROOTCERT", &server.other_ca);
     assert_run_fails(&server.stand, variables, &["UnknownIssuer"]);
 }
 

@@ -84,10 +84,10 @@ impl Slow {
 #[track_caller]
 fn dump_of(daemon: &Daemon) -> u32 {
     let mut found = None;
-    let is_dump = |pid: &u32| command_line(*pid).iter().any(|word| word.ends_with("/pg_dump"));
+    // `pg_dumpall` starts a `pg_dump --version`, too.
+    let is_dump = |pid: &u32| command_line(*pid).iter().any(|word| word.starts_with("--snapshot="));
     let started = wait_until(SOON, || {
-        found =
-            tree(daemon.pid()).into_iter().skip(1).find(|pid| is_dump(pid) && environment(*pid).contains_key("PGHOST"));
+        found = tree(daemon.pid()).into_iter().find(is_dump);
         found.is_some()
     });
     assert!(started, "no pg_dump below {}\n{}", daemon.pid(), daemon.stderr_so_far());

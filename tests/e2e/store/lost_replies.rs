@@ -33,7 +33,9 @@ fn a_lost_reply_makes_neither_a_failure_nor_a_duplicate() {
 fn a_lost_reply_of_a_small_dump_makes_neither_a_failure_nor_a_duplicate() {
     let stand = crate::stand::Stand::with_rows(1_000);
     stand.proxy.rule(Rule::new(Operation::PutObject, Fault::DropReply).key(".dump.zst").first(1));
-    assert_exit(&stand.run(), 0);
+    let output = stand.run();
+    assert_exit(&output, 0);
+    assert!(!output.stderr.contains("backup failed"), "the run was repeated: {}", output.stderr);
     assert_exactly_one_backup(&stand);
 }
 

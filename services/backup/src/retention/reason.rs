@@ -4,7 +4,7 @@ use std::fmt;
 
 use chrono::NaiveDate;
 
-use super::Kind;
+use backup_core::catalog::Kind;
 
 /// Why a backup is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -18,7 +18,7 @@ pub struct Backup {
     pub id: BackupId,
     /// Full or partial.
     pub kind: Kind,
-    /// Size of all its data objects in the bucket.
+    /// Size of all its objects in the bucket.
     pub stored_bytes: u64,
     /// Whether the roles of the cluster lie beside it.
     pub has_globals: bool,

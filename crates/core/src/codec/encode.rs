@@ -44,8 +44,8 @@ struct CodecStopped;
 
 /// Starts to encode `plain` into parts of `part_bytes`; `plain_bytes_so_far` counts for a progress display.
 ///
-/// Memory: one part being filled, [`PARTS_WAITING`] waiting, and [`CHUNKS_WAITING`] chunks of
-/// [`CHUNK_BYTES`].
+/// Memory: one part being filled, one waiting, a frame of zstd before and after, and `CHUNKS_WAITING` chunks of
+/// `CHUNK_BYTES` on the way to each thread.
 pub fn encode<R>(plain: R, codec: Codec, part_bytes: usize, plain_bytes_so_far: Arc<AtomicU64>) -> Stored
 where
     R: AsyncRead + Send + Unpin + 'static,

@@ -77,7 +77,7 @@ impl Store {
     ///
     /// If `body` fails, the upload is aborted and its error returned; an error of the abort is only
     /// logged. A `stop` normally arrives as such an error; where the source has ended already, what
-    /// is left of the upload has [`STOP_GRACE`] to finish. If this future is dropped, parts may
+    /// is left of the upload has 3 seconds to finish. If this future is dropped, parts may
     /// remain: the bucket needs a lifecycle rule that ends incomplete uploads.
     ///
     /// # Errors

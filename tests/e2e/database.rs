@@ -50,12 +50,20 @@ fn assert_run_fails(stand: &Stand, run: Run, parts: &[&str]) {
 /// `backup run` with this environment, which must succeed; its manifest.
 #[track_caller]
 fn manifest_of(stand: &Stand, run: Run) -> Value {
+    committed(stand, run).1
+}
+
+/// As [`manifest_of`], with what the run said. Finds the manifest by what is new: of two runs in one
+/// second, the names do not tell which was the later.
+#[track_caller]
+fn committed(stand: &Stand, run: Run) -> (Output, Value) {
     let before = stand.manifests();
     let output = run.args(["run"]).output();
     assert_eq!(output.code, Some(0), "{}", said(&output.stderr));
     let made: Vec<String> = stand.manifests().into_keys().filter(|key| !before.contains_key(key)).collect();
     let [made] = made.as_slice() else { panic!("{made:?} were made by one run") };
-    serde_json::from_slice(&stand.s3.read(made)).unwrap()
+    let manifest = serde_json::from_slice(&stand.s3.read(made)).unwrap();
+    (output, manifest)
 }
 
 /// The keys of the data objects beside the manifest of this run, by what `part` they contain.

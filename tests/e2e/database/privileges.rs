@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{assert_failed, assert_run_fails, check, manifest_of, new_role};
+use super::{assert_failed, assert_run_fails, check, manifest_of, new_role, restore, stored_key};
 use crate::stand::Stand;
 
 /// A stand with a table, and a role of its own: its name and its URL.
@@ -107,9 +107,10 @@ fn an_unreadable_large_object_fails_the_run_with_a_hint_r017() {
     assert_eq!(manifest_of(&stand, without)["kind"], "partial");
 
     stand.sql(&format!("GRANT SELECT ON LARGE OBJECT {object} TO {role}"));
-    let manifest = manifest_of(&stand, stand.backup().env("DATABASE_URL", &url));
+    let manifest = manifest_of(&stand, stand.backup().env("DATABASE_URL", &url).env("COMPRESSION", "none"));
     assert_eq!(manifest["inventory"]["objects"]["large_objects"], 1);
-    let restored = stand.restore_newest();
+    let restored = stand.postgres.create_database();
+    restore(stand.postgres, &stand.s3.path(&stored_key(&stand, &manifest, ".dump")), &restored);
     let text = stand.postgres.sql(&restored.name, &format!("SELECT convert_from(lo_get({object}), 'UTF8')"));
     assert_eq!(text, "only for its owner");
 }

@@ -3,7 +3,7 @@
 use e2e::tools::FakeTools;
 use serde_json::Value;
 
-use super::{assert_run_fails, check, manifest_of, new_role, stored_key};
+use super::{assert_run_fails, check, committed, manifest_of, new_role, stored_key};
 use crate::stand::Stand;
 
 /// The notes of a manifest as one text.
@@ -97,11 +97,8 @@ fn without_roles_the_manifest_says_why() {
     let mut tools = FakeTools::new();
     tools.script("pg_dumpall", "echo 'CREATE ROLE half'; echo 'permission denied for table pg_authid' >&2; exit 1");
     let backup = || stand.backup().env("PG_BIN_DIR", tools.path());
-    let output = backup().args(["run"]).output();
-    assert_eq!(output.code, Some(0), "{}", output.stderr);
+    let (output, manifest) = committed(&stand, backup());
     assert!(output.stderr.contains("permission denied for table pg_authid"), "{}", output.stderr);
-    let newest = stand.manifests().pop_last().unwrap().0;
-    let manifest: Value = serde_json::from_slice(&stand.s3.read(&newest)).unwrap();
     assert_eq!(manifest["globals"], Value::Null);
     assert!(notes(&manifest).contains("roles and tablespaces are not stored: "), "{}", notes(&manifest));
     assert!(!stand.s3.objects().keys().any(|key| key.contains("globals")), "half of the roles were stored");

@@ -95,7 +95,7 @@ impl Schedule {
     /// week, because crontab takes that as "either" and most other programs as "both".
     pub fn cron(expression: &str, time_zone: &str) -> Result<Self, ScheduleError> {
         let crontab = Box::new(Crontab::parse(expression)?);
-        let zone = time_zone.trim().parse().map_err(|_| ScheduleError::unknown_time_zone(time_zone))?;
+        let zone = time_zone.trim().parse().map_err(|_| ScheduleError::UnknownTimeZone)?;
         Ok(Self(Kind::Cron { crontab, zone }))
     }
 

@@ -109,7 +109,7 @@ impl Daemon<'_> {
     /// `RUN_ON_STARTUP` says so; and no backup is younger than `BACKUP_MIN_INTERVAL`.
     fn starts_now(&self, catalog: &Catalog, last_success: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
         let timing = &self.config.timing;
-        let youngest = catalog.backups.first().map(|backup| now - backup.id.time());
+        let youngest = catalog.newest(self.kind()).map(|backup| now - backup.id.time());
         // One from the next minutes, by a clock that was set back since, has a negative age and is young, too.
         let too_young = youngest.is_some_and(|age| age.to_std().unwrap_or_default() < timing.min_interval);
         let is_due = timing.schedule.is_due(last_success, now);

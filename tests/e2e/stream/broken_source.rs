@@ -83,7 +83,7 @@ fn a_dump_whose_session_is_terminated_mid_copy_is_no_backup_and_names_the_table_
     let run = run.env("BACKUP_GLOBALS", "false").spawn();
     let terminate = format!(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-          WHERE datname = '{}' AND application_name = 'pg_dump' AND query LIKE 'COPY%precious%'",
+          WHERE datname = '{}' AND query LIKE 'COPY%precious%'",
         stand.database.name
     );
     let begun = || !stand.proxy.requests_of(Operation::UploadPart).is_empty();

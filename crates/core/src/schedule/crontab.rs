@@ -9,7 +9,7 @@ use std::fmt;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime};
 
-use super::error::{ScheduleError, shown};
+use super::error::ScheduleError;
 
 const MONTHS: [&str; 12] = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"];
 const DAYS: [&str; 7] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
@@ -93,7 +93,7 @@ fn expand_nickname(nickname: &str) -> Result<[&'static str; 5], ScheduleError> {
         "@weekly" => Ok(["0", "0", "*", "*", "0"]),
         "@monthly" => Ok(["0", "0", "1", "*", "*"]),
         "@yearly" | "@annually" => Ok(["0", "0", "1", "1", "*"]),
-        _ => Err(ScheduleError::nickname(nickname)),
+        _ => Err(ScheduleError::Nickname),
     }
 }
 
@@ -121,11 +121,8 @@ fn compile(fields: [&str; 5]) -> Result<cron::Schedule, ScheduleError> {
     }
     let written = written.join(" ");
     // Nothing that passed the checks above is known to fail here.
-    written.parse().map_err(|error: cron::error::Error| ScheduleError::Field {
-        field: "whole",
-        text: shown(&fields.join(" ")),
-        problem: error.to_string(),
-    })
+    let problem = "it cannot be read together with the others".to_owned();
+    written.parse().map_err(|_: cron::error::Error| ScheduleError::Field { field: "one", problem })
 }
 
 /// Only a bare star leaves a day open. `1-31` does not: crontab takes it as a restriction.
@@ -146,7 +143,7 @@ fn write_out(field: &Field, values: &BTreeSet<u32>) -> String {
 
 /// All values that `text` stands for; never none.
 fn expand(field: &Field, text: &str) -> Result<BTreeSet<u32>, ScheduleError> {
-    let refuse = |problem: String| ScheduleError::field(field.name, text, problem);
+    let refuse = |problem: String| ScheduleError::Field { field: field.name, problem };
     let mut values = BTreeSet::new();
     for item in text.split(',') {
         let (range, step) = match item.split_once('/') {
@@ -156,9 +153,9 @@ fn expand(field: &Field, text: &str) -> Result<BTreeSet<u32>, ScheduleError> {
         let (first, last) = range_of(field, range).map_err(refuse)?;
         let step = match step {
             None => 1,
-            Some(step) if range != "*" && !range.contains('-') => {
+            Some(_) if range != "*" && !range.contains('-') => {
                 let last = field.last;
-                return Err(refuse(format!("a step needs a range or *; write {first}-{last}/{}", shown(step))));
+                return Err(refuse(format!("a step needs a range or *, such as {first}-{last}/5")));
             }
             Some(step) => step_of(step, last - first).map_err(refuse)?,
         };
@@ -205,8 +202,7 @@ fn value_of(field: &Field, text: &str) -> Result<u32, String> {
         [first, .., last] => format!(" or a name from {first} to {last}"),
         _ => String::new(),
     };
-    let text = shown(text);
-    Err(format!("{text:?} is not a number from {first} to {last}{words}"))
+    Err(format!("holds what is not a number from {first} to {last}{words}"))
 }
 
 /// A step that is as long as the range or longer would select its first value alone, which nobody

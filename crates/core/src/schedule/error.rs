@@ -2,12 +2,10 @@
 
 use super::{MAX_INTERVAL_SECONDS, MIN_INTERVAL_SECONDS};
 
-/// Most characters of foreign text that an error shows.
-const SHOWN_CHARACTERS: usize = 40;
-
 /// Why a schedule was refused, in words for the person who wrote it.
 ///
-/// The text quotes the field or name in question, escaped and shortened: a schedule is no secret.
+/// It names the field that is wrong and never quotes what was written: no value of the environment is
+/// ever shown, since a value may have landed in the wrong variable.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ScheduleError {
     /// Not five fields.
@@ -22,24 +20,19 @@ pub enum ScheduleError {
         hint: &'static str,
     },
     /// A field that cannot be read.
-    #[error("{field} field {text:?}: {problem}")]
+    #[error("{field} field: {problem}")]
     Field {
         /// The field by its name.
         field: &'static str,
-        /// What it says.
-        text: String,
         /// What is wrong with it, and how to write it.
         problem: String,
     },
     /// `@` and a word that is not known.
     #[error(
-        "{text:?} is not known; there are @hourly, @daily, @midnight, @weekly, @monthly, @yearly \
+        "the word after @ is not known; there are @hourly, @daily, @midnight, @weekly, @monthly, @yearly \
          and @annually"
     )]
-    Nickname {
-        /// What was written.
-        text: String,
-    },
+    Nickname,
     /// Both days are restricted.
     #[error(
         "day of month and day of week are both restricted, which crontab takes as \"either\" and \
@@ -51,13 +44,10 @@ pub enum ScheduleError {
     NeverFires,
     /// Not in the time zone database.
     #[error(
-        "unknown time zone {text:?}; use a name of the IANA time zone database in its exact \
+        "unknown time zone; use a name of the IANA time zone database in its exact \
          spelling, such as Europe/Berlin or UTC"
     )]
-    UnknownTimeZone {
-        /// What was written.
-        text: String,
-    },
+    UnknownTimeZone,
     /// An interval that is too short or too long.
     #[error(
         "an interval of {seconds} s is out of range; it must be from {MIN_INTERVAL_SECONDS} s to \
@@ -67,24 +57,4 @@ pub enum ScheduleError {
         /// What was asked for.
         seconds: u64,
     },
-}
-
-impl ScheduleError {
-    pub(super) fn field(field: &'static str, text: &str, problem: String) -> Self {
-        let text = shown(text);
-        Self::Field { field, text, problem }
-    }
-
-    pub(super) fn nickname(text: &str) -> Self {
-        Self::Nickname { text: shown(text) }
-    }
-
-    pub(super) fn unknown_time_zone(text: &str) -> Self {
-        Self::UnknownTimeZone { text: shown(text) }
-    }
-}
-
-/// The first [`SHOWN_CHARACTERS`] of `text`.
-pub(super) fn shown(text: &str) -> String {
-    text.chars().take(SHOWN_CHARACTERS).collect()
 }

@@ -96,17 +96,17 @@ fn what_is_not_five_field_crontab_is_refused_with_the_reason_r098() {
     refused("0 3 * *", "4 fields");
     refused("TZ=UTC 0 3 * * *", "the time zone is a setting of its own");
     refused("@daily 3", "stands alone");
-    refused("@reboot", "\"@reboot\" is not known; there are @hourly");
+    refused("@reboot", "is not known; there are @hourly");
     refused("0 0 31 2 *", "never fires");
     refused("0 0 31 4,6,9,11 *", "never fires");
     refused("0 3 1 * MON", "set one of them to *");
     refused("0 3 1-31 * MON", "set one of them to *");
     refused("0 3 */2 * 0-6", "set one of them to *");
-    refused("60 3 * * *", "minute field \"60\": \"60\" is not a number from 0 to 59");
+    refused("60 3 * * *", "minute field: holds what is not a number from 0 to 59");
     refused("0 24 * * *", "hour field");
     refused("0 3 0 * *", "day of month field");
-    refused("0 3 * 13 *", "month field \"13\": \"13\" is not a number from 1 to 12 or a name from JAN to DEC");
-    refused("0 3 * * 8", "day of week field \"8\"");
+    refused("0 3 * 13 *", "month field: holds what is not a number from 1 to 12 or a name from JAN to DEC");
+    refused("0 3 * * 8", "day of week field");
     refused("0 3 * * MONDAY", "a name from SUN to SAT");
     refused("0 3 * MON *", "month field");
     for extension in [
@@ -125,22 +125,26 @@ fn what_is_not_five_field_crontab_is_refused_with_the_reason_r098() {
     refused("*/90 * * * *", "the step must be a number from 1 to 59");
     refused("*/0 * * * *", "the step");
     refused("*/ * * * *", "the step");
-    refused("5/15 * * * *", "a step needs a range or *; write 5-59/15");
+    refused("5/15 * * * *", "a step needs a range or *, such as 5-59/5");
     refused("0 20-4 * * *", "runs backwards; write it as two ranges");
     refused("0 3 * * SAT-MON", "runs backwards");
     for text in ["1,,2", ",", "+1", "-1", "1-", "1-2-3", "1.5", "**", "~", "0x1", "1e1", "00001", "é", "٣"] {
         refused(&format!("{text} 3 * * *"), "minute field");
     }
     refused(&format!("0 {} * * *", "9".repeat(5_000)), "hour field");
-    let long = Schedule::cron(&"x".repeat(5_000), &"y".repeat(5_000)).expect_err("nonsense");
-    assert!(long.to_string().len() < 300, "{long}");
+    for canary in ["canary", "canary 1 2 3 4", "@canary", "*/canary 1 2 3 4", "1-canary 1 2 3 4"] {
+        for zone in ["UTC", "canary"] {
+            let error = Schedule::cron(canary, zone).expect_err(canary).to_string();
+            assert!(!error.contains("canary"), "{error}");
+        }
+    }
 }
 
 #[test]
 fn unknown_time_zones_and_odd_intervals_are_refused_r098() {
     for zone in ["", "Europe/Atlantis", "europe/berlin", "CEST", "+02:00"] {
         let error = Schedule::cron("0 3 * * *", zone).expect_err(zone).to_string();
-        assert!(error.starts_with(&format!("unknown time zone {zone:?}")), "{error}");
+        assert!(error.starts_with("unknown time zone; "), "{error}");
     }
     assert!(Schedule::cron("0 3 * * *", " Etc/UTC ").is_ok());
     for seconds in [0, 9, 31 * 86_400 + 1, u64::MAX] {

@@ -15,7 +15,7 @@ use crate::config::BackupConfig;
 use crate::pages::{Pages, router};
 use crate::progress::Progress;
 use crate::status::{Board, State};
-use crate::{after_commit, runner};
+use crate::{prune, runner};
 
 /// The pause between two attempts to list the bucket at start, growing from the first to the second.
 const LISTING_PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
@@ -154,9 +154,8 @@ impl Daemon<'_> {
         self.board.change(|facts| facts.state = State::Running);
         match runner::run(&self.config, self.stop, &self.progress).await {
             Ok(manifest) => {
-                log_committed(&manifest);
                 self.board.ran(started_at, Ok(&manifest));
-                let retention = after_commit(&self.config, self.stop, &manifest).await;
+                let retention = prune::after_commit(&self.config, self.stop, &manifest).await;
                 self.board.change(|facts| facts.retention = Some(retention));
             }
             Err(error) if self.stop.reason().is_some() => tracing::warn!(error = format!("{error:#}"), "run stopped"),
@@ -167,19 +166,6 @@ impl Daemon<'_> {
             }
         }
     }
-}
-
-/// The line that says that a backup exists.
-pub(crate) fn log_committed(manifest: &backup_core::catalog::Manifest) {
-    let dump = &manifest.dump.digests;
-    tracing::info!(
-        backup_id = %manifest.id,
-        plain_bytes = dump.plain_bytes,
-        stored_bytes = dump.stored_bytes,
-        tables = manifest.inventory.tables.len(),
-        duration_seconds = (manifest.finished_at - manifest.id.time()).num_seconds(),
-        "backup committed"
-    );
 }
 
 fn report_oddities(catalog: &Catalog) {

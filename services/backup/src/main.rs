@@ -19,7 +19,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use backup_core::catalog::Manifest;
 use backup_core::postgres::sweep_private_dirs;
 use backup_core::service::{exit, init_log, stop_on_signals};
 use backup_core::stop::Stop;
@@ -28,9 +27,8 @@ use clap::{Parser, Subcommand};
 
 use crate::config::BackupConfig;
 use crate::progress::Progress;
-use crate::prune::{Prune, Pruned};
+use crate::prune::Prune;
 use crate::retention::Authority;
-use crate::status::RetentionState;
 
 /// What is left of the runtime may take this long to end: a thread of the codec at most.
 const RUNTIME_GRACE: Duration = Duration::from_millis(200);
@@ -40,7 +38,7 @@ Exit codes:
   0   done; for the daemon also: asked to stop
   1   the run failed, or a check found what would make it fail
   2   bad command line
-  3   stopped by a signal before the run was done
+  3   stopped by a signal before it was done
   78  bad environment; every problem is listed
 
 Configuration is by environment variables; see docs/configuration.md.";
@@ -176,8 +174,7 @@ async fn run_once(config: &BackupConfig, stop: &Stop) -> u8 {
     drop(shown);
     match outcome {
         Ok(manifest) => {
-            daemon::log_committed(&manifest);
-            after_commit(config, stop, &manifest).await;
+            prune::after_commit(config, stop, &manifest).await;
             exit::OK
         }
         Err(error) => {
@@ -185,29 +182,6 @@ async fn run_once(config: &BackupConfig, stop: &Stop) -> u8 {
             if stop.reason().is_some() { exit::STOPPED } else { exit::FAILED }
         }
     }
-}
-
-/// Retention with the authority of a run that has just committed. Its failure is not the run's:
-/// the backup exists. It has as long as a run, so that a bucket that hangs delays the next one no more.
-async fn after_commit(config: &BackupConfig, stop: &Stop, manifest: &Manifest) -> RetentionState {
-    let authority = Authority::Committed(manifest.id.to_string());
-    let bounded = stop.bounded(config.timing.run_timeout);
-    match bounded.stop.or(apply_retention(config, &authority)).await {
-        Ok(pruned) => {
-            tracing::info!(kept = pruned.kept_backups, deleted = pruned.deleted_backups, "retention done");
-            RetentionState { pruned: Some(pruned), degraded: None }
-        }
-        Err(error) => {
-            let words = config.scrubber.scrub(&format!("{error:#}")).into_owned();
-            tracing::warn!(error = words, "retention did not finish; the backup is committed, old ones pile up");
-            RetentionState { pruned: None, degraded: Some(words) }
-        }
-    }
-}
-
-async fn apply_retention(config: &BackupConfig, authority: &Authority) -> anyhow::Result<Pruned> {
-    let store = config.store.open();
-    Prune::prepare(config, &config.shelf(), &store, authority, Utc::now()).await?.apply(&store).await
 }
 
 async fn prune(config: &BackupConfig, stop: &Stop, dry_run: bool) -> anyhow::Result<u8> {

@@ -2,17 +2,42 @@
 //! sizes are all that it decides by.
 
 use anyhow::Context;
-use backup_core::catalog::{Backup, Catalog, Incomplete, Shelf};
+use backup_core::catalog::{Backup, Catalog, Incomplete, Manifest, Shelf};
+use backup_core::stop::Stop;
 use backup_core::storage::{ObjectKey, Store};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
 use crate::config::BackupConfig;
 use crate::retention::{Authority, Candidate, PrunePlan, Verdict, plan};
+use crate::status::RetentionState;
 
 /// A run without a manifest may still be going on somewhere; after a day, and after twice the bound
 /// of a run, it is debris.
 const DEBRIS_AFTER: TimeDelta = TimeDelta::days(1);
+
+/// Retention with the authority of a run that has just committed. Its failure is not the run's:
+/// the backup exists. It has as long as a run, so that a bucket that hangs delays the next one no more.
+pub(crate) async fn after_commit(config: &BackupConfig, stop: &Stop, manifest: &Manifest) -> RetentionState {
+    let authority = Authority::Committed(manifest.id.to_string());
+    let bounded = stop.bounded(config.timing.run_timeout);
+    match bounded.stop.or(apply_retention(config, &authority)).await {
+        Ok(pruned) => {
+            tracing::info!(kept = pruned.kept_backups, deleted = pruned.deleted_backups, "retention done");
+            RetentionState { pruned: Some(pruned), degraded: None }
+        }
+        Err(error) => {
+            let words = config.scrubber.scrub(&format!("{error:#}")).into_owned();
+            tracing::warn!(error = words, "retention did not finish; the backup is committed, old ones pile up");
+            RetentionState { pruned: None, degraded: Some(words) }
+        }
+    }
+}
+
+async fn apply_retention(config: &BackupConfig, authority: &Authority) -> anyhow::Result<Pruned> {
+    let store = config.store.open();
+    Prune::prepare(config, &config.shelf(), &store, authority, Utc::now()).await?.apply(&store).await
+}
 
 /// What retention would do, and what it stands on.
 pub(crate) struct Prune {

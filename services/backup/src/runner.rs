@@ -24,7 +24,10 @@ pub(crate) async fn run(config: &BackupConfig, stop: &Stop, progress: &Progress)
     loop {
         let job = Job { config, stop: &bounded.stop, progress };
         let error = match Box::pin(job.run_once()).await {
-            Ok(manifest) => return Ok(manifest),
+            Ok(manifest) => {
+                log_committed(&manifest);
+                return Ok(manifest);
+            }
             Err(error) => explain(config, &bounded.stop, error).await,
         };
         if attempt >= retry.attempts || bounded.stop.reason().is_some() || !may_pass(&error) {
@@ -42,6 +45,19 @@ pub(crate) async fn run(config: &BackupConfig, stop: &Stop, progress: &Progress)
             () = tokio::time::sleep(pause) => attempt += 1,
         }
     }
+}
+
+/// The line that says that a backup exists.
+fn log_committed(manifest: &Manifest) {
+    let dump = &manifest.dump.digests;
+    tracing::info!(
+        backup_id = %manifest.id,
+        plain_bytes = dump.plain_bytes,
+        stored_bytes = dump.stored_bytes,
+        tables = manifest.inventory.tables.len(),
+        duration_seconds = (manifest.finished_at - manifest.id.time()).num_seconds(),
+        "backup committed"
+    );
 }
 
 /// The first cause of type `T`, also where an I/O error carries it.

@@ -11,18 +11,32 @@ mod canaries;
 mod children;
 mod malformed;
 
-/// As many characters of a secret may show by chance, and no more.
-const HARMLESS: usize = 3;
+/// So many characters in a row of a secret that was chosen for a test never show by chance.
+const CHOSEN_WINDOW: usize = 4;
+
+/// The same for hexadecimal digits, of which times, ids and digests are full.
+const RANDOM_WINDOW: usize = 10;
 
 /// Asserts that `shown` holds no four characters in a row of `words`, which must occur in no
 /// ordinary text, and none of their percent-encoded or base64 forms.
 #[track_caller]
 fn assert_hides(what: &str, shown: &str, words: &[&str]) {
+    assert_hides_windows(what, shown, words, CHOSEN_WINDOW);
+}
+
+/// As [`assert_hides`], for secrets of random hexadecimal digits.
+#[track_caller]
+fn assert_hides_random(what: &str, shown: &str, words: &[&str]) {
+    assert_hides_windows(what, shown, words, RANDOM_WINDOW);
+}
+
+#[track_caller]
+fn assert_hides_windows(what: &str, shown: &str, words: &[&str], window_characters: usize) {
     let encoded =
         |word: &&str| [(*word).to_owned(), utf8_percent_encode(word, NON_ALPHANUMERIC).to_string(), base64(word)];
     for word in words.iter().flat_map(encoded) {
         let characters: Vec<char> = word.chars().collect();
-        for window in characters.windows(HARMLESS + 1) {
+        for window in characters.windows(window_characters) {
             let window: String = window.iter().collect();
             assert!(!shown.contains(&window), "{what} shows {window:?} of a secret:\n{shown}");
         }

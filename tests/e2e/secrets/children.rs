@@ -9,7 +9,7 @@ use std::time::Duration;
 use e2e::process::{Daemon, Run, command_line, environment, is_alive, wait_until};
 use e2e::tools::FakeTools;
 
-use super::{assert_hides, both};
+use super::{assert_hides, assert_hides_random, both};
 use crate::stand::Stand;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -118,14 +118,17 @@ fn no_command_line_and_no_environment_of_a_child_holds_a_secret_r069() {
     let slow = Slow::new(r#"exec "$REAL" "$@""#);
     let daemon = slow.backup().args(["run"]).spawn();
     let dump = dump_of(&daemon);
-    let secrets = [PASSWORD, slow.stand.s3.access_key(), slow.stand.s3.secret_key()];
+    let keys = [slow.stand.s3.access_key(), slow.stand.s3.secret_key()];
     for pid in tree(daemon.pid()) {
-        assert_hides("a command line", &command_line(pid).join(" "), &secrets);
+        let command_line = command_line(pid).join(" ");
+        assert_hides("a command line", &command_line, &[PASSWORD]);
+        assert_hides_random("a command line", &command_line, &keys);
     }
     let variables = environment(dump);
     assert!(!variables.contains_key("PGPASSWORD"));
     for (name, value) in &variables {
-        assert_hides(name, value, &secrets);
+        assert_hides(name, value, &[PASSWORD]);
+        assert_hides_random(name, value, &keys);
     }
     let passfile = PathBuf::from(&variables["PGPASSFILE"]);
     assert!(passfile.starts_with(slow.tmpdir.path()));
@@ -134,7 +137,8 @@ fn no_command_line_and_no_environment_of_a_child_holds_a_secret_r069() {
     slow.open_the_gate();
     let output = daemon.wait(SOON);
     assert_eq!(output.code, Some(0), "{}", output.stderr);
-    assert_hides("the log", &both(&output), &secrets);
+    assert_hides("the log", &both(&output), &[PASSWORD]);
+    assert_hides_random("the log", &both(&output), &keys);
     assert_eq!(slow.folders(), Vec::<PathBuf>::new(), "the password file outlives the run");
 }
 

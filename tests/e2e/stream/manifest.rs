@@ -2,12 +2,15 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Duration;
 
-use e2e::process::{Output, Run};
+use e2e::process::{Output, Run, wait_until};
 use e2e::proxy::Operation;
 use serde_json::Value;
 
 use crate::stand::Stand;
+
+const SOON: Duration = Duration::from_secs(20);
 
 const WRITES: [Operation; 4] =
     [Operation::PutObject, Operation::CreateMultipartUpload, Operation::UploadPart, Operation::CompleteMultipartUpload];
@@ -77,8 +80,14 @@ fn counts_are_exact_while_rows_come_and_go_r019() {
                 stand.sql(churn);
             }
         });
+        let count = || stand.sql("SELECT count(*) FROM grows");
+        let has_begun = wait_until(SOON, || count() != "50000");
         let output = stand.run();
+        // One more change at least, so that counts taken too late would differ, too.
+        let last = count();
+        let goes_on = wait_until(SOON, || count() != last);
         done.store(true, Ordering::Relaxed);
+        assert!(has_begun && goes_on, "the tables do not change");
         assert_eq!(output.code, Some(0), "{}", output.stderr);
         let newest = stand.manifests().pop_last().expect("a manifest in the bucket").0;
         serde_json::from_slice::<Value>(&stand.s3.read(&newest)).unwrap()

@@ -15,9 +15,9 @@ use zstd::zstd_safe::CParameter;
 
 use super::{Compression, part::PartWriter};
 
-/// Plain bytes of one zstd frame: four times the window of the fast levels, so that what a new frame
+/// Plain bytes of one zstd frame: twice the window of the fast levels, so that what a new frame
 /// forgets costs nothing that could be measured.
-const FRAME_BYTES: usize = 8 * 1024 * 1024;
+const FRAME_BYTES: usize = 4 * 1024 * 1024;
 
 /// Levels up to this one search fast; the higher ones were asked for to search long.
 const LAST_FAST_LEVEL: i32 = 4;

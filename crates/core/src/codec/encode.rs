@@ -19,8 +19,9 @@ use super::{Codec, Digests};
 /// beside compressing it, small enough that a handful of them is no memory.
 const CHUNK_BYTES: usize = 256 * 1024;
 
-/// Chunks that wait in front of the compressor.
-const CHUNKS_WAITING: usize = 8;
+/// Chunks that wait in front of the compressor: two of its frames, so that `pg_dump` goes on while one is
+/// being compressed.
+const CHUNKS_WAITING: usize = 32;
 
 /// Finished parts that wait for the upload, beside the one being filled.
 const PARTS_WAITING: usize = 1;

@@ -9,6 +9,7 @@
 //! result smaller; docs/decisions has the figures.
 
 use std::io::{self, Write};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use flate2::write::GzEncoder;
 use zstd::zstd_safe::CParameter;
@@ -18,6 +19,10 @@ use super::{Compression, part::PartWriter};
 /// Plain bytes of one zstd frame: twice the window of the fast levels, so that what a new frame
 /// forgets costs nothing that could be measured.
 const FRAME_BYTES: usize = 4 * 1024 * 1024;
+
+/// Frames compressed at once. A dump has stretches that PostgreSQL writes faster than one thread
+/// compresses; a second one keeps up with them, and more would only take cores from the database.
+const WORKERS: usize = 2;
 
 /// Levels up to this one search fast; the higher ones were asked for to search long.
 const LAST_FAST_LEVEL: i32 = 4;
@@ -58,24 +63,20 @@ impl Compressor {
     }
 }
 
-/// Collects plain bytes and writes them as one zstd frame after the other.
+/// Collects plain bytes and writes them as one zstd frame after the other. Frames do not depend on
+/// each other, so [`WORKERS`] of them are compressed at once; they are written in order.
 pub(super) struct FrameWriter {
-    compressor: zstd::bulk::Compressor<'static>,
+    workers: Vec<Worker>,
     plain: Vec<u8>,
-    frame: Vec<u8>,
-    frames: u64,
+    frames_begun: usize,
+    frames_written: usize,
     parts: PartWriter,
 }
 
 impl FrameWriter {
     fn new(level: i32, parts: PartWriter) -> io::Result<Self> {
-        let mut compressor = zstd::bulk::Compressor::new(level)?;
-        // So that `zstd -d` by hand notices damage, too.
-        compressor.include_checksum(true)?;
-        if level <= LAST_FAST_LEVEL {
-            compressor.set_parameter(CParameter::MinMatch(SHORTEST_MATCH_BYTES))?;
-        }
-        Ok(Self { compressor, plain: Vec::new(), frame: Vec::new(), frames: 0, parts })
+        let workers = (0..WORKERS).map(|_| Worker::start(level)).collect::<io::Result<_>>()?;
+        Ok(Self { workers, plain: Vec::new(), frames_begun: 0, frames_written: 0, parts })
     }
 
     fn write_all(&mut self, mut plain: &[u8]) -> io::Result<()> {
@@ -83,27 +84,71 @@ impl FrameWriter {
             let (now, later) = plain.split_at(plain.len().min(FRAME_BYTES - self.plain.len()));
             self.plain.extend_from_slice(now);
             if self.plain.len() == FRAME_BYTES {
-                self.write_frame()?;
+                self.begin_frame()?;
             }
             plain = later;
         }
         Ok(())
     }
 
-    fn write_frame(&mut self) -> io::Result<()> {
-        self.frame.clear();
-        self.frame.reserve_exact(zstd::zstd_safe::compress_bound(self.plain.len()));
-        self.compressor.compress_to_buffer(&self.plain, &mut self.frame)?;
-        self.plain.clear();
-        self.frames += 1;
-        self.parts.write_all(&self.frame)
+    /// Hands the collected bytes to the worker whose turn it is, after taking its last frame.
+    fn begin_frame(&mut self) -> io::Result<()> {
+        if self.frames_begun - self.frames_written == WORKERS {
+            self.write_frame()?;
+        }
+        let worker = &self.workers[self.frames_begun % WORKERS];
+        worker.plain.send(std::mem::take(&mut self.plain)).map_err(|_| worker_ended())?;
+        self.frames_begun += 1;
+        Ok(())
     }
 
-    /// The last frame; an empty stream is one empty frame, since no bytes at all are no zstd stream.
+    /// Waits for the oldest frame and writes it.
+    fn write_frame(&mut self) -> io::Result<()> {
+        let worker = &self.workers[self.frames_written % WORKERS];
+        let frame = worker.frames.recv().map_err(|_| worker_ended())??;
+        self.frames_written += 1;
+        self.parts.write_all(&frame)
+    }
+
+    /// The last frames; an empty stream is one empty frame, since no bytes at all are no zstd stream.
     fn finish(mut self) -> io::Result<PartWriter> {
-        if !self.plain.is_empty() || self.frames == 0 {
+        if !self.plain.is_empty() || self.frames_begun == 0 {
+            self.begin_frame()?;
+        }
+        while self.frames_written < self.frames_begun {
             self.write_frame()?;
         }
         Ok(self.parts)
     }
+}
+
+/// A thread that turns plain bytes into frames, one after the other. It ends when its input does.
+struct Worker {
+    plain: SyncSender<Vec<u8>>,
+    frames: Receiver<io::Result<Vec<u8>>>,
+}
+
+impl Worker {
+    fn start(level: i32) -> io::Result<Self> {
+        let mut compressor = zstd::bulk::Compressor::new(level)?;
+        // So that `zstd -d` by hand notices damage, too.
+        compressor.include_checksum(true)?;
+        if level <= LAST_FAST_LEVEL {
+            compressor.set_parameter(CParameter::MinMatch(SHORTEST_MATCH_BYTES))?;
+        }
+        let (plain, input) = sync_channel::<Vec<u8>>(1);
+        let (output, frames) = sync_channel(1);
+        std::thread::Builder::new().name("compress".to_owned()).spawn(move || {
+            for plain in input {
+                if output.send(compressor.compress(&plain)).is_err() {
+                    return; // Nobody wants the frames any more.
+                }
+            }
+        })?;
+        Ok(Self { plain, frames })
+    }
+}
+
+fn worker_ended() -> io::Error {
+    io::Error::other("a thread of the compressor ended early")
 }

@@ -1,12 +1,16 @@
 //! What both services need, and nothing about when or why they do it.
 
 pub mod catalog;
+pub mod cause;
 pub mod codec;
 pub mod config;
 pub mod postgres;
+pub mod private;
 pub mod schedule;
 pub mod scrub;
 pub mod secret;
 pub mod service;
+pub mod spool;
 pub mod stop;
 pub mod storage;
+pub mod text;

@@ -208,6 +208,13 @@ impl Schedule {
         longest.num_seconds().unsigned_abs()
     }
 
+    /// How old what a run leaves behind may be at `now` before a run must have been missed: the longest
+    /// gap around it, a tenth of that and an hour.
+    pub fn tolerated_age(&self, now: DateTime<Utc>) -> std::time::Duration {
+        let gap_seconds = self.longest_gap_seconds(now);
+        std::time::Duration::from_secs(gap_seconds + gap_seconds / 10 + 3600)
+    }
+
     /// The next `n` ticks after `from`, in order, at most 1,000; for an interval as if a run had
     /// begun at `from`.
     pub fn upcoming(&self, n: usize, from: DateTime<Utc>) -> Vec<DateTime<Utc>> {

@@ -64,6 +64,13 @@ impl Scrubber {
         Self { known: known.into() }
     }
 
+    /// One that knows `secrets` too.
+    #[must_use]
+    pub fn with(&self, secrets: &[Secret]) -> Self {
+        let known: Vec<Secret> = self.known.iter().map(|text| Secret::new(text.to_string())).collect();
+        Self::new(known.iter().chain(secrets))
+    }
+
     /// `text` with every known secret and every secret-bearing shape replaced by `***`.
     pub fn scrub<'text>(&self, text: &'text str) -> Cow<'text, str> {
         let mut clean = Cow::Borrowed(text);
@@ -134,6 +141,8 @@ mod tests {
         check("it said pa/ss\"word twice: pa/ss\"word", "it said *** twice: ***");
         check("?p=pa%2Fss%22word", "?p=***");
         check(r#"{"p":"pa/ss\"word"}"#, r#"{"p":"***"}"#);
+        let scrubber = Scrubber::new([&Secret::new("first".to_owned())]).with(&[Secret::new("second".to_owned())]);
+        assert_eq!(scrubber.scrub("first, second"), "***, ***");
     }
 
     #[test]

@@ -14,8 +14,13 @@ pub enum Stopped {
     #[error("stopped by a signal")]
     Signal,
     /// The bound of a run.
-    #[error("the run took longer than its bound of {} s (BACKUP_TIMEOUT)", .0.as_secs())]
-    Deadline(Duration),
+    #[error("the run took longer than its bound of {} s ({variable})", .bound.as_secs())]
+    Deadline {
+        /// The bound.
+        bound: Duration,
+        /// The variable that sets it.
+        variable: &'static str,
+    },
     /// A step beside this one failed; its error is the one to show.
     #[error("another step of the run failed")]
     Sibling,
@@ -65,13 +70,13 @@ impl Stop {
         Self { token: self.token.child_token(), reason: Arc::default(), parent: Some(Arc::new(self.clone())) }
     }
 
-    /// A [`Stop::child`] that also fires on its own after `bound`.
-    pub fn bounded(&self, bound: Duration) -> BoundedStop {
+    /// A [`Stop::child`] that also fires on its own after `bound`, which `variable` sets.
+    pub fn bounded(&self, bound: Duration, variable: &'static str) -> BoundedStop {
         let stop = self.child();
         let timed = stop.clone();
         let timer = tokio::spawn(async move {
             tokio::time::sleep(bound).await;
-            timed.trigger(Stopped::Deadline(bound));
+            timed.trigger(Stopped::Deadline { bound, variable });
         });
         BoundedStop { stop, _timer: AbortOnDropHandle::new(timer) }
     }
@@ -115,11 +120,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_first_of_signal_and_deadline_is_the_reason() {
         let signal = Stop::default();
-        let bounded = signal.bounded(Duration::from_secs(5));
-        assert_eq!(bounded.stop.stopped().await, Stopped::Deadline(Duration::from_secs(5)));
+        let bounded = signal.bounded(Duration::from_secs(5), "BOUND");
+        let deadline = Stopped::Deadline { bound: Duration::from_secs(5), variable: "BOUND" };
+        assert_eq!(bounded.stop.stopped().await, deadline);
         assert_eq!(signal.reason(), None);
 
-        let bounded = signal.bounded(Duration::from_secs(5));
+        let bounded = signal.bounded(Duration::from_secs(5), "BOUND");
         signal.trigger(Stopped::Signal);
         assert_eq!(bounded.stop.stopped().await, Stopped::Signal);
     }

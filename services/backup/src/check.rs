@@ -1,11 +1,11 @@
 //! `backup check`: whether a run would succeed, and what its dump would not contain.
 
 use backup_core::catalog::{BackupId, Role};
+use backup_core::text::{bytes, print};
 use chrono::Utc;
 
 use crate::config::BackupConfig;
 use crate::job::Source;
-use crate::report::{bytes, print};
 
 /// A line of the report.
 macro_rules! say {

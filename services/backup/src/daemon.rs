@@ -1,12 +1,11 @@
 //! The loop: one run at a time, on schedule, with a missed one caught up after a start.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context;
 use backup_core::catalog::{Catalog, Kind};
 use backup_core::schedule::Ticker;
-use backup_core::service::{bind, serve};
+use backup_core::service::{Board, ProbeMemory, State, bind, insist, serve, sleep};
 use backup_core::stop::Stop;
 use chrono::{DateTime, Utc};
 use rand::Rng;
@@ -14,18 +13,15 @@ use rand::Rng;
 use crate::config::BackupConfig;
 use crate::pages::{Pages, router};
 use crate::progress::Progress;
-use crate::status::{Board, State};
+use crate::status::Facts;
 use crate::{prune, runner};
-
-/// The pause between two attempts to list the bucket at start, growing from the first to the second.
-const LISTING_PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
 /// Runs until `stop`.
 ///
 /// # Errors
 /// Only where the HTTP port cannot be had. A database or bucket that cannot be reached is waited for.
 pub(crate) async fn daemon(config: Arc<BackupConfig>, stop: &Stop) -> anyhow::Result<()> {
-    let board = Board::new(config.timing.schedule.to_string(), config.timing.max_age(Utc::now()));
+    let board = Board::new(Facts::new(config.timing.schedule.to_string(), config.timing.max_age(Utc::now())));
     let daemon = Daemon { config, board, progress: Arc::default(), stop };
     let listener = bind(daemon.config.port).await.context("listen on PORT")?;
     let port = listener.local_addr().context("listen on PORT")?.port();
@@ -34,7 +30,7 @@ pub(crate) async fn daemon(config: Arc<BackupConfig>, stop: &Stop) -> anyhow::Re
         config: Arc::clone(&daemon.config),
         board: daemon.board.clone(),
         progress: Arc::clone(&daemon.progress),
-        probe: Arc::default(),
+        probe: ProbeMemory::default(),
     };
     let server = tokio::spawn(serve(listener, router(pages), stop.clone()));
     Box::pin(daemon.run_until_stopped()).await;
@@ -45,7 +41,7 @@ pub(crate) async fn daemon(config: Arc<BackupConfig>, stop: &Stop) -> anyhow::Re
 
 struct Daemon<'stop> {
     config: Arc<BackupConfig>,
-    board: Board,
+    board: Board<Facts>,
     progress: Arc<Progress>,
     stop: &'stop Stop,
 }
@@ -78,27 +74,13 @@ impl Daemon<'_> {
     /// All state is in the bucket, so nothing is decided before it was listed once.
     async fn first_listing(&self) -> Option<Catalog> {
         let shelf = self.config.shelf();
-        let mut pause = LISTING_PAUSES.0;
-        loop {
-            let store = self.config.store.open();
-            match self.stop.or(shelf.catalog(&store, Utc::now())).await {
-                Ok(catalog) => {
-                    self.board.saw(&catalog);
-                    report_oddities(&catalog);
-                    return Some(catalog);
-                }
-                Err(_) if self.stop.reason().is_some() => return None,
-                Err(error) => tracing::warn!(
-                    error = format!("{error:#}"),
-                    pause_seconds = pause.as_secs(),
-                    "cannot list the bucket, trying again before the first run"
-                ),
-            }
-            tokio::select! {
-                _ = self.stop.stopped() => return None,
-                () = tokio::time::sleep(pause) => pause = (pause * 2).min(LISTING_PAUSES.1),
-            }
-        }
+        let catalog = insist(self.stop, "cannot list the bucket, trying again before the first run", async || {
+            shelf.catalog(&self.config.store.open(), Utc::now()).await
+        })
+        .await?;
+        self.board.change(|facts| facts.saw(&catalog));
+        report_oddities(&catalog);
+        Some(catalog)
     }
 
     fn kind(&self) -> Kind {
@@ -133,10 +115,7 @@ impl Daemon<'_> {
     async fn jitter(&self) -> bool {
         let bound = self.config.timing.retry.first_pause;
         let pause = bound.mul_f64(rand::rng().random_range(0.0..=1.0));
-        tokio::select! {
-            _ = self.stop.stopped() => false,
-            () = tokio::time::sleep(pause) => true,
-        }
+        sleep(self.stop, pause).await
     }
 
     /// One run, and a look at what the bucket holds after it, whoever changed it.
@@ -144,7 +123,7 @@ impl Daemon<'_> {
         self.back_up().await;
         let store = self.config.store.open();
         match self.stop.or(self.config.shelf().catalog(&store, Utc::now())).await {
-            Ok(catalog) => self.board.saw(&catalog),
+            Ok(catalog) => self.board.change(|facts| facts.saw(&catalog)),
             Err(error) => tracing::debug!(error = format!("{error:#}"), "cannot list the bucket after the run"),
         }
     }
@@ -154,7 +133,7 @@ impl Daemon<'_> {
         self.board.change(|facts| facts.state = State::Running);
         match runner::run(&self.config, self.stop, &self.progress).await {
             Ok(manifest) => {
-                self.board.ran(started_at, Ok(&manifest));
+                self.board.change(|facts| facts.ran(started_at, Ok(&manifest)));
                 let retention = prune::after_commit(&self.config, self.stop, &manifest).await;
                 self.board.change(|facts| facts.retention = Some(retention));
             }
@@ -162,7 +141,7 @@ impl Daemon<'_> {
             Err(error) => {
                 let words = self.config.scrubber.scrub(&format!("{error:#}")).into_owned();
                 tracing::error!(error = words, "backup failed");
-                self.board.ran(started_at, Err(words));
+                self.board.change(|facts| facts.ran(started_at, Err(words)));
             }
         }
     }

@@ -7,6 +7,7 @@ use anyhow::{Context, bail, ensure};
 use backup_core::catalog::{
     BackupId, CodecFacts, DatabaseFacts, FORMAT, Inventory, Kind, Manifest, ObjectFacts, Role, Shelf,
 };
+use backup_core::cause::find_cause;
 use backup_core::codec::{Compression, Digests, encode};
 use backup_core::postgres::connect::Session;
 use backup_core::postgres::{
@@ -271,7 +272,7 @@ async fn together(
 /// Whether `pg_dumpall` itself refused, and neither the store nor a stop is the cause.
 fn is_the_tools_own(error: &anyhow::Error) -> bool {
     use backup_core::postgres::ChildError;
-    crate::runner::find_cause::<ChildError>(error).is_some_and(|error| matches!(error, ChildError::Failed { .. }))
+    find_cause::<ChildError>(error).is_some_and(|error| matches!(error, ChildError::Failed { .. }))
 }
 
 fn codec_facts(compression: Compression) -> CodecFacts {

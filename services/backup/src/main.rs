@@ -16,12 +16,13 @@ mod variables;
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context;
-use backup_core::postgres::sweep_private_dirs;
-use backup_core::service::{exit, init_log, stop_on_signals};
+use backup_core::config::environment;
+use backup_core::private::sweep_private_dirs;
+use backup_core::service::{Shell, exit};
 use backup_core::stop::Stop;
+use backup_core::text::{bytes, print};
 use chrono::Utc;
 use clap::{Parser, Subcommand};
 
@@ -29,9 +30,6 @@ use crate::config::BackupConfig;
 use crate::progress::Progress;
 use crate::prune::Prune;
 use crate::retention::Authority;
-
-/// What is left of the runtime may take this long to end: a thread of the codec at most.
-const RUNTIME_GRACE: Duration = Duration::from_millis(200);
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -80,49 +78,13 @@ fn main() -> ExitCode {
             return ExitCode::from(exit::CONFIG);
         }
     };
-    init_log(config.log, config.scrubber.clone());
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            eprintln!("start the runtime: {error}");
-            return ExitCode::from(exit::FAILED);
-        }
+    let shell = Shell {
+        log: config.log,
+        scrubber: config.scrubber.clone(),
+        grace: config.timing.grace,
+        code_of_error: exit::FAILED,
     };
-    let code = runtime.block_on(run_within_grace(arguments.command, config));
-    runtime.shutdown_timeout(RUNTIME_GRACE);
-    ExitCode::from(code)
-}
-
-/// The environment as text. What is no UTF-8 cannot be a value of ours; replacing its bytes keeps
-/// foreign variables from ending the start, and makes one of ours fail where it is used.
-fn environment() -> impl Iterator<Item = (String, String)> {
-    std::env::vars_os().map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
-}
-
-/// Runs the command; once a stop was asked for, it has the grace period to end.
-async fn run_within_grace(command: Option<Command>, config: Arc<BackupConfig>) -> u8 {
-    let stop = Stop::default();
-    if let Err(error) = stop_on_signals(&stop) {
-        tracing::error!(%error, "cannot listen for signals");
-        return exit::FAILED;
-    }
-    let out_of_time = async {
-        stop.stopped().await;
-        tokio::time::sleep(config.timing.grace).await;
-    };
-    tokio::select! {
-        outcome = run(command, Arc::clone(&config), &stop) => match outcome {
-            Ok(code) => code,
-            Err(error) => {
-                tracing::error!(error = format!("{error:#}"), "failed");
-                if stop.reason().is_some() { exit::STOPPED } else { exit::FAILED }
-            }
-        },
-        () = out_of_time => {
-            tracing::warn!("the run did not end within SHUTDOWN_GRACE_SECONDS and is abandoned");
-            exit::STOPPED
-        }
-    }
+    shell.run(async |stop| run(arguments.command, config, &stop).await)
 }
 
 async fn run(command: Option<Command>, config: Arc<BackupConfig>, stop: &Stop) -> anyhow::Result<u8> {
@@ -141,8 +103,8 @@ async fn run(command: Option<Command>, config: Arc<BackupConfig>, stop: &Stop) -
             let store = config.store.open();
             let catalog = stop.or(config.shelf().catalog(&store, Utc::now())).await?;
             match json {
-                true => report::print(&format!("{:#}\n", report::list_json(&catalog))),
-                false => report::print(&report::list(&catalog, Utc::now())),
+                true => print(&format!("{:#}\n", catalog.to_json())),
+                false => print(&catalog.to_table(Utc::now())),
             }
             Ok(exit::OK)
         }
@@ -161,7 +123,7 @@ fn start(config: &BackupConfig) {
     tracing::warn!(
         "backups are not encrypted on this side; a dump can hold passwords of subscriptions and foreign servers"
     );
-    let swept = sweep_private_dirs();
+    let swept = sweep_private_dirs(&std::env::temp_dir());
     if swept > 0 {
         tracing::info!(swept, "removed private folders that dead processes had left");
     }
@@ -189,15 +151,15 @@ async fn prune(config: &BackupConfig, stop: &Stop, dry_run: bool) -> anyhow::Res
     let shelf = config.shelf();
     let prepared = Prune::prepare(config, &shelf, &store, &Authority::Operator, Utc::now());
     let prepared = stop.or(prepared).await.context("plan retention")?;
-    report::print(&report::prune_plan(&prepared));
+    print(&report::prune_plan(&prepared));
     if dry_run {
         return Ok(exit::OK);
     }
     let pruned = stop.or(prepared.apply(&store)).await?;
-    report::print(&format!(
+    print(&format!(
         "deleted {} backups ({}) and {} dead runs, kept {}\n",
         pruned.deleted_backups,
-        report::bytes(pruned.deleted_bytes),
+        bytes(pruned.deleted_bytes),
         pruned.deleted_debris,
         pruned.kept_backups
     ));

@@ -1,38 +1,28 @@
 //! The HTTP pages of the daemon.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use backup_core::postgres::ClientTools;
+use backup_core::service::{Board, ProbeMemory, verdict};
 use chrono::Utc;
 use serde_json::json;
-use tokio::sync::Mutex;
-use tokio::time::Instant;
 
 use crate::config::BackupConfig;
 use crate::progress::Progress;
-use crate::status::{Board, StatusPage};
-
-/// A probe asks the database and the bucket; more often than this it answers from memory, so that
-/// whoever may ask `/readyz` cannot make us ask them without end.
-const PROBE_LIFETIME: Duration = Duration::from_secs(10);
+use crate::status::{Facts, StatusPage};
 
 /// What the pages show.
 #[derive(Clone)]
 pub(crate) struct Pages {
     pub(crate) config: Arc<BackupConfig>,
-    pub(crate) board: Board,
+    pub(crate) board: Board<Facts>,
     pub(crate) progress: Arc<Progress>,
-    pub(crate) probe: Arc<Mutex<Option<Probe>>>,
+    pub(crate) probe: ProbeMemory,
 }
-
-/// When the database and the bucket were last asked, and what was wrong then.
-type Probe = (Instant, Vec<String>);
 
 /// `/livez`, `/readyz`, `/health` and `/status`.
 pub(crate) fn router(pages: Pages) -> Router {
@@ -46,36 +36,17 @@ pub(crate) fn router(pages: Pages) -> Router {
 
 /// Whether the newest full backup is young enough and runs succeed.
 async fn health(State(pages): State<Pages>) -> Response {
-    verdict(&pages.board.alarms(Utc::now()))
+    verdict(&pages.board.facts().alarms(Utc::now()))
 }
 
 /// Whether the database and the bucket answer now, and a `pg_dump` here fits the server: green on a first
 /// deployment, before a backup exists.
 async fn readyz(State(pages): State<Pages>) -> Response {
-    let mut last = pages.probe.lock().await;
-    let fresh = last.as_ref().filter(|(at, _)| at.elapsed() < PROBE_LIFETIME);
-    let alarms = match fresh {
-        Some((_, alarms)) => alarms.clone(),
-        None => {
-            let alarms = probe(&pages.config).await;
-            *last = Some((Instant::now(), alarms.clone()));
-            alarms
-        }
-    };
-    verdict(&alarms)
+    verdict(&pages.probe.alarms(probe(&pages.config)).await)
 }
 
 async fn status(State(pages): State<Pages>) -> Response {
     Json(StatusPage::of(&pages.board, &pages.progress, Utc::now())).into_response()
-}
-
-fn verdict(alarms: &[String]) -> Response {
-    match alarms {
-        [] => Json(json!({ "status": "ok" })).into_response(),
-        alarms => {
-            (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "status": "failing", "reasons": alarms }))).into_response()
-        }
-    }
 }
 
 async fn probe(config: &BackupConfig) -> Vec<String> {

@@ -20,7 +20,7 @@ const DEBRIS_AFTER: TimeDelta = TimeDelta::days(1);
 /// the backup exists. It has as long as a run, so that a bucket that hangs delays the next one no more.
 pub(crate) async fn after_commit(config: &BackupConfig, stop: &Stop, manifest: &Manifest) -> RetentionState {
     let authority = Authority::Committed(manifest.id.to_string());
-    let bounded = stop.bounded(config.timing.run_timeout);
+    let bounded = stop.bounded(config.timing.run_timeout, "BACKUP_TIMEOUT");
     match bounded.stop.or(apply_retention(config, &authority)).await {
         Ok(pruned) => {
             tracing::info!(kept = pruned.kept_backups, deleted = pruned.deleted_backups, "retention done");

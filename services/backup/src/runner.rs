@@ -1,12 +1,10 @@
 //! A run: one job, tried again where the reason may pass, bounded in time, and retention after it.
 
-use std::error::Error as StdError;
-use std::io;
-
 use backup_core::catalog::Manifest;
+use backup_core::cause::{find_cause, stopped_by};
 use backup_core::postgres::ChildError;
 use backup_core::postgres::connect::{ConnectError, is_passing};
-use backup_core::stop::{Stop, Stopped};
+use backup_core::stop::Stop;
 use backup_core::storage::StoreError;
 
 use crate::config::BackupConfig;
@@ -18,7 +16,7 @@ use crate::progress::Progress;
 /// # Errors
 /// The last attempt's.
 pub(crate) async fn run(config: &BackupConfig, stop: &Stop, progress: &Progress) -> anyhow::Result<Manifest> {
-    let bounded = stop.bounded(config.timing.run_timeout);
+    let bounded = stop.bounded(config.timing.run_timeout, "BACKUP_TIMEOUT");
     let retry = config.timing.retry;
     let mut attempt = 1;
     loop {
@@ -58,23 +56,6 @@ fn log_committed(manifest: &Manifest) {
         duration_seconds = (manifest.finished_at - manifest.id.time()).num_seconds(),
         "backup committed"
     );
-}
-
-/// The first cause of type `T`, also where an I/O error carries it.
-pub(crate) fn find_cause<T: StdError + 'static>(error: &anyhow::Error) -> Option<&T> {
-    error.chain().find_map(|cause| {
-        let carried = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        cause.downcast_ref().or_else(|| carried.and_then(|carried| carried.downcast_ref()))
-    })
-}
-
-/// Why a run was stopped, if that is what ended it.
-pub(crate) fn stopped_by(error: &anyhow::Error) -> Option<Stopped> {
-    let in_child = find_cause::<ChildError>(error).and_then(|error| match error {
-        ChildError::Stopped(reason) => Some(*reason),
-        ChildError::Failed { .. } => None,
-    });
-    in_child.or_else(|| find_cause::<Stopped>(error).copied())
 }
 
 /// Whether the same run may succeed when it is tried again.

@@ -1,9 +1,9 @@
 //! What the daemon knows of itself, and when that is worth an alarm.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use backup_core::catalog::{Catalog, Kind, Manifest};
+use backup_core::service::{Board, State};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
@@ -13,12 +13,6 @@ use crate::prune::Pruned;
 /// Failures in a row after which `/health` is red although the newest backup is young enough: one
 /// failure may pass, three are a state.
 const FAILURES_UNTIL_RED: u32 = 3;
-
-/// Shared by the loop, which writes, and the pages, which read.
-#[derive(Debug, Clone)]
-pub(crate) struct Board {
-    facts: Arc<Mutex<Facts>>,
-}
 
 /// `/status`. An allow-list: nothing of the configuration is in it.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -40,16 +34,6 @@ pub(crate) struct Facts {
     pub(crate) incomplete_runs: usize,
     pub(crate) backups_from_the_future: usize,
     pub(crate) retention: Option<RetentionState>,
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum State {
-    #[default]
-    Starting,
-    Waiting,
-    Running,
-    Stopping,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -75,87 +59,40 @@ pub(crate) struct RetentionState {
     pub(crate) degraded: Option<String>,
 }
 
-impl Board {
+impl Facts {
     pub(crate) fn new(schedule: String, max_age: Duration) -> Self {
-        let facts = Facts {
+        Self {
             version: env!("CARGO_PKG_VERSION"),
             schedule,
             started_at: Some(Utc::now()),
             max_age_seconds: max_age.as_secs(),
-            ..Facts::default()
-        };
-        Self { facts: Arc::new(Mutex::new(facts)) }
-    }
-
-    /// A consistent copy.
-    pub(crate) fn facts(&self) -> Facts {
-        self.lock().clone()
-    }
-
-    pub(crate) fn change(&self, change: impl FnOnce(&mut Facts)) {
-        change(&mut self.lock());
+            ..Self::default()
+        }
     }
 
     /// What a listing showed.
-    pub(crate) fn saw(&self, catalog: &Catalog) {
-        let newest = catalog.newest(Kind::Full).map(|backup| Newest {
+    pub(crate) fn saw(&mut self, catalog: &Catalog) {
+        self.newest_full_backup = catalog.newest(Kind::Full).map(|backup| Newest {
             id: backup.id.to_string(),
             at: backup.id.time(),
             stored_bytes: backup.stored_bytes,
         });
-        self.change(|facts| {
-            facts.newest_full_backup = newest;
-            facts.bucket_was_seen = true;
-            facts.incomplete_runs = catalog.incomplete.len();
-            facts.backups_from_the_future = catalog.from_the_future.len();
-        });
+        self.bucket_was_seen = true;
+        self.incomplete_runs = catalog.incomplete.len();
+        self.backups_from_the_future = catalog.from_the_future.len();
     }
 
     /// How a run ended.
-    pub(crate) fn ran(&self, started_at: DateTime<Utc>, outcome: Result<&Manifest, String>) {
+    pub(crate) fn ran(&mut self, started_at: DateTime<Utc>, outcome: Result<&Manifest, String>) {
         let ended_at = Utc::now();
         let duration_seconds = (ended_at - started_at).as_seconds_f64();
-        self.change(|facts| {
-            match &outcome {
-                Ok(manifest) => facts.committed(manifest),
-                Err(_) => facts.consecutive_failures += 1,
-            }
-            facts.last_run =
-                Some(LastRun { ended_at, succeeded: outcome.is_ok(), duration_seconds, error: outcome.err() });
-        });
-    }
-
-    /// Everything that is wrong; empty means healthy.
-    pub(crate) fn alarms(&self, now: DateTime<Utc>) -> Vec<String> {
-        let facts = self.lock();
-        let mut alarms = Vec::new();
-        match &facts.newest_full_backup {
-            None if facts.bucket_was_seen => {
-                alarms.push("there is no full backup; partial ones do not count".to_owned())
-            }
-            None => alarms.push("the bucket could not be listed since the start".to_owned()),
-            Some(newest) => {
-                let age_seconds = (now - newest.at).num_seconds();
-                let bound = facts.max_age_seconds;
-                if age_seconds > i64::try_from(bound).unwrap_or(i64::MAX) {
-                    alarms.push(format!("the newest full backup is {age_seconds} s old, and {bound} s are allowed"));
-                }
-            }
+        match &outcome {
+            Ok(manifest) => self.committed(manifest),
+            Err(_) => self.consecutive_failures += 1,
         }
-        if facts.consecutive_failures >= FAILURES_UNTIL_RED {
-            let reason = facts.last_run.as_ref().and_then(|run| run.error.as_deref()).unwrap_or("unknown");
-            alarms.push(format!("the last {} runs failed, the latest with: {reason}", facts.consecutive_failures));
-        }
-        alarms
+        self.last_run = Some(LastRun { ended_at, succeeded: outcome.is_ok(), duration_seconds, error: outcome.err() });
     }
 
-    fn lock(&self) -> MutexGuard<'_, Facts> {
-        // The facts are plain values, so a panic elsewhere cannot have left them half changed.
-        self.facts.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Facts {
     fn committed(&mut self, manifest: &Manifest) {
         self.consecutive_failures = 0;
         if manifest.kind == Kind::Full {
@@ -166,6 +103,29 @@ impl Facts {
             });
         }
         self.bucket_was_seen = true;
+    }
+
+    /// Everything that is wrong; empty means healthy.
+    pub(crate) fn alarms(&self, now: DateTime<Utc>) -> Vec<String> {
+        let mut alarms = Vec::new();
+        match &self.newest_full_backup {
+            None if self.bucket_was_seen => {
+                alarms.push("there is no full backup; partial ones do not count".to_owned())
+            }
+            None => alarms.push("the bucket could not be listed since the start".to_owned()),
+            Some(newest) => {
+                let age_seconds = (now - newest.at).num_seconds();
+                let bound = self.max_age_seconds;
+                if age_seconds > i64::try_from(bound).unwrap_or(i64::MAX) {
+                    alarms.push(format!("the newest full backup is {age_seconds} s old, and {bound} s are allowed"));
+                }
+            }
+        }
+        if self.consecutive_failures >= FAILURES_UNTIL_RED {
+            let reason = self.last_run.as_ref().and_then(|run| run.error.as_deref()).unwrap_or("unknown");
+            alarms.push(format!("the last {} runs failed, the latest with: {reason}", self.consecutive_failures));
+        }
+        alarms
     }
 }
 
@@ -179,11 +139,11 @@ pub(crate) struct StatusPage {
 }
 
 impl StatusPage {
-    pub(crate) fn of(board: &Board, progress: &Progress, now: DateTime<Utc>) -> Self {
+    pub(crate) fn of(board: &Board<Facts>, progress: &Progress, now: DateTime<Utc>) -> Self {
         let facts = board.facts();
         let dumped_bytes =
             (facts.state == State::Running).then(|| progress.plain_bytes().load(std::sync::atomic::Ordering::Relaxed));
-        Self { alarms: board.alarms(now), facts, dumped_bytes }
+        Self { alarms: facts.alarms(now), facts, dumped_bytes }
     }
 }
 
@@ -193,38 +153,36 @@ mod tests {
 
     use super::*;
 
-    fn board() -> Board {
-        Board::new("test".to_owned(), Duration::from_secs(3600))
+    fn facts() -> Facts {
+        Facts::new("test".to_owned(), Duration::from_secs(3600))
     }
 
-    fn with_backup_of_age(board: &Board, minutes: i64) {
+    fn with_backup_of_age(facts: &mut Facts, minutes: i64) {
         let at = Utc::now() - TimeDelta::minutes(minutes);
-        board.change(|facts| {
-            facts.bucket_was_seen = true;
-            facts.newest_full_backup = Some(Newest { id: "x".to_owned(), at, stored_bytes: 1 });
-        });
+        facts.bucket_was_seen = true;
+        facts.newest_full_backup = Some(Newest { id: "x".to_owned(), at, stored_bytes: 1 });
     }
 
     #[test]
     fn an_old_or_missing_full_backup_is_an_alarm_r016() {
-        let board = board();
-        assert_eq!(board.alarms(Utc::now()), ["the bucket could not be listed since the start"]);
-        board.saw(&Catalog::default());
-        assert_eq!(board.alarms(Utc::now()), ["there is no full backup; partial ones do not count"]);
-        with_backup_of_age(&board, 59);
-        assert!(board.alarms(Utc::now()).is_empty());
-        with_backup_of_age(&board, 61);
-        assert!(board.alarms(Utc::now())[0].starts_with("the newest full backup is 36"));
+        let mut facts = facts();
+        assert_eq!(facts.alarms(Utc::now()), ["the bucket could not be listed since the start"]);
+        facts.saw(&Catalog::default());
+        assert_eq!(facts.alarms(Utc::now()), ["there is no full backup; partial ones do not count"]);
+        with_backup_of_age(&mut facts, 59);
+        assert!(facts.alarms(Utc::now()).is_empty());
+        with_backup_of_age(&mut facts, 61);
+        assert!(facts.alarms(Utc::now())[0].starts_with("the newest full backup is 36"));
     }
 
     #[test]
     fn three_failures_in_a_row_are_an_alarm_although_the_backup_is_young_r092() {
-        let board = board();
-        with_backup_of_age(&board, 1);
+        let mut facts = facts();
+        with_backup_of_age(&mut facts, 1);
         for failures in 1..=3 {
-            board.ran(Utc::now(), Err("why".to_owned()));
-            assert_eq!(board.alarms(Utc::now()).len(), usize::from(failures == 3));
+            facts.ran(Utc::now(), Err("why".to_owned()));
+            assert_eq!(facts.alarms(Utc::now()).len(), usize::from(failures == 3));
         }
-        assert_eq!(board.alarms(Utc::now()), ["the last 3 runs failed, the latest with: why"]);
+        assert_eq!(facts.alarms(Utc::now()), ["the last 3 runs failed, the latest with: why"]);
     }
 }

@@ -13,60 +13,50 @@ pub(crate) static SECTIONS: [(&str, &[Variable]); 6] = [
     ("Service", SERVICE_VARIABLES),
 ];
 
-const fn variable(
-    name: &'static str,
-    kind: Kind,
-    default: &'static str,
-    example: &'static str,
-    meaning: &'static str,
-) -> Variable {
-    Variable { name, kind, default, example, aliases: &[], meaning }
-}
-
 static SCHEDULE_VARIABLES: &[Variable] = &[
-    variable(
+    Variable::new(
         "BACKUP_SCHEDULE",
         Kind::Text,
         "",
         "30 2 * * *",
         "When to run: five-field cron with names, in the time zone `TZ`, or `@hourly`, `@daily`, `@weekly`, `@monthly`. Where neither it nor `BACKUP_INTERVAL` is set: `0 3 * * *`.",
     ),
-    variable(
+    Variable::new(
         "BACKUP_INTERVAL",
         Kind::Number { min: 10, max: 2_678_400 },
         "",
         "3600",
         "Seconds between the starts of two runs, instead of a schedule.",
     ),
-    variable(
+    Variable::new(
         "RUN_ON_STARTUP",
         Kind::Flag,
         "false",
         "true",
         "Run once at every start, besides the schedule. A run that was missed is caught up in any case, and a bucket without a backup gets one at once.",
     ),
-    variable(
+    Variable::new(
         "BACKUP_MIN_INTERVAL",
         Kind::Number { min: 0, max: 86_400 },
         "300",
         "300",
         "Seconds: a run at start is left out where a backup younger than this exists, so that a restart loop does not fill the bucket.",
     ),
-    variable(
+    Variable::new(
         "SINGLE_SHOT_MODE",
         Kind::Flag,
         "false",
         "true",
         "Run once and exit, as `backup run` does; for a platform's own scheduler.",
     ),
-    variable(
+    Variable::new(
         "BACKUP_TIMEOUT",
         Kind::Number { min: 1, max: 604_800 },
         "21600",
         "21600",
         "Seconds that a run may take, retries included. Then it is ended, so that its snapshot cannot hold back vacuum for ever.",
     ),
-    variable(
+    Variable::new(
         "BACKUP_MAX_AGE",
         Kind::Number { min: 60, max: 31_622_400 },
         "",
@@ -76,119 +66,119 @@ static SCHEDULE_VARIABLES: &[Variable] = &[
 ];
 
 static DUMP_VARIABLES: &[Variable] = &[
-    variable("COMPRESSION", Kind::Choice(&["zstd", "gzip", "none"]), "zstd", "zstd", "Compression of dumps."),
-    variable(
+    Variable::new("COMPRESSION", Kind::Choice(&["zstd", "gzip", "none"]), "zstd", "zstd", "Compression of dumps."),
+    Variable::new(
         "COMPRESSION_LEVEL",
         Kind::Number { min: 1, max: 19 },
         "",
         "3",
         "1 to 19 for zstd (3 where it is not set), 1 to 9 for gzip (6).",
     ),
-    variable(
+    Variable::new(
         "PART_SIZE",
         Kind::Number { min: 5, max: 5120 },
         "",
         "64",
         "MiB of each part of a large upload. Where it is not set: 8, or so much that 9,000 parts hold the whole database. Memory grows with it.",
     ),
-    variable(
+    Variable::new(
         "BACKUP_FINGERPRINT",
         Kind::Choice(&["counts", "off"]),
         "counts",
         "counts",
         "`counts`: count every table's rows in the dump's own snapshot, so that a drill can compare exactly. `off`: list objects only.",
     ),
-    variable(
+    Variable::new(
         "BACKUP_FINGERPRINT_TIMEOUT",
         Kind::Number { min: 1, max: 86_400 },
         "900",
         "900",
         "Seconds for counting; tables that are not reached are recorded as not counted.",
     ),
-    variable(
+    Variable::new(
         "BACKUP_GLOBALS",
         Kind::Flag,
         "",
         "true",
         "Store the cluster's roles and tablespaces, without password hashes, beside each dump. `true`: a run fails where it cannot. Where it is not set: a warning instead.",
     ),
-    variable(
+    Variable::new(
         "PG_DUMP_OPTIONS",
         Kind::Text,
         "",
         "--exclude-table-data=audit.*",
         "More options for `pg_dump`, split as a shell would. Those that narrow the dump mark the backup as partial, and a partial backup never counts as fresh.",
     ),
-    variable(
+    Variable::new(
         "LOCK_WAIT_TIMEOUT",
         Kind::Number { min: 1, max: 86_400 },
         "60",
         "60",
         "Seconds to wait for the lock of a table.",
     ),
-    variable(
+    Variable::new(
         "BACKUP_ENCRYPTION",
         Kind::Flag,
         "false",
         "false",
         "Not in this version: `true` is refused, so that nobody believes in an encryption that is not there.",
     ),
-    variable("BACKUP_ENCRYPTION_KEY", Kind::Secret, "", "-", "Not in this version: refused where it is set."),
-    variable("AGE_RECIPIENTS", Kind::Text, "", "-", "Not in this version: refused where it is set."),
-    variable(
+    Variable::new("BACKUP_ENCRYPTION_KEY", Kind::Secret, "", "-", "Not in this version: refused where it is set."),
+    Variable::new("AGE_RECIPIENTS", Kind::Text, "", "-", "Not in this version: refused where it is set."),
+    Variable::new(
         "WEBHOOK_URL",
         Kind::Secret,
         "",
         "-",
         "Not in this version: refused where it is set, so that nobody waits for an alert that does not come.",
     ),
-    variable("HEALTHCHECK_PING_URL", Kind::Secret, "", "-", "Not in this version: refused where it is set."),
+    Variable::new("HEALTHCHECK_PING_URL", Kind::Secret, "", "-", "Not in this version: refused where it is set."),
 ];
 
 static RETENTION_VARIABLES: &[Variable] = &[
-    variable(
+    Variable::new(
         "BACKUP_RETENTION_DAYS",
         Kind::Number { min: 1, max: 36_500 },
         "7",
         "7",
         "Keep every backup younger than this many days.",
     ),
-    variable(
+    Variable::new(
         "BACKUP_KEEP_LAST",
         Kind::Number { min: 1, max: 10_000 },
         "3",
         "3",
         "Keep the newest ones, however old they are.",
     ),
-    variable(
+    Variable::new(
         "BACKUP_KEEP_DAILY",
         Kind::Number { min: 0, max: 10_000 },
         "0",
         "14",
         "Keep the newest of each of so many days (UTC) that have one.",
     ),
-    variable(
+    Variable::new(
         "BACKUP_KEEP_WEEKLY",
         Kind::Number { min: 0, max: 10_000 },
         "0",
         "8",
         "Keep the newest of each of so many ISO weeks that have one.",
     ),
-    variable(
+    Variable::new(
         "BACKUP_KEEP_MONTHLY",
         Kind::Number { min: 0, max: 10_000 },
         "0",
         "12",
         "Keep the newest of each of so many months that have one.",
     ),
-    variable(
+    Variable::new(
         "BACKUP_KEEP_YEARLY",
         Kind::Number { min: 0, max: 1_000 },
         "0",
         "5",
         "Keep the newest of each of so many years that have one.",
     ),
-    variable(
+    Variable::new(
         "BACKUP_MAX_DELETES",
         Kind::Number { min: 1, max: 100_000 },
         "100",

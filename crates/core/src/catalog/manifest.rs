@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{BackupId, Kind};
-use crate::codec::Digests;
+use crate::codec::{Decoding, Digests, UnknownCodec};
 
 /// The version of the manifest's format. Readers refuse a higher one.
 pub const FORMAT: u32 = 1;
@@ -92,6 +92,16 @@ pub struct CodecFacts {
     pub encryption: String,
     /// Fingerprints of the keys that can decrypt; empty without encryption.
     pub key_ids: Vec<String>,
+}
+
+impl CodecFacts {
+    /// How the objects become plain again.
+    ///
+    /// # Errors
+    /// Where the backup was written in a way that this version does not know.
+    pub fn decoding(&self) -> Result<Decoding, UnknownCodec> {
+        Decoding::from_names(&self.compression, &self.encryption)
+    }
 }
 
 /// One data object.

@@ -1,10 +1,14 @@
 //! Which objects are a backup. A backup exists if and only if its manifest exists, and its manifest
-//! is written last; everything here is derived from keys and sizes, since `backup` may not read.
+//! is written last. What is listed is derived from keys and sizes alone, since `backup` may not read;
+//! `verify` reads manifests, too.
 
 mod id;
 mod listing;
 mod manifest;
 mod names;
+mod open;
+mod seal;
+mod table;
 
 use anyhow::{Context, ensure};
 
@@ -14,6 +18,8 @@ pub use manifest::{
     CodecFacts, DatabaseFacts, Extension, FORMAT, Inventory, Manifest, ObjectCounts, ObjectFacts, Sequence, Table,
 };
 pub use names::{DatabaseDir, Kind, Role};
+pub use open::ManifestError;
+pub use seal::{UNSEALED, seal};
 
 use crate::storage::{ObjectKey, Store};
 
@@ -100,7 +106,7 @@ impl Shelf {
     /// Where it cannot be written. After a lost reply it may be there nevertheless, so its data must
     /// stay.
     pub async fn commit(&self, store: &Store, manifest: &Manifest) -> anyhow::Result<()> {
-        let body = serde_json::to_vec_pretty(manifest).context("write manifest as JSON")?;
+        let body = seal::write(manifest).context("write manifest as JSON")?;
         store.put_new(&self.key(&manifest.id, &Role::Manifest), body.into()).await.context("store manifest")
     }
 }

@@ -64,6 +64,15 @@ pub enum Kind {
     Partial,
 }
 
+impl fmt::Display for Kind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Full => "full",
+            Self::Partial => "partial",
+        })
+    }
+}
+
 /// What an object of a backup is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Role {

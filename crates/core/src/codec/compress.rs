@@ -12,7 +12,7 @@ use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use flate2::write::GzEncoder;
-use zstd::zstd_safe::CParameter;
+use zstd::zstd_safe::{CParameter, Strategy};
 
 use super::{Compression, part::PartWriter};
 
@@ -134,6 +134,7 @@ impl Worker {
         // So that `zstd -d` by hand notices damage, too.
         compressor.include_checksum(true)?;
         if level <= LAST_FAST_LEVEL {
+            compressor.set_parameter(CParameter::Strategy(Strategy::ZSTD_fast))?;
             compressor.set_parameter(CParameter::MinMatch(SHORTEST_MATCH_BYTES))?;
         }
         let (plain, input) = sync_channel::<Vec<u8>>(1);

@@ -5,8 +5,17 @@
 //! Plain reader -> feed (async) -+-> digest thread              -> plain digest
 //!                               +-> compress -> part -> digest -> parts, in order, all equal but the last
 //! ```
+//!
+//! And back, refusing whatever is not exactly what was written:
+//!
+//! ```text
+//! download (async) -> digest -> decompress -+-> digest thread -> plain digest
+//!                                           +-> plain chunks, in order
+//! ```
 
 mod compress;
+mod decode;
+mod decompress;
 mod encode;
 mod part;
 
@@ -14,6 +23,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use decode::{DecodeError, Decoded, Plain, Side, decode, decode_reader};
 pub use encode::{Stored, encode};
 
 /// How plain bytes become stored bytes. Suffixes tell a person how to go back by hand.
@@ -50,19 +60,90 @@ pub enum Encryption {
     None,
 }
 
+/// How stored bytes become plain bytes: a [`Codec`] without the level, which only a writer needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Decoding {
+    /// The second step.
+    pub decompression: Decompression,
+    /// The first step.
+    pub encryption: Encryption,
+}
+
+/// See [`Compression`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decompression {
+    /// Bytes as they are.
+    None,
+    /// RFC 1952.
+    Gzip,
+    /// RFC 8878.
+    Zstd,
+}
+
+/// A name in a manifest that this version does not know.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this version knows no {step} {name:?}; was the backup written by a newer version?")]
+pub struct UnknownCodec {
+    step: &'static str,
+    name: String,
+}
+
 impl Codec {
     /// The end of an object's name: `.zst`, `.gz` or nothing.
     pub fn suffix(self) -> &'static str {
-        let Encryption::None = self.encryption;
-        match self.compression {
-            Compression::None => "",
-            Compression::Gzip { .. } => ".gz",
-            Compression::Zstd { .. } => ".zst",
-        }
+        Decoding::from(self).suffix()
     }
 
     /// Every suffix that an object may carry, for the grammar of keys.
     pub const SUFFIXES: [&'static str; 3] = ["", ".gz", ".zst"];
+}
+
+impl Decoding {
+    /// Reads the names that a manifest has for both steps.
+    ///
+    /// # Errors
+    /// Where either is unknown here.
+    pub fn from_names(compression: &str, encryption: &str) -> Result<Self, UnknownCodec> {
+        let decompression = match compression {
+            "none" => Decompression::None,
+            "gzip" => Decompression::Gzip,
+            "zstd" => Decompression::Zstd,
+            name => return Err(UnknownCodec::new("compression", name)),
+        };
+        let encryption = match encryption {
+            "none" => Encryption::None,
+            name => return Err(UnknownCodec::new("encryption", name)),
+        };
+        Ok(Self { decompression, encryption })
+    }
+
+    /// See [`Codec::suffix`].
+    pub fn suffix(self) -> &'static str {
+        let Encryption::None = self.encryption;
+        match self.decompression {
+            Decompression::None => "",
+            Decompression::Gzip => ".gz",
+            Decompression::Zstd => ".zst",
+        }
+    }
+}
+
+impl From<Codec> for Decoding {
+    fn from(codec: Codec) -> Self {
+        let decompression = match codec.compression {
+            Compression::None => Decompression::None,
+            Compression::Gzip { .. } => Decompression::Gzip,
+            Compression::Zstd { .. } => Decompression::Zstd,
+        };
+        Self { decompression, encryption: codec.encryption }
+    }
+}
+
+impl UnknownCodec {
+    /// The name is foreign text: what is shown of it is short.
+    fn new(step: &'static str, name: &str) -> Self {
+        Self { step, name: name.chars().take(40).collect() }
+    }
 }
 
 impl fmt::Display for Compression {

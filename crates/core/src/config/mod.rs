@@ -1,14 +1,17 @@
 //! Environment in, typed facts out: every complaint at once, each naming its variable, none
 //! showing a value.
 
+mod bucket;
+mod service;
 mod variable;
 
 use std::collections::HashMap;
 use std::fmt;
 use std::fs::File;
 use std::io::Read;
+use std::time::Duration;
 
-pub use variable::{DATABASE_VARIABLES, Kind, S3_VARIABLES, SERVICE_VARIABLES, Variable, markdown_row};
+pub use variable::{DATABASE_VARIABLES, Kind, S3_VARIABLES, SERVICE_VARIABLES, Variable, markdown_tables};
 
 use crate::secret::Secret;
 
@@ -40,14 +43,21 @@ impl std::error::Error for ConfigError {}
 pub struct Settings {
     tables: Vec<&'static [Variable]>,
     values: HashMap<String, Secret>,
-    unknown: Vec<String>,
+    warnings: Vec<String>,
     error: ConfigError,
 }
 
 impl Settings {
     /// Collects the variables of `tables` from `vars`: by name, by `NAME_FILE`, or by alias, in this
     /// order. An empty value counts as not set, as compose files write `${NAME:-}`.
-    pub fn read(vars: impl IntoIterator<Item = (String, String)>, tables: &[&'static [Variable]]) -> Self {
+    ///
+    /// A name that begins with one of `own_prefixes` and is in no table is worth a warning: most likely
+    /// it is misspelled.
+    pub fn read(
+        vars: impl IntoIterator<Item = (String, String)>,
+        tables: &[&'static [Variable]],
+        own_prefixes: &[&str],
+    ) -> Self {
         let given: HashMap<String, Secret> = vars
             .into_iter()
             .filter(|(_, value)| !value.is_empty())
@@ -56,7 +66,7 @@ impl Settings {
         let mut settings = Self {
             tables: tables.to_vec(),
             values: HashMap::new(),
-            unknown: Vec::new(),
+            warnings: Vec::new(),
             error: ConfigError::default(),
         };
         let mut pairs = Vec::new();
@@ -66,7 +76,9 @@ impl Settings {
             }
         }
         settings.values = envy::from_iter(pairs).expect("a map of texts takes any text");
-        settings.unknown = settings.unknown_names(&given);
+        for name in settings.unknown_names(&given, own_prefixes) {
+            settings.warn(format!("{name} is not a variable of this program; see docs/configuration.md"));
+        }
         settings
     }
 
@@ -93,8 +105,7 @@ impl Settings {
         None
     }
 
-    /// Names with one of our own prefixes that no table knows: most likely misspelled.
-    fn unknown_names(&self, given: &HashMap<String, Secret>) -> Vec<String> {
+    fn unknown_names(&self, given: &HashMap<String, Secret>, own_prefixes: &[&str]) -> Vec<String> {
         let known = |name: &str| {
             self.tables
                 .iter()
@@ -103,7 +114,7 @@ impl Settings {
         };
         let mut unknown: Vec<String> = given
             .keys()
-            .filter(|name| name.starts_with("BACKUP_") || name.starts_with("S3_"))
+            .filter(|name| own_prefixes.iter().any(|prefix| name.starts_with(prefix)))
             .filter(|name| !known(name) && !known(name.trim_end_matches("_FILE")))
             .cloned()
             .collect();
@@ -111,9 +122,23 @@ impl Settings {
         unknown
     }
 
-    /// Variables of the environment that look like ours and are not: worth a warning at start.
-    pub fn unknown(&self) -> &[String] {
-        &self.unknown
+    /// Notes something that is no error and should be said once at start. It must not quote a value.
+    pub fn warn(&mut self, message: impl Into<String>) {
+        self.warnings.push(message.into());
+    }
+
+    /// What was worth a warning since [`Settings::read`].
+    pub fn warnings(&self) -> Vec<String> {
+        self.warnings.clone()
+    }
+
+    /// Notes each of `names` that is set: ignoring it would make someone believe in what is not there.
+    pub fn refuse_unsupported(&mut self, names: &[&str]) {
+        for name in names {
+            if self.is_set(name) {
+                self.reject(name, "is not supported by this version; unset it");
+            }
+        }
     }
 
     /// Notes a problem with `name`. The message must not quote the value.
@@ -129,6 +154,14 @@ impl Settings {
     /// The value as a secret, or `None` where it is not set.
     pub fn secret(&self, name: &str) -> Option<Secret> {
         self.values.get(&self.variable(name).name.to_lowercase()).cloned()
+    }
+
+    /// Every value that the tables call a secret, for a [`Scrubber`](crate::scrub::Scrubber).
+    pub fn secrets(&self) -> Vec<Secret> {
+        let all = self.tables.iter().flat_map(|table| table.iter());
+        all.filter(|variable| matches!(variable.kind, Kind::Secret))
+            .filter_map(|variable| self.secret(variable.name))
+            .collect()
     }
 
     /// The value, its default, or `None` where there is neither.
@@ -171,6 +204,16 @@ impl Settings {
             Ok(value) if (min..=max).contains(&value) => Ok(value),
             _ => Err(format!("is not a whole number from {min} to {max}")),
         })
+    }
+
+    /// As [`Settings::number`], in seconds.
+    pub fn seconds(&mut self, name: &str) -> Duration {
+        Duration::from_secs(self.number(name))
+    }
+
+    /// The text of the file that the variable names.
+    pub fn file(&mut self, name: &str) -> Option<String> {
+        self.parsed(name, read_value_file).map(|text| text.expose().to_owned())
     }
 
     /// `true` or `false` (also `1`, `0`, `yes`, `no`, `on`, `off`), or the default.
@@ -224,6 +267,12 @@ impl Settings {
         all.find(|variable| variable.name == name)
             .unwrap_or_else(|| panic!("{name} is missing from the table of variables"))
     }
+}
+
+/// The environment as text. What is no UTF-8 cannot be a value of ours; replacing its bytes keeps
+/// foreign variables from ending the start, and makes one of ours fail where it is used.
+pub fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
 }
 
 fn read_value_file(path: &str) -> Result<Secret, String> {

@@ -37,8 +37,35 @@ pub enum Kind {
     Choice(&'static [&'static str]),
 }
 
-/// The row of docs/configuration.md that describes `variable`.
-pub fn markdown_row(variable: &Variable) -> String {
+impl Variable {
+    /// A variable with one name.
+    pub const fn new(
+        name: &'static str,
+        kind: Kind,
+        default: &'static str,
+        example: &'static str,
+        meaning: &'static str,
+    ) -> Self {
+        Self { name, kind, default, example, aliases: &[], meaning }
+    }
+}
+
+/// The tables of docs/configuration.md, each under its heading.
+pub fn markdown_tables(sections: &[(&str, &[Variable])]) -> String {
+    let mut text = String::new();
+    for (heading, table) in sections {
+        text.push_str(&format!("### {heading}\n\n| Variable | Type | Default | Range | Example | Meaning |\n"));
+        text.push_str("| --- | --- | --- | --- | --- | --- |\n");
+        for variable in *table {
+            text.push_str(&markdown_row(variable));
+            text.push('\n');
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn markdown_row(variable: &Variable) -> String {
     let (kind, range) = match variable.kind {
         Kind::Text => ("text", "-".to_owned()),
         Kind::Secret => ("secret", "-".to_owned()),
@@ -190,7 +217,7 @@ pub static S3_VARIABLES: &[Variable] = &[
         "RETRY_ATTEMPTS",
         (1, 20),
         "3",
-        "Attempts of a request, and of a whole run that failed for a passing reason.",
+        "Attempts of a request; a backup that failed for a passing reason is tried as often.",
     ),
     number(
         "RETRY_DELAY",

@@ -15,12 +15,9 @@ use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 use tokio::task::JoinHandle;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
+use super::before_exec::BeforeExec;
 use crate::scrub::Scrubber;
 use crate::stop::{Stop, Stopped};
-
-/// What is kept of the end of a child's standard error. The rest is read and dropped, so that a
-/// child that floods it never blocks.
-const STDERR_TAIL_BYTES: usize = 8 * 1024;
 
 /// How long a child may take to end after SIGTERM before SIGKILL.
 const TERM_GRACE: Duration = Duration::from_secs(2);
@@ -35,6 +32,9 @@ pub(super) struct ChildSpec {
     pub(super) program: PathBuf,
     pub(super) args: Vec<OsString>,
     pub(super) variables: Vec<(&'static str, OsString)>,
+    /// What is kept of the end of its standard error. The rest is read and dropped, so that a child that
+    /// floods it never blocks.
+    pub(super) words_bytes: usize,
 }
 
 /// Why a child's output is not usable.
@@ -99,13 +99,13 @@ impl ChildReader {
         command.args(&spec.args).env_clear().envs(spec.variables);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.process_group(0).kill_on_drop(true);
-        dies_with_its_parent(&mut command);
+        BeforeExec::dying_by(Signal::SIGKILL).arrange(command.as_std_mut());
         let mut child = command.spawn()?;
         let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
             return Err(io::Error::other("the child has no pipes"));
         };
         widen_pipe(&stdout);
-        let stderr = tokio::spawn(drain(stderr, scrubber.clone()));
+        let stderr = tokio::spawn(drain(stderr, spec.words_bytes, scrubber.clone()));
         Ok(Self {
             tool,
             stdout,
@@ -227,18 +227,18 @@ fn signal_group(group: Pid, signal: Signal) {
 }
 
 /// Reads `stderr` to its end and keeps the scrubbed tail.
-async fn drain(mut stderr: ChildStderr, scrubber: Scrubber) -> String {
+async fn drain(mut stderr: ChildStderr, words_bytes: usize, scrubber: Scrubber) -> String {
     let mut tail: Vec<u8> = Vec::new();
     let mut buffer = vec![0; 4096];
     let mut cut = false;
     while let Ok(count @ 1..) = stderr.read(&mut buffer).await {
         tail.extend_from_slice(&buffer[..count]);
-        if tail.len() > 2 * STDERR_TAIL_BYTES {
-            tail.drain(..tail.len() - STDERR_TAIL_BYTES);
+        if tail.len() > 2 * words_bytes {
+            tail.drain(..tail.len() - words_bytes);
             cut = true;
         }
     }
-    let mut start = tail.len().saturating_sub(STDERR_TAIL_BYTES);
+    let mut start = tail.len().saturating_sub(words_bytes);
     if cut || start > 0 {
         // A cut may lie inside a secret, whose rest would not be recognised: drop the first, partial line.
         start += tail[start..].iter().position(|byte| *byte == b'\n').map_or(tail.len() - start, |newline| newline + 1);
@@ -253,21 +253,3 @@ fn widen_pipe(stdout: &ChildStdout) {
         tracing::debug!(%error, "cannot widen the pipe of a child");
     }
 }
-
-#[cfg(target_os = "linux")]
-#[allow(unsafe_code, reason = "PR_SET_PDEATHSIG can only be set between fork and exec")]
-fn dies_with_its_parent(command: &mut Command) {
-    let parent = nix::unistd::getpid();
-    // SAFETY: the closure runs in the child between fork and exec and makes two system calls that are
-    // async-signal-safe; it allocates nothing and touches no memory that is shared with the parent.
-    unsafe {
-        command.pre_exec(move || {
-            nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
-            // The parent may have died before the line above took effect.
-            if nix::unistd::getppid() != parent { Err(io::Error::from_raw_os_error(nix::libc::ESRCH)) } else { Ok(()) }
-        });
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn dies_with_its_parent(_: &mut Command) {}

@@ -65,11 +65,6 @@ impl Session {
         &self.client
     }
 
-    /// The client for what needs it exclusively: transactions.
-    pub fn client_mut(&mut self) -> &mut Client {
-        &mut self.client
-    }
-
     /// The host that let us in, and what child processes need to reach the same one.
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint

@@ -63,7 +63,7 @@ async fn locale(session: &Session) -> anyhow::Result<(String, Option<String>)> {
 }
 
 /// `None` where the role may not ask; a few managed services forbid it.
-async fn system_identifier(session: &Session) -> Option<String> {
+pub(super) async fn system_identifier(session: &Session) -> Option<String> {
     let sql = "SELECT system_identifier::text FROM pg_control_system()";
     match session.client().query_one(sql, &[]).await {
         Ok(row) => row.try_get(0).ok(),

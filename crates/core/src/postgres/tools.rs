@@ -1,4 +1,4 @@
-//! Which of the installed PostgreSQL client tools to use.
+//! Which of the installed PostgreSQL programs to use.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -31,6 +31,20 @@ pub struct ClientTools {
     pub version: String,
 }
 
+/// One installation of the server, with the tools that a restore takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerTools {
+    /// The folder that holds `postgres`.
+    pub folder: PathBuf,
+    /// Its major version.
+    pub major: u32,
+    /// What `postgres --version` prints.
+    pub version: String,
+}
+
+/// What a drill needs of an installation.
+const SERVER_PROGRAMS: [&str; 4] = ["postgres", "initdb", "pg_restore", "pg_dump"];
+
 /// Why no installation fits.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ToolsError {
@@ -48,6 +62,23 @@ pub enum ToolsError {
         /// The newest installed version.
         newest: u32,
     },
+    /// No installation has the server of this very version.
+    #[error("no server of PostgreSQL {major} found ({}); {}install {}, or set PG_BIN_DIR", SERVER_PROGRAMS.join(", "), others(.installed), server_packages(*.major))]
+    NoServer {
+        /// The major version that is needed.
+        major: u32,
+        /// Those that are there.
+        installed: Vec<u32>,
+    },
+}
+
+fn others(installed: &[u32]) -> String {
+    let majors: Vec<String> = installed.iter().map(u32::to_string).collect();
+    if majors.is_empty() { String::new() } else { format!("installed is {}; ", majors.join(", ")) }
+}
+
+fn server_packages(major: u32) -> String {
+    format!("postgresql-{major} (Debian), postgresql{major} (Alpine) or postgresql@{major} (Homebrew)")
 }
 
 fn packages(major: u32) -> String {
@@ -62,9 +93,9 @@ impl ClientTools {
     /// Where none fits; the message says which package to install.
     pub async fn find(bin_dir: Option<&OsStr>, server_major: u32) -> Result<Self, ToolsError> {
         let mut found = Vec::new();
-        for folder in candidates(bin_dir) {
-            if let Some(tools) = Self::inspect(folder).await {
-                found.push(tools);
+        for folder in candidates(bin_dir, "pg_dump") {
+            if let Some((major, version)) = ask_version(&folder, "pg_dump").await {
+                found.push(Self { folder, major, version });
             }
         }
         choose(found, server_major)
@@ -74,18 +105,50 @@ impl ClientTools {
     pub fn program(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
+}
 
-    async fn inspect(folder: PathBuf) -> Option<Self> {
-        let mut command = Command::new(folder.join("pg_dump"));
-        command.arg("--version").env_clear().kill_on_drop(true);
-        let output = tokio::time::timeout(VERSION_TIMEOUT, command.output()).await.ok()?.ok()?;
-        let version = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-        let major = parse_major(&version)?;
-        Some(Self { folder, major, version })
+impl ServerTools {
+    /// The installation of exactly this major version that has every program that a drill takes.
+    ///
+    /// # Errors
+    /// Where there is none; the message says which package to install.
+    pub async fn find(bin_dir: Option<&OsStr>, major: u32) -> Result<Self, ToolsError> {
+        let installed = Self::installed(bin_dir).await;
+        let majors: BTreeSet<u32> = installed.iter().map(|tools| tools.major).collect();
+        let fits = installed.into_iter().find(|tools| tools.major == major);
+        fits.ok_or_else(|| ToolsError::NoServer { major, installed: majors.into_iter().collect() })
+    }
+
+    /// Every installation that has all programs that a drill takes, in the order of the search.
+    pub async fn installed(bin_dir: Option<&OsStr>) -> Vec<Self> {
+        let mut installed = Vec::new();
+        for folder in candidates(bin_dir, "postgres") {
+            if SERVER_PROGRAMS.iter().all(|program| folder.join(program).is_file())
+                && let Some((major, version)) = ask_version(&folder, "postgres").await
+            {
+                installed.push(Self { folder, major, version });
+            }
+        }
+        installed
+    }
+
+    /// The path of a program of this installation.
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
     }
 }
 
-fn candidates(bin_dir: Option<&OsStr>) -> Vec<PathBuf> {
+/// The major version of `program` in `folder`, and what it prints; `None` where it does not answer.
+async fn ask_version(folder: &Path, program: &str) -> Option<(u32, String)> {
+    let mut command = Command::new(folder.join(program));
+    command.arg("--version").env_clear().kill_on_drop(true);
+    let output = tokio::time::timeout(VERSION_TIMEOUT, command.output()).await.ok()?.ok()?;
+    let version = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    Some((parse_major(&version, program)?, version))
+}
+
+/// The folders to look for `program` in, the first one first.
+fn candidates(bin_dir: Option<&OsStr>, program: &str) -> Vec<PathBuf> {
     if let Some(bin_dir) = bin_dir {
         return std::env::split_paths(bin_dir).collect();
     }
@@ -93,7 +156,7 @@ fn candidates(bin_dir: Option<&OsStr>) -> Vec<PathBuf> {
         LAYOUTS.iter().flat_map(|(parent, start, rest)| installed(parent, start, rest)).collect();
     folders.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
     let mut seen = BTreeSet::new();
-    folders.retain(|folder| folder.join("pg_dump").is_file() && seen.insert(folder.clone()));
+    folders.retain(|folder| folder.join(program).is_file() && seen.insert(folder.clone()));
     folders
 }
 
@@ -109,8 +172,8 @@ fn join(folder: &Path, rest: &str) -> PathBuf {
 }
 
 /// `pg_dump (PostgreSQL) 17.2 (Debian 17.2-1)`, `... 18beta1`: the first number of the third word.
-fn parse_major(version: &str) -> Option<u32> {
-    let number = version.strip_prefix("pg_dump (PostgreSQL) ")?;
+fn parse_major(version: &str, program: &str) -> Option<u32> {
+    let number = version.strip_prefix(program)?.strip_prefix(" (PostgreSQL) ")?;
     number[..number.find(|c: char| !c.is_ascii_digit()).unwrap_or(number.len())].parse().ok()
 }
 
@@ -152,7 +215,19 @@ mod tests {
             ("pg_dump (EnterpriseDB) 17.1", None),
             ("", None),
         ] {
-            assert_eq!(parse_major(text), major, "{text}");
+            assert_eq!(parse_major(text, "pg_dump"), major, "{text}");
         }
+        assert_eq!(parse_major("postgres (PostgreSQL) 16.4", "postgres"), Some(16));
+        assert_eq!(parse_major("postgres (PostgreSQL) 16.4", "pg_dump"), None);
+    }
+
+    #[tokio::test]
+    async fn a_missing_server_is_told_with_its_package() {
+        let empty = tempfile::tempdir().unwrap();
+        let error = ServerTools::find(Some(empty.path().as_os_str()), 17).await.unwrap_err().to_string();
+        assert!(error.starts_with("no server of PostgreSQL 17 found (postgres, initdb, pg_restore, pg_dump); install"));
+        assert!(error.contains("postgresql-17 (Debian), postgresql17 (Alpine) or postgresql@17 (Homebrew)"), "{error}");
+        let error = ToolsError::NoServer { major: 17, installed: vec![13, 15] }.to_string();
+        assert!(error.contains("; installed is 13, 15; install postgresql-17"), "{error}");
     }
 }

@@ -1,10 +1,18 @@
 //! The shell of a daemon: exit codes, log, signals, HTTP.
 
+mod board;
 mod http;
 mod logging;
+mod pages;
+mod patience;
+mod shell;
 
+pub use board::{Board, State};
 pub use http::{bind, serve};
 pub use logging::{LogFormat, LogSettings, init_log};
+pub use pages::{ProbeMemory, verdict};
+pub use patience::{insist, sleep};
+pub use shell::Shell;
 
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -20,6 +28,8 @@ pub mod exit {
     pub const USAGE: u8 = 2;
     /// A signal ended a single run before it was done.
     pub const STOPPED: u8 = 3;
+    /// Nothing is known about what was to be checked: the check itself did not work.
+    pub const COULD_NOT_RUN: u8 = 4;
     /// Bad environment.
     pub const CONFIG: u8 = 78;
 }

@@ -15,6 +15,14 @@ pub enum StoreError {
     /// There is no such object or upload.
     #[error("{0} does not exist")]
     NotFound(ObjectKey),
+    /// There is one, and it is not what it must be: it changed while it was read, or has another size.
+    #[error("{key} {reason}")]
+    Damaged {
+        /// The object.
+        key: ObjectKey,
+        /// What is wrong with it, as the rest of a sentence.
+        reason: String,
+    },
     /// `If-None-Match: *` found an object.
     #[error("{0} exists already")]
     AlreadyExists(ObjectKey),
@@ -59,8 +67,17 @@ impl StoreError {
     pub fn is_passing(&self) -> bool {
         match self {
             Self::Passing { .. } => true,
-            Self::NotFound(_) | Self::AlreadyExists(_) | Self::Unsupported { .. } | Self::Permanent { .. } => false,
+            Self::NotFound(_)
+            | Self::Damaged { .. }
+            | Self::AlreadyExists(_)
+            | Self::Unsupported { .. }
+            | Self::Permanent { .. } => false,
         }
+    }
+
+    /// Whether the store did its part, and it is the object that is missing or wrong.
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::NotFound(_) | Self::Damaged { .. })
     }
 
     /// Whether the credentials lack a permission.
@@ -71,6 +88,20 @@ impl StoreError {
     pub(super) fn broken_listing(key: &ObjectKey, reason: &str) -> Self {
         let reason = format!("the listing is not usable: {reason}");
         Self::Permanent { operation: "list", key: key.clone(), reason, denied: false }
+    }
+
+    pub(super) fn damaged(key: &ObjectKey, reason: impl Into<String>) -> Self {
+        Self::Damaged { key: key.clone(), reason: reason.into() }
+    }
+
+    pub(super) fn changed(key: &ObjectKey) -> Self {
+        Self::damaged(key, "changed while it was read; objects of a backup are never overwritten")
+    }
+
+    /// The answer to a read broke off, or is not the answer to what was asked.
+    pub(super) fn broken_answer(key: &ObjectKey, reason: impl std::fmt::Display) -> Self {
+        let reason = format!("the answer is not usable: {reason}");
+        Self::Passing { operation: READ, key: key.clone(), reason, retry_after: None }
     }
 
     pub(super) fn timed_out(operation: &'static str, key: &ObjectKey, timeout: Duration) -> Self {
@@ -103,6 +134,9 @@ impl StoreError {
     }
 }
 
+/// The operation that needs other permissions than the rest, and whose conditions mean something else.
+pub(super) const READ: &str = "read";
+
 /// Codes that pass, whatever the HTTP status that carries them (S3 answers 200 with an error inside).
 const PASSING_CODES: [&str; 8] = [
     "InternalError",
@@ -131,7 +165,9 @@ fn answered<E: ProvideErrorMetadata>(
     let mut reason = format!("the store answered {status} {code} (request id {request_id})");
     let conditional_conflict = status == 409 && code == "ConditionalRequestConflict";
     match status {
+        412 if operation == READ => return StoreError::changed(key),
         412 => return StoreError::AlreadyExists(key.clone()),
+        416 if operation == READ => return StoreError::damaged(key, "is shorter than the backup says"),
         501 => return StoreError::Unsupported { operation, key: key.clone(), reason },
         400 if UNSUPPORTED_CODES.contains(&code) => {
             return StoreError::Unsupported { operation, key: key.clone(), reason };
@@ -144,7 +180,7 @@ fn answered<E: ProvideErrorMetadata>(
         let retry_after = header("retry-after").and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs);
         return StoreError::Passing { operation, key: key.clone(), reason, retry_after };
     }
-    if let Some(hint) = hint(status, code) {
+    if let Some(hint) = hint(operation, status, code) {
         reason.push_str("; ");
         reason.push_str(hint);
     }
@@ -154,7 +190,7 @@ fn answered<E: ProvideErrorMetadata>(
     StoreError::Permanent { operation, key: key.clone(), reason, denied: status == 403 }
 }
 
-fn hint(status: u16, code: &str) -> Option<&'static str> {
+fn hint(operation: &str, status: u16, code: &str) -> Option<&'static str> {
     match (status, code) {
         (_, "NoSuchBucket") => Some("check S3_BUCKET and S3_ENDPOINT"),
         (_, "InvalidAccessKeyId") => Some("check S3_ACCESS_KEY_ID"),
@@ -162,6 +198,10 @@ fn hint(status: u16, code: &str) -> Option<&'static str> {
         (_, "RequestTimeTooSkewed") => Some("the clock of this machine is wrong"),
         (_, "PermanentRedirect" | "AuthorizationHeaderMalformed" | "TemporaryRedirect") => {
             Some("check S3_REGION and S3_ENDPOINT")
+        }
+        // Without s3:ListBucket, a missing object is a 403, too.
+        (403, _) if operation == READ => {
+            Some("the credentials need s3:GetObject and s3:ListBucket on the bucket and prefix")
         }
         (403, _) => {
             Some("the credentials need s3:PutObject, s3:ListBucket and s3:DeleteObject on the bucket and prefix")
@@ -173,7 +213,7 @@ fn hint(status: u16, code: &str) -> Option<&'static str> {
 }
 
 /// The last link of a chain of errors is the one that says what happened: "connection refused".
-fn innermost(error: &dyn StdError) -> String {
+pub(super) fn innermost(error: &dyn StdError) -> String {
     let mut error = error;
     for _ in 0..20 {
         match error.source() {

@@ -1,9 +1,12 @@
-//! One bucket and one prefix: put, put_new, list, delete. Only `s3:PutObject`, `s3:ListBucket` and
-//! `s3:DeleteObject` are needed, and only single-object requests are sent.
+//! One bucket and one prefix: put, put_new, list, delete, and read, download. Only single-object
+//! requests are sent. Who writes needs `s3:PutObject`, `s3:ListBucket` and `s3:DeleteObject`; who reads
+//! needs `s3:GetObject` and `s3:ListBucket`.
 
 mod client;
+mod download;
 mod fault;
 mod key;
+mod read;
 mod retry;
 mod upload;
 
@@ -15,6 +18,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
 pub use client::{Checksum, StoreConfig};
+pub use download::Download;
 pub use fault::StoreError;
 pub use key::{KeyError, ObjectKey, Prefix};
 pub use retry::RetryPolicy;
@@ -23,7 +27,7 @@ pub use upload::UploadPlan;
 /// S3 lists at most 1,000 keys a page; beyond ten million keys under one prefix something else is wrong.
 const MOST_PAGES: usize = 10_000;
 
-/// An upload is expected to run at this rate at least; slower attempts are given up and repeated.
+/// A transfer is expected to run at this rate at least; slower attempts are given up and repeated.
 const SLOWEST_LINK_BYTES_PER_SECOND: u64 = 64 * 1024;
 
 /// One object of a listing.
@@ -166,8 +170,13 @@ impl Store {
 
     /// The time that one attempt to send `bytes` may take.
     fn upload_timeout(&self, bytes: u64) -> Duration {
-        self.attempt_timeout.max(Duration::from_secs(bytes / SLOWEST_LINK_BYTES_PER_SECOND))
+        transfer_timeout(self.attempt_timeout, bytes)
     }
+}
+
+/// The time that one attempt to move `bytes` may take.
+fn transfer_timeout(attempt_timeout: Duration, bytes: u64) -> Duration {
+    attempt_timeout.max(Duration::from_secs(bytes / SLOWEST_LINK_BYTES_PER_SECOND))
 }
 
 fn listed_object(start: &ObjectKey, object: &aws_sdk_s3::types::Object) -> Result<ListedObject, StoreError> {

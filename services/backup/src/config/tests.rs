@@ -1,3 +1,5 @@
+use backup_core::storage::Checksum;
+
 use super::*;
 
 const GOOD: [(&str, &str); 5] = [
@@ -118,15 +120,7 @@ fn debug_output_shows_no_secret_r070() {
 #[test]
 fn docs_list_every_variable_as_the_code_knows_it() {
     let documented = include_str!("../../../../docs/configuration.md");
-    let mut expected = String::new();
-    for (heading, table) in SECTIONS {
-        expected.push_str(&format!("### {heading}\n\n| Variable | Type | Default | Range | Example | Meaning |\n| --- | --- | --- | --- | --- | --- |\n"));
-        for variable in table {
-            expected.push_str(&backup_core::config::markdown_row(variable));
-            expected.push('\n');
-        }
-        expected.push('\n');
-    }
+    let expected = backup_core::config::markdown_tables(&SECTIONS);
     let start = documented.find("### Database").expect("docs/configuration.md has the tables");
     let end = documented.find("## After the tables").unwrap_or(documented.len());
     assert!(

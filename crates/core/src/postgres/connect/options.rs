@@ -4,6 +4,10 @@
 /// of every large dump. What the client asks for at startup ranks above it.
 const ALWAYS: &str = "-c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0";
 
+/// How values look as text, where `pg_dump` leaves it to the session: a drill compares the rows of an archive
+/// with those of a restored table as text, and a role or database may have other settings here than there.
+const AS_TEXT: &str = "-c TimeZone=UTC -c bytea_output=hex -c xmlbinary=base64";
+
 /// Unknown to older servers, which would refuse the connection. The check interval, in
 /// milliseconds, lets a server notice within two seconds that we are gone.
 const SINCE_14: &str = "-c idle_session_timeout=0 -c client_connection_check_interval=2000";
@@ -17,7 +21,7 @@ const SINCE_17: &str = "-c transaction_timeout=0";
 /// `server_version_num` is PostgreSQL's number, such as 150018; with 0 the options are those that
 /// every supported server takes.
 pub fn safe_options(server_version_num: u32, user_options: &str) -> String {
-    let mut options = vec![user_options.trim(), ALWAYS];
+    let mut options = vec![user_options.trim(), ALWAYS, AS_TEXT];
     if server_version_num >= 140_000 {
         options.push(SINCE_14);
     }
@@ -81,7 +85,7 @@ mod tests {
     fn explicit_settings_come_last_and_suit_the_version() {
         let for_version = |version| safe_options(version, " -c work_mem=64MB -c lock_timeout=1 ");
         let common = "-c work_mem=64MB -c lock_timeout=1 -c statement_timeout=0 -c lock_timeout=0 \
-            -c idle_in_transaction_session_timeout=0";
+            -c idle_in_transaction_session_timeout=0 -c TimeZone=UTC -c bytea_output=hex -c xmlbinary=base64";
         let since_14 = "-c idle_session_timeout=0 -c client_connection_check_interval=2000";
         assert_eq!(for_version(0), common);
         assert_eq!(for_version(130_020), common);

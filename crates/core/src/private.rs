@@ -1,4 +1,4 @@
-//! A private folder for what children read their passwords from.
+//! Private folders: for what children read their passwords from, and for copies of backups.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
@@ -15,7 +15,7 @@ const LOCK_FILE: &str = "lock";
 
 /// A folder (0700) with files (0600) that is removed on drop, and by the next start of any process
 /// of this user after a death that left it behind: its lock file is held for as long as it is in use.
-pub(super) struct PrivateDir {
+pub struct PrivateDir {
     path: PathBuf,
     _lock: Flock<File>,
 }
@@ -25,8 +25,16 @@ impl PrivateDir {
     ///
     /// # Errors
     /// Where it cannot be made.
-    pub(super) fn create() -> io::Result<Self> {
-        let path = std::env::temp_dir().join(format!("{NAME_START}{:016x}", rand::rng().random::<u64>()));
+    pub fn create() -> io::Result<Self> {
+        Self::create_in(&std::env::temp_dir())
+    }
+
+    /// Makes a folder below `parent`, which must exist.
+    ///
+    /// # Errors
+    /// Where it cannot be made.
+    pub fn create_in(parent: &Path) -> io::Result<Self> {
+        let path = parent.join(format!("{NAME_START}{:016x}", rand::rng().random::<u64>()));
         DirBuilder::new().mode(0o700).create(&path)?;
         let locked = create_file(&path.join(LOCK_FILE)).and_then(|file| {
             Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| io::Error::from(error))
@@ -41,7 +49,7 @@ impl PrivateDir {
     }
 
     /// The folder.
-    pub(super) fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         &self.path
     }
 
@@ -49,10 +57,19 @@ impl PrivateDir {
     ///
     /// # Errors
     /// Where the disk is full, for example.
-    pub(super) fn write(&self, name: &str, content: &Secret) -> io::Result<PathBuf> {
-        let path = self.path.join(name);
-        create_file(&path)?.write_all(content.expose().as_bytes())?;
+    pub fn write(&self, name: &str, content: &Secret) -> io::Result<PathBuf> {
+        let (mut file, path) = self.create_file(name)?;
+        file.write_all(content.expose().as_bytes())?;
         Ok(path)
+    }
+
+    /// Makes an empty file that only this user can read, and that did not exist before.
+    ///
+    /// # Errors
+    /// Where it exists or cannot be made.
+    pub fn create_file(&self, name: &str) -> io::Result<(File, PathBuf)> {
+        let path = self.path.join(name);
+        Ok((create_file(&path)?, path))
     }
 }
 
@@ -72,9 +89,9 @@ fn create_file(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }
 
-/// Removes private folders of processes that died; returns how many.
-pub fn sweep_private_dirs() -> usize {
-    let Ok(entries) = fs::read_dir(std::env::temp_dir()) else { return 0 };
+/// Removes private folders below `parent` of processes that died; returns how many.
+pub fn sweep_private_dirs(parent: &Path) -> usize {
+    let Ok(entries) = fs::read_dir(parent) else { return 0 };
     let ours = entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(NAME_START));
     ours.filter(|entry| is_abandoned(&entry.path()) && fs::remove_dir_all(entry.path()).is_ok()).count()
 }
@@ -92,11 +109,12 @@ mod tests {
 
     #[test]
     fn the_folder_is_private_and_gone_afterwards_r069() {
-        let private = PrivateDir::create().unwrap();
+        let parent = tempfile::tempdir().unwrap();
+        let private = PrivateDir::create_in(parent.path()).unwrap();
         let file = private.write("pgpass", &Secret::new("x".to_owned())).unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(private.path()), mode(&file)), (0o700, 0o600));
-        sweep_private_dirs();
+        assert_eq!(sweep_private_dirs(parent.path()), 0);
         assert!(file.exists(), "a folder in use was swept");
         let path = private.path().to_owned();
         drop(private);
@@ -104,14 +122,17 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_left_by_a_dead_process_is_swept_r069() {
-        let private = PrivateDir::create().unwrap();
-        let path = private.path().to_owned();
-        let PrivateDir { .. } = &private;
-        let left_behind = std::env::temp_dir().join(format!("{NAME_START}left-{}", std::process::id()));
-        fs::create_dir(&left_behind).unwrap();
-        fs::write(left_behind.join(LOCK_FILE), "").unwrap();
-        assert!(sweep_private_dirs() >= 1);
-        assert!(!left_behind.exists() && path.exists());
+    fn a_folder_left_by_a_dead_process_is_swept_with_its_files_r085() {
+        let parent = tempfile::tempdir().unwrap();
+        let private = PrivateDir::create_in(parent.path()).unwrap();
+        let left_behind = parent.path().join(format!("{NAME_START}left"));
+        let foreign = parent.path().join("foreign");
+        for folder in [&left_behind, &foreign] {
+            fs::create_dir(folder).unwrap();
+            fs::write(folder.join(LOCK_FILE), "").unwrap();
+        }
+        fs::write(left_behind.join("dump"), "rows").unwrap();
+        assert_eq!(sweep_private_dirs(parent.path()), 1);
+        assert!(!left_behind.exists() && private.path().exists() && foreign.exists());
     }
 }

@@ -1,0 +1,269 @@
+//! Manifests out of the bucket. Whoever can write there can write a manifest, so nothing in one is
+//! believed that its key contradicts.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+
+use super::{BackupId, Catalog, DatabaseDir, FORMAT, Manifest, ObjectFacts, Role, Shelf, seal};
+use crate::codec::UnknownCodec;
+use crate::storage::{ListedObject, Prefix, Store, StoreError};
+
+/// A manifest has a line or two for each table; this suffices for some 300,000 of them.
+const MOST_MANIFEST_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Why there is no manifest to go by.
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestError {
+    /// It cannot be read, or is not there: retention may have deleted the backup since it was listed.
+    #[error("read manifest")]
+    Unreadable(#[source] StoreError),
+    /// It is damaged, or of another backup.
+    #[error("the manifest of {id} is not usable: {reason}")]
+    Wrong {
+        /// The backup.
+        id: BackupId,
+        /// What is wrong, as a sentence.
+        reason: String,
+    },
+    /// It was written by a newer version, which this one may misunderstand.
+    #[error("the manifest of {id} has format {format}, and this version reads formats up to {}; update it", FORMAT)]
+    TooNew {
+        /// The backup.
+        id: BackupId,
+        /// Its format.
+        format: u32,
+    },
+    /// Its objects are encoded in a way that this version does not know.
+    #[error("the objects of {id} cannot be decoded")]
+    UnknownCodec {
+        /// The backup.
+        id: BackupId,
+        /// What is not known.
+        #[source]
+        source: UnknownCodec,
+    },
+}
+
+impl ManifestError {
+    /// Whether the backup is damaged. Otherwise nothing is known about it.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Wrong { .. } => true,
+            Self::Unreadable(error) => matches!(error, StoreError::Damaged { .. }),
+            Self::TooNew { .. } | Self::UnknownCodec { .. } => false,
+        }
+    }
+}
+
+/// What every format has.
+#[derive(Deserialize)]
+struct Head {
+    format: u32,
+}
+
+impl Shelf {
+    /// Reads the manifest of backup `id`, which must be of that backup and of this database, and name
+    /// objects beside it only.
+    ///
+    /// # Errors
+    /// Where it cannot be had, is damaged, or is too new; [`ManifestError::is_damage`] tells these apart.
+    pub async fn manifest(&self, store: &Store, id: &BackupId) -> Result<Manifest, ManifestError> {
+        let text = store.read(&self.key(id, &Role::Manifest), MOST_MANIFEST_BYTES).await;
+        self.open_manifest(id, &text.map_err(ManifestError::Unreadable)?)
+    }
+
+    /// The names of the databases that have backups below `prefix`, in the order of their folders.
+    ///
+    /// # Errors
+    /// Where the listing cannot be had completely.
+    pub async fn databases(store: &Store, prefix: &Prefix, now: DateTime<Utc>) -> Result<Vec<String>, StoreError> {
+        Ok(databases_in(store.list(&prefix.key("")).await?, prefix, now))
+    }
+
+    /// As [`Shelf::manifest`], from a text that is here already.
+    ///
+    /// # Errors
+    /// As [`Shelf::manifest`].
+    pub fn open_manifest(&self, id: &BackupId, text: &[u8]) -> Result<Manifest, ManifestError> {
+        let wrong = |reason: String| ManifestError::Wrong { id: id.clone(), reason };
+        // The words of the parser may quote the text, which is foreign; the place is enough.
+        let unreadable = |error: serde_json::Error| {
+            wrong(format!("it cannot be read as a manifest, from line {}, column {}", error.line(), error.column()))
+        };
+        // The format comes first: a later one may not even have the fields of this one.
+        let Head { format } = serde_json::from_slice(text).map_err(unreadable)?;
+        if format > FORMAT {
+            return Err(ManifestError::TooNew { id: id.clone(), format });
+        }
+        let manifest: Manifest = serde_json::from_slice(text).map_err(unreadable)?;
+        if !seal::is_intact(text) {
+            return Err(wrong("it is not as it was written: its digest of itself differs".to_owned()));
+        }
+        if manifest.id != *id {
+            return Err(wrong(format!("it is the manifest of {}", manifest.id)));
+        }
+        if DatabaseDir::encode(&manifest.database.name) != self.database {
+            return Err(wrong("it is the manifest of another database".to_owned()));
+        }
+        let decoding = manifest.codec.decoding();
+        let decoding = decoding.map_err(|source| ManifestError::UnknownCodec { id: id.clone(), source })?;
+        let dump = Role::Dump { kind: manifest.kind, suffix: decoding.suffix() };
+        let globals = Role::Globals { suffix: decoding.suffix() };
+        self.check_object(&manifest.dump, &dump).map_err(wrong)?;
+        manifest.globals.iter().try_for_each(|facts| self.check_object(facts, &globals)).map_err(wrong)?;
+        Ok(manifest)
+    }
+
+    /// Names are part of a path further on, so only the one that the role has is taken.
+    fn check_object(&self, facts: &ObjectFacts, role: &Role) -> Result<(), String> {
+        let name = role.file_name(&self.database);
+        if facts.name != name {
+            return Err(format!("it names another object where {name} belongs"));
+        }
+        let is_sha256 =
+            |text: &String| text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        if ![&facts.digests.plain_sha256, &facts.digests.stored_sha256].into_iter().all(is_sha256) {
+            return Err(format!("it holds no SHA-256 of {name}"));
+        }
+        Ok(())
+    }
+}
+
+fn databases_in(objects: Vec<ListedObject>, prefix: &Prefix, now: DateTime<Utc>) -> Vec<String> {
+    let mut folders: BTreeMap<String, Vec<ListedObject>> = BTreeMap::new();
+    for object in objects {
+        let folder = prefix.strip(&object.key).and_then(|rest| rest.split_once('/')).map(|(folder, _)| folder);
+        if let Some(folder) = folder {
+            folders.entry(folder.to_owned()).or_default().push(object);
+        }
+    }
+    let names = folders.into_iter().filter_map(|(folder, objects)| {
+        let name = DatabaseDir::decode(&folder)?;
+        let catalog = Catalog::from_listing(&Shelf::new(prefix.clone(), &name), objects, now);
+        (!catalog.backups.is_empty() || !catalog.from_the_future.is_empty()).then_some(name)
+    });
+    names.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::catalog::Kind;
+    use crate::storage::ObjectKey;
+
+    const SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+    fn shelf() -> Shelf {
+        Shelf::new(Prefix::parse("p").unwrap(), "Süd 1")
+    }
+
+    fn manifest(id: &BackupId) -> Value {
+        let sides = json!({"plain_bytes": 0, "plain_sha256": SHA256, "stored_bytes": 0, "stored_sha256": SHA256});
+        let object = |name: &str| {
+            let mut object = sides.clone();
+            object["name"] = json!(name);
+            object
+        };
+        json!({
+            "format": 1, "id": id, "kind": "full", "narrowed_by": [], "tool": "backup 0.1.0",
+            "pg_dump_version": "15.18", "snapshot_at": "2026-11-22T03:00:00Z", "finished_at": "2026-11-22T03:00:09Z",
+            "database": {
+                "name": "Süd 1", "server_version": "15.18", "server_version_num": 150018, "system_identifier": null,
+                "size_bytes": 1, "encoding": "UTF8", "collate": "C", "ctype": "C", "locale_provider": "libc",
+                "locale": null, "settings": [],
+            },
+            "codec": {"compression": "zstd", "level": 1, "encryption": "none", "key_ids": []},
+            "dump": object("S~C3~BCd~201.dump.zst"), "globals": object("globals.sql.zst"),
+            "inventory": {"objects": {}, "tables": [], "sequences": [], "extensions": [], "roles": []},
+            "notes": [], "a field of later": "is ignored", "manifest_sha256": seal::UNSEALED,
+        })
+    }
+
+    /// Opens a manifest in which the value at `pointer` is another one.
+    #[track_caller]
+    fn check(pointer: &str, value: Value, damage: bool, words: &str) {
+        let id = BackupId::new(Utc::now());
+        let mut text = manifest(&id);
+        *text.pointer_mut(pointer).unwrap() = value;
+        let error = shelf().open_manifest(&id, seal::seal(&text.to_string()).as_bytes()).unwrap_err();
+        let found = error.is_damage();
+        let chain = format!("{:#}", anyhow::Error::from(error));
+        assert!(chain.contains(words) && found == damage, "{pointer}: {chain}");
+    }
+
+    #[test]
+    fn a_manifest_that_contradicts_its_key_is_refused() {
+        let id = BackupId::new(Utc::now());
+        let text = seal::seal(&manifest(&id).to_string());
+        assert_eq!(shelf().open_manifest(&id, text.as_bytes()).unwrap().id, id);
+        let touched = text.replace("15.18", "15.19");
+        let error = shelf().open_manifest(&id, touched.as_bytes()).unwrap_err();
+        assert!(error.to_string().contains("its digest of itself differs"), "{error}");
+        let older = BackupId::new(Utc::now() - TimeDelta::days(9));
+        check("/id", json!(older), true, &format!("it is the manifest of {older}"));
+        check("/id", json!("../../x"), true, "cannot be read");
+        check("/database/name", json!("app"), true, "another database");
+        for name in
+            ["x.dump.zst", "../S~C3~BCd~201.dump.zst", "/etc/passwd", "S~C3~BCd~201.dump", "globals.sql.zst", ""]
+        {
+            check("/dump/name", json!(name), true, "another object where S~C3~BCd~201.dump.zst belongs");
+        }
+        check("/globals/name", json!("roles.sql.zst"), true, "another object where globals.sql.zst belongs");
+        check("/kind", json!("partial"), true, "where S~C3~BCd~201.partial.dump.zst belongs");
+        check("/dump/stored_sha256", json!(SHA256.to_uppercase()), true, "no SHA-256");
+        check("/globals/plain_sha256", json!(""), true, "no SHA-256");
+        check("/dump/plain_bytes", json!(-1), true, "cannot be read");
+    }
+
+    #[test]
+    fn a_manifest_of_a_newer_version_is_not_called_damaged() {
+        check("/format", json!(2), false, "format 2, and this version reads formats up to 1");
+        check(
+            "/codec/compression",
+            json!("brotli"),
+            false,
+            "no compression \"brotli\"; was the backup written by a newer",
+        );
+        check("/codec/encryption", json!("age"), false, "no encryption \"age\"; was the backup written by a newer");
+        let id = BackupId::new(Utc::now());
+        let error = shelf().open_manifest(&id, br#"{"format": 7}"#).unwrap_err();
+        assert!(matches!(error, ManifestError::TooNew { format: 7, .. }), "{error}");
+    }
+
+    #[test]
+    fn a_cut_manifest_is_refused_at_every_length() {
+        let id = BackupId::new(Utc::now());
+        let text = seal::seal(&manifest(&id).to_string());
+        for length in 0..text.len() {
+            let error = shelf().open_manifest(&id, &text.as_bytes()[..length]).unwrap_err();
+            assert!(error.is_damage(), "{length}: {error}");
+        }
+    }
+
+    #[test]
+    fn databases_are_those_with_backups_r011() {
+        let prefix = Prefix::parse("p").unwrap();
+        let id = BackupId::new("2026-11-22T03:00:00Z".parse().unwrap());
+        let dump = Role::Dump { kind: Kind::Full, suffix: "" };
+        let key = |database: &str, role: &Role| Shelf::new(prefix.clone(), database).key(&id, role);
+        let keys = [
+            key("app", &Role::Manifest),
+            key("app", &dump),
+            key("Süd/1", &dump),
+            key("Süd/1", &Role::Manifest),
+            key("running", &dump),
+            key("lost", &Role::Manifest),
+            prefix.key("notes.txt"),
+            prefix.key("s~C3/x"),
+        ];
+        let listed = |key: ObjectKey| ListedObject { key, bytes: 1, modified: None };
+        let names = |now: &str| databases_in(keys.clone().map(listed).into(), &prefix, now.parse().unwrap());
+        assert_eq!(names("2026-11-23T00:00:00Z"), ["Süd/1", "app"]);
+        assert_eq!(names("2020-01-01T00:00:00Z"), ["Süd/1", "app"]);
+    }
+}

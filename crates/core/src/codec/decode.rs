@@ -1,0 +1,339 @@
+//! The pump between a download of stored bytes and a reader of plain chunks.
+
+use std::fmt;
+use std::io::{self, BufRead, Read};
+use std::time::{Duration, Instant};
+
+use bytes::{Buf, Bytes, BytesMut};
+use sha2::{Digest, Sha256};
+use tokio::io::AsyncRead;
+use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::decompress::Decompressor;
+use super::{Decoding, Digests, Encryption};
+use crate::storage::{Download, StoreError};
+
+/// Plain bytes leave in chunks of this size, which a disk takes well in one write.
+const CHUNK_BYTES: usize = 1024 * 1024;
+
+/// Plain chunks that wait for the reader, and for the digest.
+const CHUNKS_WAITING: usize = 4;
+
+/// Stored chunks that wait, beside what the download holds itself.
+const STORED_CHUNKS_WAITING: usize = 1;
+
+/// One end of the codec.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// What lies in the bucket.
+    Stored,
+    /// What `pg_dump` wrote.
+    Plain,
+}
+
+/// Why an object did not become the bytes that were dumped.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    /// The object cannot be read, or is missing or of another size.
+    #[error("download")]
+    Download(#[source] StoreError),
+    /// There are fewer or more bytes than the manifest says.
+    #[error("{found} {side} bytes in place of {expected}")]
+    Size {
+        /// Of which bytes.
+        side: Side,
+        /// What the manifest says.
+        expected: u64,
+        /// What was found.
+        found: u64,
+    },
+    /// More plain bytes come than the manifest says; how many, nobody waited to see.
+    #[error("more than {0} plain bytes")]
+    TooLong(u64),
+    /// The bytes are as many as the manifest says, and other ones.
+    #[error("the SHA-256 of the {side} bytes is {found} in place of {expected}")]
+    Digest {
+        /// Of which bytes.
+        side: Side,
+        /// What the manifest says.
+        expected: String,
+        /// What was found.
+        found: String,
+    },
+    /// The stored bytes are what the manifest says, as far as is known, and do not decompress.
+    #[error("decompress")]
+    Decompress(#[source] io::Error),
+    /// A part of this program ended before its work did.
+    #[error("a step of the decoder ended early")]
+    Ended,
+}
+
+/// What was decoded, which was what the manifest says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Decoded {
+    /// From the start until the last stored byte was here. Where what follows is slower than the
+    /// network, the download waits for it, and this is about the time of all.
+    pub download: Duration,
+}
+
+/// A stream of plain chunks that is being made while it is read.
+///
+/// The end of the chunks is *not* success, and no chunk is proven before it: [`Plain::finish`] tells
+/// whether they were what was dumped. Dropping it ends the download.
+pub struct Plain {
+    chunks: mpsc::Receiver<Bytes>,
+    pump: AbortOnDropHandle<Duration>,
+    plain_digest: JoinHandle<String>,
+    decompressor: JoinHandle<Result<(), DecodeError>>,
+    expected_plain_sha256: String,
+}
+
+/// What the pump hands on: a chunk, `None` for the clean end, or why there is none. A channel that
+/// closes without an end is an accident of ours, and must not look like an object that is too short.
+type StoredChunk = Result<Option<Bytes>, StoreError>;
+
+impl fmt::Display for Side {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Stored => "stored",
+            Self::Plain => "plain",
+        })
+    }
+}
+
+impl DecodeError {
+    /// Whether the backup is damaged. Otherwise nothing is known about it: the store or the network
+    /// failed, or this program did.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Download(error) => error.is_damage(),
+            Self::Size { .. } | Self::TooLong(_) | Self::Digest { .. } | Self::Decompress(_) => true,
+            Self::Ended => false,
+        }
+    }
+}
+
+/// Starts to decode what `download` brings, which must become exactly the bytes of `expected`.
+///
+/// Stops at the first byte too many, so that a stream that would decompress for ever fills no disk.
+/// Memory: what the download holds, `STORED_CHUNKS_WAITING` chunks of it, a window of zstd, and
+/// `CHUNKS_WAITING` chunks of `CHUNK_BYTES` on the way to the digest and to the reader.
+pub fn decode(download: Download, decoding: Decoding, expected: &Digests) -> Plain {
+    let (to_decompressor, chunks) = mpsc::channel(STORED_CHUNKS_WAITING);
+    Plain::start(tokio::spawn(pump(download, to_decompressor)), chunks, decoding, expected)
+}
+
+/// As [`decode`], from a copy of the stored bytes.
+pub fn decode_reader<R>(stored: R, decoding: Decoding, expected: &Digests) -> Plain
+where
+    R: AsyncRead + Unpin + Send + 'static,
+{
+    let (to_decompressor, chunks) = mpsc::channel(STORED_CHUNKS_WAITING);
+    Plain::start(tokio::spawn(pump_reader(stored, to_decompressor)), chunks, decoding, expected)
+}
+
+impl Plain {
+    pub(super) fn start(
+        pump: JoinHandle<Duration>,
+        stored: mpsc::Receiver<StoredChunk>,
+        decoding: Decoding,
+        expected: &Digests,
+    ) -> Self {
+        let (to_reader, chunks) = mpsc::channel(CHUNKS_WAITING);
+        let (to_digest, digest_chunks) = mpsc::channel(CHUNKS_WAITING);
+        let all = expected.clone();
+        Self {
+            chunks,
+            pump: AbortOnDropHandle::new(pump),
+            plain_digest: spawn_blocking(move || digest(digest_chunks)),
+            decompressor: spawn_blocking(move || decompress(stored, decoding, &all, &[to_digest, to_reader])),
+            expected_plain_sha256: expected.plain_sha256.clone(),
+        }
+    }
+
+    /// The next chunk, or `None` where the stream has ended, cleanly or not.
+    pub async fn next_chunk(&mut self) -> Option<Bytes> {
+        self.chunks.recv().await
+    }
+
+    /// Whether all chunks together were what was dumped; to be asked after the last one.
+    ///
+    /// # Errors
+    /// What broke first, seen from the bucket: the download, the stored bytes, the compression, the
+    /// plain bytes.
+    pub async fn finish(mut self) -> Result<Decoded, DecodeError> {
+        self.chunks.close();
+        (&mut self.decompressor).await.map_err(|_| DecodeError::Ended)??;
+        let plain_sha256 = (&mut self.plain_digest).await.map_err(|_| DecodeError::Ended)?;
+        check_digest(Side::Plain, &self.expected_plain_sha256, plain_sha256)?;
+        let download = (&mut self.pump).await.map_err(|_| DecodeError::Ended)?;
+        Ok(Decoded { download })
+    }
+}
+
+/// Hands on what arrives, and returns how long that took.
+async fn pump(mut download: Download, chunks: mpsc::Sender<StoredChunk>) -> Duration {
+    let begun = Instant::now();
+    loop {
+        let chunk = download.next_chunk().await;
+        let was_last = !matches!(chunk, Ok(Some(_)));
+        let elapsed = begun.elapsed();
+        if chunks.send(chunk).await.is_err() || was_last {
+            return elapsed;
+        }
+    }
+}
+
+/// As [`pump`]. A reader that fails closes the channel without an end.
+async fn pump_reader<R: AsyncRead + Unpin>(mut stored: R, chunks: mpsc::Sender<StoredChunk>) -> Duration {
+    let begun = Instant::now();
+    loop {
+        let mut chunk = BytesMut::with_capacity(CHUNK_BYTES);
+        let chunk = match tokio::io::AsyncReadExt::read_buf(&mut stored, &mut chunk).await {
+            Ok(0) => None,
+            Ok(_) => Some(chunk.freeze()),
+            Err(error) => {
+                tracing::warn!(%error, "cannot read the copy of the stored bytes");
+                return begun.elapsed();
+            }
+        };
+        let was_last = chunk.is_none();
+        if chunks.send(Ok(chunk)).await.is_err() || was_last {
+            return begun.elapsed();
+        }
+    }
+}
+
+fn digest(mut chunks: mpsc::Receiver<Bytes>) -> String {
+    let mut digest = Sha256::new();
+    while let Some(chunk) = chunks.blocking_recv() {
+        digest.update(&chunk);
+    }
+    hex::encode(digest.finalize())
+}
+
+/// Turns stored chunks into plain ones and checks all but the plain digest.
+fn decompress(
+    stored: mpsc::Receiver<StoredChunk>,
+    decoding: Decoding,
+    expected: &Digests,
+    outputs: &[mpsc::Sender<Bytes>],
+) -> Result<(), DecodeError> {
+    let mut stored = StoredBytes::new(stored);
+    let Encryption::None = decoding.encryption; // Decryption comes between the digest and the next line.
+    let poured = Decompressor::new(decoding.decompression, &mut stored)
+        .map_err(DecodeError::Decompress)
+        .and_then(|plain| pour(plain, expected.plain_bytes, outputs));
+    match poured {
+        // What the decompressor says is only the consequence of a download that failed.
+        Err(DecodeError::Decompress(_)) if stored.failure.is_some() => {
+            Err(stored.failure.unwrap_or(DecodeError::Ended))
+        }
+        // Other bytes than were stored explain it better, so the rest is read and digested.
+        Err(DecodeError::Decompress(error)) => Err(match stored.check(expected) {
+            Err(cause) if cause.is_damage() => cause,
+            _ => DecodeError::Decompress(error),
+        }),
+        Err(error) => Err(error),
+        Ok(plain_bytes) => {
+            stored.check(expected)?;
+            check_size(Side::Plain, expected.plain_bytes, plain_bytes)
+        }
+    }
+}
+
+/// Reads `plain` to its end, handing each chunk to both `outputs`; how many bytes there were.
+fn pour(mut plain: impl Read, most_bytes: u64, outputs: &[mpsc::Sender<Bytes>]) -> Result<u64, DecodeError> {
+    let mut plain_bytes = 0;
+    loop {
+        let mut chunk = Vec::with_capacity(CHUNK_BYTES);
+        plain.by_ref().take(CHUNK_BYTES as u64).read_to_end(&mut chunk).map_err(DecodeError::Decompress)?;
+        if chunk.is_empty() {
+            return Ok(plain_bytes);
+        }
+        plain_bytes += chunk.len() as u64;
+        if plain_bytes > most_bytes {
+            return Err(DecodeError::TooLong(most_bytes));
+        }
+        let chunk = Bytes::from(chunk);
+        for output in outputs {
+            output.blocking_send(chunk.clone()).map_err(|_| DecodeError::Ended)?;
+        }
+    }
+}
+
+/// The stored bytes as a reader that counts and digests what passes.
+struct StoredBytes {
+    chunks: mpsc::Receiver<StoredChunk>,
+    chunk: Bytes,
+    ended: bool,
+    failure: Option<DecodeError>,
+    bytes: u64,
+    digest: Sha256,
+}
+
+impl StoredBytes {
+    fn new(chunks: mpsc::Receiver<StoredChunk>) -> Self {
+        Self { chunks, chunk: Bytes::new(), ended: false, failure: None, bytes: 0, digest: Sha256::new() }
+    }
+
+    /// Makes sure that there are bytes in `chunk`, unless there are none left.
+    fn refill(&mut self) -> Result<(), DecodeError> {
+        while self.chunk.is_empty() && !self.ended {
+            match self.chunks.blocking_recv() {
+                Some(Ok(Some(chunk))) => self.chunk = chunk,
+                Some(Ok(None)) => self.ended = true,
+                Some(Err(error)) => return Err(DecodeError::Download(error)),
+                None => return Err(DecodeError::Ended),
+            }
+            self.bytes += self.chunk.len() as u64;
+            self.digest.update(&self.chunk);
+        }
+        Ok(())
+    }
+
+    /// Reads what is left, and compares size and digest of all.
+    fn check(mut self, expected: &Digests) -> Result<(), DecodeError> {
+        while !self.ended {
+            self.chunk.clear();
+            self.refill()?;
+        }
+        check_size(Side::Stored, expected.stored_bytes, self.bytes)?;
+        check_digest(Side::Stored, &expected.stored_sha256, hex::encode(self.digest.finalize()))
+    }
+}
+
+impl BufRead for StoredBytes {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if let Err(error) = self.refill() {
+            self.failure = Some(error);
+            return Err(io::Error::other("the stored bytes ended early"));
+        }
+        Ok(&self.chunk)
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.chunk.advance(count);
+    }
+}
+
+impl Read for StoredBytes {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.fill_buf()?.read(buffer)?;
+        self.consume(count);
+        Ok(count)
+    }
+}
+
+fn check_size(side: Side, expected: u64, found: u64) -> Result<(), DecodeError> {
+    if found == expected { Ok(()) } else { Err(DecodeError::Size { side, expected, found }) }
+}
+
+fn check_digest(side: Side, expected: &str, found: String) -> Result<(), DecodeError> {
+    if found == expected {
+        return Ok(());
+    }
+    Err(DecodeError::Digest { side, expected: expected.to_owned(), found })
+}

@@ -1,0 +1,171 @@
+//! Which rows a `COPY` of an archive loaded, so that the same rows can be read back.
+
+use std::fmt;
+
+use super::Archive;
+use super::sql::{Lexer, Token};
+use super::toc::Entry;
+
+/// A table, by its schema and name as they are, without quotation marks.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TableName {
+    /// Its schema.
+    pub schema: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl fmt::Display for TableName {
+    /// Quoted, for SQL.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}.{}", quote(&self.schema), quote(&self.name))
+    }
+}
+
+/// What one `TABLE DATA` entry loads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CopyTarget {
+    /// The table whose rows they were.
+    pub table: TableName,
+    /// The columns that were dumped, in this order; all of them are none where a table has none.
+    pub columns: Vec<String>,
+    /// The table that `COPY` loads. Another one than `table` where a partition is loaded through the
+    /// root of its tree (`--load-via-partition-root`, and by itself where rows hash by an enum): then
+    /// a row may come to lie in another partition, and only the sums over all entries with the same
+    /// root can be compared.
+    pub loaded_into: TableName,
+}
+
+/// Why rows cannot be read back for comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CopyTargetError {
+    /// The rows are `INSERT` statements, or there are none.
+    #[error("its rows are not in the format of COPY")]
+    NoCopy,
+    /// Not a `COPY` as `pg_dump` writes it.
+    #[error("its COPY statement is not one that pg_dump writes")]
+    Malformed,
+    /// Names of which the characters are not known.
+    #[error("its name is in an encoding that this program cannot read")]
+    Encoding,
+}
+
+impl CopyTarget {
+    /// Reads the target out of an entry's `COPY` statement.
+    ///
+    /// # Errors
+    /// Where the statement is not exactly of the form that `pg_dump` writes.
+    pub fn of(entry: &Entry, archive: &Archive) -> Result<Self, CopyTargetError> {
+        if entry.copy_stmt.is_empty() {
+            return Err(CopyTargetError::NoCopy);
+        }
+        let (loaded_into, columns) = parse(&entry.copy_stmt).ok_or(CopyTargetError::Malformed)?;
+        let table = TableName { schema: entry.namespace.clone(), name: entry.tag.clone() };
+        let target = Self { table, columns, loaded_into };
+        let readable = matches!(archive.encoding.as_str(), "" | "UTF8" | "SQL_ASCII" | "LATIN1");
+        if readable || target.names().all(str::is_ascii) { Ok(target) } else { Err(CopyTargetError::Encoding) }
+    }
+
+    /// The statement that reads the rows of `table` back in the form of the archive. Every name in it
+    /// is quoted anew; nothing of the archive's text is in it.
+    pub fn copy_to_stdout(&self) -> String {
+        if self.columns.is_empty() {
+            return format!("COPY {} TO STDOUT", self.table);
+        }
+        let columns: Vec<String> = self.columns.iter().map(|column| quote(column)).collect();
+        format!("COPY {} ({}) TO STDOUT", self.table, columns.join(", "))
+    }
+
+    fn names(&self) -> impl Iterator<Item = &str> {
+        let tables = [&self.table, &self.loaded_into].into_iter();
+        tables.flat_map(|table| [table.schema.as_str(), &table.name]).chain(self.columns.iter().map(String::as_str))
+    }
+}
+
+/// An identifier for SQL, whatever characters it has.
+fn quote(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// `COPY schema.table (column, ...) FROM stdin;`, the columns being left out where there are none.
+fn parse(statement: &str) -> Option<(TableName, Vec<String>)> {
+    let mut tokens = Lexer::new(statement);
+    let next_is = |tokens: &mut Lexer<'_>, expected: &str| tokens.next().is_some_and(|token| token.is(expected));
+    if !next_is(&mut tokens, "COPY") {
+        return None;
+    }
+    let schema = tokens.next()?.name()?;
+    if !next_is(&mut tokens, ".") {
+        return None;
+    }
+    let name = tokens.next()?.name()?;
+    let mut columns = Vec::new();
+    let mut token = tokens.next()?;
+    if token == Token::Symbol('(') {
+        loop {
+            columns.push(tokens.next()?.name()?);
+            match tokens.next()? {
+                Token::Symbol(',') => {}
+                Token::Symbol(')') => break,
+                _ => return None,
+            }
+        }
+        token = tokens.next()?;
+    }
+    let ends = token.is("FROM") && next_is(&mut tokens, "stdin") && next_is(&mut tokens, ";");
+    (ends && tokens.next().is_none()).then_some((TableName { schema, name }, columns))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(statement: &str, expected: Option<(&str, &[&str])>) {
+        let parsed = parse(statement).map(|(table, columns)| (table.to_string(), columns));
+        let expected = expected.map(|(table, columns)| {
+            (table.to_owned(), columns.iter().map(|&column| column.to_owned()).collect::<Vec<_>>())
+        });
+        assert_eq!(parsed, expected, "{statement}");
+    }
+
+    #[test]
+    fn statements_as_pg_dump_writes_them() {
+        check("COPY public.t (id, v) FROM stdin;\n", Some(("\"public\".\"t\"", &["id", "v"])));
+        check("COPY stock.nothing  FROM stdin;\n", Some(("\"stock\".\"nothing\"", &[])));
+        let hostile = "COPY \"S \"\"ü\"\".\".\"a(b\" (\"drop table x; --\", \"FROM stdin;\") FROM stdin;\n";
+        check(hostile, Some(("\"S \"\"ü\"\".\".\"a(b\"", &["drop table x; --", "FROM stdin;"])));
+    }
+
+    #[test]
+    fn any_other_statement_is_refused() {
+        for statement in [
+            "",
+            "COPY t FROM stdin;",
+            "COPY public.t (id) FROM stdin",
+            "COPY public.t (id) TO stdout;",
+            "COPY public.t (id) FROM PROGRAM 'id';",
+            "COPY public.t (id) FROM stdin; DROP TABLE t;",
+            "COPY public.t (id) FROM stdin WITH (FREEZE);",
+            "COPY public.t (id, ) FROM stdin;",
+            "COPY public.t () FROM stdin;",
+            "COPY public.t (lower(id)) FROM stdin;",
+            "COPY public.\"t (id) FROM stdin;",
+            "COPY public.\"\" (id) FROM stdin;",
+            "INSERT INTO public.t VALUES (1);",
+        ] {
+            check(statement, None);
+        }
+    }
+
+    #[test]
+    fn rows_are_read_back_by_names_that_are_quoted_anew() {
+        let table = TableName { schema: "s".to_owned(), name: "a\" TO PROGRAM 'x".to_owned() };
+        let columns = vec!["id".to_owned(), "x\"y".to_owned()];
+        let mut target = CopyTarget { loaded_into: table.clone(), table, columns };
+        let table = "\"s\".\"a\"\" TO PROGRAM 'x\"";
+        assert_eq!(target.copy_to_stdout(), format!("COPY {table} (\"id\", \"x\"\"y\") TO STDOUT"));
+        target.columns.clear();
+        assert_eq!(target.copy_to_stdout(), format!("COPY {table} TO STDOUT"));
+    }
+}

@@ -1,0 +1,125 @@
+//! The archive as a stream of bytes that knows its place and believes no length: memory is taken
+//! for bytes that have arrived, never for bytes that were announced.
+
+use std::io::{self, Read};
+
+use super::error::ArchiveError;
+
+/// Large enough that the calls to the system cost nothing beside the hashing.
+const BUFFER_BYTES: usize = 256 * 1024;
+
+/// Longest text in a header or table of contents. PostgreSQL keeps no text of 1 GiB or more, and a
+/// definition of a quarter of that is no definition that a person or a program wrote.
+pub(super) const TEXT_BYTES_LIMIT: u64 = 256 * 1024 * 1024;
+
+/// Integers are a sign and this many bytes, the lowest first. `pg_dump` writes its `sizeof(int)`.
+pub(super) const INTEGER_BYTES: usize = 4;
+
+/// Reads the parts that an archive is made of, front to back.
+pub(super) struct Input<R> {
+    source: R,
+    buffer: Box<[u8]>,
+    /// `buffer[next..end]` has been read and not yet been taken.
+    next: usize,
+    end: usize,
+    /// The place of `buffer[0]` in the archive.
+    base: u64,
+}
+
+impl<R: Read> Input<R> {
+    pub(super) fn new(source: R) -> Self {
+        Self { source, buffer: vec![0; BUFFER_BYTES].into_boxed_slice(), next: 0, end: 0, base: 0 }
+    }
+
+    /// The place of the next byte, counted from the beginning of the archive.
+    pub(super) fn position(&self) -> u64 {
+        self.base + self.next as u64
+    }
+
+    /// Says what is wrong with what was just read at `offset`.
+    pub(super) fn expect(&self, holds: bool, offset: u64, problem: &str) -> Result<(), ArchiveError> {
+        if holds { Ok(()) } else { Err(ArchiveError::damaged(offset, problem)) }
+    }
+
+    /// The next byte; `None` where the archive ends.
+    pub(super) fn byte_or_end(&mut self) -> Result<Option<u8>, ArchiveError> {
+        let byte = self.fill()?.first().copied();
+        self.next += usize::from(byte.is_some());
+        Ok(byte)
+    }
+
+    /// The next byte, which must be there.
+    pub(super) fn byte(&mut self) -> Result<u8, ArchiveError> {
+        let offset = self.position();
+        self.byte_or_end()?.ok_or_else(|| ArchiveError::damaged(offset, "it ends in the middle"))
+    }
+
+    /// A sign, 0 or 1, and [`INTEGER_BYTES`].
+    pub(super) fn integer(&mut self) -> Result<i32, ArchiveError> {
+        let offset = self.position();
+        let mut bytes = [0; 1 + INTEGER_BYTES];
+        if let Some(ready) = self.buffer[self.next..self.end].first_chunk() {
+            bytes = *ready;
+            self.next += bytes.len();
+        } else {
+            for byte in &mut bytes {
+                *byte = self.byte()?;
+            }
+        }
+        let [sign, digits @ ..] = bytes;
+        let magnitude = i64::from(u32::from_le_bytes(digits));
+        let value = match sign {
+            0 => Some(magnitude),
+            1 => Some(-magnitude),
+            _ => None,
+        };
+        let value = value.and_then(|value| i32::try_from(value).ok());
+        value.ok_or_else(|| ArchiveError::damaged(offset, "an integer has no valid sign or is too large"))
+    }
+
+    /// A length and that many bytes; `None` for a null, which has the length -1.
+    pub(super) fn text(&mut self) -> Result<Option<Vec<u8>>, ArchiveError> {
+        let offset = self.position();
+        let length = self.integer()?;
+        if length == -1 {
+            return Ok(None);
+        }
+        let length =
+            u64::try_from(length).map_err(|_| ArchiveError::damaged(offset, "a text has a negative length"))?;
+        self.expect(length <= TEXT_BYTES_LIMIT, offset, "a text is longer than 256 MiB")?;
+        let mut text = Vec::new();
+        self.pass(length, |piece| text.extend_from_slice(piece))?;
+        Ok(Some(text))
+    }
+
+    /// Hands the next `length` bytes to `sink`, in pieces as they lie in the buffer.
+    pub(super) fn pass(&mut self, length: u64, mut sink: impl FnMut(&[u8])) -> Result<(), ArchiveError> {
+        let mut left = length;
+        while left > 0 {
+            let ready = self.fill()?;
+            if ready.is_empty() {
+                return Err(ArchiveError::damaged(self.position(), format!("it ends {left} bytes too early")));
+            }
+            let taken = ready.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+            sink(&ready[..taken]);
+            self.next += taken;
+            left -= taken as u64;
+        }
+        Ok(())
+    }
+
+    /// What is there, after reading more where nothing is left; empty at the end only.
+    fn fill(&mut self) -> Result<&[u8], ArchiveError> {
+        if self.next == self.end {
+            self.base += self.end as u64;
+            (self.next, self.end) = (0, 0);
+            self.end = loop {
+                match self.source.read(&mut self.buffer) {
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    result => break result.map_err(ArchiveError::Read)?,
+                }
+            };
+        }
+        Ok(&self.buffer[self.next..self.end])
+    }
+}

@@ -1,0 +1,103 @@
+//! Our own reader of `pg_dump`'s custom format: what an archive holds, a digest of every table's rows,
+//! and which of it a role without superuser rights can restore.
+//!
+//! It reads what `pg_dump --format=custom --compress=0` writes (`pg_backup_archiver.c` and
+//! `pg_backup_custom.c`): a header, a table of contents, then a block of data for each entry that has
+//! rows. Nothing in the file is believed: lengths, counts and numbers are bounded, and memory is taken
+//! for bytes that have arrived.
+//!
+//! Everything here reads and computes without waiting for anything but its source, so it belongs on a
+//! blocking thread. To stop it, let the source fail.
+
+mod copy;
+mod difference;
+mod error;
+mod header;
+mod input;
+mod rows;
+mod scan;
+mod selection;
+mod sql;
+mod toc;
+
+use std::collections::HashMap;
+use std::io::Read;
+
+pub use copy::{CopyTarget, CopyTargetError, TableName};
+pub use difference::{Difference, difference};
+pub use error::ArchiveError;
+pub use header::{Header, Version};
+pub use rows::{LargeObjectHasher, RowHasher, RowsDigest, RowsError};
+pub use scan::{Contents, TableData};
+pub use selection::{Extension, LeftOut, Reason, Rights, Selection, reaches_outside, select};
+pub use toc::{DumpId, Entry, Section};
+
+use input::Input;
+use toc::Toc;
+
+/// The header and the table of contents of an archive.
+#[derive(Debug, Clone)]
+pub struct Archive {
+    /// What the archive says of itself.
+    pub header: Header,
+    /// Its entries, in the order in which they are restored.
+    pub entries: Vec<Entry>,
+    /// The encoding of its texts and rows, as PostgreSQL calls it; empty where it does not say.
+    pub encoding: String,
+    places: HashMap<DumpId, usize>,
+}
+
+impl Archive {
+    /// Reads the beginning of `source`; see [`ArchiveReader`] for its data.
+    ///
+    /// # Errors
+    /// As [`ArchiveReader::open`].
+    pub fn read(source: impl Read) -> Result<Self, ArchiveError> {
+        ArchiveReader::open(source).map(|reader| reader.archive)
+    }
+
+    /// The entry with this number.
+    pub fn entry(&self, id: DumpId) -> Option<&Entry> {
+        self.places.get(&id).and_then(|&place| self.entries.get(place))
+    }
+}
+
+/// An archive of which the data has not been read yet.
+pub struct ArchiveReader<R> {
+    archive: Archive,
+    input: Input<R>,
+}
+
+impl<R: Read> ArchiveReader<R> {
+    /// Reads the header and the table of contents. `source` may be a pipe: it is read once, front to
+    /// back, in large pieces.
+    ///
+    /// # Errors
+    /// Where the archive is damaged or of an unknown kind, and where `source` fails.
+    pub fn open(source: R) -> Result<Self, ArchiveError> {
+        let mut input = Input::new(source);
+        let header = Header::read(&mut input)?;
+        let Toc { entries, places, encoding } = Toc::read(&mut input, header.version)?;
+        Ok(Self { archive: Archive { header, entries, encoding, places }, input })
+    }
+
+    /// What has been read so far.
+    pub fn archive(&self) -> &Archive {
+        &self.archive
+    }
+
+    /// Reads all data and digests it. When this succeeds, the archive is complete: every entry that
+    /// announces data has it, and nothing follows.
+    ///
+    /// Memory does not grow with the data.
+    ///
+    /// # Errors
+    /// Where the archive is damaged, and where the source fails.
+    pub fn scan(mut self) -> Result<(Archive, Contents), ArchiveError> {
+        let contents = Contents::read(&mut self.input, &self.archive)?;
+        Ok((self.archive, contents))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,281 @@
+//! Which entries a role can restore that is no superuser. Restoring a foreign archive as a superuser
+//! would run its code as the server's operating-system user.
+//!
+//! What is left out is named with its reason, and with it everything that depends on it: a report that
+//! says what was proven must say what was not.
+
+mod kinds;
+mod outside;
+mod rules;
+
+use std::collections::hash_map::Entry as Place;
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::fmt::{self, Write};
+
+pub use outside::reaches_outside;
+
+use super::Archive;
+use super::copy::TableName;
+use super::sql::{self, Statement};
+use super::toc::{DumpId, Entry};
+
+/// Who restores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rights {
+    /// A plain role that owns the database.
+    Owner,
+    /// A superuser, by the operator's explicit choice. Extensions that reach outside are made, and so
+    /// are subscriptions, which `pg_dump` writes so that they do not connect (`connect = false`);
+    /// dropping them later must not connect either. Only foreign statements are left out.
+    Superuser,
+}
+
+/// What to restore, and what not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Selection {
+    /// For `pg_restore --use-list`, in the archive's order.
+    pub list_file: String,
+    /// The entries that are not in the list, in the archive's order.
+    pub left_out: Vec<LeftOut>,
+    /// The extensions that a superuser must make before the restore; none where it is one itself.
+    pub extensions: Vec<Extension>,
+    /// Tables of extensions whose rows are in the list. They belong to whoever made the extension, who
+    /// must let the restoring role insert.
+    pub extension_tables: Vec<TableName>,
+}
+
+/// An extension of the archive.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Extension {
+    /// Its name.
+    pub name: String,
+    /// The schema that it was in. It must be made before the extension, and be owned by the restoring role,
+    /// which fills it.
+    pub schema: String,
+}
+
+/// An entry that is not restored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Its number.
+    pub dump_id: DumpId,
+    /// Its kind, such as `EVENT TRIGGER`.
+    pub desc: String,
+    /// Its schema; empty where it has none.
+    pub schema: String,
+    /// Its name.
+    pub name: String,
+    /// Why.
+    pub reason: Reason,
+    /// Whether it holds rows. A drill that leaves rows out has not proven them.
+    pub holds_rows: bool,
+}
+
+/// Why an entry is not restored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    /// PostgreSQL lets only a superuser make it, for this reason, or it leads out of the database.
+    SuperuserOnly(&'static str),
+    /// The extension, or what belongs to it, reaches outside.
+    ReachesOutside,
+    /// It holds something that `pg_dump` does not write in such an entry.
+    Foreign(String),
+    /// It needs an entry that is left out, named here.
+    DependsOn(String),
+    /// A superuser makes it before the restore.
+    MadeBeforehand,
+    /// It belongs to the database itself, of which the drill makes its own.
+    OfTheDatabase,
+}
+
+impl Reason {
+    /// Whether something of the backup stays unproven by it. What is made beforehand is there.
+    pub fn is_unproven(&self) -> bool {
+        match self {
+            Self::SuperuserOnly(_) | Self::ReachesOutside | Self::Foreign(_) | Self::DependsOn(_) => true,
+            Self::MadeBeforehand | Self::OfTheDatabase => false,
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SuperuserOnly(why) => formatter.write_str(why),
+            Self::ReachesOutside => formatter.write_str("it reaches outside of the database"),
+            Self::Foreign(what) => write!(formatter, "it holds {what}"),
+            Self::DependsOn(other) => write!(formatter, "it depends on {other}"),
+            Self::MadeBeforehand => formatter.write_str("it is made before the restore"),
+            Self::OfTheDatabase => formatter.write_str("it belongs to the database itself"),
+        }
+    }
+}
+
+impl Selection {
+    /// The entries with rows that are not restored. Where there are any, a verdict is no plain pass.
+    pub fn rows_left_out(&self) -> impl Iterator<Item = &LeftOut> {
+        self.left_out.iter().filter(|left_out| left_out.holds_rows)
+    }
+
+    /// Leaves all grants out, for `why`: where roles that they name are not there.
+    pub fn leave_grants_out(&mut self, archive: &Archive, why: &str) {
+        let is_grant = |entry: &&Entry| matches!(entry.desc.as_str(), "ACL" | "DEFAULT ACL");
+        let known: BTreeSet<DumpId> = self.left_out.iter().map(|left_out| left_out.dump_id).collect();
+        let grants = archive.entries.iter().filter(is_grant).filter(|entry| !known.contains(&entry.dump_id));
+        let reason = || Reason::DependsOn(why.to_owned());
+        self.left_out.extend(grants.map(|entry| LeftOut::new(entry, reason())));
+        let gone: BTreeSet<DumpId> = self.left_out.iter().map(|left_out| left_out.dump_id).collect();
+        let stays = |line: &&str| {
+            let id = line.split(';').next().and_then(|id| id.parse().ok());
+            id.is_none_or(|id: DumpId| !gone.contains(&id))
+        };
+        self.list_file = self.list_file.split_inclusive('\n').filter(stays).collect();
+    }
+}
+
+/// Decides what a role with these rights restores of `archive`.
+pub fn select(archive: &Archive, rights: Rights) -> Selection {
+    let schemas = match rights {
+        Rights::Owner => schemas_of_extensions(archive),
+        Rights::Superuser => BTreeSet::new(),
+    };
+    let mut reasons = HashMap::new();
+    for entry in &archive.entries {
+        if let Some(reason) = reason(entry, archive, rights, &schemas) {
+            reasons.insert(entry.dump_id, reason);
+        }
+    }
+    add_dependents(archive, &mut reasons);
+    let is_made_beforehand = |entry: &&Entry| reasons.get(&entry.dump_id) == Some(&Reason::MadeBeforehand);
+    let made_beforehand = || archive.entries.iter().filter(is_made_beforehand);
+    let left_out = archive
+        .entries
+        .iter()
+        .filter_map(|entry| reasons.get(&entry.dump_id).map(|reason| LeftOut::new(entry, reason.clone())));
+    Selection {
+        list_file: list_file(archive, &reasons),
+        left_out: left_out.collect(),
+        extensions: made_beforehand().filter(|entry| entry.desc == "EXTENSION").map(Extension::of).collect(),
+        extension_tables: match rights {
+            Rights::Owner => extension_tables(archive, &reasons),
+            Rights::Superuser => Vec::new(),
+        },
+    }
+}
+
+impl LeftOut {
+    fn new(entry: &Entry, reason: Reason) -> Self {
+        Self {
+            dump_id: entry.dump_id,
+            desc: entry.desc.clone(),
+            schema: entry.namespace.clone(),
+            name: entry.tag.clone(),
+            reason,
+            holds_rows: entry.has_data,
+        }
+    }
+}
+
+impl fmt::Display for LeftOut {
+    /// As [`Entry`].
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let dot = if self.schema.is_empty() { "" } else { "." };
+        write!(formatter, "{} {}{dot}{}", self.desc, self.schema, self.name)
+    }
+}
+
+impl Extension {
+    /// `CREATE EXTENSION IF NOT EXISTS name WITH SCHEMA schema`.
+    fn of(entry: &Entry) -> Self {
+        let statements = sql::statements(&entry.defn);
+        let schema = statements.first().and_then(|first| first.after("SCHEMA")).and_then(|token| token.name());
+        Self { name: entry.tag.clone(), schema: schema.unwrap_or_default() }
+    }
+}
+
+/// Extensions are made before the restore, so the schemas that they lie in must be, too.
+fn schemas_of_extensions(archive: &Archive) -> BTreeSet<String> {
+    let extensions = archive.entries.iter().filter(|entry| entry.desc == "EXTENSION" && !reaches_outside(&entry.tag));
+    extensions.map(|entry| Extension::of(entry).schema).collect()
+}
+
+/// Why `entry` by itself is left out.
+fn reason(entry: &Entry, archive: &Archive, rights: Rights, schemas: &BTreeSet<String>) -> Option<Reason> {
+    let statements: Vec<Statement<'_>> = sql::statements(&entry.defn);
+    if let Some(what) = kinds::foreign_statement(entry, &statements) {
+        return Some(Reason::Foreign(what));
+    }
+    let is_about =
+        |kind: &str| matches!(entry.desc.as_str(), "ACL" | "COMMENT" | "SECURITY LABEL") && entry.tag.starts_with(kind);
+    if matches!(entry.desc.as_str(), "DATABASE" | "DATABASE PROPERTIES") || is_about("DATABASE ") {
+        return Some(Reason::OfTheDatabase);
+    }
+    if rights == Rights::Superuser {
+        let connects = entry.desc == "SUBSCRIPTION" && !never_connects(&entry.defn);
+        return connects.then(|| Reason::Foreign("a subscription that would connect".to_owned()));
+    }
+    let extension = if entry.desc == "EXTENSION" { Some(entry.tag.as_str()) } else { None };
+    let extension = extension.or_else(|| entry.tag.strip_prefix("EXTENSION ").filter(|_| is_about("EXTENSION ")));
+    match extension {
+        Some(name) if reaches_outside(name.trim_matches('"')) => Some(Reason::ReachesOutside),
+        Some(_) => Some(Reason::MadeBeforehand),
+        // The entry of `public` may have no statement, because the schema is there in every new database.
+        None if entry.desc == "SCHEMA" && !statements.is_empty() && schemas.contains(&entry.tag) => {
+            Some(Reason::MadeBeforehand)
+        }
+        None => rules::superuser_only(entry, &statements, archive).map(Reason::SuperuserOnly),
+    }
+}
+
+/// Whether a `CREATE SUBSCRIPTION` is one that makes no connection: `WITH (connect = false, ..)`.
+fn never_connects(definition: &str) -> bool {
+    let tokens: Vec<_> = sql::Lexer::new(definition).collect();
+    tokens.windows(3).any(|words| words[0].is("connect") && words[1].is("=") && words[2].is("false"))
+}
+
+/// Adds everything that depends, directly or not, on something that will not be there.
+fn add_dependents(archive: &Archive, reasons: &mut HashMap<DumpId, Reason>) {
+    let mut dependents: HashMap<DumpId, Vec<&Entry>> = HashMap::new();
+    for entry in &archive.entries {
+        for needed in &entry.dependencies {
+            dependents.entry(*needed).or_default().push(entry);
+        }
+    }
+    let missing = |entry: &&Entry| reasons.get(&entry.dump_id).is_some_and(Reason::is_unproven);
+    let mut missing: VecDeque<&Entry> = archive.entries.iter().filter(missing).collect();
+    while let Some(gone) = missing.pop_front() {
+        for &dependent in dependents.get(&gone.dump_id).into_iter().flatten() {
+            if let Place::Vacant(place) = reasons.entry(dependent.dump_id) {
+                place.insert(Reason::DependsOn(gone.to_string()));
+                missing.push_back(dependent);
+            }
+        }
+    }
+}
+
+/// Tables of which there are rows in the archive and no definition: those of extensions.
+fn extension_tables(archive: &Archive, reasons: &HashMap<DumpId, Reason>) -> Vec<TableName> {
+    let of_kind = |desc: &'static str| archive.entries.iter().filter(move |entry| entry.desc == desc);
+    let defined: BTreeSet<(&str, &str)> =
+        of_kind("TABLE").map(|entry| (entry.namespace.as_str(), entry.tag.as_str())).collect();
+    let loaded = of_kind("TABLE DATA").filter(|entry| !reasons.contains_key(&entry.dump_id));
+    let undefined = loaded.filter(|entry| !defined.contains(&(entry.namespace.as_str(), entry.tag.as_str())));
+    undefined.map(|entry| TableName { schema: entry.namespace.clone(), name: entry.tag.clone() }).collect()
+}
+
+/// One line for each entry to restore. `pg_restore` reads the number; the rest is for people, and a
+/// name with a line break in it must not become a line of its own.
+fn list_file(archive: &Archive, reasons: &HashMap<DumpId, Reason>) -> String {
+    let mut list = String::new();
+    for entry in archive.entries.iter().filter(|entry| !reasons.contains_key(&entry.dump_id)) {
+        let schema = if entry.namespace.is_empty() { "-" } else { &entry.namespace };
+        let Entry { dump_id, catalog_oid, oid, desc, tag, owner, .. } = entry;
+        let line = format!("{dump_id}; {catalog_oid} {oid} {desc} {schema} {tag} {owner}");
+        let line = line.replace(char::is_control, " ");
+        writeln!(list, "{line}").expect("a String takes all that is written to it");
+    }
+    list
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,225 @@
+//! The table of contents: everything that an archive holds, in the order in which it is restored.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io::Read;
+
+use super::error::ArchiveError;
+use super::header::{OFFSET_BYTES, Version};
+use super::input::Input;
+
+/// The number of an entry within its archive; at least 1.
+pub type DumpId = i32;
+
+/// Most entries of one archive. A large object took up to three of them before PostgreSQL 17; a
+/// table with its indexes, constraints and grants takes about ten.
+const ENTRIES_LIMIT: usize = 10_000_000;
+
+/// Most entries that one depends on; `pg_dump` writes each at most once.
+const DEPENDENCIES_LIMIT: usize = ENTRIES_LIMIT;
+
+/// Flags before an offset, `K_OFFSET_*` in `pg_backup_archiver.h`.
+const OFFSET_NOT_SET: u8 = 1;
+pub(super) const OFFSET_SET: u8 = 2;
+const OFFSET_NO_DATA: u8 = 3;
+
+/// When an entry is restored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Section {
+    /// With the object that it belongs to: comments, grants.
+    None,
+    /// Before the data: schemas, types, functions, tables, views.
+    PreData,
+    /// Rows, large objects, values of sequences.
+    Data,
+    /// After the data: indexes, constraints, triggers, policies.
+    PostData,
+}
+
+/// One entry. Texts that are null in the archive are empty here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its number, unique in the archive.
+    pub dump_id: DumpId,
+    /// The oid of the catalog that the object was in; 0 for what is no object.
+    pub catalog_oid: u32,
+    /// The oid that the object had.
+    pub oid: u32,
+    /// Its name as `pg_dump` puts it: of a trigger `table trigger`, of a function with its arguments.
+    pub tag: String,
+    /// Its kind, such as `TABLE` or `FK CONSTRAINT`.
+    pub desc: String,
+    /// When it is restored.
+    pub section: Section,
+    /// The statements that make it.
+    pub defn: String,
+    /// The `COPY` that takes its rows; empty where there is none.
+    pub copy_stmt: String,
+    /// Its schema; empty where it has none.
+    pub namespace: String,
+    /// Its owner.
+    pub owner: String,
+    /// The entries that must be there before it. Not all of these numbers are entries.
+    pub dependencies: Vec<DumpId>,
+    /// Whether a block of data belongs to it.
+    pub has_data: bool,
+    /// Where the block begins, if the archive says so.
+    pub(super) data_at: Option<u64>,
+    /// Where in the archive `data_at` and the flag before it are written.
+    pub(super) offset_field_at: u64,
+}
+
+impl fmt::Display for Entry {
+    /// As a person would name it: `TRIGGER public.orders audit`.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let dot = if self.namespace.is_empty() { "" } else { "." };
+        write!(formatter, "{} {}{dot}{}", self.desc, self.namespace, self.tag)
+    }
+}
+
+/// The entries, and the encoding of their texts and rows.
+pub(super) struct Toc {
+    pub(super) entries: Vec<Entry>,
+    pub(super) places: HashMap<DumpId, usize>,
+    pub(super) encoding: String,
+}
+
+impl Toc {
+    pub(super) fn read(input: &mut Input<impl Read>, version: Version) -> Result<Self, ArchiveError> {
+        let offset = input.position();
+        let count = usize::try_from(input.integer()?).unwrap_or(usize::MAX);
+        input.expect(count <= ENTRIES_LIMIT, offset, "the number of its entries is impossible")?;
+        let mut toc = Self { entries: Vec::new(), places: HashMap::new(), encoding: String::new() };
+        for _ in 0..count {
+            let offset = input.position();
+            let entry = read_entry(input, version, &toc.encoding)?;
+            if entry.desc == "ENCODING" {
+                toc.encoding = quoted_value(&entry.defn).to_owned();
+            }
+            let place = toc.entries.len();
+            input.expect(toc.places.insert(entry.dump_id, place).is_none(), offset, "two entries have one number")?;
+            toc.entries.push(entry);
+        }
+        Ok(toc)
+    }
+}
+
+fn read_entry(input: &mut Input<impl Read>, version: Version, encoding: &str) -> Result<Entry, ArchiveError> {
+    let offset = input.position();
+    let dump_id = input.integer()?;
+    input.expect(dump_id > 0, offset, "the number of an entry is not positive")?;
+    let has_data = input.integer()? != 0;
+    let (catalog_oid, oid) = (number(input)?, number(input)?);
+    let mut text = || Ok::<_, ArchiveError>(decode(input.text()?.unwrap_or_default(), encoding));
+    let (tag, desc) = (text()?, text()?);
+    let section = read_section(input)?;
+    let mut text = || Ok::<_, ArchiveError>(decode(input.text()?.unwrap_or_default(), encoding));
+    let (defn, _drop_statement, copy_stmt) = (text()?, text()?, text()?);
+    let (namespace, _tablespace, _access_method) = (text()?, text()?, text()?);
+    if version >= Version::V1_16 {
+        let _kind_of_relation = input.integer()?;
+    }
+    let owner = decode(input.text()?.unwrap_or_default(), encoding);
+    let _with_oids = input.text()?;
+    let dependencies = read_dependencies(input)?;
+    let offset_field_at = input.position();
+    let data_at = read_offset(input, has_data)?;
+    Ok(Entry {
+        dump_id,
+        catalog_oid,
+        oid,
+        tag,
+        desc,
+        section,
+        defn,
+        copy_stmt,
+        namespace,
+        owner,
+        dependencies,
+        has_data,
+        data_at,
+        offset_field_at,
+    })
+}
+
+fn read_section(input: &mut Input<impl Read>) -> Result<Section, ArchiveError> {
+    let offset = input.position();
+    match input.integer()? {
+        1 => Ok(Section::None),
+        2 => Ok(Section::PreData),
+        3 => Ok(Section::Data),
+        4 => Ok(Section::PostData),
+        _ => Err(ArchiveError::damaged(offset, "an entry is in no known section")),
+    }
+}
+
+fn read_dependencies(input: &mut Input<impl Read>) -> Result<Vec<DumpId>, ArchiveError> {
+    let mut dependencies = Vec::new();
+    loop {
+        let offset = input.position();
+        let Some(text) = input.text()? else { return Ok(dependencies) };
+        dependencies.push(parse(&text, offset)?);
+        input.expect(dependencies.len() <= DEPENDENCIES_LIMIT, offset, "an entry depends on too many others")?;
+    }
+}
+
+/// The flag and the offset after it. An entry has data in both of its fields or in neither.
+fn read_offset(input: &mut Input<impl Read>, has_data: bool) -> Result<Option<u64>, ArchiveError> {
+    let offset = input.position();
+    let flag = input.byte()?;
+    let mut bytes = [0; OFFSET_BYTES];
+    for byte in &mut bytes {
+        *byte = input.byte()?;
+    }
+    match (flag, has_data) {
+        (OFFSET_SET, true) => Ok(Some(u64::from_le_bytes(bytes))),
+        (OFFSET_NOT_SET, true) | (OFFSET_NO_DATA, false) => Ok(None),
+        _ => Err(ArchiveError::damaged(offset, "an entry contradicts itself about having data")),
+    }
+}
+
+/// Oids and numbers of dependencies are written as decimal text.
+fn number(input: &mut Input<impl Read>) -> Result<u32, ArchiveError> {
+    let offset = input.position();
+    let text = input.text()?.unwrap_or_default();
+    parse(&text, offset)
+}
+
+fn parse<T: std::str::FromStr>(text: &[u8], offset: u64) -> Result<T, ArchiveError> {
+    let number = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
+    number.ok_or_else(|| ArchiveError::damaged(offset, "a number is not one"))
+}
+
+/// The text between the first two quotation marks of `SET client_encoding = 'UTF8';`.
+fn quoted_value(statement: &str) -> &str {
+    statement.split('\'').nth(1).unwrap_or_default()
+}
+
+/// Texts are in the encoding of the dump. What is no UTF-8 becomes one character for each byte: exact
+/// for LATIN1, and for every other encoding still different where the bytes are different.
+fn decode(bytes: Vec<u8>, encoding: &str) -> String {
+    let bytes = match (encoding, String::from_utf8(bytes)) {
+        ("" | "UTF8" | "SQL_ASCII", Ok(text)) => return text,
+        (_, Ok(text)) => text.into_bytes(),
+        (_, Err(error)) => error.into_bytes(),
+    };
+    bytes.into_iter().map(char::from).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_of_every_encoding_stay_different() {
+        for (bytes, encoding, expected) in [
+            (&b"plain"[..], "EUC_JP", "plain"),
+            ("Größe".as_bytes(), "UTF8", "Größe"),
+            (b"Gr\xf6\xdfe", "LATIN1", "Größe"),
+            ("ö".as_bytes(), "LATIN1", "\u{c3}\u{b6}"),
+            (b"\xe4", "SQL_ASCII", "ä"),
+        ] {
+            assert_eq!(decode(bytes.to_vec(), encoding), expected, "{bytes:?} in {encoding}");
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! What a child process does to itself between fork and exec.
+
+use std::io::PipeWriter;
+use std::process::Command;
+
+use nix::sys::signal::Signal;
+use nix::unistd::{Gid, Uid};
+
+/// The operating-system user that a child runs as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Account {
+    pub(super) uid: Uid,
+    pub(super) gid: Gid,
+}
+
+/// The changes that a child makes to itself before it becomes its program.
+pub(super) struct BeforeExec {
+    death_signal: Signal,
+    account: Option<Account>,
+    confined: Option<PipeWriter>,
+}
+
+impl BeforeExec {
+    /// The child gets `death_signal` when the thread that starts it ends, which for a thread of the
+    /// runtime is when this process dies (Linux). Do not start one from `spawn_blocking`, whose
+    /// threads end earlier.
+    pub(super) fn dying_by(death_signal: Signal) -> Self {
+        Self { death_signal, account: None, confined: None }
+    }
+
+    /// The child runs as `account` and in no group but its own.
+    pub(super) fn running_as(mut self, account: Option<Account>) -> Self {
+        self.account = account;
+        self
+    }
+
+    /// The child can gain no privileges any more, not by setuid programs either, and it loses the
+    /// network where the kernel lets it: then it writes a byte to `isolated` (Linux).
+    pub(super) fn confined(mut self, isolated: PipeWriter) -> Self {
+        self.confined = Some(isolated);
+        self
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl BeforeExec {
+    /// Makes `command` do all this.
+    #[allow(unsafe_code, reason = "these system calls can only be made between fork and exec")]
+    pub(super) fn arrange(self, command: &mut Command) {
+        use std::os::unix::process::CommandExt;
+
+        let parent = nix::unistd::getpid();
+        // SAFETY: the closure runs in the child between fork and exec and makes system calls that are
+        // async-signal-safe; it allocates nothing and touches no memory that is shared with the parent.
+        unsafe {
+            command.pre_exec(move || self.apply(parent).map_err(std::io::Error::from));
+        }
+    }
+
+    /// The order matters: a network namespace takes the privileges that the change of user gives
+    /// away, and the kernel clears the death signal at that change.
+    fn apply(&self, parent: nix::unistd::Pid) -> nix::Result<()> {
+        use nix::sched::{CloneFlags, unshare};
+        use nix::sys::prctl;
+        use nix::unistd::{getppid, setgid, setgroups, setuid, write};
+
+        if let Some(isolated) = &self.confined
+            && unshare(CloneFlags::CLONE_NEWNET).is_ok()
+        {
+            write(isolated, b"!")?;
+        }
+        if let Some(account) = self.account {
+            setgroups(&[account.gid])?;
+            setgid(account.gid)?;
+            setuid(account.uid)?;
+        }
+        if self.confined.is_some() {
+            prctl::set_no_new_privs()?;
+        }
+        prctl::set_pdeathsig(self.death_signal)?;
+        // The parent may have died before the line above took effect.
+        if getppid() == parent { Ok(()) } else { Err(nix::errno::Errno::ESRCH) }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+impl BeforeExec {
+    /// Makes `command` run as the account; there is no more to be had here.
+    pub(super) fn arrange(self, command: &mut Command) {
+        use std::os::unix::process::CommandExt;
+
+        if let Some(account) = self.account {
+            command.uid(account.uid.as_raw()).gid(account.gid.as_raw());
+        }
+    }
+}

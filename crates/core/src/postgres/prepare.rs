@@ -1,0 +1,241 @@
+//! What an archive expects to find in the database that it is restored into: roles and extensions.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::Context;
+use postgres_protocol::escape::{escape_identifier, escape_literal};
+
+use super::connect::{Session, describe};
+use super::scratch::ScratchDb;
+
+/// What an archive needs beside itself.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// Roles that it names: owners, grantees, those of default privileges.
+    pub roles: Vec<String>,
+    /// Its extensions.
+    pub extensions: Vec<WantedExtension>,
+}
+
+/// An extension of the source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WantedExtension {
+    /// Its name.
+    pub name: String,
+    /// Its version in the source.
+    pub version: String,
+    /// The schema that the archive creates it in.
+    pub schema: Option<String>,
+}
+
+/// What was done, and what could not be.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Prepared {
+    /// Sentences for the report about roles and privileges.
+    pub notes: Vec<String>,
+    /// Sentences for the report about extensions: other versions than the source's.
+    pub extension_notes: Vec<String>,
+    /// Roles that are not there: without a login that may create roles, or of another version of PostgreSQL.
+    pub missing_roles: Vec<String>,
+    /// Extensions that a plain role may not create, with the reason; only without an admin's login.
+    pub missing_extensions: Vec<String>,
+}
+
+/// The server lacks extensions of the source. All of them are listed, and nothing was restored.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the drill server lacks extensions of the source: {}", extensions.join("; "))]
+pub struct MissingExtensions {
+    /// Name and reason of each.
+    pub extensions: Vec<String>,
+}
+
+impl ScratchDb<'_> {
+    /// Makes the empty database ready for an archive: creates the roles that it names, as roles that
+    /// cannot log in, gives schema `public` to the owner, and creates the extensions.
+    ///
+    /// A role that exists already is left as it is, and the owner does not become a member of it: it
+    /// could be a superuser.
+    ///
+    /// # Errors
+    /// [`MissingExtensions`], and what the server says.
+    pub async fn prepare(&mut self, wanted: &Wanted) -> anyhow::Result<Prepared> {
+        let session =
+            self.admin().unwrap_or(self.owner()).connect().await.context("connect to the scratch database")?;
+        let available = available(&session).await.context("look for available extensions")?;
+        let missing: Vec<String> = wanted
+            .extensions
+            .iter()
+            .filter(|extension| !available.contains_key(&extension.name))
+            .map(|extension| format!("{} {} is not installed there", extension.name, extension.version))
+            .collect();
+        if !missing.is_empty() {
+            return Err(MissingExtensions { extensions: missing }.into());
+        }
+        let mut prepared = Prepared::default();
+        self.create_roles(&session, &wanted.roles, &mut prepared).await.context("create the archive's roles")?;
+        self.own_public(&session, &mut prepared).await;
+        let refused = self.create_extensions(&session, &wanted.extensions, &available, &mut prepared).await?;
+        if self.admin().is_some() {
+            if !refused.is_empty() {
+                return Err(MissingExtensions { extensions: refused }.into());
+            }
+            self.grant_members(&session, &mut prepared).await?;
+        } else {
+            prepared.missing_extensions = refused;
+        }
+        session.close().await;
+        Ok(prepared)
+    }
+
+    async fn create_roles(
+        &mut self,
+        session: &Session,
+        wanted: &[String],
+        prepared: &mut Prepared,
+    ) -> anyhow::Result<()> {
+        let rows = session.client().query("SELECT rolname::text FROM pg_roles", &[]).await?;
+        let existing: BTreeSet<String> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+        let (kept, absent): (BTreeSet<String>, BTreeSet<String>) =
+            wanted.iter().cloned().partition(|name| existing.contains(name));
+        // Names that begin so are PostgreSQL's own, and nobody can create one.
+        let (create, missing): (Vec<String>, Vec<String>) =
+            absent.into_iter().partition(|name| self.admin().is_some() && !name.starts_with("pg_"));
+        prepared.missing_roles = missing;
+        let own: Vec<String> = kept.into_iter().filter(|name| !name.starts_with("pg_")).collect();
+        if !own.is_empty() {
+            prepared.notes.push(format!("roles of the drill server were left as they are: {}", own.join(", ")));
+        }
+        let owner = escape_identifier(self.owner().user());
+        let comment = escape_literal(&self.run().comment());
+        let statement = |name: &String| {
+            let role = escape_identifier(name);
+            format!("CREATE ROLE {role} NOLOGIN; COMMENT ON ROLE {role} IS {comment}; GRANT {role} TO {owner};")
+        };
+        let sql: String = create.iter().map(statement).collect();
+        // One message is one transaction: all of them are there, each with its comment, or none.
+        session.client().batch_execute(&sql).await?;
+        self.roles.extend(create);
+        Ok(())
+    }
+
+    /// Its own schema, as everywhere since PostgreSQL 15. Older servers let no plain role take it; there,
+    /// everybody may create in it.
+    async fn own_public(&self, session: &Session, prepared: &mut Prepared) {
+        let sql = format!("ALTER SCHEMA public OWNER TO {}", escape_identifier(self.owner().user()));
+        if let Err(error) = session.client().batch_execute(&sql).await {
+            prepared.notes.push(format!("schema public keeps its owner: {}", describe(&error)));
+        }
+    }
+
+    /// Returns those that the server refuses to create, with its words.
+    async fn create_extensions(
+        &self,
+        session: &Session,
+        wanted: &[WantedExtension],
+        available: &Available,
+        prepared: &mut Prepared,
+    ) -> anyhow::Result<Vec<String>> {
+        // Where an extension goes whose schema nobody knows.
+        session.client().batch_execute("SET search_path = public").await?;
+        let mut refused = Vec::new();
+        for extension in wanted {
+            if let Some(schema) = &extension.schema {
+                self.create_schema(session, schema).await.context("create the schema of an extension")?;
+            }
+            let has_version = available.get(&extension.name).is_some_and(|them| them.contains(&extension.version));
+            if let Err(error) = session.client().batch_execute(&create_extension(extension, has_version)).await {
+                refused.push(format!("{} {}: {}", extension.name, extension.version, describe(&error)));
+            }
+        }
+        let rows = session.client().query("SELECT extname::text, extversion FROM pg_extension", &[]).await?;
+        for row in &rows {
+            let (name, version): (&str, &str) = (row.try_get(0)?, row.try_get(1)?);
+            if let Some(other) = wanted.iter().find(|wanted| wanted.name == name && wanted.version != version) {
+                let note = format!("extension {name} is {version} here and {} in the source", other.version);
+                prepared.extension_notes.push(note);
+            }
+        }
+        Ok(refused)
+    }
+
+    /// Creates it for the owner, unless it is there.
+    async fn create_schema(&self, session: &Session, schema: &str) -> anyhow::Result<()> {
+        let question = "SELECT FROM pg_namespace WHERE nspname = $1";
+        if !session.client().query(question, &[&schema]).await?.is_empty() {
+            return Ok(());
+        }
+        let owner = escape_identifier(self.owner().user());
+        let sql = format!("CREATE SCHEMA {} AUTHORIZATION {owner}", escape_identifier(schema));
+        Ok(session.client().batch_execute(&sql).await?)
+    }
+
+    /// An archive may hold rows of tables that an extension made, and the owner must reach them.
+    async fn grant_members(&self, session: &Session, prepared: &mut Prepared) -> anyhow::Result<()> {
+        let row = session.client().query_one(GRANTS, &[&self.owner().user()]).await.context("list extension tables")?;
+        if let Err(error) = session.client().batch_execute(row.try_get(0)?).await {
+            prepared.notes.push(format!("no privileges on tables of extensions: {}", describe(&error)));
+        }
+        Ok(())
+    }
+}
+
+/// One statement for each schema, table and sequence that an extension made.
+const GRANTS: &str = "
+    SELECT coalesce(string_agg(format('GRANT ALL ON %s %s TO %I', kind, name, $1::text), ';'), '')
+      FROM (SELECT 'SCHEMA' AS kind, quote_ident(n.nspname) AS name, 'pg_namespace'::regclass AS catalog, n.oid
+              FROM pg_namespace n
+            UNION ALL
+            SELECT 'TABLE', c.oid::regclass::text, 'pg_class'::regclass, c.oid
+              FROM pg_class c WHERE c.relkind IN ('r', 'p', 'S')) object
+      JOIN pg_depend d ON d.classid = object.catalog AND d.objid = object.oid AND d.deptype = 'e'
+                      AND d.refclassid = 'pg_extension'::regclass";
+
+/// Versions by extension.
+type Available = BTreeMap<String, BTreeSet<String>>;
+
+async fn available(session: &Session) -> anyhow::Result<Available> {
+    let sql = "SELECT name::text, version FROM pg_available_extension_versions";
+    let mut available = Available::new();
+    for row in session.client().query(sql, &[]).await? {
+        available.entry(row.try_get(0)?).or_default().insert(row.try_get(1)?);
+    }
+    Ok(available)
+}
+
+/// Without the wanted version, the server's default one: the report notes the difference.
+fn create_extension(extension: &WantedExtension, has_version: bool) -> String {
+    let mut sql = format!("CREATE EXTENSION IF NOT EXISTS {}", escape_identifier(&extension.name));
+    if let Some(schema) = &extension.schema {
+        sql += &format!(" SCHEMA {}", escape_identifier(schema));
+    }
+    if has_version {
+        sql += &format!(" VERSION {}", escape_identifier(&extension.version));
+    }
+    sql + " CASCADE"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statements_for_extensions() {
+        let extension = |schema: Option<&str>| WantedExtension {
+            name: "uuid-ossp".to_owned(),
+            version: "1.1".to_owned(),
+            schema: schema.map(str::to_owned),
+        };
+        assert_eq!(create_extension(&extension(None), false), "CREATE EXTENSION IF NOT EXISTS \"uuid-ossp\" CASCADE");
+        assert_eq!(
+            create_extension(&extension(Some("my \"own\"")), true),
+            "CREATE EXTENSION IF NOT EXISTS \"uuid-ossp\" SCHEMA \"my \"\"own\"\"\" VERSION \"1.1\" CASCADE"
+        );
+    }
+
+    #[test]
+    fn every_missing_extension_is_in_one_message_r131() {
+        let extensions = ["vector 0.5: is not installed there", "postgis 3.4: no"].map(str::to_owned).to_vec();
+        let message = MissingExtensions { extensions }.to_string();
+        assert!(message.contains("vector 0.5: is not installed there; postgis 3.4: no"), "{message}");
+    }
+}

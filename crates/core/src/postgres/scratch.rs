@@ -1,0 +1,169 @@
+//! The database of one drill, which can only be made: nothing else is ever restored into or dropped.
+
+mod removal;
+mod run;
+
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use chrono::Utc;
+use postgres_protocol::escape::{escape_identifier, escape_literal};
+use postgres_protocol::password::scram_sha_256;
+use tokio::time::timeout;
+
+use super::connect::Session;
+use super::conninfo::Conninfo;
+use super::drill_server::{LockedServer, Ownership, hold_lock};
+use super::locale::Locale;
+use super::throwaway::random_text;
+use crate::secret::Secret;
+
+pub use removal::CleanupFailed;
+pub(super) use removal::remove;
+pub(super) use run::RunId;
+
+/// Copying the template takes a moment; a server that waits for a checkpoint on a busy disk, minutes.
+const CREATE_LIMIT: Duration = Duration::from_secs(300);
+
+/// Of 62 characters: 190 bits.
+const PASSWORD_CHARS: usize = 32;
+
+/// An empty database that this run created, with its owner, for as long as the lock on the server is held.
+///
+/// [`ScratchDb::drop`] removes it. Where that is never called, the next
+/// [`DrillServer::sweep`](super::DrillServer::sweep) after the end of this process does.
+pub struct ScratchDb<'server> {
+    server: &'server LockedServer<'server>,
+    run: RunId,
+    owner: Conninfo,
+    admin: Option<Conninfo>,
+    /// Roles that this run created, in the order of their creation.
+    pub(super) roles: Vec<String>,
+    notes: Vec<String>,
+    /// Holds the advisory lock that shows that this run lives.
+    guard: Session,
+}
+
+impl LockedServer<'_> {
+    /// Creates a database for one drill, in the source's encoding and locale where the server has it,
+    /// else in the same encoding with locale C and a note.
+    ///
+    /// # Errors
+    /// What the server says. What was created until then is removed again.
+    pub async fn create_scratch(&self) -> anyhow::Result<ScratchDb<'_>> {
+        let run = RunId::new(Utc::now());
+        let guard = self.maintenance().connect().await.context("connect to the drill server")?;
+        ensure!(hold_lock(&guard, run.lock_key()).await?, "another run has the same lock; try again");
+        let database = run.database();
+        let owner = self.login().clone().with_dbname(&database);
+        let admin = self.admin().map(|admin| admin.clone().with_dbname(&database));
+        let mut scratch = ScratchDb { server: self, run, owner, admin, roles: Vec::new(), notes: Vec::new(), guard };
+        match scratch.create().await {
+            Ok(()) => Ok(scratch),
+            Err(error) => {
+                if let Err(failure) = scratch.drop().await {
+                    tracing::warn!(database = failure.database, "cannot take a half-made scratch database back");
+                }
+                Err(error)
+            }
+        }
+    }
+}
+
+impl ScratchDb<'_> {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        self.owner.dbname()
+    }
+
+    /// The login that restores and checks: a plain role, unless the operator chose otherwise.
+    pub fn owner(&self) -> &Conninfo {
+        &self.owner
+    }
+
+    /// A login to this database that may create roles and extensions, where there is one.
+    pub fn admin(&self) -> Option<&Conninfo> {
+        self.admin.as_ref()
+    }
+
+    /// What a report should say: a locale that is not the source's.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// Ends every session in the database, drops it, and then the roles that the run created.
+    ///
+    /// # Errors
+    /// [`CleanupFailed`] after several attempts, each with a connection of its own. The next sweep tries again.
+    pub async fn drop(self) -> Result<(), CleanupFailed> {
+        let inside = self.admin.as_ref().unwrap_or(&self.owner);
+        let removed = remove(self.server.maintenance(), inside, &self.run, &self.roles).await;
+        self.guard.close().await;
+        removed
+    }
+
+    /// The run, for the comments of what it creates.
+    pub(super) fn run(&self) -> &RunId {
+        &self.run
+    }
+
+    async fn create(&mut self) -> anyhow::Result<()> {
+        if self.server.ownership() == Ownership::NewRole {
+            self.create_owner().await.context("create the owner of the scratch database")?;
+        }
+        let created = timeout(CREATE_LIMIT, self.create_database()).await;
+        created.with_context(|| format!("no answer within {} s", CREATE_LIMIT.as_secs()))?
+    }
+
+    /// The role is created together with its comment, in the one transaction that a message with several
+    /// statements is. The server's log sees only a verifier of the password.
+    async fn create_owner(&mut self) -> anyhow::Result<()> {
+        let (name, password) = (self.run.owner(), Secret::new(random_text(PASSWORD_CHARS)));
+        let quoted = escape_identifier(&name);
+        let row_security = if self.server.maintenance_is_superuser() { "BYPASSRLS" } else { "" };
+        // Others than superusers need membership to create a database for a role, and to drop it.
+        let membership = match self.server.maintenance_is_superuser() {
+            true => String::new(),
+            false => format!("GRANT {quoted} TO CURRENT_USER;"),
+        };
+        let sql = format!(
+            "CREATE ROLE {quoted} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE {row_security} PASSWORD {};
+             COMMENT ON ROLE {quoted} IS {};
+             {membership}",
+            escape_literal(&scram_sha_256(password.expose().as_bytes())),
+            escape_literal(&self.run.comment())
+        );
+        self.guard.client().batch_execute(&sql).await?;
+        self.owner = self.owner.clone().with_login(&name, Some(&password))?;
+        self.roles.push(name);
+        Ok(())
+    }
+
+    async fn create_database(&mut self) -> anyhow::Result<()> {
+        let locale = self.server.locale();
+        if let Err(error) = self.try_create_database(locale).await {
+            let Some(fallback) = locale.fallback() else {
+                return Err(anyhow::Error::from(error).context("create the scratch database"));
+            };
+            self.try_create_database(&fallback).await.context("create the scratch database")?;
+            self.notes.push(locale.fallback_note());
+        }
+        let name = escape_identifier(self.name());
+        let sql = format!(
+            "COMMENT ON DATABASE {name} IS {};
+             REVOKE ALL ON DATABASE {name} FROM PUBLIC", // What is restored into it is nobody else's business.
+            escape_literal(&self.run.comment())
+        );
+        self.guard.client().batch_execute(&sql).await.context("mark the scratch database as ours")
+    }
+
+    async fn try_create_database(&self, locale: &Locale) -> Result<(), tokio_postgres::Error> {
+        let sql = format!(
+            "CREATE DATABASE {} TEMPLATE template0 OWNER {} {}",
+            escape_identifier(self.name()),
+            escape_identifier(self.owner.user()),
+            locale.create_options(self.server.major())
+        );
+        self.guard.client().batch_execute(&sql).await
+    }
+}

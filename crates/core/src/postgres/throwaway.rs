@@ -1,0 +1,144 @@
+//! A throwaway server: made for one drill, reached through a socket in a private folder, gone with it.
+
+mod account;
+mod cluster;
+mod machine;
+mod postmaster;
+mod settings;
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use rand::Rng;
+use rand::distr::Alphanumeric;
+use tokio::time::{Instant, sleep};
+
+use super::conninfo::{Conninfo, Host};
+use super::locale::Locale;
+use super::tools::ServerTools;
+use crate::catalog::DatabaseFacts;
+use crate::secret::Secret;
+
+use cluster::Cluster;
+use machine::Machine;
+use postmaster::Postmaster;
+
+/// Only the name of the socket: nothing listens on a network.
+const PORT: &str = "5432";
+const PORT_NUMBER: u16 = 5432;
+
+/// A new, empty server answers within a second; a busy machine may be much slower.
+const START_LIMIT: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Of 62 characters: 190 bits.
+const PASSWORD_CHARS: usize = 32;
+
+/// The maintenance database that `initdb` makes.
+const MAINTENANCE: &str = "postgres";
+
+/// A running server of our own. Dropping it ends the server and removes its folder.
+///
+/// Where this process dies first, the kernel tells the server to shut down at once (Linux), and the
+/// next [`sweep_private_dirs`](crate::private::sweep_private_dirs) removes the folder.
+pub struct Throwaway {
+    admin: Conninfo,
+    major: u32,
+    notes: Vec<String>,
+    network_isolated: bool,
+    postmaster: Postmaster, // Ends before its folder goes.
+    cluster: Cluster,
+}
+
+impl Throwaway {
+    /// Makes and starts a server with the source's encoding and locale, in a private folder below `parent`.
+    ///
+    /// `jobs` is how many sessions will restore at once. Must be called in a thread that lives as long
+    /// as the server, such as one of the runtime: at its end the kernel shuts the server down.
+    ///
+    /// # Errors
+    /// What `initdb` or the server say, and that it does not answer within a minute.
+    pub async fn start(tools: &ServerTools, source: &DatabaseFacts, parent: &Path, jobs: u32) -> anyhow::Result<Self> {
+        let cluster = Cluster::create_in(parent).context("create the folder of the throwaway server")?;
+        let user = format!("verify_admin_{}", random_text(16).to_lowercase());
+        let password = Secret::new(random_text(PASSWORD_CHARS));
+        let notes = cluster.initdb(tools, &Locale::of(source), &user, &password).await.context("initdb")?;
+        let host = Host::unix(cluster.socket_folder(), PORT_NUMBER);
+        let admin = Conninfo::local(host, &user, MAINTENANCE).with_login(&user, Some(&password))?;
+        let settings = settings::settings(&Machine::here(), jobs);
+        let (child, network_isolated) = cluster.run(tools, &settings).context("start postgres")?;
+        let postmaster = Postmaster::new(child);
+        let mut throwaway = Self { admin, major: tools.major, notes, network_isolated, postmaster, cluster };
+        throwaway.wait_until_ready().await.context("wait for the throwaway server")?;
+        Ok(throwaway)
+    }
+
+    /// The superuser's login to the maintenance database.
+    pub fn admin(&self) -> &Conninfo {
+        &self.admin
+    }
+
+    /// The server's major version.
+    pub fn major(&self) -> u32 {
+        self.major
+    }
+
+    /// What a report should say of this server: a locale that is not the source's.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// Whether the server has no network at all, not even as a client: the kernel allows that to root
+    /// with CAP_SYS_ADMIN. Functions of the restored database can then reach nobody.
+    pub fn network_isolated(&self) -> bool {
+        self.network_isolated
+    }
+
+    /// The process id of the server.
+    pub fn pid(&self) -> u32 {
+        self.postmaster.pid()
+    }
+
+    /// The private folder.
+    pub fn folder(&self) -> &Path {
+        self.cluster.folder()
+    }
+
+    /// The end of the server's log, 4 KiB at most: what it said before it died.
+    pub fn last_words(&self) -> String {
+        self.cluster.last_words()
+    }
+
+    /// Shuts the server down at once and removes its folder.
+    ///
+    /// # Errors
+    /// Where the process cannot be ended within 15 seconds.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        self.postmaster.stop().await.context("stop the throwaway server")
+    }
+
+    async fn wait_until_ready(&mut self) -> anyhow::Result<()> {
+        let deadline = Instant::now() + START_LIMIT;
+        loop {
+            if let Some(status) = self.postmaster.ended()? {
+                bail!("postgres ended early ({status}): {}", self.cluster.last_words());
+            }
+            match self.admin.connect().await {
+                Ok(session) => {
+                    session.close().await;
+                    return Ok(());
+                }
+                Err(error) if Instant::now() >= deadline => {
+                    return Err(anyhow::Error::from(error).context(self.cluster.last_words()));
+                }
+                Err(_) => sleep(PAUSE).await,
+            }
+        }
+    }
+}
+
+/// Letters and digits.
+pub(super) fn random_text(chars: usize) -> String {
+    rand::rng().sample_iter(Alphanumeric).take(chars).map(char::from).collect()
+}

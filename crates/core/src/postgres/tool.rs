@@ -1,0 +1,67 @@
+//! A client tool about to run against the server of a session: its environment, password file and words.
+
+use std::ffi::OsString;
+
+use anyhow::Context;
+
+use super::child::{ChildReader, ChildSpec};
+use super::connect::Session;
+use super::tools::ClientTools;
+use crate::private::PrivateDir;
+use crate::scrub::Scrubber;
+use crate::stop::Stop;
+
+/// Search path of scripts that stand in for tools; the real ones need none.
+const CHILD_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+
+/// What every child of one step has in common: tools, server, private folder, stop.
+pub(super) struct Workbench<'run> {
+    tools: &'run ClientTools,
+    session: &'run Session,
+    scrubber: &'run Scrubber,
+    stop: &'run Stop,
+    private: PrivateDir,
+}
+
+impl<'run> Workbench<'run> {
+    /// Prepares the private folder with the password file. It lives as long as this value, which
+    /// must outlive the streams that it starts.
+    ///
+    /// # Errors
+    /// Where the folder for temporary files is full or not writable.
+    pub(super) fn new(
+        tools: &'run ClientTools,
+        session: &'run Session,
+        scrubber: &'run Scrubber,
+        stop: &'run Stop,
+    ) -> anyhow::Result<Self> {
+        let private = PrivateDir::create().context("create a private folder below TMPDIR")?;
+        if let Some(line) = session.endpoint().passfile_line() {
+            private.write("pgpass", &line).context("write the password file below TMPDIR")?;
+        }
+        Ok(Self { tools, session, scrubber, stop, private })
+    }
+
+    pub(super) fn session(&self) -> &'run Session {
+        self.session
+    }
+
+    pub(super) fn private(&self) -> &PrivateDir {
+        &self.private
+    }
+
+    /// Starts `tool`, and keeps at most `words_bytes` of what it says.
+    ///
+    /// # Errors
+    /// Where it cannot be started; how it ends is told by the stream.
+    pub(super) fn start(&self, tool: &str, args: Vec<OsString>, words_bytes: usize) -> anyhow::Result<ChildReader> {
+        let endpoint = self.session.endpoint();
+        let mut variables = endpoint.child_variables(self.session.child_options());
+        variables.push(("PGPASSFILE", self.private.path().join("pgpass").into()));
+        variables.push(("HOME", self.private.path().into())); // No stray ~/.pgpass, ~/.postgresql, ~/.pg_service.conf.
+        variables.push(("LC_ALL", "C".into()));
+        variables.push(("PATH", CHILD_PATH.into()));
+        let spec = ChildSpec { program: self.tools.program(tool), args, variables, words_bytes };
+        ChildReader::spawn(spec, self.scrubber, self.stop).with_context(|| format!("start {tool}"))
+    }
+}

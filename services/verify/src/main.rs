@@ -1,8 +1,323 @@
-//! `verify`: will restore backups and prove them. Not built yet; it says so and fails.
+//! `verify`: restores backups into a throwaway database and proves that they are what was dumped.
 
+mod checks;
+mod choose;
+mod config;
+mod daemon;
+mod drill;
+mod evidence;
+mod fetch;
+mod list;
+mod pages;
+mod passes;
+mod print;
+mod progress;
+mod report;
+mod restore;
+mod runner;
+mod self_test;
+mod show;
+mod status;
+mod variables;
+
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
+
+use backup_core::catalog::BackupId;
+use backup_core::config::environment;
+use backup_core::private::sweep_private_dirs;
+use backup_core::scrub::Scrubber;
+use backup_core::secret::Secret;
+use backup_core::service::{Shell, exit};
+use backup_core::stop::Stop;
+use backup_core::text;
+use clap::{Args, Parser, Subcommand};
+
+use crate::choose::Wanted;
+use crate::config::{Habit, VerifyConfig};
+use crate::list::Format;
+use crate::print::{Paint, ReportFile};
+use crate::progress::Progress;
+use crate::restore::RestoreOptions;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0   the drill passed, or the command is done; for the daemon also: asked to stop
+  1   the drill failed: the backup, or what came back of it, is not what was dumped
+  2   bad command line
+  3   stopped by a signal before it was done
+  4   could not run: no bucket, no server, no disk, no time; says nothing about the backup
+  78  bad environment; every problem is listed
+
+Configuration is by environment variables; see docs/configuration.md.";
+
+/// Restores backups into a throwaway database and proves that they are what was dumped.
+#[derive(Parser)]
+#[command(name = "verify", version, after_help = EXIT_CODES)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Drill once now, print the report, then exit
+    Run {
+        #[command(flatten)]
+        choice: Choice,
+        /// Also write the report as JSON to this file
+        #[arg(long, value_name = "FILE")]
+        report: Option<PathBuf>,
+    },
+    /// Show the backups in the bucket, each with its last recorded drill
+    List {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Restore a backup into a database, for good
+    Restore(RestoreArguments),
+    /// Show the manifest and the table of contents of a backup
+    Show {
+        /// The id of a backup, or `latest`
+        #[arg(value_name = "ID", value_parser = id_or_latest)]
+        backup: Wanted,
+    },
+    /// Damage copies of the newest backup in every known way, and show that each is caught
+    SelfTest,
+}
+
+/// Which backup to drill; by default what the configuration says, else the newest full one
+#[derive(Args)]
+#[group(multiple = false)]
+struct Choice {
+    /// This one
+    #[arg(long, value_name = "ID", value_parser = id)]
+    backup: Option<BackupId>,
+    /// The newest full one
+    #[arg(long)]
+    latest: bool,
+    /// The oldest full one
+    #[arg(long)]
+    oldest: bool,
+    /// Any full one
+    #[arg(long)]
+    random: bool,
+}
+
+#[derive(Args)]
+struct RestoreArguments {
+    /// The id of a backup, or `latest`
+    #[arg(value_name = "ID", value_parser = id_or_latest)]
+    backup: Wanted,
+    /// The database to restore into, which must be empty. Every user of this machine can read a
+    /// command line; RESTORE_URL in the environment, or RESTORE_URL_FILE, keeps a password out of it
+    #[arg(long, value_name = "URL", value_parser = secret)]
+    to: Option<Secret>,
+    /// Parallel jobs, instead of VERIFY_JOBS
+    #[arg(long, value_name = "N", value_parser = jobs)]
+    jobs: Option<usize>,
+    /// Create the database first
+    #[arg(long)]
+    create: bool,
+    /// Print what would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Do not compare what was restored with the backup
+    #[arg(long)]
+    no_proof: bool,
+}
+
+fn id(text: &str) -> Result<BackupId, &'static str> {
+    BackupId::parse(text).ok_or("not the id of a backup, such as 20261122T030000Z-calpt5zmzst5hrp2")
+}
+
+fn id_or_latest(text: &str) -> Result<Wanted, &'static str> {
+    if text == "latest" { Ok(Wanted::Newest) } else { id(text).map(Wanted::Named) }
+}
+
+fn jobs(text: &str) -> Result<usize, &'static str> {
+    text.parse().ok().filter(|jobs| (1..=64).contains(jobs)).ok_or("not a whole number from 1 to 64")
+}
+
+fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
+    Ok(Secret::new(text.to_owned()))
+}
 
 fn main() -> ExitCode {
-    eprintln!("verify is not part of this version; docs/restore.md has the restore by hand");
-    ExitCode::FAILURE
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) if error.use_stderr() => {
+            // The message quotes what was typed, and a URL may stand in the place of an id.
+            eprint!("{}", Scrubber::default().scrub(&error.to_string()));
+            return ExitCode::from(exit::USAGE);
+        }
+        Err(help) => help.exit(),
+    };
+    let mut config = match config::from_vars(environment()) {
+        Ok(config) => config,
+        Err(error) => {
+            eprintln!("{error}");
+            return ExitCode::from(exit::CONFIG);
+        }
+    };
+    if let Some(Command::Restore(RestoreArguments { to: Some(url), .. })) = &arguments.command {
+        config.scrubber = config.scrubber.with(&config::secrets_of_url(url));
+    }
+    let shell = Shell {
+        log: config.log,
+        scrubber: config.scrubber.clone(),
+        grace: config.timing.grace,
+        code_of_error: exit::COULD_NOT_RUN,
+    };
+    shell.run(async |stop| run(arguments.command, Arc::new(config), &stop).await)
+}
+
+async fn run(command: Option<Command>, config: Arc<VerifyConfig>, stop: &Stop) -> anyhow::Result<u8> {
+    match command {
+        None if !config.timing.single_shot => {
+            start(&config);
+            daemon::daemon(config, stop).await?;
+            Ok(exit::OK)
+        }
+        None => run_once(&config, &config.habit.wanted_once(), None, stop).await,
+        Some(Command::Run { choice, report }) => run_once(&config, &choice.wanted(&config.habit), report, stop).await,
+        Some(Command::List { json }) => {
+            list::list(&config, if json { Format::Json } else { Format::Table }, stop).await?;
+            Ok(exit::OK)
+        }
+        Some(Command::Restore(arguments)) => {
+            start(&config);
+            let Some(options) = arguments.options(&config) else {
+                eprintln!("no target was given: use --to, or RESTORE_URL in the environment");
+                return Ok(exit::USAGE);
+            };
+            restore::restore(&config, &options, stop).await
+        }
+        Some(Command::Show { backup }) => {
+            show::show(&config, &backup, stop).await?;
+            Ok(exit::OK)
+        }
+        Some(Command::SelfTest) => {
+            start(&config);
+            self_test::self_test(&config, stop).await
+        }
+    }
+}
+
+/// What everything that uses the disk says and does first.
+fn start(config: &VerifyConfig) {
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    // Children read their passwords from files below TMPDIR, wherever the spool is.
+    let swept = sweep_private_dirs(&config.spool_dir) + sweep_private_dirs(&std::env::temp_dir());
+    if swept > 0 {
+        tracing::info!(swept, "removed private folders that dead processes had left");
+    }
+}
+
+async fn run_once(
+    config: &VerifyConfig,
+    wanted: &Wanted,
+    report_path: Option<PathBuf>,
+    stop: &Stop,
+) -> anyhow::Result<u8> {
+    start(config);
+    let file = report_path.as_deref().map(ReportFile::create).transpose()?;
+    let progress = Progress::default();
+    let shown = progress.show();
+    let report = runner::run(config, wanted, stop, &progress).await;
+    drop(shown);
+    text::print(&print::report(&report, Paint::for_stdout()));
+    if let Some(file) = file {
+        file.finish(&report)?;
+    }
+    Ok(report.exit_code())
+}
+
+impl Choice {
+    /// A person who names no backup means what the configuration pins, and else the newest: the one
+    /// older backup in so many is the daemon's.
+    fn wanted(self, habit: &Habit) -> Wanted {
+        match (self, habit) {
+            (Self { backup: Some(id), .. }, _) => Wanted::Named(id),
+            (Self { latest: true, .. }, _) => Wanted::Newest,
+            (Self { oldest: true, .. }, _) => Wanted::Oldest,
+            (Self { random: true, .. }, _) | (_, Habit::Random) => Wanted::Random,
+            (_, Habit::Always(id)) => Wanted::Named(id.clone()),
+            (_, Habit::Newest { .. }) => Wanted::Newest,
+        }
+    }
+}
+
+impl RestoreArguments {
+    /// `None` without a target.
+    fn options(self, config: &VerifyConfig) -> Option<RestoreOptions> {
+        Some(RestoreOptions {
+            backup: self.backup,
+            to: self.to.or_else(|| config.restore_url.clone())?,
+            jobs: self.jobs,
+            create: self.create,
+            dry_run: self.dry_run,
+            proof: !self.no_proof,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "20261122T030000Z-calpt5zmzst5hrp2";
+
+    fn parse(line: &str) -> Result<Option<Command>, i32> {
+        let arguments = Arguments::try_parse_from(line.split_whitespace());
+        arguments.map(|arguments| arguments.command).map_err(|error| error.exit_code())
+    }
+
+    #[track_caller]
+    fn check_choice(line: &str, habit: &Habit, expected: &Wanted) {
+        let Ok(Some(Command::Run { choice, .. })) = parse(line) else { panic!("{line} is no run") };
+        assert_eq!(choice.wanted(habit), *expected, "{line}");
+    }
+
+    #[test]
+    fn the_command_line_wins_over_the_habit() {
+        let newest = Habit::Newest { random_every: 1 };
+        let named = BackupId::parse(ID).unwrap();
+        check_choice("verify run", &newest, &Wanted::Newest);
+        check_choice("verify run", &Habit::Random, &Wanted::Random);
+        check_choice("verify run", &Habit::Always(named.clone()), &Wanted::Named(named.clone()));
+        for habit in [newest, Habit::Random, Habit::Always(named.clone())] {
+            check_choice("verify run --latest", &habit, &Wanted::Newest);
+            check_choice("verify run --oldest", &habit, &Wanted::Oldest);
+            check_choice("verify run --random", &habit, &Wanted::Random);
+            check_choice(&format!("verify run --backup {ID}"), &habit, &Wanted::Named(named.clone()));
+        }
+    }
+
+    #[test]
+    fn bad_command_lines_exit_with_2() {
+        for line in [
+            "verify run --latest --oldest",
+            "verify run --backup x",
+            "verify show",
+            "verify show newest",
+            "verify restore",
+            "verify restore latest --jobs 0",
+            "verify drill",
+        ] {
+            assert_eq!(parse(line).err(), Some(i32::from(exit::USAGE)), "{line}");
+        }
+        assert!(parse("verify self-test").is_ok() && parse("verify show latest").is_ok());
+    }
+
+    #[test]
+    fn no_secret_of_the_command_line_can_be_printed_r070() {
+        let line = "verify restore latest --to postgres://u:canary@h/d --no-proof";
+        let Ok(Some(Command::Restore(arguments))) = parse(line) else { panic!("{line} is no restore") };
+        assert_eq!((format!("{:?}", arguments.to).as_str(), arguments.no_proof), ("Some(***)", true));
+    }
 }

@@ -1,0 +1,88 @@
+//! The proof: what came back against what the manifest and the archive say was there.
+
+mod amcheck;
+mod contents;
+mod definitions;
+mod inventory;
+mod large_objects;
+mod queries;
+mod row_counts;
+mod sequences;
+mod validity;
+
+use std::path::Path;
+
+use anyhow::Context;
+use backup_core::catalog::Manifest;
+use backup_core::postgres::ClientTools;
+use backup_core::postgres::archive::{Archive, Contents, Selection};
+use backup_core::postgres::conninfo::Conninfo;
+use backup_core::scrub::Scrubber;
+use backup_core::stop::Stop;
+
+use crate::config::Content;
+use crate::evidence::{Evidence, Trouble};
+
+pub(crate) use queries::{Query, parse_queries};
+
+/// A restored database, and all that it must equal.
+pub(crate) struct Subject<'run> {
+    pub(crate) manifest: &'run Manifest,
+    pub(crate) archive: &'run Archive,
+    pub(crate) contents: &'run Contents,
+    pub(crate) selection: &'run Selection,
+    /// Reads everything in the database.
+    pub(crate) owner: &'run Conninfo,
+    /// May create extensions, where there is such a login.
+    pub(crate) admin: Option<&'run Conninfo>,
+    /// Tools of the server's major version.
+    pub(crate) tools: &'run ClientTools,
+    /// A private folder for a schema of the restored database.
+    pub(crate) folder: &'run Path,
+    /// Sessions at once.
+    pub(crate) jobs: usize,
+    pub(crate) scrubber: &'run Scrubber,
+    pub(crate) stop: &'run Stop,
+}
+
+/// What to prove, besides what is always proven.
+pub(crate) struct Extent<'run> {
+    pub(crate) content: Content,
+    pub(crate) amcheck: bool,
+    pub(crate) queries: &'run [Query],
+    pub(crate) query_timeout: std::time::Duration,
+    pub(crate) min_table_count: u64,
+}
+
+impl Subject<'_> {
+    fn same_major(&self) -> bool {
+        self.tools.major == self.manifest.database.server_version_num / 10_000
+    }
+}
+
+/// Runs every check. What they find is evidence; what keeps them from looking is an error.
+pub(crate) async fn prove(subject: &Subject<'_>, extent: &Extent<'_>, evidence: &mut Evidence) -> Result<(), Trouble> {
+    subject.stop.or(prove_all(subject, extent, evidence)).await.map_err(Trouble::from)
+}
+
+async fn prove_all(subject: &Subject<'_>, extent: &Extent<'_>, evidence: &mut Evidence) -> anyhow::Result<()> {
+    let session = subject.owner.connect().await.context("connect to the restored database")?;
+    let restored = contents::read_back(subject, extent.content).await.context("read the restored rows back")?;
+    row_counts::check(subject, &restored, evidence);
+    contents::check(&restored, extent.content, evidence);
+    large_objects::check(subject, &session, extent.content, evidence).await.context("compare large objects")?;
+    let inventory = inventory::check(subject, &session, evidence).await.context("compare inventories")?;
+    sequences::check(subject, &inventory, evidence);
+    definitions::check(subject, &session, evidence).await.context("compare definitions")?;
+    validity::check(subject, &session, evidence).await.context("look for invalid objects")?;
+    queries::check_table_count(&inventory, extent.min_table_count, evidence);
+    queries::check(&session, extent, evidence)
+        .await
+        .context("run the queries of VERIFY_SQL and VERIFY_QUERIES_FILE")?;
+    amcheck::check(subject, extent.amcheck, evidence).await.context("check indexes with amcheck")
+}
+
+/// A table as a person writes it.
+fn table_name(schema: &str, name: &str) -> String {
+    format!("{schema}.{name}")
+}

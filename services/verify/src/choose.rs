@@ -1,0 +1,208 @@
+//! Which backup a drill takes, and what the listing alone says against the whole shelf.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use backup_core::catalog::{Backup, BackupId, Catalog, Incomplete, Kind, Shelf};
+use backup_core::stop::Stop;
+use backup_core::storage::Store;
+use backup_core::text::age;
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::config::VerifyConfig;
+use crate::report::{Check, CheckState, Finding};
+
+/// A run without a manifest that began less than this ago may still be going on.
+const RUNNING_FOR: TimeDelta = TimeDelta::hours(1);
+
+/// The name of the check of the newest backup's age.
+const RECOVERY_POINT: &str = "recovery_point";
+
+/// Which backup somebody wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// The newest committed full one.
+    Newest,
+    /// The oldest full one.
+    Oldest,
+    /// Any full one.
+    Random,
+    /// Any full one but the newest, where there is another.
+    Older,
+    /// This one, full or partial.
+    Named(BackupId),
+}
+
+/// What to restore, and what is known of it from the listing alone.
+#[derive(Debug)]
+pub(crate) struct Chosen {
+    pub(crate) shelf: Shelf,
+    pub(crate) backup: Backup,
+    /// The newest full backup's age against `BACKUP_MAX_AGE`, whichever backup was chosen.
+    pub(crate) recovery_point: Check,
+    /// What is wrong with the shelf: a stale newest backup, a newest run that is incomplete. The
+    /// backup is drilled nevertheless.
+    pub(crate) findings: Vec<Finding>,
+    pub(crate) notes: Vec<String>,
+}
+
+/// Why there is nothing to restore.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ChooseError {
+    /// The bucket answers and holds no such backup: a finding, not an idle green.
+    #[error("{}", .0.message)]
+    NoBackup(Finding),
+    /// Which one is meant cannot be known, or is not there.
+    #[error("{0}")]
+    Unclear(String),
+    /// The bucket cannot be listed, or a stop came first.
+    #[error("list the bucket")]
+    Unlisted(#[source] anyhow::Error),
+}
+
+/// Lists the bucket and chooses.
+///
+/// # Errors
+/// [`ChooseError`]; whether a stop was the reason is for the caller to ask `stop`.
+pub(crate) async fn choose(config: &VerifyConfig, wanted: &Wanted, stop: &Stop) -> Result<Chosen, ChooseError> {
+    let store = config.store.open();
+    let now = Utc::now();
+    let shelf = shelf(config, &store, stop).await?;
+    let catalog = stop.or(shelf.catalog(&store, now)).await.map_err(ChooseError::Unlisted)?;
+    let rules = Rules { now, max_age: config.backup_max_age, random: rand::random() };
+    select(shelf, &catalog, wanted, &rules)
+}
+
+/// The shelf of the database whose backups are meant.
+///
+/// # Errors
+/// Where the prefix holds backups of several databases and none was named, or of none at all.
+pub(crate) async fn shelf(config: &VerifyConfig, store: &Store, stop: &Stop) -> Result<Shelf, ChooseError> {
+    let prefix = store.prefix().clone();
+    if let Some(database) = &config.source_database {
+        return Ok(Shelf::new(prefix, database));
+    }
+    let listed = stop.or(async { Shelf::databases(store, &prefix, Utc::now()).await.context("list databases") }).await;
+    match listed.map_err(ChooseError::Unlisted)?.as_slice() {
+        [] => Err(ChooseError::NoBackup(no_backup(format!("there is no backup under {prefix}")))),
+        [only] => Ok(Shelf::new(prefix, only)),
+        several => Err(ChooseError::Unclear(format!(
+            "{prefix} holds backups of {} databases; set VERIFY_SOURCE_DATABASE to one of: {}",
+            several.len(),
+            several.join(", ")
+        ))),
+    }
+}
+
+/// What a choice depends on besides the listing.
+struct Rules {
+    now: DateTime<Utc>,
+    max_age: Duration,
+    random: u64,
+}
+
+fn select(shelf: Shelf, catalog: &Catalog, wanted: &Wanted, rules: &Rules) -> Result<Chosen, ChooseError> {
+    let newest = catalog.newest(Kind::Full);
+    let (backup, mut notes) = match wanted {
+        Wanted::Named(id) => named(catalog, id)?,
+        wanted => (by_rule(catalog, wanted, rules.random)?.clone(), Vec::new()),
+    };
+    notes.extend(catalog.from_the_future.iter().map(|backup| {
+        format!("{} is dated in the future and does not count as the newest; was a clock wrong?", backup.id)
+    }));
+    let mut findings = Vec::new();
+    let mut recovery_point = recovery_point(newest, rules, &mut findings);
+    for run in &catalog.incomplete {
+        let is_newest = newest.is_none_or(|newest| run.id > newest.id);
+        match complaint(run, rules.now) {
+            Some(message) if is_newest => {
+                recovery_point.state = CheckState::Failed;
+                findings.push(Finding { check: RECOVERY_POINT, message });
+            }
+            Some(message) if run.lost_its_data => notes.push(message),
+            _ => {}
+        }
+    }
+    Ok(Chosen { shelf, backup, recovery_point, findings, notes })
+}
+
+fn by_rule<'catalog>(
+    catalog: &'catalog Catalog,
+    wanted: &Wanted,
+    random: u64,
+) -> Result<&'catalog Backup, ChooseError> {
+    let full: Vec<&Backup> = catalog.backups.iter().filter(|backup| backup.kind == Kind::Full).collect();
+    let any_of = |candidates: &[&'catalog Backup]| {
+        let index = random.checked_rem(candidates.len() as u64)?;
+        candidates.get(usize::try_from(index).ok()?).copied()
+    };
+    let chosen = match wanted {
+        Wanted::Oldest => full.last().copied(),
+        Wanted::Random => any_of(&full),
+        Wanted::Older => full.get(1..).and_then(any_of).or(full.first().copied()),
+        Wanted::Newest | Wanted::Named(_) => full.first().copied(),
+    };
+    chosen.ok_or_else(|| {
+        ChooseError::NoBackup(no_backup(format!(
+            "there is no full backup: {} partial, {} dated in the future, {} runs without a manifest or without data",
+            catalog.backups.len(),
+            catalog.from_the_future.len(),
+            catalog.incomplete.len()
+        )))
+    })
+}
+
+/// A backup that was asked for by its id, whatever it is.
+fn named(catalog: &Catalog, id: &BackupId) -> Result<(Backup, Vec<String>), ChooseError> {
+    let committed = catalog.backups.iter().chain(&catalog.from_the_future).find(|backup| backup.id == *id);
+    if let Some(backup) = committed {
+        let note = format!("{id} is a partial backup: what its options left out is not proven");
+        return Ok((backup.clone(), if backup.kind == Kind::Partial { vec![note] } else { Vec::new() }));
+    }
+    match catalog.incomplete.iter().find(|run| run.id == *id) {
+        Some(run) if run.lost_its_data => Err(ChooseError::NoBackup(no_backup(lost_its_data(run)))),
+        Some(_) => {
+            Err(ChooseError::Unclear(format!("{id} is no backup: it has no manifest, so it is running or died")))
+        }
+        None => Err(ChooseError::Unclear(format!("there is no backup {id}"))),
+    }
+}
+
+fn recovery_point(newest: Option<&Backup>, rules: &Rules, findings: &mut Vec<Finding>) -> Check {
+    let allowed = TimeDelta::from_std(rules.max_age).unwrap_or(TimeDelta::MAX);
+    let (state, figures) = match newest {
+        None => (CheckState::Failed, "there is no full backup".to_owned()),
+        Some(newest) => {
+            let old = rules.now - newest.id.time();
+            let state = if old > allowed { CheckState::Failed } else { CheckState::Passed };
+            (state, format!("the newest full backup, {}, is {} old; {} allowed", newest.id, age(old), age(allowed)))
+        }
+    };
+    if state == CheckState::Failed {
+        findings.push(Finding { check: RECOVERY_POINT, message: figures.clone() });
+    }
+    Check { name: RECOVERY_POINT, state, figures }
+}
+
+/// What is wrong with a run that is no backup; `None` where it may still be going on.
+fn complaint(run: &Incomplete, now: DateTime<Utc>) -> Option<String> {
+    let old = now - run.id.time();
+    match run.lost_its_data {
+        true => Some(lost_its_data(run)),
+        false if old > RUNNING_FOR => {
+            Some(format!("the newest run, {}, is incomplete: it began {} ago and has no manifest", run.id, age(old)))
+        }
+        false => None,
+    }
+}
+
+fn lost_its_data(run: &Incomplete) -> String {
+    format!("{} has lost its data: its manifest is alone", run.id)
+}
+
+fn no_backup(message: String) -> Finding {
+    Finding { check: RECOVERY_POINT, message }
+}
+
+#[cfg(test)]
+mod tests;

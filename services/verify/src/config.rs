@@ -1,0 +1,261 @@
+//! What `verify` needs, out of the environment.
+
+mod target;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use backup_core::catalog::BackupId;
+use backup_core::config::{ConfigError, S3_VARIABLES, SERVICE_VARIABLES, Settings};
+use backup_core::postgres::conninfo::Conninfo;
+use backup_core::postgres::{RestoreAs, SourceCluster};
+use backup_core::schedule::Schedule;
+use backup_core::scrub::Scrubber;
+use backup_core::secret::Secret;
+use backup_core::service::LogSettings;
+use backup_core::storage::{RetryPolicy, StoreConfig};
+use chrono::{DateTime, Utc};
+
+use crate::checks::{Query, parse_queries};
+use crate::variables::OWN_SECTIONS;
+
+pub(crate) use target::Target;
+
+const DEFAULT_SCHEDULE: &str = "0 5 * * *";
+
+/// What the names of our own variables begin with. Not `BACKUP_`: where both services share a file of
+/// variables, most of those are rightly none of ours.
+const OWN_PREFIXES: [&str; 2] = ["VERIFY_", "S3_"];
+
+/// Everything that a drill and the daemon around it need.
+#[derive(Debug)]
+pub(crate) struct VerifyConfig {
+    pub(crate) store: StoreConfig,
+    /// Whose backups; `None`: those of the only database under the prefix.
+    pub(crate) source_database: Option<String>,
+    pub(crate) habit: Habit,
+    /// How old the newest full backup may be.
+    pub(crate) backup_max_age: Duration,
+    pub(crate) timing: Timing,
+    pub(crate) target: Target,
+    pub(crate) restore_as: RestoreAs,
+    pub(crate) source_cluster: SourceCluster,
+    /// At least 1.
+    pub(crate) jobs: usize,
+    pub(crate) content: Content,
+    pub(crate) amcheck: Amcheck,
+    pub(crate) queries: Queries,
+    pub(crate) min_table_count: Option<u64>,
+    /// Where backups and throwaway servers lie; exists.
+    pub(crate) spool_dir: PathBuf,
+    /// Whether results are stored in the bucket.
+    pub(crate) attest: bool,
+    /// The target of `verify restore`, where the command line does not say.
+    pub(crate) restore_url: Option<Secret>,
+    pub(crate) bin_dir: Option<String>,
+    pub(crate) port: u16,
+    pub(crate) log: LogSettings,
+    pub(crate) scrubber: Scrubber,
+    /// Things to say once at start.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// Which backups drills take, where nobody asks for another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Habit {
+    /// The newest, and an older one every so many drills; 0: never.
+    Newest { random_every: u64 },
+    /// One at random each time.
+    Random,
+    /// Always this one.
+    Always(BackupId),
+}
+
+/// When drills happen and how long things may take.
+#[derive(Debug)]
+pub(crate) struct Timing {
+    pub(crate) schedule: Schedule,
+    pub(crate) run_on_startup: bool,
+    pub(crate) single_shot: bool,
+    /// `None`: by the schedule.
+    pub(crate) given_max_age: Option<Duration>,
+    pub(crate) drill_timeout: Duration,
+    pub(crate) retry: RetryPolicy,
+    pub(crate) grace: Duration,
+}
+
+impl Timing {
+    /// How old the last passed drill may be at `now`.
+    pub(crate) fn max_age(&self, now: DateTime<Utc>) -> Duration {
+        self.given_max_age.unwrap_or_else(|| self.schedule.tolerated_age(now))
+    }
+}
+
+/// Which rows are compared with the archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Content {
+    Full,
+    Sample,
+    Off,
+}
+
+/// Whether the structure of indexes is checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Amcheck {
+    /// Where the server has the module.
+    Auto,
+    Off,
+}
+
+/// The operator's own queries.
+#[derive(Debug, Clone)]
+pub(crate) struct Queries {
+    /// Those of `VERIFY_SQL`, and of what `VERIFY_QUERIES_FILE` held at start.
+    pub(crate) list: Vec<Query>,
+    /// The bound of each.
+    pub(crate) timeout: Duration,
+}
+
+/// Reads the configuration from `vars`.
+///
+/// # Errors
+/// Every problem at once, each naming its variable, none showing a value.
+pub(crate) fn from_vars(vars: impl IntoIterator<Item = (String, String)>) -> Result<VerifyConfig, ConfigError> {
+    let own = OWN_SECTIONS.iter().map(|(_, table)| *table);
+    let tables: Vec<_> = own.chain([S3_VARIABLES, SERVICE_VARIABLES]).collect();
+    let mut settings = Settings::read(vars, &tables, &OWN_PREFIXES);
+    settings.refuse_unsupported(&["AGE_IDENTITY", "BACKUP_ENCRYPTION_KEY", "WEBHOOK_URL", "HEALTHCHECK_PING_URL"]);
+    let retry = settings.retry();
+    let store = settings.store(retry);
+    let habit = habit(&mut settings);
+    let timing = timing(&mut settings, retry);
+    let target = target::target(&mut settings);
+    let spool_dir = spool_dir(&mut settings);
+    let restore_as = match settings.choice("VERIFY_RESTORE_AS") {
+        "superuser" => RestoreAs::Superuser,
+        _ => RestoreAs::PlainRole,
+    };
+    let source_cluster = match settings.flag("VERIFY_ALLOW_SOURCE_CLUSTER") {
+        true => SourceCluster::Allowed,
+        false => SourceCluster::Refused,
+    };
+    let backup_max_age = settings.seconds("BACKUP_MAX_AGE");
+    let jobs = settings.optional_number("VERIFY_JOBS").and_then(|jobs| usize::try_from(jobs).ok());
+    let content = match settings.choice("VERIFY_CONTENT") {
+        "full" => Content::Full,
+        "sample" => Content::Sample,
+        _ => Content::Off,
+    };
+    let amcheck = match settings.choice("VERIFY_AMCHECK") {
+        "auto" => Amcheck::Auto,
+        _ => Amcheck::Off,
+    };
+    let queries = queries(&mut settings);
+    let min_table_count = settings.optional_number("MIN_TABLE_COUNT");
+    let attest = settings.flag("VERIFY_ATTEST");
+    let (source_database, bin_dir) = (settings.text("VERIFY_SOURCE_DATABASE"), settings.text("PG_BIN_DIR"));
+    let (port, log) = (settings.port(), settings.log());
+    let restore_url = settings.secret("RESTORE_URL");
+    let secrets = secrets(&settings, target.as_ref());
+    let warnings = settings.warnings();
+    let config = (|| {
+        Some(VerifyConfig {
+            store: store?,
+            source_database,
+            habit: habit?,
+            backup_max_age,
+            timing: timing?,
+            target: target?,
+            restore_as,
+            source_cluster,
+            jobs: jobs.unwrap_or_else(processors),
+            content,
+            amcheck,
+            queries,
+            min_table_count,
+            spool_dir: spool_dir?,
+            attest,
+            restore_url,
+            bin_dir,
+            port,
+            log,
+            scrubber: Scrubber::new(&secrets),
+            warnings,
+        })
+    })();
+    settings.finish(config)
+}
+
+fn queries(settings: &mut Settings) -> Queries {
+    let texts =
+        [("VERIFY_SQL", settings.text("VERIFY_SQL")), ("VERIFY_QUERIES_FILE", settings.file("VERIFY_QUERIES_FILE"))];
+    let mut list = Vec::new();
+    for (name, text) in texts {
+        match parse_queries(&text.unwrap_or_default(), name) {
+            Ok(queries) => list.extend(queries),
+            Err(problem) => settings.reject(name, problem),
+        }
+    }
+    Queries { list, timeout: settings.seconds("VERIFY_QUERY_TIMEOUT") }
+}
+
+fn habit(settings: &mut Settings) -> Option<Habit> {
+    let latest = settings.flag("VERIFY_LATEST");
+    let random_every = settings.number("VERIFY_RANDOM_EVERY");
+    let Some(id) = settings.text("VERIFY_BACKUP_ID") else {
+        return Some(if latest { Habit::Newest { random_every } } else { Habit::Random });
+    };
+    if !latest {
+        settings.reject("VERIFY_BACKUP_ID", "is set together with VERIFY_LATEST=false; keep one of them");
+    }
+    let id = BackupId::parse(&id);
+    if id.is_none() {
+        settings.reject("VERIFY_BACKUP_ID", "is not the id of a backup, such as 20261122T030000Z-calpt5zmzst5hrp2");
+    }
+    id.map(Habit::Always)
+}
+
+fn timing(settings: &mut Settings, retry: RetryPolicy) -> Option<Timing> {
+    let schedule = settings.schedule("VERIFY_SCHEDULE", "VERIFY_INTERVAL", DEFAULT_SCHEDULE);
+    let given_max_age = settings.optional_number("VERIFY_MAX_AGE").map(Duration::from_secs);
+    Some(Timing {
+        run_on_startup: settings.flag("RUN_ON_STARTUP"),
+        single_shot: settings.flag("SINGLE_SHOT_MODE"),
+        drill_timeout: settings.seconds("VERIFY_TIMEOUT"),
+        grace: settings.seconds("SHUTDOWN_GRACE_SECONDS"),
+        schedule: schedule?,
+        given_max_age,
+        retry,
+    })
+}
+
+fn spool_dir(settings: &mut Settings) -> Option<PathBuf> {
+    let Some(given) = settings.text("VERIFY_SPOOL_DIR") else { return Some(std::env::temp_dir()) };
+    if !Path::new(&given).is_dir() {
+        settings.reject("VERIFY_SPOOL_DIR", "is not a folder");
+        return None;
+    }
+    Some(given.into())
+}
+
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+fn secrets(settings: &Settings, target: Option<&Target>) -> Vec<Secret> {
+    let passwords = match target {
+        Some(Target::Given { login, admin }) => [login.password(), admin.as_ref().and_then(|admin| admin.password())],
+        Some(Target::Throwaway) | None => [None, None],
+    };
+    let restore_url = settings.secret("RESTORE_URL").map(|url| secrets_of_url(&url)).unwrap_or_default();
+    settings.secrets().into_iter().chain(passwords.into_iter().flatten().cloned()).chain(restore_url).collect()
+}
+
+/// What of a connection string may not be shown: itself, and its password.
+pub(crate) fn secrets_of_url(url: &Secret) -> Vec<Secret> {
+    let password = Conninfo::parse(url).ok().and_then(|conninfo| conninfo.password().cloned());
+    [Some(url.clone()), password].into_iter().flatten().collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,62 @@
+//! Where drills happen.
+
+mod places;
+
+use backup_core::config::Settings;
+use backup_core::postgres::conninfo::Conninfo;
+
+use places::same_database;
+
+/// What `pg_stat_activity` shows, where the URL does not say otherwise.
+const APPLICATION_NAME: &str = "verify";
+
+/// Where drills happen.
+#[derive(Debug, Clone)]
+pub(crate) enum Target {
+    /// On a server that each drill starts and removes.
+    Throwaway,
+    /// On a server of the operator's, in a database that each drill creates and drops.
+    Given {
+        /// May create databases.
+        login: Box<Conninfo>,
+        /// A superuser there.
+        admin: Option<Box<Conninfo>>,
+    },
+}
+
+/// The target; `None` where something is wrong, which is noted then.
+pub(super) fn target(settings: &mut Settings) -> Option<Target> {
+    let drill = conninfo(settings, "VERIFY_DATABASE_URL");
+    let other = conninfo(settings, "DATABASE_URL");
+    let admin = conninfo(settings, "VERIFY_ADMIN_URL");
+    if let (Ok(Some(drill)), Ok(Some(other))) = (&drill, &other)
+        && same_database(drill, other)
+    {
+        settings.reject("VERIFY_DATABASE_URL", "must differ from the production DATABASE_URL");
+        return None;
+    }
+    let (drill, other, admin) = (drill.ok()?, other.ok()?, admin.ok()?);
+    match (drill.or(other), admin) {
+        (Some(login), admin) => Some(Target::Given { login: Box::new(login), admin: admin.map(Box::new) }),
+        (None, None) => Some(Target::Throwaway),
+        (None, Some(_)) => {
+            settings.reject("VERIFY_ADMIN_URL", "is set without VERIFY_DATABASE_URL, whose server it is for");
+            None
+        }
+    }
+}
+
+/// The connection that `name` gives; `Err` where it is wrong, which is noted then.
+///
+/// No `PG*` variable fills in: there is more than one connection, and one password.
+fn conninfo(settings: &mut Settings, name: &str) -> Result<Option<Conninfo>, ()> {
+    let Some(url) = settings.secret(name) else { return Ok(None) };
+    let parsed = Conninfo::parse(&url).and_then(|conninfo| conninfo.root_certificate_file().map(|_| conninfo));
+    match parsed {
+        Ok(conninfo) => Ok(Some(conninfo.with_default_application_name(APPLICATION_NAME))),
+        Err(error) => {
+            settings.reject(name, error.to_string());
+            Err(())
+        }
+    }
+}

@@ -1,0 +1,150 @@
+use backup_core::config::markdown_tables;
+
+use super::*;
+
+const GOOD: [(&str, &str); 4] = [
+    ("S3_ENDPOINT", "http://localhost:3900"),
+    ("S3_BUCKET", "b"),
+    ("S3_ACCESS_KEY_ID", "k"),
+    ("S3_SECRET_ACCESS_KEY", "s"),
+];
+
+const ID: &str = "20261122T030000Z-calpt5zmzst5hrp2";
+
+fn read(changes: &[(&str, &str)]) -> Result<VerifyConfig, String> {
+    let kept = GOOD.iter().filter(|(name, _)| !changes.iter().any(|(changed, _)| changed == name));
+    let pairs = kept.chain(changes).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    from_vars(pairs).map_err(|error| error.to_string())
+}
+
+#[track_caller]
+fn check(changes: &[(&str, &str)], complaint: &str) {
+    assert_eq!(read(changes).unwrap_err(), format!("invalid environment:\n  {complaint}"));
+}
+
+#[test]
+fn four_variables_suffice_and_defaults_are_those_of_the_documents() {
+    let config = read(&[]).unwrap();
+    assert!(matches!(config.target, Target::Throwaway));
+    assert_eq!(config.habit, Habit::Newest { random_every: 5 });
+    assert_eq!(config.backup_max_age, Duration::from_secs(26 * 3600));
+    assert_eq!(config.timing.schedule.to_string(), "0 5 * * * UTC");
+    assert_eq!(config.timing.drill_timeout, Duration::from_secs(6 * 3600));
+    assert_eq!(config.timing.max_age(Utc::now()), Duration::from_secs(24 * 3600 + 24 * 360 + 3600));
+    assert_eq!((config.restore_as, config.source_cluster), (RestoreAs::PlainRole, SourceCluster::Refused));
+    assert_eq!((config.content, config.amcheck, config.attest), (Content::Full, Amcheck::Auto, false));
+    assert_eq!((config.jobs, &config.spool_dir), (processors(), &std::env::temp_dir()));
+    assert_eq!(config.queries.timeout, Duration::from_secs(60));
+    assert_eq!(config.min_table_count, None);
+    assert!(config.warnings.is_empty(), "{:?}", config.warnings);
+}
+
+#[test]
+fn each_mistake_is_one_line_that_names_its_variable() {
+    check(&[("VERIFY_CONTENT", "some")], "VERIFY_CONTENT: is not one of: full, sample, off");
+    check(&[("VERIFY_AMCHECK", "on")], "VERIFY_AMCHECK: is not one of: auto, off");
+    check(&[("VERIFY_RESTORE_AS", "me")], "VERIFY_RESTORE_AS: is not one of: role, superuser");
+    check(&[("VERIFY_JOBS", "0")], "VERIFY_JOBS: is not a whole number from 1 to 64");
+    check(&[("VERIFY_SPOOL_DIR", "/nowhere/at-all")], "VERIFY_SPOOL_DIR: is not a folder");
+    check(
+        &[("VERIFY_QUERIES_FILE", "/nowhere/at-all")],
+        "VERIFY_QUERIES_FILE: the file that it names cannot be read: entity not found",
+    );
+    check(
+        &[("VERIFY_SCHEDULE", "0 3 * * *"), ("VERIFY_INTERVAL", "60")],
+        "VERIFY_INTERVAL: is set together with VERIFY_SCHEDULE; keep one of them",
+    );
+    check(
+        &[("VERIFY_BACKUP_ID", "latest")],
+        "VERIFY_BACKUP_ID: is not the id of a backup, such as 20261122T030000Z-calpt5zmzst5hrp2",
+    );
+    check(
+        &[("VERIFY_BACKUP_ID", ID), ("VERIFY_LATEST", "false")],
+        "VERIFY_BACKUP_ID: is set together with VERIFY_LATEST=false; keep one of them",
+    );
+    check(
+        &[("VERIFY_ADMIN_URL", "postgres://a@h/d")],
+        "VERIFY_ADMIN_URL: is set without VERIFY_DATABASE_URL, whose server it is for",
+    );
+    for name in ["AGE_IDENTITY", "BACKUP_ENCRYPTION_KEY", "WEBHOOK_URL", "HEALTHCHECK_PING_URL"] {
+        check(&[(name, "x")], &format!("{name}: is not supported by this version; unset it"));
+    }
+}
+
+#[test]
+fn every_mistake_is_reported_at_once() {
+    let error = read(&[("S3_BUCKET", ""), ("BACKUP_MAX_AGE", "1"), ("VERIFY_JOBS", "x"), ("DATABASE_URL", "x")]);
+    let error = error.unwrap_err();
+    for name in ["S3_BUCKET", "BACKUP_MAX_AGE", "VERIFY_JOBS", "DATABASE_URL"] {
+        assert!(error.contains(&format!("\n  {name}: ")), "{name} is missing: {error}");
+    }
+}
+
+#[test]
+fn which_backup_is_a_habit() {
+    let habit = |changes: &[(&str, &str)]| read(changes).unwrap().habit;
+    assert_eq!(habit(&[("VERIFY_LATEST", "false")]), Habit::Random);
+    assert_eq!(habit(&[("VERIFY_RANDOM_EVERY", "0")]), Habit::Newest { random_every: 0 });
+    assert_eq!(habit(&[("VERIFY_BACKUP_ID", ID)]), Habit::Always(BackupId::parse(ID).unwrap()));
+}
+
+#[test]
+fn the_drill_server_must_not_be_production() {
+    let url = "postgres://drill:x@127.0.0.1/app";
+    check(
+        &[("VERIFY_DATABASE_URL", url), ("DATABASE_URL", "postgresql://app@localhost:5432/app")],
+        "VERIFY_DATABASE_URL: must differ from the production DATABASE_URL",
+    );
+    let login = |changes: &[(&str, &str)]| match read(changes).unwrap().target {
+        Target::Given { login, .. } => login.hosts()[0].to_string(),
+        Target::Throwaway => "throwaway".to_owned(),
+    };
+    assert_eq!(login(&[("DATABASE_URL", url)]), "127.0.0.1:5432");
+    assert_eq!(
+        login(&[("DATABASE_URL", url), ("VERIFY_DATABASE_URL", "postgres://a@127.0.0.2/app")]),
+        "127.0.0.2:5432"
+    );
+}
+
+#[test]
+fn queries_are_read_at_start() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "SELECT true;\n").unwrap();
+    let config = read(&[("VERIFY_QUERIES_FILE", file.path().to_str().unwrap()), ("VERIFY_SQL", "SELECT 1")]).unwrap();
+    let names: Vec<_> = config.queries.list.iter().map(|query| query.name.as_str()).collect();
+    assert_eq!(names, ["VERIFY_SQL", "VERIFY_QUERIES_FILE"]);
+    check(&[("VERIFY_SQL", "-- name: x")], "VERIFY_SQL: has no SQL under the name \"x\"");
+}
+
+#[test]
+fn a_misspelled_name_is_worth_a_warning_and_a_variable_of_backup_is_not() {
+    let config = read(&[("VERIFY_SCHEDUL", "x"), ("BACKUP_SCHEDULE", "0 3 * * *")]).unwrap();
+    assert_eq!(config.warnings, ["VERIFY_SCHEDUL is not a variable of this program; see docs/configuration.md"]);
+}
+
+#[test]
+fn neither_debug_output_nor_scrubbed_text_shows_a_secret_r070() {
+    let config = read(&[
+        ("S3_SECRET_ACCESS_KEY", "canary-key"),
+        ("VERIFY_DATABASE_URL", "postgres://u:canary-drill@h.invalid/d"),
+        ("VERIFY_ADMIN_URL", "postgres://u:canary-admin@h.invalid/d"),
+        ("RESTORE_URL", "postgres://u:canary-restore@h.invalid/d"),
+    ])
+    .unwrap();
+    let shown = format!("{config:?}");
+    assert!(!shown.contains("canary"), "{shown}");
+    let scrubbed = config.scrubber.scrub("canary-key canary-drill canary-admin canary-restore").into_owned();
+    assert_eq!(scrubbed, "*** *** *** ***");
+}
+
+#[test]
+fn docs_list_every_variable_as_the_code_knows_it() {
+    let documented = include_str!("../../../../docs/configuration.md");
+    let expected = markdown_tables(&OWN_SECTIONS);
+    let start = documented.find("### When and which backup").expect("docs/configuration.md has the tables of verify");
+    let end = documented.find("## After the tables of `verify`").unwrap_or(documented.len());
+    assert!(
+        documented[start..end].trim() == expected.trim(),
+        "docs/configuration.md differs from the code; its tables of verify should be:\n\n{expected}"
+    );
+}

@@ -1,0 +1,350 @@
+//! One drill, as one straight line: choose, fetch, server, scratch, restore, prove, verdict, sweep.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use anyhow::{Context, anyhow};
+use backup_core::catalog::{Manifest, Role};
+use backup_core::postgres::archive::{LeftOut, Rights, Selection, select};
+use backup_core::postgres::{
+    ClientTools, DrillPolicy, DrillServer, Grants, LockedServer, Owners, RestoreAs, ScratchDb, ServerTools, Source,
+    Throwaway, Wanted, WantedExtension,
+};
+use backup_core::private::PrivateDir;
+use backup_core::stop::Stop;
+use chrono::Utc;
+
+use crate::checks::{Extent, Subject, prove};
+use crate::choose::{ChooseError, Chosen};
+use crate::config::{Amcheck, Target, VerifyConfig};
+use crate::evidence::{Evidence, Trouble};
+use crate::fetch::{Fetched, Fetcher, Scanned, scan};
+use crate::passes::Passes;
+use crate::progress::Progress;
+use crate::report::{NotExercised, Report, ServerFacts, Verdict};
+use crate::self_test::Sabotage;
+
+/// Room for the restored database, as a multiple of the source's size: indexes are built in temporary files.
+const ROOM_PERCENT: u64 = 120;
+
+/// Runs one drill to its verdict. Whatever happens is in the report.
+pub(crate) async fn drill(
+    config: &VerifyConfig,
+    chosen: Result<Chosen, ChooseError>,
+    stop: &Stop,
+    progress: &Progress,
+) -> Report {
+    let started_at = Utc::now();
+    let chosen = match chosen {
+        Ok(chosen) => chosen,
+        Err(error) => return Report::without_backup(started_at, &error, stop),
+    };
+    let mut evidence = Evidence::new(started_at);
+    let drill = Drill { config, stop, progress, sabotage: None };
+    let outcome = Box::pin(drill.run(&chosen, &mut evidence)).await;
+    let mut report = evidence.finish(outcome, Utc::now());
+    if config.attest {
+        attest(config, &chosen, &mut report, stop).await;
+    }
+    report
+}
+
+pub(crate) struct Drill<'run> {
+    pub(crate) config: &'run VerifyConfig,
+    pub(crate) stop: &'run Stop,
+    pub(crate) progress: &'run Progress,
+    /// What a self-test breaks between the rows and their constraints.
+    pub(crate) sabotage: Option<&'run Sabotage>,
+}
+
+/// What is restored, and all that is known of it.
+pub(crate) struct Candidate<'run> {
+    pub(crate) fetched: &'run Fetched,
+    pub(crate) scanned: &'run Scanned,
+    pub(crate) folder: &'run PrivateDir,
+}
+
+impl Drill<'_> {
+    async fn run(&self, chosen: &Chosen, evidence: &mut Evidence) -> Result<(), Trouble> {
+        let Chosen { shelf, backup, .. } = chosen;
+        let store = self.config.store.open();
+        let folder = PrivateDir::create_in(&self.config.spool_dir).context("make a folder below VERIFY_SPOOL_DIR")?;
+        let plain_bytes = self.progress.done_bytes();
+        let fetcher = Fetcher { store: &store, shelf, folder: &folder, stop: self.stop, plain_bytes };
+        evidence.report.checks.push(chosen.recovery_point.clone());
+        evidence.report.findings.extend(chosen.findings.iter().cloned());
+        evidence.report.notes.extend(chosen.notes.iter().cloned());
+        let manifest = fetcher.manifest(&backup.id, evidence).await?;
+        let age = evidence.report.started_at - manifest.snapshot_at;
+        evidence.report.recovery_point_seconds = Some(age.num_seconds());
+        self.check_room(&manifest)?;
+        self.progress.enter("fetch", Some(manifest.dump.digests.plain_bytes));
+        let fetched = fetcher.fetch(manifest, evidence).await?;
+        self.progress.enter("read the archive", None);
+        let scanned = scan(&fetched.dump, evidence).await?;
+        let candidate = Candidate { fetched: &fetched, scanned: &scanned, folder: &folder };
+        self.restore_and_prove(&candidate, evidence).await
+    }
+
+    /// The spool holds the archive, and with a throwaway server the restored database, too.
+    fn check_room(&self, manifest: &Manifest) -> anyhow::Result<()> {
+        let restored_bytes = match self.config.target {
+            Target::Throwaway => manifest.database.size_bytes.saturating_mul(ROOM_PERCENT) / 100,
+            Target::Given { .. } => 0,
+        };
+        let wanted_bytes = manifest.dump.digests.plain_bytes.saturating_add(restored_bytes);
+        let free_bytes = backup_core::spool::free_bytes(&self.config.spool_dir).context("look at VERIFY_SPOOL_DIR")?;
+        anyhow::ensure!(
+            free_bytes >= wanted_bytes,
+            "{} has {free_bytes} bytes free, and this drill needs {wanted_bytes}: the archive and the restored \
+             database; give VERIFY_SPOOL_DIR a larger volume",
+            self.config.spool_dir.display()
+        );
+        Ok(())
+    }
+
+    /// On the server of the operator, or on one that lives as long as this drill.
+    pub(crate) async fn restore_and_prove(
+        &self,
+        candidate: &Candidate<'_>,
+        evidence: &mut Evidence,
+    ) -> Result<(), Trouble> {
+        self.progress.enter("start a server", None);
+        let started = Instant::now();
+        let source = &candidate.fetched.manifest.database;
+        match &self.config.target {
+            Target::Given { login, admin } => {
+                let server = DrillServer::given((**login).clone(), admin.as_deref().cloned());
+                self.on_server(&server, candidate, started, evidence).await
+            }
+            Target::Throwaway => {
+                let major = source.server_version_num / 10_000;
+                let bin_dir = self.config.bin_dir.as_deref().map(AsRef::as_ref);
+                let tools = ServerTools::find(bin_dir, major).await.map_err(anyhow::Error::from)?;
+                let jobs = u32::try_from(self.config.jobs).unwrap_or(1);
+                let start = Throwaway::start(&tools, source, &self.config.spool_dir, jobs);
+                let throwaway = self.stop.or(start).await.context("start a throwaway server")?;
+                throwaway.notes().iter().for_each(|note| evidence.note(note));
+                evidence.report.server = Some(ServerFacts {
+                    kind: "throwaway",
+                    version: tools.version.trim_start_matches("postgres (PostgreSQL) ").to_owned(),
+                    network_isolated: throwaway.network_isolated(),
+                    as_superuser: self.config.restore_as == RestoreAs::Superuser,
+                });
+                let server = DrillServer::throwaway(&throwaway);
+                let outcome = self.on_server(&server, candidate, started, evidence).await;
+                if matches!(outcome, Err(Trouble::CouldNotRun(_))) {
+                    evidence.note(format!("the throwaway server's last words: {}", throwaway.last_words()));
+                }
+                if let Err(error) = throwaway.stop().await {
+                    evidence.note(format!("the throwaway server did not stop cleanly: {error:#}"));
+                }
+                outcome
+            }
+        }
+    }
+
+    async fn on_server(
+        &self,
+        server: &DrillServer,
+        candidate: &Candidate<'_>,
+        started: Instant,
+        evidence: &mut Evidence,
+    ) -> Result<(), Trouble> {
+        let policy = DrillPolicy { restore_as: self.config.restore_as, source_cluster: self.config.source_cluster };
+        let suitable = self.stop.or(server.inspect(&candidate.fetched.manifest.database, policy)).await?;
+        suitable.notes().iter().for_each(|note| evidence.note(note));
+        let locked = self.stop.or(suitable.lock()).await?;
+        let locked = locked.ok_or_else(|| anyhow!("another drill runs on this server; this one is skipped"))?;
+        if matches!(self.config.target, Target::Given { .. }) {
+            self.given_server(server, &locked, evidence).await?;
+        }
+        let mut scratch = self.stop.or(locked.create_scratch()).await.context("create a scratch database")?;
+        let outcome = self.in_scratch(&mut scratch, locked.major(), candidate, started, evidence).await;
+        // A throwaway server goes with its folder; dropping a database of many tables first would only take time.
+        if matches!(self.config.target, Target::Throwaway) {
+            return outcome;
+        }
+        if let Err(failed) = scratch.drop().await {
+            let message = format!("database {} could not be dropped; the next drill tries again", failed.database);
+            evidence.record("cleanup", "the scratch database is still there".to_owned(), vec![message]);
+        }
+        outcome
+    }
+
+    /// What a server that others use needs: leftovers of dead drills go, and the report says where it is.
+    async fn given_server(
+        &self,
+        server: &DrillServer,
+        locked: &LockedServer<'_>,
+        evidence: &mut Evidence,
+    ) -> anyhow::Result<()> {
+        let swept = self.stop.or(server.sweep()).await.context("drop what dead drills left")?;
+        swept.notes().into_iter().for_each(|note| evidence.note(note));
+        evidence.report.server = Some(ServerFacts {
+            kind: "given",
+            version: locked.major().to_string(),
+            network_isolated: false,
+            as_superuser: self.config.restore_as == RestoreAs::Superuser,
+        });
+        Ok(())
+    }
+
+    async fn in_scratch(
+        &self,
+        scratch: &mut ScratchDb<'_>,
+        major: u32,
+        candidate: &Candidate<'_>,
+        started: Instant,
+        evidence: &mut Evidence,
+    ) -> Result<(), Trouble> {
+        let rights = match self.config.restore_as {
+            RestoreAs::PlainRole => Rights::Owner,
+            RestoreAs::Superuser => Rights::Superuser,
+        };
+        let mut selection = select(&candidate.scanned.archive, rights);
+        scratch.notes().iter().for_each(|note| evidence.note(note));
+        let grants = self.prepare(scratch, candidate, &mut selection, evidence).await?;
+        evidence.report.durations.server_seconds = Some(started.elapsed().as_secs_f64());
+        enter_left_out(&selection, candidate, evidence);
+
+        let bin_dir = self.config.bin_dir.as_deref().map(AsRef::as_ref);
+        let tools = ClientTools::find(bin_dir, major).await.map_err(anyhow::Error::from)?;
+        let owners = match self.config.restore_as {
+            RestoreAs::PlainRole => Owners::Restorer,
+            RestoreAs::Superuser => Owners::Archive,
+        };
+        let source = Source {
+            archive: &candidate.fetched.dump.path,
+            list: &selection.list_file,
+            jobs: self.config.jobs,
+            owners,
+            grants,
+        };
+        let session = self.stop.or(async { Ok(scratch.owner().connect().await?) }).await?;
+        let (config, stop, progress, sabotage) = (self.config, self.stop, self.progress, self.sabotage);
+        let passes = Passes { tools: &tools, session: &session, scrubber: &config.scrubber, stop, progress, sabotage };
+        passes.run(source, evidence).await?;
+        evidence.report.recovery_time_seconds = Some(evidence.report.durations.recovery_seconds());
+
+        self.progress.enter("prove", None);
+        let proving = Instant::now();
+        let subject = Subject {
+            manifest: &candidate.fetched.manifest,
+            archive: &candidate.scanned.archive,
+            contents: &candidate.scanned.contents,
+            selection: &selection,
+            owner: scratch.owner(),
+            admin: scratch.admin(),
+            tools: &tools,
+            folder: candidate.folder.path(),
+            jobs: self.config.jobs,
+            scrubber: &self.config.scrubber,
+            stop: self.stop,
+        };
+        prove(&subject, &self.extent(), evidence).await?;
+        evidence.report.durations.checks_seconds = Some(proving.elapsed().as_secs_f64());
+        Ok(())
+    }
+
+    fn extent(&self) -> Extent<'_> {
+        Extent {
+            content: self.config.content,
+            amcheck: self.config.amcheck == Amcheck::Auto,
+            queries: &self.config.queries.list,
+            query_timeout: self.config.queries.timeout,
+            min_table_count: self.config.min_table_count.unwrap_or(0),
+        }
+    }
+
+    /// Roles and extensions, before anything of the archive. Without the roles that grants name, grants are
+    /// left out as a whole.
+    async fn prepare(
+        &self,
+        scratch: &mut ScratchDb<'_>,
+        candidate: &Candidate<'_>,
+        selection: &mut Selection,
+        evidence: &mut Evidence,
+    ) -> anyhow::Result<Grants> {
+        let prepared = self.stop.or(scratch.prepare(&wanted(candidate, selection))).await?;
+        prepared.notes.iter().chain(&prepared.extension_notes).for_each(|note| evidence.note(note));
+        anyhow::ensure!(
+            prepared.missing_extensions.is_empty(),
+            "a plain role cannot create these extensions of the source here: {}; give VERIFY_ADMIN_URL",
+            prepared.missing_extensions.join("; ")
+        );
+        if prepared.missing_roles.is_empty() {
+            return Ok(Grants::Archive);
+        }
+        let missing = prepared.missing_roles.join(", ");
+        evidence.note(format!("grants are not restored, since these roles are not there: {missing}"));
+        selection.leave_grants_out(&candidate.scanned.archive, "roles that are not on this server");
+        Ok(Grants::None)
+    }
+}
+
+/// Everyone whom the archive or the manifest names, and the extensions with their versions.
+fn wanted(candidate: &Candidate<'_>, selection: &Selection) -> Wanted {
+    let owners = candidate.scanned.archive.entries.iter().map(|entry| entry.owner.clone());
+    let named = candidate.fetched.manifest.inventory.roles.iter().cloned();
+    let mut roles: BTreeSet<String> = owners.chain(named).collect();
+    roles.retain(|role| !role.is_empty() && !role.starts_with("pg_"));
+    let version_of = |name: &str| {
+        let known = &candidate.fetched.manifest.inventory.extensions;
+        known.iter().find(|extension| extension.name == name).map(|extension| extension.version.clone())
+    };
+    let extensions = selection.extensions.iter().map(|extension| WantedExtension {
+        name: extension.name.clone(),
+        version: version_of(&extension.name).unwrap_or_default(),
+        schema: Some(extension.schema.clone()).filter(|schema| !schema.is_empty()),
+    });
+    Wanted { roles: roles.into_iter().collect(), extensions: extensions.collect() }
+}
+
+/// Names what the drill does not touch; rows among it are a finding.
+fn enter_left_out(selection: &Selection, candidate: &Candidate<'_>, evidence: &mut Evidence) {
+    let unproven: Vec<&LeftOut> = selection.left_out.iter().filter(|left_out| left_out.reason.is_unproven()).collect();
+    let entries = candidate.scanned.archive.entries.len();
+    let mut found: Vec<String> = selection
+        .rows_left_out()
+        .map(|left_out| format!("the rows of {left_out} are not proven: {}", left_out.reason))
+        .collect();
+    if candidate.fetched.manifest.kind == backup_core::catalog::Kind::Partial {
+        let narrowed_by = candidate.fetched.manifest.narrowed_by.join(" ");
+        found.push(format!("the backup is partial ({narrowed_by}) and proves nothing about the rest of the database"));
+    }
+    let figures =
+        format!("{} of {entries} entries of the archive, {} not exercised", entries - unproven.len(), unproven.len());
+    evidence.record("coverage", figures, found);
+    evidence.report.not_exercised = unproven
+        .iter()
+        .map(|left_out| NotExercised {
+            object: left_out.to_string(),
+            reason: left_out.reason.to_string(),
+            holds_rows: left_out.holds_rows,
+        })
+        .collect();
+}
+
+/// Leaves the verdict beside the backup, for retention to see. Only what is known about the backup is told.
+async fn attest(config: &VerifyConfig, chosen: &Chosen, report: &mut Report, stop: &Stop) {
+    let passed = match report.verdict {
+        Verdict::Passed => true,
+        Verdict::Failed => false,
+        Verdict::CouldNotRun | Verdict::Stopped => return,
+    };
+    let Some(backup) = &report.backup else { return };
+    let key = chosen.shelf.key(&backup.id, &Role::Drill { time: report.ended_at, passed });
+    let stored = async {
+        let text = serde_json::to_string_pretty(&report).context("write the report as JSON")?;
+        let body = config.scrubber.scrub(&text).into_owned();
+        Ok(config.store.open().put_new(&key, body.into()).await?)
+    };
+    if let Err(error) = stop.or(stored).await {
+        tracing::warn!(
+            error = format!("{error:#}"),
+            "cannot leave the verdict in the bucket; VERIFY_ATTEST needs s3:PutObject"
+        );
+        report.notes.push(format!("the verdict is not in the bucket: {error:#}"));
+    }
+}

@@ -1,0 +1,186 @@
+//! From the bucket to a checked archive in a private file.
+
+use std::fs::{File, OpenOptions};
+use std::path::Path;
+use std::sync::atomic::AtomicU64;
+use std::time::Instant;
+
+use anyhow::{Context, anyhow};
+use backup_core::catalog::{BackupId, Kind, Manifest, Role, Shelf};
+use backup_core::codec::Decoding;
+use backup_core::postgres::archive::{Archive, ArchiveReader, Contents};
+use backup_core::private::PrivateDir;
+use backup_core::spool::{Spool, SpoolError, SpooledFile};
+use backup_core::stop::Stop;
+use backup_core::storage::Store;
+
+use crate::evidence::{Evidence, Trouble};
+use crate::report::BackupFacts;
+
+/// A backup on this machine, of which every byte was held against its manifest.
+pub(crate) struct Fetched {
+    pub(crate) manifest: Manifest,
+    pub(crate) dump: SpooledFile,
+}
+
+/// An archive that was read from its first byte to its last.
+pub(crate) struct Scanned {
+    pub(crate) archive: Archive,
+    pub(crate) contents: Contents,
+}
+
+/// Where backups come from and go to.
+pub(crate) struct Fetcher<'run> {
+    pub(crate) store: &'run Store,
+    pub(crate) shelf: &'run Shelf,
+    pub(crate) folder: &'run PrivateDir,
+    pub(crate) stop: &'run Stop,
+    /// Counts the plain bytes, for a progress display.
+    pub(crate) plain_bytes: &'run AtomicU64,
+}
+
+impl Fetcher<'_> {
+    /// Reads the manifest of `id`.
+    pub(crate) async fn manifest(&self, id: &BackupId, evidence: &mut Evidence) -> Result<Manifest, Trouble> {
+        let read = self.stop.or(async { Ok(self.shelf.manifest(self.store, id).await) }).await?;
+        let manifest = match read {
+            Ok(manifest) => manifest,
+            Err(error) if error.is_damage() => {
+                return Err(evidence.damaged("manifest", format!("{:#}", anyhow!(error))));
+            }
+            Err(error) => return Err(anyhow::Error::from(error).context("read the manifest").into()),
+        };
+        evidence.report.backup = Some(facts(&manifest));
+        Ok(manifest)
+    }
+
+    /// Downloads, checks and decodes every object of the backup.
+    pub(crate) async fn fetch(&self, manifest: Manifest, evidence: &mut Evidence) -> Result<Fetched, Trouble> {
+        let started = Instant::now();
+        let decoding = manifest.codec.decoding().map_err(anyhow::Error::from)?;
+        let role = Role::Dump { kind: manifest.kind, suffix: decoding.suffix() };
+        let dump = self.object(&manifest, &role, decoding, "dump", evidence).await?;
+        if manifest.globals.is_some() {
+            let role = Role::Globals { suffix: decoding.suffix() };
+            let globals = self.object(&manifest, &role, decoding, "globals.sql", evidence).await?;
+            globals_check(&globals.path, &manifest, evidence).await?;
+        } else {
+            evidence.skip("roles", "the backup holds no roles of the cluster");
+        }
+        let figures = format!(
+            "{} bytes stored, {} plain, sizes and SHA-256 as promised",
+            manifest.dump.digests.stored_bytes, dump.bytes
+        );
+        evidence.record("digests", figures, Vec::new());
+        evidence.report.durations.download_seconds = Some(dump.download.as_secs_f64());
+        evidence.report.durations.fetch_seconds = Some(started.elapsed().as_secs_f64());
+        Ok(Fetched { manifest, dump })
+    }
+
+    async fn object(
+        &self,
+        manifest: &Manifest,
+        role: &Role,
+        decoding: Decoding,
+        name: &str,
+        evidence: &mut Evidence,
+    ) -> Result<SpooledFile, Trouble> {
+        let spool = Spool { store: self.store, folder: self.folder, stop: self.stop };
+        let key = self.shelf.key(&manifest.id, role);
+        let is_globals = matches!(role, Role::Globals { .. });
+        let facts = manifest.globals.as_ref().filter(|_| is_globals).unwrap_or(&manifest.dump);
+        let counter = if is_globals { &AtomicU64::new(0) } else { self.plain_bytes };
+        match spool.fetch(&key, facts, decoding, name, counter).await {
+            Ok(file) => Ok(file),
+            Err(SpoolError::Stopped(reason)) => Err(Trouble::Stopped(reason)),
+            Err(error) if error.is_damage() => Err(evidence.damaged("digests", format!("{:#}", anyhow!(error)))),
+            Err(error) => Err(Trouble::CouldNotRun(error.into())),
+        }
+    }
+}
+
+fn facts(manifest: &Manifest) -> BackupFacts {
+    BackupFacts {
+        id: manifest.id.clone(),
+        database: manifest.database.name.clone(),
+        kind: manifest.kind,
+        snapshot_at: manifest.snapshot_at,
+        server_version: manifest.database.server_version.clone(),
+        tool: manifest.tool.clone(),
+        stored_bytes: manifest.objects().map(|object| object.digests.stored_bytes).sum(),
+        plain_bytes: manifest.dump.digests.plain_bytes,
+    }
+}
+
+/// Reads the whole archive, digests its rows, and writes into the copy where each table begins, so that
+/// `pg_restore --jobs` need not search.
+pub(crate) async fn scan(dump: &SpooledFile, evidence: &mut Evidence) -> Result<Scanned, Trouble> {
+    let started = Instant::now();
+    let path = dump.path.clone();
+    let scanned = tokio::task::spawn_blocking(move || scan_file(&path)).await.context("scan the archive")?;
+    let scanned = match scanned {
+        Ok(scanned) => scanned,
+        Err(ScanError::Archive(error)) if error.is_damage() => {
+            return Err(evidence.damaged("archive", format!("{:#}", anyhow!(error))));
+        }
+        Err(ScanError::Archive(error)) => return Err(anyhow::Error::from(error).context("read the archive").into()),
+        Err(ScanError::Copy(error)) => return Err(anyhow::Error::from(error).context("write offsets").into()),
+    };
+    let tables = scanned.contents.tables.len();
+    let figures = format!("{} entries, {tables} with rows, complete to the last byte", scanned.archive.entries.len());
+    evidence.record("archive", figures, Vec::new());
+    evidence.report.durations.scan_seconds = Some(started.elapsed().as_secs_f64());
+    Ok(scanned)
+}
+
+enum ScanError {
+    Archive(backup_core::postgres::archive::ArchiveError),
+    Copy(std::io::Error),
+}
+
+fn scan_file(path: &Path) -> Result<Scanned, ScanError> {
+    let source = File::open(path).map_err(ScanError::Copy)?;
+    let (archive, contents) = ArchiveReader::open(source).and_then(ArchiveReader::scan).map_err(ScanError::Archive)?;
+    let mut copy = OpenOptions::new().write(true).open(path).map_err(ScanError::Copy)?;
+    contents.write_offsets(&archive, &mut copy).map_err(ScanError::Copy)?;
+    Ok(Scanned { archive, contents })
+}
+
+/// What each line of a globals dump begins with, as `pg_dumpall` writes it.
+const GLOBALS_STATEMENTS: [&str; 9] = [
+    "--",
+    "\\connect",
+    "\\restrict",
+    "\\unrestrict",
+    "SET ",
+    "CREATE ROLE ",
+    "ALTER ROLE ",
+    "GRANT ",
+    "CREATE TABLESPACE ",
+];
+
+/// Roles are not restored by a drill; what can be told without that is told.
+async fn globals_check(path: &Path, manifest: &Manifest, evidence: &mut Evidence) -> Result<(), Trouble> {
+    let text = tokio::fs::read(path).await.context("read the roles")?;
+    let text = String::from_utf8_lossy(&text);
+    let is_known = |line: &str| {
+        line.is_empty() || GLOBALS_STATEMENTS.iter().any(|start| line.starts_with(start)) || is_further(line)
+    };
+    let mut found: Vec<String> = Vec::new();
+    if let Some(number) = text.lines().position(|line| !is_known(line)) {
+        found.push(format!("line {} of the roles is no statement that pg_dumpall writes", number + 1));
+    }
+    if manifest.kind == Kind::Full && !text.contains("PostgreSQL database cluster dump complete") {
+        found.push("the dump of the roles has no end".to_owned());
+    }
+    let created = text.lines().filter(|line| line.starts_with("CREATE ROLE ")).count();
+    evidence.record("roles", format!("{created} roles beside the dump, not restored by a drill"), found);
+    Ok(())
+}
+
+/// Statements that few clusters have.
+fn is_further(line: &str) -> bool {
+    ["ALTER TABLESPACE ", "COMMENT ON ", "SECURITY LABEL ", "REVOKE ", "ALTER SYSTEM ", "SELECT pg_catalog."]
+        .iter()
+        .any(|start| line.starts_with(start))
+}

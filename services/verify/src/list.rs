@@ -1,0 +1,49 @@
+//! `verify list`: what the bucket holds, each backup with its last verdict that is known there.
+
+use anyhow::Context;
+use backup_core::catalog::Shelf;
+use backup_core::stop::Stop;
+use backup_core::text::print;
+use chrono::Utc;
+use serde_json::json;
+
+use crate::config::VerifyConfig;
+
+/// How to print.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// For a person.
+    Table,
+    Json,
+}
+
+/// Prints the backups of the configured database, or of every one under the prefix.
+///
+/// # Errors
+/// Where the bucket cannot be listed completely, or a stop comes first.
+pub(crate) async fn list(config: &VerifyConfig, format: Format, stop: &Stop) -> anyhow::Result<()> {
+    let store = config.store.open();
+    let names = match &config.source_database {
+        Some(name) => vec![name.clone()],
+        None => {
+            stop.or(async { Shelf::databases(&store, store.prefix(), Utc::now()).await.context("list databases") })
+                .await?
+        }
+    };
+    let mut values = Vec::new();
+    for name in &names {
+        let shelf = Shelf::new(store.prefix().clone(), name);
+        let now = Utc::now();
+        let catalog = stop.or(shelf.catalog(&store, now)).await?;
+        match format {
+            Format::Json => values.push(json!({ "database": name, "catalog": catalog.to_json() })),
+            Format::Table => print(&format!("database {name}\n{}\n", catalog.to_table(now))),
+        }
+    }
+    match format {
+        Format::Json => print(&format!("{:#}\n", serde_json::Value::Array(values))),
+        Format::Table if names.is_empty() => print("no backup\n"),
+        Format::Table => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,52 @@
+//! Both passes of `pg_restore`, for a drill and for a person alike.
+
+use std::time::Instant;
+
+use anyhow::Context;
+use backup_core::postgres::connect::Session;
+use backup_core::postgres::{ClientTools, Pass, Restorer, Source};
+use backup_core::scrub::Scrubber;
+use backup_core::stop::Stop;
+
+use crate::evidence::{Evidence, Trouble};
+use crate::progress::Progress;
+use crate::self_test::Sabotage;
+
+/// What a restore needs besides its source.
+pub(crate) struct Passes<'run> {
+    pub(crate) tools: &'run ClientTools,
+    /// The database that is restored into.
+    pub(crate) session: &'run Session,
+    pub(crate) scrubber: &'run Scrubber,
+    pub(crate) stop: &'run Stop,
+    pub(crate) progress: &'run Progress,
+    /// What a self-test breaks between the rows and their constraints.
+    pub(crate) sabotage: Option<&'run Sabotage>,
+}
+
+impl Passes<'_> {
+    /// Restores `source`; every complaint of `pg_restore` is evidence, and so is how long it took.
+    pub(crate) async fn run(&self, source: Source<'_>, evidence: &mut Evidence) -> Result<(), Trouble> {
+        let restorer = Restorer::new(self.tools, self.session, source, self.scrubber, self.stop)?;
+        let mut complaints = Vec::new();
+        for (pass, step) in [(Pass::Data, "restore rows"), (Pass::PostData, "restore indexes and constraints")] {
+            self.progress.enter(step, None);
+            if let (Pass::PostData, Some(sabotage)) = (pass, self.sabotage) {
+                self.stop.or(sabotage.strike(self.session)).await?;
+            }
+            let started = Instant::now();
+            complaints.extend(restorer.run(pass).await.context("restore")?);
+            let seconds = Some(started.elapsed().as_secs_f64());
+            match pass {
+                Pass::Data => evidence.report.durations.restore_data_seconds = seconds,
+                Pass::PostData => evidence.report.durations.restore_post_data_seconds = seconds,
+            }
+        }
+        let (benign, bad): (Vec<_>, Vec<_>) = complaints.into_iter().partition(|one| one.class.is_benign());
+        benign.iter().for_each(|complaint| evidence.note(format!("harmless: {complaint}")));
+        let entries = source.list.lines().count();
+        let figures = format!("{entries} entries by pg_restore {} in {} jobs", self.tools.major, source.jobs);
+        evidence.record("restore", figures, bad.iter().map(ToString::to_string).collect());
+        Ok(())
+    }
+}

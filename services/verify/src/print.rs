@@ -1,0 +1,228 @@
+//! A drill's report for a person, and as a file.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, IsTerminal, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use backup_core::text::{age, count};
+use chrono::TimeDelta;
+
+use crate::report::{BackupFacts, CheckState, Durations, Report, ServerFacts, TableFigures, Verdict};
+
+/// A terminal gets so many tables; the file has all of them.
+const PRINTED_TABLES: usize = 20;
+
+/// Whether to colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Paint {
+    On,
+    Off,
+}
+
+#[derive(Clone, Copy)]
+enum Colour {
+    Red = 31,
+    Green = 32,
+    Yellow = 33,
+    Grey = 90,
+}
+
+impl Paint {
+    /// On for a terminal, unless `NO_COLOR` is set to anything (no-color.org).
+    pub(crate) fn for_stdout() -> Self {
+        let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        if io::stdout().is_terminal() && !refused { Self::On } else { Self::Off }
+    }
+
+    fn colour(self, colour: Colour, text: &str) -> String {
+        match self {
+            Self::On => format!("\u{1b}[{}m{text}\u{1b}[0m", colour as u8),
+            Self::Off => text.to_owned(),
+        }
+    }
+}
+
+/// The whole report, the verdict first.
+pub(crate) fn report(report: &Report, paint: Paint) -> String {
+    let mut text = format!("{}\n\n", headline(report, paint));
+    for (name, value) in facts(report) {
+        text.push_str(&format!("{name:<15} {value}\n"));
+    }
+    text + &evidence(report, paint)
+}
+
+/// What was proven and what was found, without the verdict.
+pub(crate) fn evidence(report: &Report, paint: Paint) -> String {
+    let mut text = String::new();
+    if !report.checks.is_empty() {
+        text.push_str("\nchecks\n");
+    }
+    for check in &report.checks {
+        let (colour, word) = match check.state {
+            CheckState::Passed => (Colour::Green, "passed "),
+            CheckState::Failed => (Colour::Red, "FAILED "),
+            CheckState::Skipped => (Colour::Grey, "skipped"),
+        };
+        text.push_str(&format!("  {}  {:<18} {}\n", paint.colour(colour, word), check.name, check.figures));
+    }
+    text.push_str(&tables(&report.tables, paint));
+    let findings = report.findings.iter().map(|finding| format!("{}: {}", finding.check, finding.message));
+    text.push_str(&section("findings", Colour::Red, paint, findings));
+    let not_exercised = report.not_exercised.iter().map(|left_out| {
+        let rows = if left_out.holds_rows { "; its rows are unproven" } else { "" };
+        format!("{}: {}{rows}", left_out.object, left_out.reason)
+    });
+    text.push_str(&section("not exercised", Colour::Yellow, paint, not_exercised));
+    text.push_str(&section("notes", Colour::Grey, paint, report.notes.iter().cloned()));
+    text
+}
+
+fn headline(report: &Report, paint: Paint) -> String {
+    let (colour, word) = match report.verdict {
+        Verdict::Passed => (Colour::Green, "PASSED"),
+        Verdict::Failed => (Colour::Red, "FAILED"),
+        Verdict::CouldNotRun => (Colour::Yellow, "COULD NOT RUN"),
+        Verdict::Stopped => (Colour::Grey, "STOPPED"),
+    };
+    let backup = report.backup.as_ref().map(|backup| describe(backup, report));
+    let subject = backup.or_else(|| report.error.clone()).unwrap_or_else(|| "no backup".to_owned());
+    format!("{}  {subject}", paint.colour(colour, word))
+}
+
+fn describe(backup: &BackupFacts, report: &Report) -> String {
+    let old = age(report.started_at - backup.snapshot_at);
+    format!("{} backup {} of {}, {old} old", backup.kind, backup.id, backup.database)
+}
+
+fn facts(report: &Report) -> Vec<(&'static str, String)> {
+    let mut facts = Vec::new();
+    if report.backup.is_some() {
+        facts.extend(report.error.clone().map(|error| ("error", error)));
+    }
+    facts.extend(report.recovery_time_seconds.map(|seconds| {
+        let steps = steps(&report.durations);
+        (
+            "recovery time",
+            if steps.is_empty() { format!("{seconds:.1} s") } else { format!("{seconds:.1} s ({steps})") },
+        )
+    }));
+    let point = report.recovery_point_seconds;
+    facts.extend(point.map(|seconds| ("recovery point", age(TimeDelta::seconds(seconds)))));
+    facts.extend(report.server.as_ref().map(|server| ("server", server_line(server))));
+    if !report.tables.is_empty() {
+        let figures = format!("{} in {} tables", count(report.restored_rows()), count(report.tables.len() as u64));
+        facts.push(("rows restored", figures));
+    }
+    facts.push(("whole drill", format!("{:.1} s", report.durations.total_seconds)));
+    facts
+}
+
+fn steps(durations: &Durations) -> String {
+    let named = [
+        ("fetch", durations.fetch_seconds),
+        ("scan", durations.scan_seconds),
+        ("data", durations.restore_data_seconds),
+        ("indexes", durations.restore_post_data_seconds),
+    ];
+    let reached = named.iter().filter_map(|(name, seconds)| seconds.map(|seconds| format!("{name} {seconds:.1}")));
+    reached.collect::<Vec<_>>().join(", ")
+}
+
+fn server_line(server: &ServerFacts) -> String {
+    let network = if server.network_isolated { ", no network" } else { "" };
+    let role = if server.as_superuser { "restored as superuser" } else { "restored as plain role" };
+    format!("{}, PostgreSQL {}{network}, {role}", server.kind, server.version)
+}
+
+/// The tables that differ, then the largest ones.
+fn tables(tables: &[TableFigures], paint: Paint) -> String {
+    if tables.is_empty() {
+        return String::new();
+    }
+    let mut sorted: Vec<&TableFigures> = tables.iter().collect();
+    sorted.sort_by_key(|table| (is_equal(table), std::cmp::Reverse(table.restored_rows)));
+    let mut text =
+        format!("\n  {:>14} {:>14} {:>14}  {:<8}  {}\n", "SOURCE", "ARCHIVE", "RESTORED", "CONTENTS", "TABLE");
+    for table in sorted.iter().take(PRINTED_TABLES) {
+        let rows = |rows: Option<u64>| rows.map_or_else(|| "-".to_owned(), count);
+        let contents = match table.content_equal {
+            Some(true) => "equal",
+            Some(false) => "DIFFER",
+            None => "-",
+        };
+        let line = format!(
+            "{:>14} {:>14} {:>14}  {contents:<8}  {}.{}",
+            rows(table.source_rows),
+            rows(table.archive_rows),
+            rows(table.restored_rows),
+            table.schema,
+            table.name
+        );
+        let line = if is_equal(table) { line } else { paint.colour(Colour::Red, &line) };
+        text.push_str(&format!("  {line}\n"));
+    }
+    if let Some(more @ 1..) = tables.len().checked_sub(PRINTED_TABLES) {
+        text.push_str(&format!("  and {more} more\n"));
+    }
+    text
+}
+
+fn is_equal(table: &TableFigures) -> bool {
+    let counts = [table.source_rows, table.archive_rows, table.restored_rows];
+    let mut known = counts.iter().flatten();
+    let first = known.next();
+    table.content_equal != Some(false) && known.all(|rows| Some(rows) == first)
+}
+
+fn section(heading: &str, colour: Colour, paint: Paint, lines: impl Iterator<Item = String>) -> String {
+    let lines: String = lines.map(|line| format!("  {line}\n")).collect();
+    if lines.is_empty() { lines } else { format!("\n{}\n{lines}", paint.colour(colour, heading)) }
+}
+
+/// The file of `--report`, which appears whole or not at all, readable by this user only.
+///
+/// It is created before the drill, so that a folder that does not exist is known before hours of work.
+#[derive(Debug)]
+pub(crate) struct ReportFile {
+    file: File,
+    temporary: PathBuf,
+    path: PathBuf,
+}
+
+impl ReportFile {
+    /// Creates it beside `path`.
+    ///
+    /// # Errors
+    /// Where that folder does not exist or cannot be written to.
+    pub(crate) fn create(path: &Path) -> anyhow::Result<Self> {
+        let mut name = path.file_name().context("the file of --report has no name")?.to_owned();
+        name.push(format!(".{:016x}.tmp", rand::random::<u64>()));
+        let temporary = path.with_file_name(name);
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary);
+        let file = file.with_context(|| format!("create the file of --report beside {}", path.display()))?;
+        Ok(Self { file, temporary, path: path.to_owned() })
+    }
+
+    /// Writes `report` as JSON and gives the file its name, in place of what had it.
+    ///
+    /// # Errors
+    /// Where the disk is full, for example. Then nothing has the name that did not have it before.
+    pub(crate) fn finish(mut self, report: &Report) -> anyhow::Result<()> {
+        let mut json = serde_json::to_vec_pretty(report).context("write the report as JSON")?;
+        json.push(b'\n');
+        let written = self.file.write_all(&json).and_then(|()| self.file.sync_all());
+        written.and_then(|()| std::fs::rename(&self.temporary, &self.path)).context("write the file of --report")
+    }
+}
+
+impl Drop for ReportFile {
+    fn drop(&mut self) {
+        // After a rename there is nothing left to remove, which is as good.
+        std::fs::remove_file(&self.temporary).unwrap_or_default();
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,185 @@
+//! What a drill found: the evidence, in one value that logs, pages, files and terminals show.
+
+use backup_core::catalog::{BackupId, Kind};
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+/// How a drill ended. Four different things, with four exit codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Verdict {
+    /// Everything that the backup promises came back, and nothing stayed unproven that holds rows.
+    Passed,
+    /// The backup, or what came back of it, is not what was there; the findings say what.
+    Failed,
+    /// The drill itself did not work: no bucket, no server, no disk, not within its bound. Says nothing
+    /// about the backup.
+    CouldNotRun,
+    /// A signal ended it.
+    Stopped,
+}
+
+/// Everything that is known about one drill.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Report {
+    /// How it ended.
+    pub(crate) verdict: Verdict,
+    /// When it began.
+    pub(crate) started_at: DateTime<Utc>,
+    /// When it ended.
+    pub(crate) ended_at: DateTime<Utc>,
+    /// The backup; `None` where none could be chosen.
+    pub(crate) backup: Option<BackupFacts>,
+    /// Where it was restored.
+    pub(crate) server: Option<ServerFacts>,
+    /// How long each step took.
+    pub(crate) durations: Durations,
+    /// From the first byte of the download to the last index, without the start of a server: what a real
+    /// restore would take here.
+    pub(crate) recovery_time_seconds: Option<f64>,
+    /// How old the snapshot was when the drill began: what would have been lost.
+    pub(crate) recovery_point_seconds: Option<i64>,
+    /// Each check, in the order in which they ran.
+    pub(crate) checks: Vec<Check>,
+    /// Every table with its rows.
+    pub(crate) tables: Vec<TableFigures>,
+    /// What is wrong; empty if and only if nothing is.
+    pub(crate) findings: Vec<Finding>,
+    /// What the drill did not touch, and why.
+    pub(crate) not_exercised: Vec<NotExercised>,
+    /// What a reader should know besides.
+    pub(crate) notes: Vec<String>,
+    /// Why it could not run, or was stopped.
+    pub(crate) error: Option<String>,
+}
+
+impl Report {
+    /// Of a drill that has only begun.
+    pub(crate) fn new(started_at: DateTime<Utc>) -> Self {
+        Self {
+            verdict: Verdict::CouldNotRun,
+            started_at,
+            ended_at: started_at,
+            backup: None,
+            server: None,
+            durations: Durations::default(),
+            recovery_time_seconds: None,
+            recovery_point_seconds: None,
+            checks: Vec::new(),
+            tables: Vec::new(),
+            findings: Vec::new(),
+            not_exercised: Vec::new(),
+            notes: Vec::new(),
+            error: None,
+        }
+    }
+}
+
+/// The backup that was drilled, out of its manifest.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct BackupFacts {
+    pub(crate) id: BackupId,
+    pub(crate) database: String,
+    pub(crate) kind: Kind,
+    pub(crate) snapshot_at: DateTime<Utc>,
+    pub(crate) server_version: String,
+    pub(crate) tool: String,
+    pub(crate) stored_bytes: u64,
+    pub(crate) plain_bytes: u64,
+}
+
+/// The server that it was restored into.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct ServerFacts {
+    /// `throwaway` or `given`.
+    pub(crate) kind: &'static str,
+    /// As the server prints it.
+    pub(crate) version: String,
+    /// Whether the server had no network at all.
+    pub(crate) network_isolated: bool,
+    /// Whether everything was restored as a superuser.
+    pub(crate) as_superuser: bool,
+}
+
+/// Seconds of each step; `None` where it was not reached.
+#[derive(Debug, Clone, Default, Serialize)]
+pub(crate) struct Durations {
+    /// Download, digests, decoding.
+    pub(crate) fetch_seconds: Option<f64>,
+    /// Of these, until the last byte had arrived.
+    pub(crate) download_seconds: Option<f64>,
+    /// One pass over the archive: table of contents and the digest of every row.
+    pub(crate) scan_seconds: Option<f64>,
+    /// The server, the scratch database, roles and extensions.
+    pub(crate) server_seconds: Option<f64>,
+    /// Schemas, types, functions, tables and rows.
+    pub(crate) restore_data_seconds: Option<f64>,
+    /// Indexes, constraints, triggers.
+    pub(crate) restore_post_data_seconds: Option<f64>,
+    /// All checks.
+    pub(crate) checks_seconds: Option<f64>,
+    /// Everything.
+    pub(crate) total_seconds: f64,
+}
+
+impl Durations {
+    /// What a restore takes: the steps up to the last index, without the start of a server.
+    pub(crate) fn recovery_seconds(&self) -> f64 {
+        let steps = [self.fetch_seconds, self.scan_seconds, self.restore_data_seconds, self.restore_post_data_seconds];
+        steps.into_iter().flatten().sum()
+    }
+}
+
+/// One check.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Check {
+    /// `recovery_point`, `archive`, `restore`, `inventory`, `row_counts`, `contents`, `indexes`, ...
+    pub(crate) name: &'static str,
+    pub(crate) state: CheckState,
+    /// Its figures, in a sentence: `302 of 302 tables equal, 1,749,612 rows`.
+    pub(crate) figures: String,
+}
+
+/// What came out of a check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum CheckState {
+    Passed,
+    Failed,
+    /// Not done; the figures say why.
+    Skipped,
+}
+
+/// The rows of one table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct TableFigures {
+    pub(crate) schema: String,
+    pub(crate) name: String,
+    /// Counted in the snapshot of the dump.
+    pub(crate) source_rows: Option<u64>,
+    /// Lines in the archive.
+    pub(crate) archive_rows: Option<u64>,
+    /// Counted after the restore.
+    pub(crate) restored_rows: Option<u64>,
+    /// Whether every row equals its line in the archive; `None` where that was not compared.
+    pub(crate) content_equal: Option<bool>,
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Finding {
+    /// The check that found it.
+    pub(crate) check: &'static str,
+    /// A sentence that names the object.
+    pub(crate) message: String,
+}
+
+/// One thing that was not restored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct NotExercised {
+    /// As a DBA would write it: `EVENT TRIGGER audit_ddl`.
+    pub(crate) object: String,
+    pub(crate) reason: String,
+    /// Whether it holds rows of a table, which are then unproven.
+    pub(crate) holds_rows: bool,
+}

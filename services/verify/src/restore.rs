@@ -1,0 +1,179 @@
+//! `verify restore`: a real restore for a person, into a database that they name, with the same proof as a drill.
+
+mod plan;
+mod target;
+
+use anyhow::{Context, bail};
+use backup_core::catalog::Manifest;
+use backup_core::postgres::archive::{Rights, Selection, select};
+use backup_core::postgres::conninfo::Conninfo;
+use backup_core::postgres::{ClientTools, Grants, Owners, Source};
+use backup_core::private::PrivateDir;
+use backup_core::secret::Secret;
+use backup_core::stop::Stop;
+use backup_core::text;
+use chrono::Utc;
+
+use crate::checks::{Extent, Subject, prove};
+use crate::choose::{Chosen, Wanted, choose};
+use crate::config::{Content, VerifyConfig};
+use crate::evidence::{Evidence, Trouble};
+use crate::fetch::{Fetcher, Scanned, scan};
+use crate::passes::Passes;
+use crate::print::{self, Paint};
+use crate::progress::Progress;
+use crate::report::{Report, Verdict};
+
+use plan::Plan;
+use target::Destination;
+
+/// What was typed.
+#[derive(Debug)]
+pub(crate) struct RestoreOptions {
+    pub(crate) backup: Wanted,
+    /// The database to restore into.
+    pub(crate) to: Secret,
+    /// `None`: `VERIFY_JOBS`.
+    pub(crate) jobs: Option<usize>,
+    /// Make the database, which must not exist.
+    pub(crate) create: bool,
+    /// Show the plan and change nothing.
+    pub(crate) dry_run: bool,
+    /// Compare the result with the archive.
+    pub(crate) proof: bool,
+}
+
+/// Restores and proves; returns the exit code.
+///
+/// # Errors
+/// Where the target is not empty or not suitable, and where the backup cannot be had or is damaged. Up to the
+/// line that says that the restore begins, nothing was changed.
+pub(crate) async fn restore(config: &VerifyConfig, options: &RestoreOptions, stop: &Stop) -> anyhow::Result<u8> {
+    let to =
+        Conninfo::parse(&options.to).context("the target of --to")?.with_default_application_name("verify restore");
+    let mut evidence = Evidence::new(Utc::now());
+    let progress = Progress::default();
+    let shown = progress.show();
+    let outcome = Box::pin(restore_into(config, options, &to, stop, &progress, &mut evidence)).await;
+    drop(shown);
+    let mut report = evidence.finish(outcome, Utc::now());
+    report.change_texts(|text| *text = config.scrubber.scrub(text).into_owned());
+    if !options.dry_run || report.verdict != Verdict::Passed {
+        text::print(&summary(&report));
+    }
+    Ok(report.exit_code())
+}
+
+async fn restore_into(
+    config: &VerifyConfig,
+    options: &RestoreOptions,
+    to: &Conninfo,
+    stop: &Stop,
+    progress: &Progress,
+    evidence: &mut Evidence,
+) -> Result<(), Trouble> {
+    let Chosen { shelf, backup, .. } =
+        choose(config, &options.backup, stop).await.map_err(anyhow::Error::from).context("choose a backup")?;
+    let store = config.store.open();
+    let folder = PrivateDir::create_in(&config.spool_dir).context("make a folder below VERIFY_SPOOL_DIR")?;
+    let plain_bytes = progress.done_bytes();
+    let fetcher = Fetcher { store: &store, shelf: &shelf, folder: &folder, stop, plain_bytes };
+    let manifest = fetcher.manifest(&backup.id, evidence).await?;
+    let destination = stop.or(Destination::inspect(to, options.create)).await?;
+    let plan = Plan::new(&manifest, &destination);
+    text::print(&plan.to_string());
+    plan.refuse_what_blocks()?;
+    if options.dry_run {
+        text::print("nothing was changed (--dry-run)\n");
+        return Ok(());
+    }
+    progress.enter("fetch", Some(manifest.dump.digests.plain_bytes));
+    let fetched = fetcher.fetch(manifest, evidence).await?;
+    progress.enter("read the archive", None);
+    let scanned = scan(&fetched.dump, evidence).await?;
+    text::print("the backup is whole; the restore begins\n");
+    if options.create {
+        stop.or(destination.create(&fetched.manifest.database)).await.context("create the database")?;
+    }
+    let session = stop.or(async { Ok(to.connect().await?) }).await.context("connect to the target")?;
+    let bin_dir = config.bin_dir.as_deref().map(AsRef::as_ref);
+    let major = session.server_version_num() / 10_000;
+    let tools = ClientTools::find(bin_dir, major).await.context("find pg_restore")?;
+    // All of it: a person's own server may have what a drill's has not.
+    let selection = select(&scanned.archive, Rights::Superuser);
+    let jobs = options.jobs.unwrap_or(config.jobs);
+    let source = Source {
+        archive: &fetched.dump.path,
+        list: &selection.list_file,
+        jobs,
+        owners: Owners::Archive,
+        grants: Grants::Archive,
+    };
+    let passes =
+        Passes { tools: &tools, session: &session, scrubber: &config.scrubber, stop, progress, sabotage: None };
+    passes.run(source, evidence).await?;
+    if options.proof {
+        progress.enter("prove", None);
+        let subject = Subject {
+            manifest: &fetched.manifest,
+            archive: &scanned.archive,
+            contents: &scanned.contents,
+            selection: &selection,
+            owner: to,
+            admin: None,
+            tools: &tools,
+            folder: folder.path(),
+            jobs,
+            scrubber: &config.scrubber,
+            stop,
+        };
+        prove(&subject, &proof_of_contents(), evidence).await?;
+    }
+    tell_what_to_add(&fetched.manifest, &scanned, &selection, evidence);
+    Ok(())
+}
+
+/// Everything but what would write into the database of a person.
+fn proof_of_contents() -> Extent<'static> {
+    let no_time = std::time::Duration::ZERO;
+    Extent { content: Content::Full, amcheck: false, queries: &[], query_timeout: no_time, min_table_count: 0 }
+}
+
+/// What no archive holds and a person adds by hand, out of the manifest.
+fn not_in_the_archive(manifest: &Manifest) -> Vec<String> {
+    let settings = manifest.database.settings.iter();
+    let settings =
+        settings.map(|setting| format!("ALTER DATABASE ... SET {setting} was set in the source; set it here, too"));
+    manifest.notes.iter().cloned().chain(settings).collect()
+}
+
+fn tell_what_to_add(manifest: &Manifest, scanned: &Scanned, selection: &Selection, evidence: &mut Evidence) {
+    not_in_the_archive(manifest).into_iter().for_each(|note| evidence.note(note));
+    let subscriptions = scanned.archive.entries.iter().filter(|entry| entry.desc == "SUBSCRIPTION");
+    for subscription in subscriptions {
+        evidence.note(format!("subscription {} is disabled; enable it where it is wanted", subscription.tag));
+    }
+    for left_out in selection.left_out.iter().filter(|left_out| left_out.reason.is_unproven()) {
+        evidence.note(format!("{left_out} was left out: {}", left_out.reason));
+    }
+}
+
+/// What a person sees at the end.
+fn summary(report: &Report) -> String {
+    let error = report.error.as_ref().map(|error| format!("{error}\n")).unwrap_or_default();
+    let verdict = match report.verdict {
+        Verdict::Passed => "restored",
+        Verdict::Failed => "NOT restored as it was; see the findings",
+        Verdict::CouldNotRun => "not restored",
+        Verdict::Stopped => "stopped",
+    };
+    format!("{}{error}{verdict}\n", print::evidence(report, Paint::for_stdout()))
+}
+
+/// The one reason that is left where a plan cannot be carried out.
+fn refuse(reasons: &[String]) -> anyhow::Result<()> {
+    match reasons {
+        [] => Ok(()),
+        reasons => bail!("nothing was changed: {}", reasons.join("; ")),
+    }
+}

@@ -1,0 +1,157 @@
+//! One drill with everything around it: the choice, the bound, the line in the log.
+
+use backup_core::service::exit;
+use backup_core::stop::{Stop, Stopped};
+use chrono::{DateTime, Utc};
+
+use crate::choose::{ChooseError, Wanted, choose};
+use crate::config::VerifyConfig;
+use crate::drill::drill;
+use crate::progress::Progress;
+use crate::report::{Check, CheckState, Finding, Report, Verdict};
+
+/// A line of the log quotes so many findings; `/status` and the report have all of them.
+const LOGGED_FINDINGS: usize = 3;
+
+/// Drills once, within `VERIFY_TIMEOUT`, and logs how it ended. The report holds no secret.
+pub(crate) async fn run(config: &VerifyConfig, wanted: &Wanted, stop: &Stop, progress: &Progress) -> Report {
+    let bounded = stop.bounded(config.timing.drill_timeout, "VERIFY_TIMEOUT");
+    let chosen = choose(config, wanted, &bounded.stop).await;
+    let mut report = Box::pin(drill(config, chosen, &bounded.stop, progress)).await;
+    report.change_texts(|text| *text = config.scrubber.scrub(text).into_owned());
+    report.log();
+    report
+}
+
+impl Report {
+    /// The report of a drill that had nothing to restore.
+    pub(crate) fn without_backup(started_at: DateTime<Utc>, error: &ChooseError, stop: &Stop) -> Self {
+        let (verdict, findings, words) = match (error, stop.reason()) {
+            (ChooseError::Unlisted(_), Some(reason @ Stopped::Deadline { .. })) => {
+                (Verdict::CouldNotRun, Vec::new(), Some(reason.to_string()))
+            }
+            (ChooseError::Unlisted(_), Some(reason)) => (Verdict::Stopped, Vec::new(), Some(reason.to_string())),
+            (ChooseError::NoBackup(finding), _) => (Verdict::Failed, vec![finding.clone()], None),
+            (ChooseError::Unclear(words), _) => (Verdict::CouldNotRun, Vec::new(), Some(words.clone())),
+            (ChooseError::Unlisted(source), None) => {
+                (Verdict::CouldNotRun, Vec::new(), Some(format!("{error}: {source:#}")))
+            }
+        };
+        let failed = |finding: &Finding| {
+            let (name, figures) = (finding.check, finding.message.clone());
+            Check { name, state: CheckState::Failed, figures }
+        };
+        let ended_at = Utc::now();
+        let mut report = Self::new(started_at);
+        report.verdict = verdict;
+        report.ended_at = ended_at;
+        report.durations.total_seconds = (ended_at - started_at).as_seconds_f64();
+        report.checks = findings.iter().map(failed).collect();
+        report.findings = findings;
+        report.error = words;
+        report
+    }
+
+    /// The code with which a single drill exits.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self.verdict {
+            Verdict::Passed => exit::OK,
+            Verdict::Failed => exit::FAILED,
+            Verdict::CouldNotRun => exit::COULD_NOT_RUN,
+            Verdict::Stopped => exit::STOPPED,
+        }
+    }
+
+    /// The rows that were counted after the restore.
+    pub(crate) fn restored_rows(&self) -> u64 {
+        self.tables.iter().filter_map(|table| table.restored_rows).sum()
+    }
+
+    /// What is wrong, in one line.
+    pub(crate) fn reason(&self) -> String {
+        let mut words: Vec<&str> =
+            self.findings.iter().take(LOGGED_FINDINGS).map(|finding| finding.message.as_str()).collect();
+        words.extend(self.error.as_deref());
+        let more = self.findings.len().saturating_sub(LOGGED_FINDINGS);
+        let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+        format!("{}{more}", words.join("; "))
+    }
+
+    /// Every text that may quote a server or a store.
+    pub(crate) fn change_texts(&mut self, mut change: impl FnMut(&mut String)) {
+        self.findings.iter_mut().for_each(|finding| change(&mut finding.message));
+        self.checks.iter_mut().for_each(|check| change(&mut check.figures));
+        self.notes.iter_mut().chain(&mut self.error).for_each(change);
+    }
+
+    /// The one line that says how the drill ended.
+    fn log(&self) {
+        let backup_id = self.backup.as_ref().map(|backup| backup.id.to_string());
+        let reason = Some(self.reason()).filter(|reason| !reason.is_empty());
+        macro_rules! event {
+            ($level:ident, $message:literal) => {
+                tracing::$level!(
+                    backup_id,
+                    reason,
+                    duration_seconds = self.durations.total_seconds,
+                    tables = self.tables.len(),
+                    rows = self.restored_rows(),
+                    findings = self.findings.len(),
+                    recovery_time_seconds = self.recovery_time_seconds,
+                    recovery_point_seconds = self.recovery_point_seconds,
+                    $message
+                )
+            };
+        }
+        match self.verdict {
+            Verdict::Passed => event!(info, "drill passed"),
+            Verdict::Failed => event!(error, "drill failed"),
+            Verdict::CouldNotRun => event!(error, "drill could not run"),
+            Verdict::Stopped => event!(warn, "drill stopped"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+
+    use super::*;
+
+    fn without_backup(error: &ChooseError, stop: &Stop) -> (Verdict, u8, String) {
+        let report = Report::without_backup(Utc::now(), error, stop);
+        (report.verdict, report.exit_code(), report.reason())
+    }
+
+    #[test]
+    fn nothing_to_restore_ends_in_four_different_ways() {
+        let running = Stop::default();
+        let finding = Finding { check: "recovery_point", message: "none".to_owned() };
+        let unlisted = || ChooseError::Unlisted(anyhow!("refused"));
+        let stopped = Stop::default();
+        stopped.trigger(Stopped::Signal);
+        let late = Stop::default();
+        late.trigger(Stopped::Deadline { bound: std::time::Duration::from_secs(9), variable: "VERIFY_TIMEOUT" });
+        for (error, stop, expected) in [
+            (ChooseError::NoBackup(finding), &running, (Verdict::Failed, 1, "none")),
+            (ChooseError::Unclear("several".to_owned()), &running, (Verdict::CouldNotRun, 4, "several")),
+            (unlisted(), &running, (Verdict::CouldNotRun, 4, "list the bucket: refused")),
+            (unlisted(), &stopped, (Verdict::Stopped, 3, "stopped by a signal")),
+            (
+                unlisted(),
+                &late,
+                (Verdict::CouldNotRun, 4, "the run took longer than its bound of 9 s (VERIFY_TIMEOUT)"),
+            ),
+        ] {
+            let (verdict, code, reason) = expected;
+            assert_eq!(without_backup(&error, stop), (verdict, code, reason.to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_line_of_the_log_quotes_the_first_findings() {
+        let mut report = Report::without_backup(Utc::now(), &ChooseError::Unclear("why".to_owned()), &Stop::default());
+        report.findings = (1..=5).map(|n| Finding { check: "rows", message: format!("f{n}") }).collect();
+        assert_eq!(report.reason(), "f1; f2; f3; why; and 2 more");
+    }
+}

@@ -1,0 +1,263 @@
+//! `verify self-test`: does the drill notice? Damages copies of the newest backup in every way that is known
+//! here, and shows which check catches each. The bucket is only read.
+
+mod damage;
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use backup_core::catalog::{BackupId, Manifest, Role, Shelf, UNSEALED, seal};
+use backup_core::codec::decode_reader;
+use backup_core::private::PrivateDir;
+use backup_core::service::exit;
+use backup_core::stop::Stop;
+use backup_core::storage::Store;
+use backup_core::text;
+use chrono::Utc;
+use rand::Rng;
+
+use crate::choose::{Chosen, Wanted, choose};
+use crate::config::VerifyConfig;
+use crate::drill::{Candidate, Drill};
+use crate::evidence::Evidence;
+use crate::fetch::{Fetched, Fetcher, Scanned, scan};
+use crate::progress::Progress;
+use crate::report::Verdict;
+
+use damage::Damage;
+pub(crate) use damage::Sabotage;
+
+/// Of what caught a damage, so much is shown.
+const LINE_CHARACTERS: usize = 70;
+
+/// As for every other reader of manifests.
+const MOST_MANIFEST_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Positions of single flipped bits, beside the first and the last byte.
+const RANDOM_FLIPS: usize = 8;
+
+/// One line of the table.
+struct Row {
+    what: String,
+    caught_by: Option<String>,
+    expected_clean: bool,
+}
+
+impl Row {
+    fn is_as_it_should(&self) -> bool {
+        self.caught_by.is_none() == self.expected_clean
+    }
+}
+
+/// Runs every test and prints the table; returns the exit code.
+///
+/// # Errors
+/// Where the newest backup cannot be had, or no drill can run.
+pub(crate) async fn self_test(config: &VerifyConfig, stop: &Stop) -> anyhow::Result<u8> {
+    let Chosen { shelf, backup, .. } = choose(config, &Wanted::Newest, stop).await.context("choose a backup")?;
+    let progress = Progress::default();
+    let test = SelfTest {
+        drill: Drill { config, stop, progress: &progress, sabotage: None },
+        shelf,
+        store: config.store.open(),
+        folder: PrivateDir::create_in(&config.spool_dir).context("make a folder below VERIFY_SPOOL_DIR")?,
+    };
+    text::print(&format!("self-test with copies of backup {}\n", backup.id));
+    let rows = Box::pin(test.run(&backup.id)).await?;
+    let missed = rows.iter().filter(|row| !row.is_as_it_should()).count();
+    for row in &rows {
+        let verdict = match (&row.caught_by, row.expected_clean) {
+            (None, true) => "passes, as it must".to_owned(),
+            (None, false) => "NOT CAUGHT".to_owned(),
+            (Some(check), true) => format!("FALSE ALARM by {check}"),
+            (Some(check), false) => format!("caught by {}", shortened(check)),
+        };
+        text::print(&format!("  {:<52} {verdict}\n", row.what));
+    }
+    text::print(&format!("{} tests, {missed} not as they must be\n", rows.len()));
+    Ok(if missed == 0 { exit::OK } else { exit::FAILED })
+}
+
+/// A line of the table says enough with its beginning.
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(LINE_CHARACTERS) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+struct SelfTest<'run> {
+    drill: Drill<'run>,
+    shelf: Shelf,
+    store: Store,
+    folder: PrivateDir,
+}
+
+impl SelfTest<'_> {
+    async fn run(&self, id: &BackupId) -> anyhow::Result<Vec<Row>> {
+        let mut evidence = Evidence::new(Utc::now());
+        let counter = std::sync::atomic::AtomicU64::new(0);
+        let fetcher = Fetcher {
+            store: &self.store,
+            shelf: &self.shelf,
+            folder: &self.folder,
+            stop: self.drill.stop,
+            plain_bytes: &counter,
+        };
+        let manifest = fetcher.manifest(id, &mut evidence).await.map_err(|trouble| trouble.into_error(&evidence))?;
+        let mut rows = self.manifests(id, &manifest).await?;
+        rows.extend(self.stored_bytes(&manifest).await?);
+        let fetched = fetcher.fetch(manifest, &mut evidence).await.map_err(|trouble| trouble.into_error(&evidence))?;
+        let scanned = scan(&fetched.dump, &mut evidence).await.map_err(|trouble| trouble.into_error(&evidence))?;
+        rows.extend(self.restores(&fetched, &scanned).await?);
+        Ok(rows)
+    }
+
+    /// The manifest of one backup in the place of another's.
+    async fn manifests(&self, id: &BackupId, manifest: &Manifest) -> anyhow::Result<Vec<Row>> {
+        let newer = BackupId::new(Utc::now());
+        let key = self.shelf.key(id, &Role::Manifest);
+        let read = async { Ok(self.store.read(&key, MOST_MANIFEST_BYTES).await?) };
+        let manifest_text = self.drill.stop.or(read).await.context("read the manifest")?;
+        let mut rows = Vec::new();
+        let mut add = |what: &str, id: &BackupId, text: &[u8]| {
+            let caught_by = self.shelf.open_manifest(id, text).is_err().then(|| "manifest".to_owned());
+            rows.push(Row { what: what.to_owned(), caught_by, expected_clean: false });
+        };
+        add("an older backup under a newer id", &newer, &manifest_text);
+        add("the manifest cut in half", id, &manifest_text[..manifest_text.len() / 2]);
+        add("an empty manifest", id, b"");
+        for _ in 0..RANDOM_FLIPS {
+            let at = rand::rng().random_range(0..manifest_text.len());
+            let mut flipped = manifest_text.to_vec();
+            flipped[at] ^= 1;
+            add(&format!("the manifest with a bit of byte {at} flipped"), id, &flipped);
+        }
+        add(
+            "a manifest that names another object",
+            id,
+            resealed(&manifest_text, &manifest.dump.name, "other.dump").as_bytes(),
+        );
+        Ok(rows)
+    }
+
+    /// The stored dump, cut, flipped, grown, swapped.
+    async fn stored_bytes(&self, manifest: &Manifest) -> anyhow::Result<Vec<Row>> {
+        let path = self.download(manifest).await?;
+        let bytes = manifest.dump.digests.stored_bytes;
+        let mut damages = vec![
+            Damage::None,
+            Damage::Cut { at: bytes.saturating_sub(1) },
+            Damage::Cut { at: bytes.saturating_sub(100) },
+            Damage::Cut { at: bytes / 2 },
+            Damage::Cut { at: 0 },
+            Damage::Flip { at: 0 },
+            Damage::Flip { at: bytes.saturating_sub(1) },
+            Damage::Grow,
+        ];
+        damages.extend((0..RANDOM_FLIPS).map(|_| Damage::Flip { at: rand::rng().random_range(0..bytes.max(1)) }));
+        let mut rows = Vec::new();
+        for damage in damages {
+            let caught_by = self.decode(&path, &damage, manifest).await?;
+            let expected_clean = matches!(damage, Damage::None);
+            rows.push(Row { what: format!("stored bytes {damage}"), caught_by, expected_clean });
+        }
+        let mut swapped = manifest.clone();
+        swapped.dump.digests.stored_sha256 = "0".repeat(64);
+        let caught_by = self.decode(&path, &Damage::None, &swapped).await?;
+        rows.push(Row { what: "the manifest of other data".to_owned(), caught_by, expected_clean: false });
+        tokio::fs::remove_file(&path).await.context("remove the stored copy")?;
+        Ok(rows)
+    }
+
+    async fn download(&self, manifest: &Manifest) -> anyhow::Result<PathBuf> {
+        let decoding = manifest.codec.decoding()?;
+        let key = self.shelf.key(&manifest.id, &Role::Dump { kind: manifest.kind, suffix: decoding.suffix() });
+        let (file, path) = self.folder.create_file("stored").context("make a copy of the stored bytes")?;
+        let mut file = tokio::fs::File::from_std(file);
+        let mut download = self.store.download(&key, manifest.dump.digests.stored_bytes);
+        let copied = async {
+            while let Some(chunk) = download.next_chunk().await? {
+                tokio::io::AsyncWriteExt::write_all(&mut file, &chunk).await?;
+            }
+            Ok(tokio::io::AsyncWriteExt::flush(&mut file).await?)
+        };
+        self.drill.stop.or(copied).await.context("copy the stored bytes")?;
+        Ok(path)
+    }
+
+    /// Which layer refuses the damaged bytes, if any.
+    async fn decode(
+        &self,
+        path: &std::path::Path,
+        damage: &Damage,
+        manifest: &Manifest,
+    ) -> anyhow::Result<Option<String>> {
+        let decoding = manifest.codec.decoding()?;
+        let source = damage.apply(path).await.context("read the stored copy")?;
+        let decoded = async {
+            let mut plain = decode_reader(source, decoding, &manifest.dump.digests);
+            while plain.next_chunk().await.is_some() {}
+            Ok(plain.finish().await)
+        };
+        Ok(match self.drill.stop.or(decoded).await? {
+            Ok(_) => None,
+            Err(error) if error.is_damage() => Some(format!("digests ({error})")),
+            Err(error) => return Err(error.into()),
+        })
+    }
+
+    /// The pristine copy, and restores that go wrong without a word of `pg_restore`.
+    async fn restores(&self, fetched: &Fetched, scanned: &Scanned) -> anyhow::Result<Vec<Row>> {
+        let mut rows = vec![self.restore("the pristine copy", None, fetched, scanned).await?];
+        for sabotage in Sabotage::all(scanned) {
+            let what = sabotage.to_string();
+            rows.push(self.restore(&what, Some(sabotage), fetched, scanned).await?);
+        }
+        let mut other = fetched.manifest.clone();
+        if let Some(table) = other.inventory.tables.iter_mut().find(|table| table.rows.is_some()) {
+            table.rows = table.rows.map(|rows| rows + 1);
+            let forged = Fetched { manifest: other, dump: fetched.dump.clone() };
+            rows.push(self.restore("a manifest that counts one row more", None, &forged, scanned).await?);
+        }
+        Ok(rows)
+    }
+
+    async fn restore(
+        &self,
+        what: &str,
+        sabotage: Option<Sabotage>,
+        fetched: &Fetched,
+        scanned: &Scanned,
+    ) -> anyhow::Result<Row> {
+        let expected_clean = what == "the pristine copy";
+        let Drill { config, stop, progress, .. } = self.drill;
+        let drill = Drill { config, stop, progress, sabotage: sabotage.as_ref() };
+        let candidate = Candidate { fetched, scanned, folder: &self.folder };
+        let mut evidence = Evidence::new(Utc::now());
+        let outcome = Box::pin(drill.restore_and_prove(&candidate, &mut evidence)).await;
+        let mut report = evidence.finish(outcome, Utc::now());
+        report.change_texts(|text| *text = config.scrubber.scrub(text).into_owned());
+        let caught_by = match report.verdict {
+            Verdict::Passed => None,
+            Verdict::Failed => {
+                report.findings.first().map(|finding| format!("{} ({})", finding.check, finding.message))
+            }
+            Verdict::CouldNotRun | Verdict::Stopped => {
+                let why = report.error.unwrap_or_default();
+                return Err(anyhow::anyhow!("{why}").context(format!("restore {what}")));
+            }
+        };
+        Ok(Row { what: what.to_owned(), caught_by, expected_clean })
+    }
+}
+
+/// A manifest with another word in it, by somebody who knows how manifests are sealed.
+fn resealed(text: &[u8], word: &str, other: &str) -> String {
+    let text = String::from_utf8_lossy(text).replacen(word, other, 1);
+    let digest: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+    match digest["manifest_sha256"].as_str() {
+        Some(digest) => seal(&text.replace(digest, UNSEALED)),
+        None => text,
+    }
+}

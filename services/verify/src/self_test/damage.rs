@@ -1,0 +1,154 @@
+//! The ways in which a copy is damaged.
+
+use std::fmt;
+use std::io;
+use std::path::Path;
+
+use anyhow::Context;
+use backup_core::postgres::archive::{CopyTarget, TableData};
+use backup_core::postgres::connect::Session;
+use tokio::fs::File;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncSeekExt, AsyncWriteExt, DuplexStream};
+
+use crate::fetch::Scanned;
+
+/// Between the file and the decoder.
+const BUFFER_BYTES: usize = 256 * 1024;
+
+/// What happens to stored bytes.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Damage {
+    None,
+    /// Everything from here on is lost.
+    Cut {
+        at: u64,
+    },
+    /// One bit of this byte is another.
+    Flip {
+        at: u64,
+    },
+    /// Something follows.
+    Grow,
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => formatter.write_str("as they are"),
+            Self::Cut { at } => write!(formatter, "cut after byte {at}"),
+            Self::Flip { at } => write!(formatter, "with a bit of byte {at} flipped"),
+            Self::Grow => formatter.write_str("with one byte more"),
+        }
+    }
+}
+
+impl Damage {
+    /// The bytes of `path`, damaged on the way.
+    pub(super) async fn apply(self, path: &Path) -> io::Result<DuplexStream> {
+        let file = File::open(path).await?;
+        let (reader, writer) = tokio::io::duplex(BUFFER_BYTES);
+        tokio::spawn(async move {
+            // The decoder stops reading as soon as it has seen enough.
+            if let Err(error) = self.pour(file, writer).await {
+                tracing::debug!(%error, "the damaged copy was not read to its end");
+            }
+        });
+        Ok(reader)
+    }
+
+    async fn pour(self, mut file: File, mut writer: DuplexStream) -> io::Result<()> {
+        match self {
+            Self::None => copy(&mut file, &mut writer).await,
+            Self::Cut { at } => copy(&mut file.take(at), &mut writer).await,
+            Self::Grow => {
+                copy(&mut file, &mut writer).await?;
+                writer.write_all(&[0]).await
+            }
+            Self::Flip { at } => {
+                copy(&mut (&mut file).take(at), &mut writer).await?;
+                let byte = file.read_u8().await?;
+                writer.write_all(&[byte ^ 1]).await?;
+                file.seek(io::SeekFrom::Start(at + 1)).await?;
+                copy(&mut file, &mut writer).await
+            }
+        }
+    }
+}
+
+async fn copy(from: &mut (impl AsyncRead + Unpin), to: &mut DuplexStream) -> io::Result<()> {
+    tokio::io::copy(from, to).await.map(drop)
+}
+
+/// What goes wrong with a restore between its rows and its constraints.
+#[derive(Debug, Clone)]
+pub(crate) struct Sabotage {
+    what: String,
+    sql: String,
+}
+
+impl fmt::Display for Sabotage {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.what)
+    }
+}
+
+impl Sabotage {
+    /// Everything that can be tried on the first table with two rows or more.
+    pub(super) fn all(scanned: &Scanned) -> Vec<Self> {
+        let with_rows = scanned.archive.entries.iter().filter(|entry| {
+            matches!(scanned.contents.tables.get(&entry.dump_id), Some(TableData::Rows(digest)) if digest.rows > 1)
+        });
+        let mut targets = with_rows.filter_map(|entry| CopyTarget::of(entry, &scanned.archive).ok());
+        let Some(target) = targets.find(|target| !target.columns.is_empty()) else { return Vec::new() };
+        let table = &target.table;
+        let columns: Vec<String> =
+            target.columns.iter().map(|column| format!("\"{}\"", column.replace('"', "\"\""))).collect();
+        let columns = columns.join(", ");
+        let one = format!("ctid = (SELECT min(ctid) FROM ONLY {table})");
+        let sabotage = |what: &str, sql: String| Self { what: format!("{what} in {table}"), sql };
+        vec![
+            sabotage("one row less", format!("DELETE FROM ONLY {table} WHERE {one}")),
+            sabotage("one row more", format!("INSERT INTO {table} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM ONLY {table} WHERE {one}")),
+            sabotage(
+                "one row in the place of another",
+                format!(
+                    "INSERT INTO {table} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM ONLY {table} WHERE ctid = (SELECT max(ctid) FROM ONLY {table});
+                     DELETE FROM ONLY {table} WHERE {one}"
+                ),
+            ),
+            sabotage("one value changed", change_a_value(&table.to_string())),
+            Self { what: format!("a dropped table: {table}"), sql: format!("DROP TABLE {table} CASCADE") },
+        ]
+    }
+
+    /// Does it.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub(crate) async fn strike(&self, session: &Session) -> anyhow::Result<()> {
+        session.client().batch_execute(&self.sql).await.with_context(|| format!("damage the copy: {}", self.what))
+    }
+}
+
+/// Changes the last value of the first row of `table` that takes it: which columns have a type that can be
+/// changed without knowing more, and no constraint against it, only the server knows.
+fn change_a_value(table: &str) -> String {
+    let literal = table.replace('\'', "''");
+    format!(
+        "DO $verify_self_test$ DECLARE col record; changed bigint; BEGIN
+           FOR col IN SELECT quote_ident(attname) AS name, format_type(atttypid, NULL) AS kind FROM pg_attribute
+                       WHERE attrelid = '{literal}'::regclass AND attnum > 0 AND NOT attisdropped
+                         AND attgenerated = '' AND attidentity = '' ORDER BY attnum DESC LOOP
+             CONTINUE WHEN col.kind NOT IN ('text', 'character varying', 'smallint', 'integer', 'bigint', 'numeric');
+             BEGIN
+               EXECUTE 'UPDATE ONLY {literal} SET ' || col.name || ' = ' || col.name
+                 || CASE WHEN col.kind IN ('text', 'character varying') THEN ' || ''x''' ELSE ' + 1' END
+                 || ' WHERE ctid = (SELECT min(ctid) FROM ONLY {literal} WHERE ' || col.name || ' IS NOT NULL)';
+               GET DIAGNOSTICS changed = ROW_COUNT;
+               EXIT WHEN changed = 1;
+             EXCEPTION WHEN OTHERS THEN NULL; -- Another column may have no such constraint.
+             END;
+           END LOOP;
+         END $verify_self_test$"
+    )
+}

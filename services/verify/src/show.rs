@@ -1,0 +1,70 @@
+//! `verify show`: what a backup says of itself.
+
+use std::sync::atomic::AtomicU64;
+
+use anyhow::Context;
+use backup_core::catalog::Manifest;
+use backup_core::private::PrivateDir;
+use backup_core::stop::Stop;
+use backup_core::text::{bytes, count, print};
+use chrono::Utc;
+
+use crate::choose::{Wanted, choose};
+use crate::config::VerifyConfig;
+use crate::evidence::Evidence;
+use crate::fetch::{Fetcher, scan};
+
+/// Prints the manifest and the archive's table of contents.
+///
+/// # Errors
+/// Where there is no such backup, or it cannot be read.
+pub(crate) async fn show(config: &VerifyConfig, wanted: &Wanted, stop: &Stop) -> anyhow::Result<()> {
+    let chosen = choose(config, wanted, stop).await?;
+    let store = config.store.open();
+    let folder = PrivateDir::create_in(&config.spool_dir).context("make a folder below VERIFY_SPOOL_DIR")?;
+    let counter = AtomicU64::new(0);
+    let fetcher = Fetcher { store: &store, shelf: &chosen.shelf, folder: &folder, stop, plain_bytes: &counter };
+    let mut evidence = Evidence::new(Utc::now());
+    let manifest =
+        fetcher.manifest(&chosen.backup.id, &mut evidence).await.map_err(|trouble| trouble.into_error(&evidence))?;
+    print(&describe(&manifest));
+    let fetched = fetcher.fetch(manifest, &mut evidence).await.map_err(|trouble| trouble.into_error(&evidence))?;
+    let scanned = scan(&fetched.dump, &mut evidence).await.map_err(|trouble| trouble.into_error(&evidence))?;
+    print(&format!("\ntable of contents, {} entries\n", count(scanned.archive.entries.len() as u64)));
+    for entry in &scanned.archive.entries {
+        print(&format!("  {entry}\n"));
+    }
+    Ok(())
+}
+
+/// The manifest in lines, with every table and its rows.
+fn describe(manifest: &Manifest) -> String {
+    let database = &manifest.database;
+    let mut text = String::new();
+    let mut line = |name: &str, value: String| text.push_str(&format!("{name:<12}  {value}\n"));
+    line("backup", format!("{}, {}", manifest.id, manifest.kind));
+    line("database", format!("{} on PostgreSQL {}", database.name, database.server_version));
+    line("locale", format!("{} {} ({})", database.encoding, database.collate, database.locale_provider));
+    line("snapshot", manifest.snapshot_at.format("%Y-%m-%d %H:%M:%S UTC").to_string());
+    line("written by", format!("{}, {}", manifest.tool, manifest.pg_dump_version));
+    for object in manifest.objects() {
+        let digests = &object.digests;
+        line("object", format!("{}, {} of {}", object.name, bytes(digests.stored_bytes), bytes(digests.plain_bytes)));
+    }
+    let inventory = &manifest.inventory;
+    let objects = inventory.objects.iter().map(|(kind, number)| format!("{kind} {}", count(*number)));
+    line("objects", objects.collect::<Vec<_>>().join(", "));
+    let extensions = inventory.extensions.iter().map(|extension| format!("{} {}", extension.name, extension.version));
+    line("extensions", extensions.collect::<Vec<_>>().join(", "));
+    line("roles", inventory.roles.join(", "));
+    for note in &manifest.notes {
+        line("note", note.clone());
+    }
+    text.push_str(&format!("\n{:>14}  {}\n", "ROWS", "TABLE"));
+    for table in &inventory.tables {
+        let not_counted = || table.not_counted.clone().unwrap_or_else(|| "?".to_owned());
+        let rows = table.rows.map_or_else(not_counted, count);
+        text.push_str(&format!("{rows:>14}  {}.{}\n", table.schema, table.name));
+    }
+    text
+}

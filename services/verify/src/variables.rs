@@ -1,0 +1,223 @@
+//! The variables that only `verify` knows. With the shared ones of `backup_core::config` they are
+//! the table behind docs/configuration.md.
+
+use backup_core::config::{Kind, Variable};
+
+/// The variables of `verify` alone, under the headings of docs/configuration.md.
+pub(crate) static OWN_SECTIONS: [(&str, &[Variable]); 4] = [
+    ("When and which backup", CHOICE_VARIABLES),
+    ("Where drills happen", TARGET_VARIABLES),
+    ("What is proven", PROOF_VARIABLES),
+    ("Around a drill", RUN_VARIABLES),
+];
+
+static CHOICE_VARIABLES: &[Variable] = &[
+    Variable::new(
+        "VERIFY_SCHEDULE",
+        Kind::Text,
+        "",
+        "0 5 * * *",
+        "When to drill: five-field cron with names, in the time zone `TZ`, or `@hourly`, `@daily`, `@weekly`, `@monthly`. Where neither it nor `VERIFY_INTERVAL` is set: `0 5 * * *`.",
+    ),
+    Variable::new(
+        "VERIFY_INTERVAL",
+        Kind::Number { min: 10, max: 2_678_400 },
+        "",
+        "86400",
+        "Seconds between the starts of two drills, instead of a schedule.",
+    ),
+    Variable::new(
+        "RUN_ON_STARTUP",
+        Kind::Flag,
+        "false",
+        "true",
+        "Drill once at every start, besides the schedule. A start whose bucket shows no record of a drill since the last tick drills in any case.",
+    ),
+    Variable::new(
+        "SINGLE_SHOT_MODE",
+        Kind::Flag,
+        "false",
+        "true",
+        "Drill once and exit, as `verify run` does; for a platform's own scheduler.",
+    ),
+    Variable::new(
+        "VERIFY_SOURCE_DATABASE",
+        Kind::Text,
+        "",
+        "app",
+        "The database whose backups are drilled. Needed only where the prefix holds those of several.",
+    ),
+    Variable::new(
+        "VERIFY_LATEST",
+        Kind::Flag,
+        "true",
+        "true",
+        "`true`: the newest committed full backup. `false`: one at random each time.",
+    ),
+    Variable::new(
+        "VERIFY_BACKUP_ID",
+        Kind::Text,
+        "",
+        "20261122T030000Z-calpt5zmzst5hrp2",
+        "Always this backup, which may be a partial one.",
+    ),
+    Variable::new(
+        "VERIFY_RANDOM_EVERY",
+        Kind::Number { min: 0, max: 1_000 },
+        "5",
+        "5",
+        "Every so many drills of a daemon, counted from its start, one takes an older full backup at random, so that last month's are proven too; 0: never. With `SINGLE_SHOT_MODE` each drill does so with that chance.",
+    ),
+    Variable::new(
+        "BACKUP_MAX_AGE",
+        Kind::Number { min: 60, max: 31_622_400 },
+        "93600",
+        "93600",
+        "Seconds: the recovery point that was promised. A newest full backup that is older fails every drill, whichever backup it takes.",
+    ),
+    Variable::new(
+        "VERIFY_MAX_AGE",
+        Kind::Number { min: 60, max: 31_622_400 },
+        "",
+        "172800",
+        "Seconds: `/health` answers 503 when the last passed drill is older. Where it is not set: the longest gap of the schedule, a tenth of it and an hour.",
+    ),
+    Variable::new(
+        "VERIFY_TIMEOUT",
+        Kind::Number { min: 1, max: 604_800 },
+        "21600",
+        "21600",
+        "Seconds that a drill may take. Then it is stopped.",
+    ),
+];
+
+static TARGET_VARIABLES: &[Variable] = &[
+    Variable::new(
+        "VERIFY_DATABASE_URL",
+        Kind::Secret,
+        "",
+        "postgresql://drill:secret@drill.internal:5432/postgres",
+        "The server on which each drill makes a temporary database, by a role that may create databases. Where neither it nor `DATABASE_URL` is set, `verify` starts a throwaway server of its own.",
+    ),
+    Variable::new(
+        "DATABASE_URL",
+        Kind::Secret,
+        "",
+        "postgresql://drill:secret@drill.internal:5432/postgres",
+        "The same, where `VERIFY_DATABASE_URL` is not set. Where both are set this one is taken for production: it is not connected to, and must not be the same database.",
+    ),
+    Variable::new(
+        "VERIFY_ADMIN_URL",
+        Kind::Secret,
+        "",
+        "postgresql://postgres:secret@drill.internal:5432/postgres",
+        "A superuser on the given server, who creates the extensions and roles that the archive names.",
+    ),
+    Variable::new(
+        "VERIFY_ALLOW_SOURCE_CLUSTER",
+        Kind::Flag,
+        "false",
+        "false",
+        "`true`: drill even on the cluster that was backed up. Drills load it, and share its disk.",
+    ),
+    Variable::new(
+        "VERIFY_RESTORE_AS",
+        Kind::Choice(&["role", "superuser"]),
+        "role",
+        "role",
+        "`role`: restore as a role that is no superuser; what needs one is left out and named. `superuser`: everything, which lets code of the archive run as the server's operating-system user.",
+    ),
+    Variable::new(
+        "VERIFY_JOBS",
+        Kind::Number { min: 1, max: 64 },
+        "",
+        "4",
+        "Parallel jobs of a restore and its checks. Where it is not set: the processors of this machine.",
+    ),
+    Variable::new(
+        "VERIFY_SPOOL_DIR",
+        Kind::Text,
+        "",
+        "/var/spool/verify",
+        "Folder for the downloaded backup and the throwaway server, which must exist. Where it is not set: the system's folder for temporary files (`TMPDIR`).",
+    ),
+    Variable::new(
+        "PG_BIN_DIR",
+        Kind::Text,
+        "",
+        "/usr/lib/postgresql/17/bin",
+        "Folder of PostgreSQL's programs, several with `:`. Where it is set, no other place is searched. A throwaway server needs those of a server too.",
+    ),
+];
+
+static PROOF_VARIABLES: &[Variable] = &[
+    Variable::new(
+        "VERIFY_CONTENT",
+        Kind::Choice(&["full", "sample", "off"]),
+        "full",
+        "full",
+        "Compare every row of every table with the archive, those of a sample of tables, or none.",
+    ),
+    Variable::new(
+        "VERIFY_AMCHECK",
+        Kind::Choice(&["auto", "off"]),
+        "auto",
+        "auto",
+        "`auto`: check the structure of indexes where the server has `amcheck`.",
+    ),
+    Variable::new(
+        "VERIFY_SQL",
+        Kind::Text,
+        "",
+        "SELECT max(created_at) > now() - interval '2 days' FROM orders",
+        "Queries of your own, run read-only in the restored database.",
+    ),
+    Variable::new(
+        "VERIFY_QUERIES_FILE",
+        Kind::Text,
+        "",
+        "/etc/verify/queries.sql",
+        "A file of such queries, at most 1 MiB, read at start.",
+    ),
+    Variable::new(
+        "VERIFY_QUERY_TIMEOUT",
+        Kind::Number { min: 1, max: 86_400 },
+        "60",
+        "60",
+        "Seconds that each of them may take.",
+    ),
+    Variable::new(
+        "MIN_TABLE_COUNT",
+        Kind::Number { min: 0, max: 10_000_000 },
+        "",
+        "20",
+        "The restored database must hold so many tables at least.",
+    ),
+];
+
+static RUN_VARIABLES: &[Variable] = &[
+    Variable::new(
+        "VERIFY_ATTEST",
+        Kind::Flag,
+        "false",
+        "true",
+        "`true`: store the result of each drill beside its backup, which needs `s3:PutObject`. Retention then keeps the newest backup that passed.",
+    ),
+    Variable::new(
+        "RESTORE_URL",
+        Kind::Secret,
+        "",
+        "postgresql://app:secret@db.internal:5432/app_restored",
+        "The target of `verify restore`, where `--to` is not given; other commands do not look at it. A command line is visible to every user of a machine.",
+    ),
+    Variable::new("AGE_IDENTITY", Kind::Secret, "", "-", "Not in this version: refused where it is set."),
+    Variable::new("BACKUP_ENCRYPTION_KEY", Kind::Secret, "", "-", "Not in this version: refused where it is set."),
+    Variable::new(
+        "WEBHOOK_URL",
+        Kind::Secret,
+        "",
+        "-",
+        "Not in this version: refused where it is set, so that nobody waits for an alert that does not come.",
+    ),
+    Variable::new("HEALTHCHECK_PING_URL", Kind::Secret, "", "-", "Not in this version: refused where it is set."),
+];

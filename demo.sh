@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Shows the whole way of a backup on one machine: a real PostgreSQL database goes through `backup run`
-# into an S3 bucket, is restored from there with stock tools alone, and compared.
+# into an S3 bucket, `verify run` proves the backup and catches a damaged one, and then it is restored
+# with stock tools alone, and compared.
 #
 #   ./demo.sh           everything it starts is stopped and removed at the end
 #   KEEP=1 ./demo.sh    keeps the folder with the bucket and the downloads
@@ -29,7 +30,7 @@ main() {
   need postgresql curl zstd
   build_programs
   stand_open backup-demo
-  say "PostgreSQL: $(postgres --version), backup: $("$backup_bin" --version)"
+  say "PostgreSQL: $(postgres --version), ours: $("$backup_bin" --version), $("$verify_bin" --version)"
 
   local started=$SECONDS
   step 'Start a throwaway PostgreSQL with the sample database shop'
@@ -56,8 +57,17 @@ main() {
   step 'backup list: what is in the bucket'
   "$backup_bin" list 2>&1 </dev/null | indent || fail 'backup list'
 
-  # From here on the project's programs and the first server are out of the game.
+  # `verify` gets the bucket and nothing else: a DATABASE_URL would be the server to drill on.
   stop_postgres source
+  unset DATABASE_URL
+  export VERIFY_SPOOL_DIR=$stand
+  step 'verify run: restore it into a server that lives as long as the drill, and prove it'
+  "$verify_bin" run </dev/null || fail 'verify run'
+
+  step 'verify run: the same backup with one bit flipped in the bucket'
+  damaged_copy
+
+  # From here on the project's programs are out of the game, too.
   step 'Restore by hand: download with curl'
   download
 
@@ -74,6 +84,26 @@ main() {
 
 count_facts() { grep -c "^$1|" "$stand/source.facts"; }
 total_rows() { awk '/^table\|/ { sub(/.*\|/, ""); rows += $1 } END { print rows }' "$stand/source.facts"; }
+
+# Flips a bit in the middle of the stored dump, drills, and puts the byte back.
+damaged_copy() {
+  local dump position byte status=0
+  dump=$(find "$stand/s3/$S3_BUCKET" -name 'shop.dump.zst')
+  position=$(($(stat --format=%s "$dump") / 2))
+  byte=$(od -An -tu1 -j"$position" -N1 "$dump" | tr -d ' ')
+  say "byte $position of $(basename "$dump"): $byte becomes $((byte ^ 1))"
+  put_byte "$dump" "$position" $((byte ^ 1))
+  "$verify_bin" run </dev/null || status=$?
+  put_byte "$dump" "$position" "$byte"
+  say "exit code $status"
+  [[ $status -eq 1 ]] || fail 'the damaged copy was not found to be one'
+}
+
+# Writes the byte with the value $3 at the position $2 of the file $1.
+put_byte() {
+  # shellcheck disable=SC2059  # The format is the byte.
+  printf "\\x$(printf %x "$3")" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
+}
 
 # Downloads the newest backup. A backup exists if its manifest exists, and ids sort by time.
 download() {

@@ -14,6 +14,9 @@ SKIP_LOG=$(mktemp)
 output=$(mktemp)
 trap 'rm -f "$SKIP_LOG" "$output"' EXIT
 export TEST_PG_BIN SKIP_LOG
+# `cargo test --workspace` builds the programs before the first test runs. Their own build by the end-to-end
+# tests would compile every dependency once more, with other features.
+export E2E_PREBUILT=1
 
 status=0
 cargo test --workspace --locked --no-fail-fast "$@" </dev/null 2>&1 | tee "$output" || status=$?

@@ -12,6 +12,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 . tests/lib/install.sh
 . tests/lib/stand.sh
 . tests/lib/build.sh
+. tests/bench/common.sh
 
 bench_mb=${BENCH_MB:-2048}
 rounds=${ROUNDS:-3}
@@ -20,11 +21,8 @@ main() {
   need postgresql curl gzip aws:awscli /usr/bin/time:time
   build_programs
   stand_open backup-bench
-  start_postgres source wal_level=minimal max_wal_senders=0 shared_buffers=256MB max_wal_size=8GB \
-    checkpoint_timeout=1h autovacuum=off jit=off
-  server_pid=$(head -n 1 "$stand/source/data/postmaster.pid" 2>/dev/null ||
-    as_server head -n 1 "$stand/source/data/postmaster.pid")
-  source_url=$pg_url
+  start_source
+  server_pid=$(postmaster_pid source)
   start_s3 "$s3_server_bin"
   export AWS_ACCESS_KEY_ID=$S3_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY=$S3_SECRET_ACCESS_KEY
   export AWS_DEFAULT_REGION=$S3_REGION AWS_EC2_METADATA_DISABLED=true
@@ -54,25 +52,6 @@ main() {
   report
 }
 
-say() { printf '%s\n' "$*" >&2; }
-
-# Makes the database $1 of $2 MiB. Two sessions share the work; afterwards nothing is left for the
-# server to tidy up, so that the first row measured does not pay for it.
-make_database() {
-  local started=$SECONDS other rows_mib=$(($2 - 30)) # an empty one with 300 tables has about 30
-  psql --no-psqlrc --quiet --command="create database $1" "$source_url/postgres"
-  psql --no-psqlrc --set=mb="$rows_mib" --set=part=events --file=tests/bench/load.sql "$source_url/$1" &
-  other=$!
-  psql --no-psqlrc --set=mb="$rows_mib" --set=part=rest --file=tests/bench/load.sql "$source_url/$1"
-  wait "$other"
-  psql --no-psqlrc --quiet --command='vacuum (freeze, analyze)' --command=checkpoint "$source_url/$1"
-  say "database $1: $(database_mib "$1") MiB, made in $((SECONDS - started)) s"
-}
-
-database_mib() {
-  psql --no-psqlrc -At --command="select pg_database_size('$1') / 1048576" "$source_url/postgres"
-}
-
 # The rows. Each is a command of its own, so that GNU time sees it and all its children.
 floor() { timed pg_dump -Fc -Z0 "$source_url/$1"; }
 backup_run() {
@@ -82,16 +61,6 @@ backup_run() {
 }
 dump_gzip_upload() { timed tests/bench/others.sh pipe "$source_url/$1" "$S3_ENDPOINT" "s3://$S3_BUCKET/others/$1.sql.gz"; }
 dump_file_upload() { timed tests/bench/others.sh file "$source_url/$1" "$S3_ENDPOINT" "s3://$S3_BUCKET/others/$1.dump" "$stand/spool.dump"; }
-
-# The peak that GNU time reports is that of the largest single process, not a sum: for `backup run` it is
-# `backup` itself, as pg_dump beside it stays near the peak of the floor.
-timed() {
-  /usr/bin/time --format='%e %U %S %M' --output="$stand/time" "$@" >/dev/null 2>"$stand/stderr" </dev/null || {
-    say "failed: $*"
-    tail -n 20 "$stand/stderr" >&2
-    exit 1
-  }
-}
 
 # Runs one row and appends `database row wall cpu rss_kib stored_bytes server_cpu s3_cpu` to the results.
 measure() {
@@ -112,16 +81,12 @@ measure() {
 
 empty_bucket() { find "$stand/s3/$S3_BUCKET" -mindepth 1 -delete; }
 
-# CPU seconds of a process, and of its children that have ended (all sessions, for the postmaster).
-own_cpu() { awk -v hz="$(getconf CLK_TCK)" '{ print ($14 + $15) / hz }' "/proc/$1/stat"; }
-children_cpu() { awk -v hz="$(getconf CLK_TCK)" '{ print ($16 + $17) / hz }' "/proc/$1/stat"; }
-
 report() {
   printf '\nDatabase of %s MiB, %s cores, PostgreSQL %s, median of %s rounds.\n\n' "$(database_mib bench)" "$(nproc)" \
     "$(psql --no-psqlrc -At --command='show server_version' "$source_url/postgres" | cut -d' ' -f1)" "$rounds"
-  awk -v database=bench -f tests/bench/report.awk "$results"
+  awk -v database=bench -f tests/bench/median.awk -f tests/bench/report.awk "$results"
   printf '\nThe same with a database of %s MiB: memory must not grow with the database.\n\n' "$(database_mib quarter)"
-  awk -v database=quarter -f tests/bench/report.awk "$results"
+  awk -v database=quarter -f tests/bench/median.awk -f tests/bench/report.awk "$results"
 }
 
 main

@@ -1,4 +1,5 @@
 # Prints the rows of one database (-v database=...) as a Markdown table with the median of each column.
+# Needs median.awk before it.
 BEGIN {
   title["floor"] = "`pg_dump -Fc -Z0 > /dev/null` (the floor)"
   title["zstd"] = "`backup run`"
@@ -10,16 +11,6 @@ $1 == database {
   if (!($2 in rounds)) order[++rows] = $2
   rounds[$2]++
   for (column = 3; column <= 8; column++) value[$2, column, rounds[$2]] = $column
-}
-
-function median(row, column,   i, j, n, sorted, keep) {
-  n = rounds[row]
-  for (i = 1; i <= n; i++) {
-    keep = value[row, column, i]
-    for (j = i; j > 1 && sorted[j - 1] > keep; j--) sorted[j] = sorted[j - 1]
-    sorted[j] = keep
-  }
-  return n % 2 ? sorted[(n + 1) / 2] : (sorted[n / 2] + sorted[n / 2 + 1]) / 2
 }
 
 END {

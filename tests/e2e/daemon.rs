@@ -25,11 +25,11 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Starts `backup` without a command and waits until it listens.
+    /// Starts `backup` or `verify` without a command and waits until it listens.
     #[track_caller]
     pub(crate) fn start(run: Run) -> Self {
         let mut process = run.spawn();
-        let line = process.wait_for_line("backup daemon started", SOON);
+        let line = process.wait_for_line("daemon started", SOON);
         let line: Value = serde_json::from_str(&line).unwrap();
         let port = line["port"].as_u64().and_then(|port| u16::try_from(port).ok());
         Self { process, port: port.expect("the first line tells the port") }
@@ -67,7 +67,7 @@ impl Running {
     }
 }
 
-/// A `pg_dump` in the place of the real one, and a folder `$D` for signs between it and the test.
+/// A tool in the place of a real one, and a folder `$D` for signs between it and the test.
 pub(crate) struct Script {
     tools: FakeTools,
     folder: TempDir,
@@ -80,15 +80,20 @@ pub(crate) const HELD: &str = r#""$REAL" "$@" | {
     cat; }"#;
 
 impl Script {
-    /// A shell script as of [`FakeTools::script`] that writes its process id to `$D/starts` first.
+    /// A `pg_dump` as of [`Script::of`].
     pub(crate) fn pg_dump(body: &str) -> Self {
+        Self::of("pg_dump", body)
+    }
+
+    /// A shell script as of [`FakeTools::script`] that writes its process id to `$D/starts` first.
+    pub(crate) fn of(tool: &str, body: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut tools = FakeTools::new();
-        tools.script("pg_dump", &format!("D='{}'; echo $$ >> \"$D/starts\"\n{body}", folder.path().display()));
+        tools.script(tool, &format!("D='{}'; echo $$ >> \"$D/starts\"\n{body}", folder.path().display()));
         Self { tools, folder }
     }
 
-    /// `run` with this `pg_dump`.
+    /// `run` with this tool.
     pub(crate) fn on(&self, run: Run) -> Run {
         run.env("PG_BIN_DIR", self.tools.path())
     }

@@ -2,10 +2,15 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod archive;
 mod daemon;
 mod database;
+mod drill;
+mod drill_safety;
+mod drill_server;
 mod harness;
 mod locks;
+mod read;
 mod retention;
 mod secrets;
 mod stand;

@@ -90,9 +90,12 @@ impl Stand {
         format!("postgres-backups/{}/{id}/{file}", self.database.name)
     }
 
-    /// How many sessions the stand's database has, whoever they are of.
+    /// How many sessions of clients the stand's database has, whoever they are of.
     pub(crate) fn sessions(&self) -> usize {
-        let sql = format!("SELECT count(*) FROM pg_stat_activity WHERE datname = '{}'", self.database.name);
+        let sql = format!(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = '{}' AND backend_type = 'client backend'",
+            self.database.name
+        );
         self.postgres.sql("postgres", &sql).parse().unwrap()
     }
 

@@ -12,7 +12,7 @@ use std::{
     hash::{BuildHasher, Hasher, RandomState},
     io,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
 };
 
 use hyper::server::conn::http1;
@@ -174,6 +174,11 @@ impl S3Server {
     /// The folder with one folder per bucket.
     pub fn root(&self) -> &Path {
         &self.options.root
+    }
+
+    /// From now on answers every `Range` with 200 and the whole object, as HTTP allows.
+    pub fn ignore_ranges(&self) {
+        self.store.ignores_ranges.store(true, Ordering::Relaxed);
     }
 
     /// How many multipart uploads are neither completed nor aborted.

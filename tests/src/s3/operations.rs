@@ -1,6 +1,10 @@
 //! The S3 operations of the test server; everything else answers 501, as several stores do.
 
-use std::{io::SeekFrom, sync::Arc, time::SystemTime};
+use std::{
+    io::SeekFrom,
+    sync::{Arc, atomic::Ordering},
+    time::SystemTime,
+};
 
 use s3s::{
     S3, S3Request, S3Response, S3Result,
@@ -110,7 +114,8 @@ impl S3 for Operations {
         let input = request.input;
         let object = self.0.object(&input.bucket, &input.key)?;
         require_match(input.if_match.as_ref(), &object.etag)?;
-        let range = match input.range {
+        let asked = input.range.filter(|_| !self.0.ignores_ranges.load(Ordering::Relaxed));
+        let range = match asked {
             None => 0..object.bytes,
             Some(range) => range.check(object.bytes).map_err(|_| s3_error!(InvalidRange))?,
         };
@@ -119,7 +124,7 @@ impl S3 for Operations {
         file.seek(SeekFrom::Start(range.start)).await.map_err(internal)?;
         let wanted = range.end - range.start;
         let content_range =
-            input.range.map(|_| format!("bytes {}-{}/{}", range.start, range.end.saturating_sub(1), object.bytes));
+            asked.map(|_| format!("bytes {}-{}/{}", range.start, range.end.saturating_sub(1), object.bytes));
         let body = ReaderStream::with_capacity(file.take(wanted), READ_BYTES);
         Ok(S3Response::new(GetObjectOutput {
             accept_ranges: Some("bytes".to_owned()),

@@ -13,7 +13,7 @@ use std::{
     path::{Component, Path, PathBuf},
     sync::{
         Mutex,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::SystemTime,
 };
@@ -50,6 +50,8 @@ pub(crate) struct Store {
     root: PathBuf,
     next_file: AtomicU64,
     publishing: Mutex<()>,
+    /// Whether a `Range` is answered with the whole object.
+    pub(crate) ignores_ranges: AtomicBool,
     /// The multipart uploads that are neither completed nor aborted.
     pub(crate) uploads: Uploads,
 }
@@ -68,6 +70,7 @@ impl Store {
             root: root.to_owned(),
             next_file: AtomicU64::new(1),
             publishing: Mutex::new(()),
+            ignores_ranges: AtomicBool::new(false),
             uploads: Uploads::default(),
         })
     }

@@ -1,0 +1,14 @@
+//! The drill's eyes: what passes, what is found, and by which check.
+
+mod attest;
+mod choice;
+mod daemon;
+mod damage;
+mod each_check;
+mod one_drill;
+mod queries;
+mod restore;
+mod stand;
+mod swapped;
+
+use stand::{Drill, DrillStand};

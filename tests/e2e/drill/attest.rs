@@ -1,0 +1,57 @@
+//! The verdict beside the backup, for `backup` to see.
+
+use chrono::TimeDelta;
+use e2e::proxy::Operation;
+use serde_json::Value;
+
+use super::DrillStand;
+use super::stand::{ids, restore_then};
+
+/// The records of drills beside the backup `id`.
+fn records(stand: &DrillStand, id: &str) -> Vec<String> {
+    let start = stand.stand.key(id, "drill-");
+    stand.stand.s3.objects().into_keys().filter(|key| key.starts_with(&start)).collect()
+}
+
+#[test]
+fn the_newest_proven_backup_outlives_retention() {
+    let stand = DrillStand::small("zstd");
+    let proven = stand.copy_as(TimeDelta::days(40));
+    let failed = stand.copy_as(TimeDelta::days(30));
+    let attest = || stand.verify().env("VERIFY_ATTEST", "true");
+    stand.drill_of(attest(), &["--backup", &proven]).assert_verdict("passed", 0);
+    let tools = restore_then("exit 1");
+    stand.drill_of(attest().env("PG_BIN_DIR", tools.path()), &["--backup", &failed]).assert_verdict("failed", 1);
+
+    let passed = records(&stand, &proven);
+    assert!(passed.len() == 1 && passed[0].ends_with("-passed.json"), "{passed:?}");
+    let record: Value = serde_json::from_slice(&stand.stand.s3.read(&passed[0])).unwrap();
+    assert_eq!((&record["verdict"], &record["backup"]["id"]), (&"passed".into(), &proven.as_str().into()));
+    let of_failed = records(&stand, &failed);
+    assert!(of_failed.len() == 1 && of_failed[0].ends_with("-failed.json"), "{of_failed:?}");
+
+    let list = stand.stand.backup().args(["list"]).output();
+    let line = |id: &str| list.stdout.lines().find(|line| line.contains(id)).unwrap().to_owned();
+    assert!(line(&proven).contains("passed ") && line(&failed).contains("FAILED "), "{}", list.stdout);
+
+    let policy = [("BACKUP_KEEP_LAST", "1"), ("BACKUP_RETENTION_DAYS", "1")];
+    let output = stand.stand.backup().args(["prune"]).envs(policy).output();
+    assert_eq!(output.code, Some(0), "{}", output.stderr);
+    assert_eq!(ids(&stand.stand), [proven, stand.id.clone()]);
+}
+
+#[test]
+fn a_drill_writes_nothing_to_the_bucket_unless_it_is_asked_to_r114() {
+    let stand = DrillStand::small("zstd");
+    let before = stand.stand.s3.objects();
+    let written = || stand.stand.proxy.requests_of(Operation::PutObject).len();
+    let writes = written();
+    stand.drill().assert_verdict("passed", 0);
+    assert_eq!((stand.stand.s3.objects(), written()), (before, writes));
+    // A bucket that refuses the record does not change the verdict.
+    stand.stand.proxy.deny(&[Operation::PutObject]);
+    let drill = stand.drill_with(stand.verify().env("VERIFY_ATTEST", "true"));
+    drill.assert_verdict("passed", 0);
+    let notes = drill.report["notes"].to_string();
+    assert!(notes.contains("the verdict is not in the bucket"), "{notes}");
+}

@@ -1,0 +1,86 @@
+//! The loop: what the pages say before, during and after a drill, and how it ends.
+
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+
+use super::DrillStand;
+use super::stand::DRILL_LIMIT;
+use crate::daemon::{Running, Script};
+
+/// The real `pg_restore`, held until the test makes the file `go`.
+const HELD: &str = r#": > "$D/held"
+    while [ -d "$D" ] && ! [ -e "$D/go" ]; do sleep 0.05; done
+    exec "$REAL" "$@""#;
+
+/// The platform's patience is 10 s, ours ends before.
+const END_LIMIT: Duration = Duration::from_secs(8);
+
+#[test]
+fn health_is_red_until_a_drill_has_passed_r107() {
+    let stand = DrillStand::small("zstd");
+    let script = Script::of("pg_restore", HELD);
+    let mut daemon = Running::start(script.on(stand.verify()).env("RUN_ON_STARTUP", "true"));
+    script.wait_for("held");
+    let (code, health) = daemon.get("/health");
+    assert!(code == 503 && health.to_string().contains("no drill has ended"), "{health}");
+    let status = daemon.status();
+    assert_eq!((&status["state"], &status["progress"]["step"]), (&"running".into(), &"restore rows".into()));
+    assert!(status["last_report"].is_null(), "{status:#}");
+    assert_eq!((daemon.get("/readyz").0, daemon.get("/livez").0), (200, 200));
+    script.give("go");
+    let status = daemon.wait_for(DRILL_LIMIT, |status| status["last_report"].is_object());
+    assert_eq!(status["last_report"]["verdict"], "passed", "{status:#}");
+    assert_eq!(status["last_report"]["backup"]["id"], stand.id.as_str());
+    assert_eq!(status["last_report"]["tables"][0]["restored_rows"], 100);
+    assert!(daemon.wait_until_waiting()["next_drill_at"].is_string());
+    assert_eq!(daemon.get("/health").0, 200);
+    daemon.process.signal(Signal::SIGTERM);
+    assert_eq!(daemon.process.wait(END_LIMIT).code, Some(0));
+    stand.assert_nothing_is_left();
+}
+
+/// The record of a drill that is recent enough makes a start wait for its schedule, and the pages green.
+#[test]
+fn a_start_drills_where_it_is_asked_to_or_has_missed_one() {
+    let stand = DrillStand::small("zstd");
+    let verify = || stand.verify().env("VERIFY_ATTEST", "true").env("VERIFY_INTERVAL", "86400");
+    let daemon = Running::start(verify());
+    daemon.wait_for(DRILL_LIMIT, |status| status["last_report"]["verdict"] == "passed");
+    daemon.wait_until_waiting();
+    drop(daemon);
+    let daemon = Running::start(verify());
+    let status = daemon.wait_until_waiting();
+    assert!(status["last_report"].is_null() && status["recorded_drill"]["passed"] == true, "{status:#}");
+    assert_eq!(daemon.get("/health").0, 200);
+    drop(daemon);
+    let daemon = Running::start(verify().env("RUN_ON_STARTUP", "true"));
+    daemon.wait_for(DRILL_LIMIT, |status| status["last_report"]["verdict"] == "passed");
+}
+
+#[test]
+fn sigterm_in_the_middle_of_a_restore_leaves_nothing_r107() {
+    let stand = DrillStand::small("zstd");
+    let script = Script::of("pg_restore", HELD);
+    let reports = tempfile::tempdir().unwrap();
+    let file = reports.path().join("report.json");
+    let verify = script.on(stand.verify()).args(["run", "--report", file.to_str().unwrap()]);
+    let mut process = verify.spawn();
+    script.wait_for("held");
+    let asked = Instant::now();
+    process.signal(Signal::SIGTERM);
+    let output = process.wait(END_LIMIT);
+    assert!(asked.elapsed() < END_LIMIT);
+    assert_eq!(output.code, Some(3), "{}", output.stderr);
+    let report: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    assert_eq!((&report["verdict"], &report["error"]), (&"stopped".into(), &"stopped by a signal".into()));
+    assert!(output.stderr.contains("drill stopped"), "{}", output.stderr);
+    stand.assert_nothing_is_left();
+    // The daemon was asked to end, which is no failure of it.
+    let script = Script::of("pg_restore", HELD);
+    let mut daemon = Running::start(script.on(stand.verify()).env("RUN_ON_STARTUP", "true"));
+    script.wait_for("held");
+    daemon.process.signal(Signal::SIGTERM);
+    assert_eq!(daemon.process.wait(END_LIMIT).code, Some(0));
+    stand.assert_nothing_is_left();
+}

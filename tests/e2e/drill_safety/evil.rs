@@ -1,0 +1,143 @@
+//! Backups that would like to do something on the way in. Where it can be told, each trap is shown to work
+//! where the operator opens the door.
+
+use std::fs;
+
+use e2e::postgres::SUPERUSER;
+
+use super::{FAILED, Outsider, PASSED, Site, drill, leftovers, open_folder, server};
+
+/// A materialized view whose function does `body` everywhere but in the source.
+fn trap(body: &str) -> String {
+    format!(
+        "CREATE FUNCTION trap() RETURNS int LANGUAGE plpgsql AS $$
+         BEGIN IF current_database() <> 'SOURCE' THEN {body}; END IF; RETURN 1; END $$;
+         CREATE MATERIALIZED VIEW sprung AS SELECT trap() AS n;
+         CREATE TABLE t AS SELECT 1 AS id"
+    )
+}
+
+#[test]
+fn subscriptions_reach_nobody_and_are_named_r049() {
+    let publisher = Outsider::listen();
+    let site = Site::new(&format!(
+        "CREATE TABLE t AS SELECT 1 AS id;
+         CREATE SUBSCRIPTION sub_SOURCE CONNECTION '{}' PUBLICATION p WITH (connect = false);
+         CREATE PUBLICATION everything FOR ALL TABLES;
+         CREATE FUNCTION audit() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN END $$;
+         CREATE EVENT TRIGGER audit_ddl ON ddl_command_end EXECUTE FUNCTION audit()",
+        publisher.conninfo()
+    ));
+    let plain = drill(site.verify());
+    plain.assert_code(PASSED);
+    plain
+        .assert_lists("not_exercised", &["SUBSCRIPTION sub_test", "PUBLICATION everything", "EVENT TRIGGER audit_ddl"]);
+
+    let server = server(&[]);
+    let superuser = site.verify().env("DATABASE_URL", server.url(SUPERUSER)).env("VERIFY_RESTORE_AS", "superuser");
+    let everything = drill(superuser);
+    everything.assert_code(PASSED);
+    assert_eq!(everything.list("not_exercised"), "[]");
+    let log = server.log_text();
+    for made in ["CREATE SUBSCRIPTION", "CREATE PUBLICATION everything FOR ALL TABLES", "CREATE EVENT TRIGGER"] {
+        assert!(log.contains(made), "{made} was not restored");
+    }
+    assert_eq!((leftovers(&server), publisher.calls()), (String::new(), 0));
+    site.assert_clean();
+}
+
+#[test]
+fn a_view_that_calls_out_reaches_nobody_from_a_throwaway_server_r050() {
+    let outsider = Outsider::listen();
+    let call = format!("PERFORM FROM public.dblink('{}', 'SELECT 1') AS t(n int)", outsider.conninfo());
+    let site = Site::new(&format!("CREATE EXTENSION dblink; {}", trap(&call)));
+    let plain = drill(site.verify());
+    plain.assert_lists("not_exercised", &["dblink"]);
+    assert_eq!(outsider.calls(), 0, "a plain role reached the network");
+
+    let everything = drill(site.verify().env("VERIFY_RESTORE_AS", "superuser"));
+    match everything.report["server"]["network_isolated"].as_bool() {
+        Some(true) => assert_eq!(outsider.calls(), 0, "the throwaway server has a network"),
+        _ => super::skip("a_view_that_calls_out", "the kernel gives this user no network namespace"),
+    }
+    let calls = outsider.calls();
+    let server = server(&[]);
+    drill(site.verify().env("DATABASE_URL", server.url(SUPERUSER)).env("VERIFY_RESTORE_AS", "superuser"));
+    assert!(outsider.calls() > calls, "the trap does not work, and this test shows nothing");
+}
+
+#[test]
+fn a_view_that_runs_programs_runs_none_unless_a_superuser_restores_r051() {
+    let folder = open_folder();
+    let file = folder.path().join("pwned");
+    let copy = format!("EXECUTE 'COPY (SELECT 1) TO PROGRAM ''touch {}'''", file.display());
+    let site = Site::new(&trap(&copy));
+    let server = server(&[]);
+    // Its owner is missing on the throwaway server, and a superuser on the given one.
+    let runs = [
+        site.verify(),
+        site.verify_on(&server),
+        site.verify_on(&server).env("VERIFY_ADMIN_URL", server.url(SUPERUSER)),
+    ];
+    for run in runs {
+        drill(run).assert_code(FAILED).assert_lists("findings", &["sprung"]);
+        assert!(!file.exists(), "a program ran");
+    }
+    let superuser = || site.verify().env("VERIFY_DATABASE_URL", server.url(SUPERUSER));
+    drill(superuser()).assert_refused("VERIFY_RESTORE_AS=superuser");
+    assert!(!file.exists(), "a program ran");
+    assert_eq!(leftovers(&server), "");
+
+    drill(superuser().env("VERIFY_RESTORE_AS", "superuser"));
+    assert!(file.exists(), "the trap does not work, and this test shows nothing");
+}
+
+#[test]
+fn a_script_in_the_place_of_the_dump_runs_nothing_r052() {
+    let folder = open_folder();
+    let file = folder.path().join("pwn");
+    let site = Site::new("CREATE TABLE t AS SELECT 1 AS id");
+    let touch = format!("touch {}", file.display());
+    let script = format!("\\! {touch}\n\\o |{touch}\nSELECT 1;\n\\copy (SELECT 1) TO PROGRAM '{touch}'\n");
+    site.edit_dump(|_| script.into_bytes());
+    let failed = drill(site.verify());
+    failed.assert_code(FAILED).assert_lists("findings", &["archive"]);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "the script ran");
+    site.assert_clean();
+}
+
+#[test]
+fn statements_that_no_dump_holds_are_counted_and_never_run_r054() {
+    let evil = [
+        ("COMMENT ON TABLE public.one IS ", "ALTER SYSTEM SET work_mem = '77MB';"),
+        ("COMMENT ON TABLE public.two IS ", "CREATE ROLE r054_evil SUPERUSER LOGIN;"),
+        ("COMMENT ON TABLE public.six IS ", "DROP TABLE public.one CASCADE;"),
+        ("COMMENT ON TABLE public.ten IS ", "COMMENT ON TABLE public.ten IS 'x'; ALTER ROLE drill CREATEROLE;"),
+    ];
+    let padding = "p".repeat(60);
+    let tables = ["one", "two", "six", "ten"]
+        .map(|name| format!("CREATE TABLE {name} (id int); COMMENT ON TABLE {name} IS '{padding}';"));
+    let site = Site::new(&tables.concat());
+    site.edit_dump(|mut dump| {
+        for (beginning, statement) in evil {
+            let old = format!("{beginning}'{padding}';");
+            let new = format!("{statement}{}", " ".repeat(old.len() - statement.len()));
+            let at = dump.windows(old.len()).position(|window| window == old.as_bytes()).expect("the comment");
+            dump[at..at + old.len()].copy_from_slice(new.as_bytes());
+        }
+        dump
+    });
+    let server = server(&[]);
+    for run in [site.verify_on(&server), site.verify_on(&server).env("VERIFY_ADMIN_URL", server.url(SUPERUSER))] {
+        let drilled = drill(run);
+        drilled.assert_lists("not_exercised", &["TABLE one", "TABLE two", "TABLE six", "TABLE ten", "ALTER SYSTEM"]);
+        drilled.assert_lists("not_exercised", &["CREATE ROLE", "DROP", "ALTER ROLE"]);
+        let tables = drilled.report["tables"].as_array().unwrap();
+        assert!(tables.iter().all(|table| table["restored_rows"] == 0), "a table is gone: {tables:?}");
+    }
+    let log = server.log_text();
+    for (_, statement) in evil {
+        let words = statement.rsplit("; ").next().unwrap();
+        assert!(!log.contains(words), "{words:?} was executed");
+    }
+}

@@ -1,0 +1,128 @@
+//! `verify restore`: for a person, into a database that they name, and into no other.
+
+use std::time::Duration;
+
+use e2e::postgres::{Postgres, SUPERUSER};
+use e2e::process::{Output, Run, command_line};
+
+use super::{COULD_NOT_RUN, FAILED, Gate, LONG, PASSED, Site, leftovers, server};
+
+/// What tells whether somebody has been in a database.
+const STATE: &str =
+    "SELECT (SELECT count(*) FROM pg_class), (SELECT count(*) FROM pg_namespace), (SELECT count(*) FROM pg_proc)";
+
+fn restore(site: &Site, arguments: &[&str]) -> Run {
+    site.verify().args(["restore", "latest"]).args(arguments)
+}
+
+/// A source with an owner, a grantee and a setting of its own.
+fn owned() -> (Site, String, String) {
+    let site = Site::new(
+        "CREATE ROLE \"owner of SOURCE\"; CREATE ROLE \"reader of SOURCE\";
+         CREATE TABLE t AS SELECT g AS id, md5(g::text) AS v FROM generate_series(1, 500) g;
+         ALTER TABLE t OWNER TO \"owner of SOURCE\"; GRANT SELECT ON t TO \"reader of SOURCE\";
+         ALTER TABLE t ADD PRIMARY KEY (id); ALTER DATABASE SOURCE SET work_mem = '7MB'",
+    );
+    let name = &site.stand.database.name;
+    let (owner, reader) = (format!("owner of {name}"), format!("reader of {name}"));
+    (site, owner, reader)
+}
+
+#[track_caller]
+fn assert_says(output: &Output, code: Option<i32>, parts: &[&str]) {
+    let text = format!("{}\n{}", output.stdout, output.stderr);
+    assert_eq!(output.code, code, "{text}");
+    parts.iter().for_each(|part| assert!(text.contains(part), "{part:?} is not in {text}"));
+}
+
+/// The password of the harness's superuser must not be in what was printed.
+#[track_caller]
+fn assert_secret(output: &Output, server: &Postgres) {
+    let text = format!("{}\n{}", output.stdout, output.stderr);
+    assert!(!text.contains(server.password()), "the password was printed");
+}
+
+#[test]
+fn owners_and_grants_come_back_into_an_empty_database_with_proof_and_what_to_add_r133() {
+    let (site, owner, reader) = owned();
+    let postgres = site.stand.postgres;
+    let target = postgres.create_database();
+    let before = postgres.sql(&target.name, STATE);
+    let dry = restore(&site, &["--to", &target.url, "--dry-run"]).output();
+    assert_says(&dry, PASSED, &["nothing was changed (--dry-run)", "500 rows", "ALTER DATABASE ... SET work_mem"]);
+    assert_eq!(postgres.sql(&target.name, STATE), before, "a dry run changed the target");
+
+    // Visible while it runs: the arguments of verify and of its children.
+    let gate = Gate::closed();
+    let run = restore(&site, &[]).env("RESTORE_URL", &target.url).env("PG_BIN_DIR", gate.path());
+    let running = run.spawn();
+    gate.wait_until_reached();
+    let family = super::processes_in(site.spool.path()).into_iter().chain([running.pid()]);
+    let arguments: Vec<String> = family.flat_map(command_line).collect();
+    assert!(arguments.len() > 3 && !arguments.join(" ").contains(postgres.password()), "a password on a command line");
+    gate.open();
+    let output = running.wait(LONG);
+    assert_says(&output, PASSED, &["contents", "500 rows", "restored\n", "ALTER DATABASE ... SET work_mem"]);
+    let rights = "SELECT tableowner, (SELECT count(*) FROM t) FROM pg_tables WHERE tablename = 't'";
+    assert_eq!(postgres.sql(&target.name, rights), format!("{owner}|500"));
+    let granted = format!("SELECT has_table_privilege('{reader}', 't', 'SELECT')");
+    assert_eq!(postgres.sql(&target.name, &granted), "t");
+
+    let filled = postgres.sql(&target.name, STATE);
+    let again = restore(&site, &["--to", &target.url]).output();
+    assert_says(&again, COULD_NOT_RUN, &["is not empty: ", "nothing was changed"]);
+    assert_eq!(postgres.sql(&target.name, STATE), filled, "a database that is not empty was changed");
+    [dry, output, again].iter().for_each(|output| assert_secret(output, postgres));
+    site.assert_clean();
+}
+
+#[test]
+fn a_new_database_is_made_only_where_that_was_asked_for() {
+    let (site, ..) = owned();
+    let postgres = site.stand.postgres;
+    let name = format!("{} \"new\"", site.stand.database.name);
+    let url = postgres.url(&name);
+    let exists = format!("SELECT count(*) FROM pg_database WHERE datname = '{name}'");
+    let absent = restore(&site, &["--to", &url]).output();
+    assert_says(&absent, COULD_NOT_RUN, &["does not exist"]);
+    let dry = restore(&site, &["--to", &url, "--create", "--dry-run"]).output();
+    assert_says(&dry, PASSED, &["nothing was changed"]);
+    assert_eq!(postgres.sql(SUPERUSER, &exists), "0");
+
+    let made = restore(&site, &["--to", &url, "--create"]).output();
+    assert_says(&made, PASSED, &["restored\n"]);
+    assert_eq!(postgres.sql(&name, "SELECT count(*) FROM t"), "500");
+    let again = restore(&site, &["--to", &url, "--create"]).output();
+    assert_says(&again, COULD_NOT_RUN, &["exists already"]);
+    assert_eq!(postgres.sql(&name, "SELECT count(*) FROM t"), "500");
+}
+
+#[test]
+fn whatever_stands_in_the_way_leaves_the_target_as_it_was_r132() {
+    let (site, owner, reader) = owned();
+    let server = server(&[]);
+    let target = server.create_database();
+    let before = server.sql(&target.name, STATE);
+    for arguments in [&["--to", &target.url][..], &["--to", &target.url, "--dry-run"]] {
+        let roles = restore(&site, arguments).output();
+        assert_says(&roles, COULD_NOT_RUN, &["the target lacks roles", &owner, &reader, "globals.sql"]);
+        assert_secret(&roles, &server);
+    }
+    server.sql(SUPERUSER, &format!("CREATE ROLE \"{owner}\"; CREATE ROLE \"{reader}\""));
+
+    let wrong = "canary-of-a-wrong-password";
+    let url = server.url_as(SUPERUSER, wrong, &target.name);
+    let refused = restore(&site, &["--to", &url]).output();
+    assert_says(&refused, COULD_NOT_RUN, &["password authentication failed"]);
+    assert!(!refused.stderr.contains(wrong) && !refused.stdout.contains(wrong), "{}", refused.stderr);
+
+    let (_, dump) = site.keys();
+    let mut damaged = site.stand.s3.read(&dump);
+    let middle = damaged.len() / 2;
+    damaged[middle] ^= 1;
+    site.stand.s3.write(&dump, damaged);
+    let output = restore(&site, &["--to", &target.url]).deadline(Duration::from_secs(60)).output();
+    assert_says(&output, FAILED, &["findings", "digests: fetch ", "NOT restored as it was"]);
+    assert_eq!((server.sql(&target.name, STATE), leftovers(&server)), (before, String::new()));
+    site.assert_clean();
+}

@@ -1,0 +1,98 @@
+//! Given servers: which will do, and one drill at a time.
+
+use backup_core::catalog::DatabaseFacts;
+use backup_core::postgres::{DrillPolicy, DrillServer, RestoreAs, SourceCluster};
+use e2e::postgres::{Postgres, SUPERUSER};
+
+use super::{PLAIN, conninfo, lock, login, major, server, source, wait_for_locks, with_admin, without_admin};
+
+/// Whether a server will do, or its words.
+type Outcome = Result<(), String>;
+
+#[track_caller]
+fn assert_refused(outcome: Outcome, part: &str) {
+    let words = outcome.expect_err("the server should be refused");
+    assert!(words.contains(part), "{words}");
+}
+
+async fn inspect(drill: &DrillServer, source: &DatabaseFacts, policy: DrillPolicy) -> Outcome {
+    drill.inspect(source, policy).await.map(|_| ()).map_err(|error| format!("{error:#}"))
+}
+
+fn identifier(server: &Postgres) -> Option<String> {
+    Some(server.sql(SUPERUSER, "SELECT system_identifier FROM pg_control_system()"))
+}
+
+#[tokio::test]
+async fn the_cluster_that_was_backed_up_is_refused_r046() {
+    let server = server(&[]);
+    let drill = without_admin(&server);
+    let mut source = source("UTF8", "C");
+    source.system_identifier = identifier(&server);
+    assert_refused(inspect(&drill, &source, PLAIN).await, "the cluster that was backed up");
+    let allowed = DrillPolicy { source_cluster: SourceCluster::Allowed, ..PLAIN };
+    assert_eq!(drill.inspect(&source, allowed).await.unwrap().notes().len(), 1);
+    source.system_identifier = None;
+    let notes = drill.inspect(&source, PLAIN).await.unwrap().notes().join("\n");
+    assert!(notes.contains("could not be told"), "{notes}");
+}
+
+#[tokio::test]
+async fn a_server_older_than_the_source_is_refused_r130() {
+    let server = server(&[]);
+    let mut newer = source("UTF8", "C");
+    newer.server_version_num += 10_000;
+    let wanted = format!("is PostgreSQL {}, and the backup is of {}", major(), major() + 1);
+    assert_refused(inspect(&without_admin(&server), &newer, PLAIN).await, &wanted);
+}
+
+#[tokio::test]
+async fn a_login_that_could_harm_the_host_is_refused_r051() {
+    let server = server(&[]);
+    let source = source("UTF8", "C");
+    let superuser = DrillPolicy { restore_as: RestoreAs::Superuser, ..PLAIN };
+    let given = |login| DrillServer::given(login, None);
+    let mighty = given(conninfo(&server.url(SUPERUSER)));
+    assert_refused(inspect(&mighty, &source, PLAIN).await, "VERIFY_RESTORE_AS=superuser");
+    assert_eq!(inspect(&mighty, &source, superuser).await, Ok(()));
+    for (role, attributes) in [("becomes", "IN ROLE postgres"), ("runs", "IN ROLE pg_execute_server_program")] {
+        let drill = given(login(&server, role, &format!("CREATEDB {attributes}")));
+        assert_refused(inspect(&drill, &source, PLAIN).await, "use a plain role");
+    }
+    let plain = given(login(&server, "plain", "CREATEDB"));
+    assert_eq!(inspect(&plain, &source, PLAIN).await, Ok(()));
+    assert_refused(inspect(&plain, &source, superuser).await, "is no superuser");
+}
+
+#[tokio::test]
+async fn logins_that_may_do_too_little_are_told_what_is_missing() {
+    let server = server(&[]);
+    let other = super::server(&[]);
+    let source = source("UTF8", "C");
+    let poor = DrillServer::given(login(&server, "poor", ""), None);
+    assert_refused(inspect(&poor, &source, PLAIN).await, "ALTER ROLE ... CREATEDB");
+    let login_of_ours = || conninfo(&server.url_as("poor", "of poor", SUPERUSER));
+    let admin = login(&server, "half_admin", "CREATEDB");
+    assert_refused(inspect(&DrillServer::given(login_of_ours(), Some(admin)), &source, PLAIN).await, "CREATEROLE");
+    let elsewhere = DrillServer::given(login_of_ours(), Some(conninfo(&other.url(SUPERUSER))));
+    assert_refused(inspect(&elsewhere, &source, PLAIN).await, "different clusters");
+}
+
+#[tokio::test]
+async fn one_drill_at_a_time_whatever_the_database_and_the_death_of_its_holder_frees_it_r064() {
+    let server = server(&[]);
+    let source = source("UTF8", "C");
+    let drill = with_admin(&server);
+    let elsewhere = conninfo(&server.url(&server.create_database().name));
+    let other =
+        DrillServer::given(conninfo(&server.url_as("drill_login", "of drill_login", SUPERUSER)), Some(elsewhere));
+    let locked = lock(&drill, &source).await;
+    for drill in [&drill, &other] {
+        assert!(drill.inspect(&source, PLAIN).await.unwrap().lock().await.unwrap().is_none(), "two drills at once");
+    }
+    drop(locked);
+    wait_for_locks(&server, 0).await;
+    let locked = lock(&other, &source).await;
+    assert!(drill.inspect(&source, PLAIN).await.unwrap().lock().await.unwrap().is_none(), "two drills at once");
+    drop(locked);
+}

@@ -7,8 +7,8 @@ use anyhow::{Context, anyhow};
 use backup_core::catalog::{Manifest, Role};
 use backup_core::postgres::archive::{LeftOut, Rights, Selection, select};
 use backup_core::postgres::{
-    ClientTools, DrillPolicy, DrillServer, Grants, LockedServer, Owners, RestoreAs, ScratchDb, ServerTools, Source,
-    Throwaway, Wanted, WantedExtension,
+    ClientTools, DrillPolicy, DrillServer, Grants, LockedServer, Owners, RestoreAs, ScratchDb, Source, Wanted,
+    WantedExtension,
 };
 use backup_core::private::PrivateDir;
 use backup_core::stop::Stop;
@@ -19,6 +19,7 @@ use crate::choose::{ChooseError, Chosen};
 use crate::config::{Amcheck, Target, VerifyConfig};
 use crate::evidence::{Evidence, Trouble};
 use crate::fetch::{Fetched, Fetcher, Scanned, scan};
+use crate::ground::{Ground, GroundServer};
 use crate::passes::Passes;
 use crate::progress::Progress;
 use crate::report::{NotExercised, Report, ServerFacts, Verdict};
@@ -78,12 +79,26 @@ impl Drill<'_> {
         let age = evidence.report.started_at - manifest.snapshot_at;
         evidence.report.recovery_point_seconds = Some(age.num_seconds());
         self.check_room(&manifest)?;
+        // A server takes a second or two to start, and the network as long as it takes.
+        let source = manifest.database.clone();
+        let (candidate, ground) =
+            tokio::join!(self.candidate(&fetcher, manifest, evidence), Ground::open(self.config, &source, self.stop));
+        let (fetched, scanned) = candidate?;
+        let candidate = Candidate { fetched: &fetched, scanned: &scanned, folder: &folder };
+        self.restore_and_prove(ground?, &candidate, evidence).await
+    }
+
+    async fn candidate(
+        &self,
+        fetcher: &Fetcher<'_>,
+        manifest: Manifest,
+        evidence: &mut Evidence,
+    ) -> Result<(Fetched, Scanned), Trouble> {
         self.progress.enter("fetch", Some(manifest.dump.digests.plain_bytes));
         let fetched = fetcher.fetch(manifest, evidence).await?;
         self.progress.enter("read the archive", None);
         let scanned = scan(&fetched.dump, evidence).await?;
-        let candidate = Candidate { fetched: &fetched, scanned: &scanned, folder: &folder };
-        self.restore_and_prove(&candidate, evidence).await
+        Ok((fetched, scanned))
     }
 
     /// The spool holds the archive, and with a throwaway server the restored database, too.
@@ -103,54 +118,43 @@ impl Drill<'_> {
         Ok(())
     }
 
-    /// On the server of the operator, or on one that lives as long as this drill.
+    /// Restores the backup there and holds it against what it was.
     pub(crate) async fn restore_and_prove(
         &self,
+        ground: Ground,
         candidate: &Candidate<'_>,
         evidence: &mut Evidence,
     ) -> Result<(), Trouble> {
-        self.progress.enter("start a server", None);
-        let started = Instant::now();
-        let source = &candidate.fetched.manifest.database;
-        match &self.config.target {
-            Target::Given { login, admin } => {
-                let server = DrillServer::given((**login).clone(), admin.as_deref().cloned());
-                self.on_server(&server, candidate, started, evidence).await
-            }
-            Target::Throwaway => {
-                let major = source.server_version_num / 10_000;
-                let bin_dir = self.config.bin_dir.as_deref().map(AsRef::as_ref);
-                let tools = ServerTools::find(bin_dir, major).await.map_err(anyhow::Error::from)?;
-                let jobs = u32::try_from(self.config.jobs).unwrap_or(1);
-                let start = Throwaway::start(&tools, source, &self.config.spool_dir, jobs);
-                let throwaway = self.stop.or(start).await.context("start a throwaway server")?;
-                throwaway.notes().iter().for_each(|note| evidence.note(note));
-                evidence.report.server = Some(ServerFacts {
-                    kind: "throwaway",
-                    version: tools.version.trim_start_matches("postgres (PostgreSQL) ").to_owned(),
-                    network_isolated: throwaway.network_isolated(),
-                    as_superuser: self.config.restore_as == RestoreAs::Superuser,
-                });
-                let server = DrillServer::throwaway(&throwaway);
-                let outcome = self.on_server(&server, candidate, started, evidence).await;
-                if matches!(outcome, Err(Trouble::CouldNotRun(_))) {
-                    evidence.note(format!("the throwaway server's last words: {}", throwaway.last_words()));
-                }
-                if let Err(error) = throwaway.stop().await {
-                    evidence.note(format!("the throwaway server did not stop cleanly: {error:#}"));
-                }
-                outcome
-            }
+        self.progress.enter("prepare a database", None);
+        evidence.report.durations.server_seconds = Some(ground.opened_in.as_secs_f64());
+        let (throwaway, version) = match ground.server {
+            GroundServer::Given(server) => return self.on_server(&server, candidate, evidence).await,
+            GroundServer::Throwaway { throwaway, version } => (throwaway, version),
+        };
+        throwaway.notes().iter().for_each(|note| evidence.note(note));
+        evidence.report.server = Some(ServerFacts {
+            kind: "throwaway",
+            version,
+            network_isolated: throwaway.network_isolated(),
+            as_superuser: self.config.restore_as == RestoreAs::Superuser,
+        });
+        let outcome = self.on_server(&DrillServer::throwaway(&throwaway), candidate, evidence).await;
+        if matches!(outcome, Err(Trouble::CouldNotRun(_))) {
+            evidence.note(format!("the throwaway server's last words: {}", throwaway.last_words()));
         }
+        if let Err(error) = throwaway.stop().await {
+            evidence.note(format!("the throwaway server did not stop cleanly: {error:#}"));
+        }
+        outcome
     }
 
     async fn on_server(
         &self,
         server: &DrillServer,
         candidate: &Candidate<'_>,
-        started: Instant,
         evidence: &mut Evidence,
     ) -> Result<(), Trouble> {
+        let preparing = Instant::now();
         let policy = DrillPolicy { restore_as: self.config.restore_as, source_cluster: self.config.source_cluster };
         let suitable = self.stop.or(server.inspect(&candidate.fetched.manifest.database, policy)).await?;
         suitable.notes().iter().for_each(|note| evidence.note(note));
@@ -160,7 +164,7 @@ impl Drill<'_> {
             self.given_server(server, &locked, evidence).await?;
         }
         let mut scratch = self.stop.or(locked.create_scratch()).await.context("create a scratch database")?;
-        let outcome = self.in_scratch(&mut scratch, locked.major(), candidate, started, evidence).await;
+        let outcome = self.in_scratch(&mut scratch, locked.major(), candidate, preparing, evidence).await;
         // A throwaway server goes with its folder; dropping a database of many tables first would only take time.
         if matches!(self.config.target, Target::Throwaway) {
             return outcome;
@@ -195,7 +199,7 @@ impl Drill<'_> {
         scratch: &mut ScratchDb<'_>,
         major: u32,
         candidate: &Candidate<'_>,
-        started: Instant,
+        preparing: Instant,
         evidence: &mut Evidence,
     ) -> Result<(), Trouble> {
         let rights = match self.config.restore_as {
@@ -205,7 +209,8 @@ impl Drill<'_> {
         let mut selection = select(&candidate.scanned.archive, rights);
         scratch.notes().iter().for_each(|note| evidence.note(note));
         let grants = self.prepare(scratch, candidate, &mut selection, evidence).await?;
-        evidence.report.durations.server_seconds = Some(started.elapsed().as_secs_f64());
+        let server_seconds = evidence.report.durations.server_seconds.get_or_insert(0.0);
+        *server_seconds += preparing.elapsed().as_secs_f64();
         enter_left_out(&selection, candidate, evidence);
 
         let bin_dir = self.config.bin_dir.as_deref().map(AsRef::as_ref);

@@ -21,6 +21,7 @@ use crate::config::VerifyConfig;
 use crate::drill::{Candidate, Drill};
 use crate::evidence::Evidence;
 use crate::fetch::{Fetched, Fetcher, Scanned, scan};
+use crate::ground::Ground;
 use crate::progress::Progress;
 use crate::report::Verdict;
 
@@ -235,7 +236,9 @@ impl SelfTest<'_> {
         let drill = Drill { config, stop, progress, sabotage: sabotage.as_ref() };
         let candidate = Candidate { fetched, scanned, folder: &self.folder };
         let mut evidence = Evidence::new(Utc::now());
-        let outcome = Box::pin(drill.restore_and_prove(&candidate, &mut evidence)).await;
+        let ground = Ground::open(config, &fetched.manifest.database, stop).await;
+        let ground = ground.with_context(|| format!("restore {what}"))?;
+        let outcome = Box::pin(drill.restore_and_prove(ground, &candidate, &mut evidence)).await;
         let mut report = evidence.finish(outcome, Utc::now());
         report.change_texts(|text| *text = config.scrubber.scrub(text).into_owned());
         let caught_by = match report.verdict {

@@ -1,23 +1,22 @@
 //! Every row of the restored tables against its line in the archive, as sums of digests that do not depend
 //! on the order of rows. The source is not asked: the archive is what was there.
 
+mod pieces;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
-use backup_core::postgres::archive::{CopyTarget, CopyTargetError, RowHasher, RowsDigest, TableData, TableName};
+use backup_core::postgres::archive::{RowHasher, RowsDigest, TableName};
 use backup_core::postgres::connect::Session;
 use backup_core::postgres::conninfo::Conninfo;
 use futures_util::TryStreamExt;
-use rand::seq::SliceRandom;
 use tokio::task::JoinSet;
 
 use super::{Subject, table_name};
 use crate::config::Content;
 use crate::evidence::Evidence;
-
-/// A sample holds at least one row in so many.
-const SAMPLE_DIVISOR: u64 = 10;
+use pieces::{Piece, plan};
 
 /// What `pg_dump` sets for itself, so that values look the same; what it leaves to the session is set for
 /// every session of ours.
@@ -39,7 +38,7 @@ pub(super) struct RestoredTable {
     pub(super) is_of_extension: bool,
 }
 
-/// What was learned of a restored table.
+/// What was learned of a restored table, or of a piece of one.
 pub(super) enum Now {
     Read(RowsDigest),
     Counted(u64),
@@ -55,108 +54,53 @@ impl Now {
             Self::Unreadable(_) => None,
         }
     }
-}
 
-/// One table to look at.
-struct Task {
-    table: RestoredTable,
-    sql: String,
-    is_read: bool,
-}
-
-/// Reads or counts every table of the archive, the largest first, over `jobs` sessions at once.
-pub(super) async fn read_back(subject: &Subject<'_>, content: Content) -> anyhow::Result<Restored> {
-    let tasks = Arc::new(Mutex::new(tasks(subject, content)));
-    let mut workers = JoinSet::new();
-    for _ in 0..subject.jobs.max(1) {
-        workers.spawn(work(subject.owner.clone(), Arc::clone(&tasks)));
-    }
-    let mut restored = Vec::new();
-    while let Some(done) = workers.join_next().await {
-        restored.extend(done.context("read tables")??);
-    }
-    restored.sort_by(|a: &RestoredTable, b| a.table.cmp(&b.table));
-    Ok(restored)
-}
-
-fn tasks(subject: &Subject<'_>, content: Content) -> VecDeque<Task> {
-    let left_out: Vec<i32> = subject.selection.left_out.iter().map(|left_out| left_out.dump_id).collect();
-    let mut tasks: Vec<Task> = subject
-        .contents
-        .tables
-        .iter()
-        .filter(|(id, _)| !left_out.contains(id))
-        .filter_map(|(id, data)| Some((subject.archive.entry(*id)?, data)))
-        .map(|(entry, data)| {
-            let table = TableName { schema: entry.namespace.clone(), name: entry.tag.clone() };
-            task(subject, table, CopyTarget::of(entry, subject.archive), *data)
-        })
-        .collect();
-    choose(&mut tasks, content);
-    tasks.sort_by_key(|task| std::cmp::Reverse(task.table.archived.map(|digest| digest.rows)));
-    tasks.into()
-}
-
-fn task(subject: &Subject<'_>, table: TableName, target: Result<CopyTarget, CopyTargetError>, data: TableData) -> Task {
-    let count = format!("SELECT count(*) FROM ONLY {table}");
-    let archived = match data {
-        TableData::Rows(digest) => Some(digest),
-        TableData::Statements => None,
-    };
-    let (loaded_into, sql) = match target {
-        Ok(target) => (target.loaded_into.clone(), copy_out(&target, &subject.archive.encoding)),
-        Err(_) => (table.clone(), count),
-    };
-    let is_of_extension = subject.selection.extension_tables.contains(&table);
-    let is_read = sql.starts_with("COPY") && archived.is_some() && !is_of_extension;
-    let now = Now::Unreadable(String::new());
-    Task { table: RestoredTable { table, loaded_into, archived, now, is_of_extension }, sql, is_read }
-}
-
-/// Rows come in the encoding of the archive, whatever the session speaks.
-fn copy_out(target: &CopyTarget, encoding: &str) -> String {
-    match encoding {
-        "" | "UTF8" => target.copy_to_stdout(),
-        encoding => format!("{} WITH (ENCODING '{}')", target.copy_to_stdout(), encoding.replace('\'', "''")),
-    }
-}
-
-/// Turns reads into counts where the contents are not to be compared.
-fn choose(tasks: &mut [Task], content: Content) {
-    let rows = |task: &Task| task.table.archived.map_or(0, |digest| digest.rows);
-    let mut wanted = match content {
-        Content::Full => u64::MAX,
-        Content::Sample => tasks.iter().map(rows).sum::<u64>().div_ceil(SAMPLE_DIVISOR),
-        Content::Off => 0,
-    };
-    tasks.shuffle(&mut rand::rng());
-    for task in tasks {
-        task.is_read &= wanted > 0;
-        wanted = wanted.saturating_sub(rows(task));
-        if !task.is_read {
-            task.sql = format!("SELECT count(*) FROM ONLY {}", task.table.table);
+    /// Adds another piece of the same table.
+    fn add(&mut self, piece: Self) {
+        match (&mut *self, piece) {
+            (Self::Unreadable(_), _) => {}
+            (Self::Read(sum), Self::Read(piece)) => *sum += piece,
+            (Self::Counted(sum), Self::Counted(piece)) => *sum += piece,
+            (_, piece) => *self = piece,
         }
     }
 }
 
-/// Takes tables until none is left.
-async fn work(owner: Conninfo, tasks: Arc<Mutex<VecDeque<Task>>>) -> anyhow::Result<Restored> {
+/// Reads or counts every table of the archive, over `jobs` sessions at once.
+pub(super) async fn read_back(subject: &Subject<'_>, session: &Session, content: Content) -> anyhow::Result<Restored> {
+    let (mut restored, pieces) = plan(subject, session, content).await?;
+    let pieces = Arc::new(Mutex::new(pieces));
+    let mut workers = JoinSet::new();
+    for _ in 0..subject.jobs.max(1) {
+        workers.spawn(work(subject.owner.clone(), Arc::clone(&pieces)));
+    }
+    while let Some(done) = workers.join_next().await {
+        for (table, piece) in done.context("read tables")?? {
+            restored[table].now.add(piece);
+        }
+    }
+    restored.sort_by(|a, b| a.table.cmp(&b.table));
+    Ok(restored)
+}
+
+/// Takes pieces until none is left; what each said, by the number of its table.
+async fn work(owner: Conninfo, pieces: Arc<Mutex<VecDeque<Piece>>>) -> anyhow::Result<Vec<(usize, Now)>> {
     let session = owner.connect().await.context("connect to the restored database")?;
     session.client().batch_execute(AS_PG_DUMP).await.context("set the format of values")?;
     let mut done = Vec::new();
     loop {
-        let next = tasks.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-        let Some(mut task) = next else { return Ok(done) };
-        let outcome = if task.is_read { read(&session, &task.sql).await } else { count(&session, &task.sql).await };
-        task.table.now = match outcome {
+        let next = pieces.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        let Some(Piece { table, sql, is_read, .. }) = next else { return Ok(done) };
+        let outcome = if is_read { read(&session, &sql).await } else { count(&session, &sql).await };
+        let now = match outcome {
             Ok(now) => now,
             // What the server says about one table is evidence; a lost connection is not.
             Err(error) => match error.downcast_ref::<tokio_postgres::Error>().and_then(|error| error.as_db_error()) {
                 Some(said) => Now::Unreadable(said.message().to_owned()),
-                None => return Err(error.context(format!("read {}", task.table.table))),
+                None => return Err(error.context(sql)),
             },
         };
-        done.push(task.table);
+        done.push((table, now));
     }
 }
 

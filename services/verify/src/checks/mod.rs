@@ -67,7 +67,8 @@ pub(crate) async fn prove(subject: &Subject<'_>, extent: &Extent<'_>, evidence: 
 
 async fn prove_all(subject: &Subject<'_>, extent: &Extent<'_>, evidence: &mut Evidence) -> anyhow::Result<()> {
     let session = subject.owner.connect().await.context("connect to the restored database")?;
-    let restored = contents::read_back(subject, extent.content).await.context("read the restored rows back")?;
+    let restored =
+        contents::read_back(subject, &session, extent.content).await.context("read the restored rows back")?;
     row_counts::check(subject, &restored, evidence);
     contents::check(&restored, extent.content, evidence);
     large_objects::check(subject, &session, extent.content, evidence).await.context("compare large objects")?;

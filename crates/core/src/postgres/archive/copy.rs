@@ -1,6 +1,7 @@
 //! Which rows a `COPY` of an archive loaded, so that the same rows can be read back.
 
 use std::fmt;
+use std::ops::Range;
 
 use super::Archive;
 use super::sql::{Lexer, Token};
@@ -72,8 +73,21 @@ impl CopyTarget {
         if self.columns.is_empty() {
             return format!("COPY {} TO STDOUT", self.table);
         }
+        format!("COPY {} ({}) TO STDOUT", self.table, self.column_list())
+    }
+
+    /// The same rows as of [`CopyTarget::copy_to_stdout`], but only those that lie in `blocks` of the
+    /// table; `u32::MAX` ends no table. `None` where the table has no columns to select.
+    pub fn copy_blocks_to_stdout(&self, blocks: &Range<u32>) -> Option<String> {
+        let Range { start, end } = blocks;
+        let place = format!("ctid >= '({start},0)' AND ctid < '({end},0)'");
+        let (columns, table) = (self.column_list(), &self.table);
+        (!columns.is_empty()).then(|| format!("COPY (SELECT {columns} FROM ONLY {table} WHERE {place}) TO STDOUT"))
+    }
+
+    fn column_list(&self) -> String {
         let columns: Vec<String> = self.columns.iter().map(|column| quote(column)).collect();
-        format!("COPY {} ({}) TO STDOUT", self.table, columns.join(", "))
+        columns.join(", ")
     }
 
     fn names(&self) -> impl Iterator<Item = &str> {
@@ -165,7 +179,14 @@ mod tests {
         let mut target = CopyTarget { loaded_into: table.clone(), table, columns };
         let table = "\"s\".\"a\"\" TO PROGRAM 'x\"";
         assert_eq!(target.copy_to_stdout(), format!("COPY {table} (\"id\", \"x\"\"y\") TO STDOUT"));
+        assert_eq!(
+            target.copy_blocks_to_stdout(&(7..9)),
+            Some(format!(
+                "COPY (SELECT \"id\", \"x\"\"y\" FROM ONLY {table} WHERE ctid >= '(7,0)' AND ctid < '(9,0)') TO STDOUT"
+            ))
+        );
         target.columns.clear();
         assert_eq!(target.copy_to_stdout(), format!("COPY {table} TO STDOUT"));
+        assert_eq!(target.copy_blocks_to_stdout(&(7..9)), None);
     }
 }

@@ -1,0 +1,51 @@
+//! Where a drill takes place: the server of the operator, or one that lives as long as the drill.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use backup_core::catalog::DatabaseFacts;
+use backup_core::postgres::{DrillServer, ServerTools, Throwaway};
+use backup_core::stop::Stop;
+
+use crate::config::{Target, VerifyConfig};
+
+/// A server that is there, and how long that took.
+pub(crate) struct Ground {
+    pub(crate) server: GroundServer,
+    pub(crate) opened_in: Duration,
+}
+
+/// Whose server it is.
+pub(crate) enum GroundServer {
+    /// The operator's.
+    Given(DrillServer),
+    /// Ours; it goes with this value.
+    Throwaway {
+        throwaway: Box<Throwaway>,
+        /// As the server prints it.
+        version: String,
+    },
+}
+
+impl Ground {
+    /// Starts a server like that of `source`, unless the configuration names one. A given server is asked
+    /// nothing yet.
+    pub(crate) async fn open(config: &VerifyConfig, source: &DatabaseFacts, stop: &Stop) -> anyhow::Result<Self> {
+        let started = Instant::now();
+        let server = match &config.target {
+            Target::Given { login, admin } => {
+                GroundServer::Given(DrillServer::given((**login).clone(), admin.as_deref().cloned()))
+            }
+            Target::Throwaway => {
+                let bin_dir = config.bin_dir.as_deref().map(AsRef::as_ref);
+                let tools = ServerTools::find(bin_dir, source.server_version_num / 10_000).await?;
+                let jobs = u32::try_from(config.jobs).unwrap_or(1);
+                let start = Throwaway::start(&tools, source, &config.spool_dir, jobs);
+                let throwaway = Box::new(stop.or(start).await.context("start a throwaway server")?);
+                let version = tools.version.trim_start_matches("postgres (PostgreSQL) ").to_owned();
+                GroundServer::Throwaway { throwaway, version }
+            }
+        };
+        Ok(Self { server, opened_in: started.elapsed() })
+    }
+}

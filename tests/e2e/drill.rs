@@ -6,6 +6,7 @@ mod daemon;
 mod damage;
 mod each_check;
 mod one_drill;
+mod proofs;
 mod queries;
 mod restore;
 mod stand;

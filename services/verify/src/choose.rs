@@ -16,7 +16,7 @@ use crate::report::{Check, CheckState, Finding};
 const RUNNING_FOR: TimeDelta = TimeDelta::hours(1);
 
 /// The name of the check of the newest backup's age.
-const RECOVERY_POINT: &str = "recovery_point";
+pub(crate) const RECOVERY_POINT: &str = "recovery_point";
 
 /// Which backup somebody wants.
 #[derive(Debug, Clone, PartialEq, Eq)]

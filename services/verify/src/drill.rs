@@ -17,12 +17,12 @@ use chrono::Utc;
 use crate::checks::{Extent, Subject, prove};
 use crate::choose::{ChooseError, Chosen};
 use crate::config::{Amcheck, Target, VerifyConfig};
-use crate::evidence::{Evidence, Trouble};
+use crate::evidence::{CLEANUP, Evidence, Trouble};
 use crate::fetch::{Fetched, Fetcher, Scanned, scan};
 use crate::ground::{Ground, GroundServer};
 use crate::passes::Passes;
 use crate::progress::Progress;
-use crate::report::{NotExercised, Report, ServerFacts, Verdict};
+use crate::report::{NotExercised, Report, ServerFacts};
 use crate::self_test::Sabotage;
 
 /// Room for the restored database, as a multiple of the source's size: indexes are built in temporary files.
@@ -171,7 +171,7 @@ impl Drill<'_> {
         }
         if let Err(failed) = scratch.drop().await {
             let message = format!("database {} could not be dropped; the next drill tries again", failed.database);
-            evidence.record("cleanup", "the scratch database is still there".to_owned(), vec![message]);
+            evidence.record(CLEANUP, "the scratch database is still there".to_owned(), vec![message]);
         }
         outcome
     }
@@ -239,6 +239,7 @@ impl Drill<'_> {
             archive: &candidate.scanned.archive,
             contents: &candidate.scanned.contents,
             selection: &selection,
+            owners,
             owner: scratch.owner(),
             admin: scratch.admin(),
             tools: &tools,
@@ -333,12 +334,7 @@ fn enter_left_out(selection: &Selection, candidate: &Candidate<'_>, evidence: &m
 
 /// Leaves the verdict beside the backup, for retention to see. Only what is known about the backup is told.
 async fn attest(config: &VerifyConfig, chosen: &Chosen, report: &mut Report, stop: &Stop) {
-    let passed = match report.verdict {
-        Verdict::Passed => true,
-        Verdict::Failed => false,
-        Verdict::CouldNotRun | Verdict::Stopped => return,
-    };
-    let Some(backup) = &report.backup else { return };
+    let (Some(backup), Some(passed)) = (&report.backup, report.proven) else { return };
     let key = chosen.shelf.key(&backup.id, &Role::Drill { time: report.ended_at, passed });
     let stored = async {
         let text = serde_json::to_string_pretty(&report).context("write the report as JSON")?;

@@ -9,6 +9,9 @@ use crate::report::{Check, CheckState, Finding, Report, Verdict};
 /// Findings kept of one check; the rest is counted in a last one.
 const MOST_FINDINGS: usize = 50;
 
+/// The check of the end of a drill: what it made is gone.
+pub(crate) const CLEANUP: &str = "cleanup";
+
 /// Why a drill ends before its last check.
 #[derive(Debug)]
 pub(crate) enum Trouble {
@@ -80,22 +83,74 @@ impl Evidence {
 
     /// The report, with its verdict: what was found outranks what could not be done.
     pub(crate) fn finish(mut self, outcome: Result<(), Trouble>, ended_at: DateTime<Utc>) -> Report {
-        let has_findings = !self.report.findings.is_empty();
+        let findings = &self.report.findings;
+        let is_at_fault = findings.iter().any(|finding| finding.is_about_the_backup());
         let (verdict, error) = match outcome {
+            Ok(()) if findings.is_empty() => (Verdict::Passed, None),
+            Ok(()) | Err(Trouble::Damaged) => (Verdict::Failed, None),
+            Err(Trouble::CouldNotRun(error)) => (Self::cut_short(findings), Some(format!("{error:#}"))),
             Err(Trouble::Stopped(reason @ Stopped::Deadline { .. })) => {
-                (Verdict::CouldNotRun, Some(reason.to_string()))
+                (Self::cut_short(findings), Some(reason.to_string()))
             }
             Err(Trouble::Stopped(reason)) => (Verdict::Stopped, Some(reason.to_string())),
-            Err(Trouble::CouldNotRun(error)) if has_findings => (Verdict::Failed, Some(format!("{error:#}"))),
-            Err(Trouble::CouldNotRun(error)) => (Verdict::CouldNotRun, Some(format!("{error:#}"))),
-            Err(Trouble::Damaged) => (Verdict::Failed, None),
-            Ok(()) if has_findings => (Verdict::Failed, None),
-            Ok(()) => (Verdict::Passed, None),
+        };
+        self.report.proven = match (&error, is_at_fault) {
+            (_, true) => Some(false),
+            (None, false) => Some(true),
+            (Some(_), false) => None,
         };
         self.report.verdict = verdict;
         self.report.error = error;
         self.report.ended_at = ended_at;
         self.report.durations.total_seconds = (ended_at - self.report.started_at).as_seconds_f64();
         self.report
+    }
+
+    /// The verdict of a drill that did not come to its end. That it could not clean up is no finding then.
+    fn cut_short(findings: &[Finding]) -> Verdict {
+        if findings.iter().all(|finding| finding.check == CLEANUP) { Verdict::CouldNotRun } else { Verdict::Failed }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(found_by: &[&'static str], outcome: Result<(), Trouble>, expected: (Verdict, Option<bool>)) {
+        let mut evidence = Evidence::new(Utc::now());
+        for check in found_by {
+            evidence.record(check, String::new(), vec!["found".to_owned()]);
+        }
+        let report = evidence.finish(outcome, Utc::now());
+        assert_eq!((report.verdict, report.proven), expected, "{found_by:?}, {:?}", report.error);
+    }
+
+    #[test]
+    fn what_was_found_outranks_what_could_not_be_done() {
+        let error = || Err(Trouble::CouldNotRun(anyhow!("no server")));
+        let late = || {
+            let bound = std::time::Duration::from_secs(9);
+            Err(Trouble::Stopped(Stopped::Deadline { bound, variable: "VERIFY_TIMEOUT" }))
+        };
+        check(&[], Ok(()), (Verdict::Passed, Some(true)));
+        check(&["contents"], Ok(()), (Verdict::Failed, Some(false)));
+        check(&["digests"], Err(Trouble::Damaged), (Verdict::Failed, Some(false)));
+        check(&[], error(), (Verdict::CouldNotRun, None));
+        check(&[], late(), (Verdict::CouldNotRun, None));
+        check(&["contents"], error(), (Verdict::Failed, Some(false)));
+        check(&["contents"], late(), (Verdict::Failed, Some(false)));
+        check(&["contents"], Err(Trouble::Stopped(Stopped::Signal)), (Verdict::Stopped, Some(false)));
+    }
+
+    /// R060: a database that stays behind is a finding, and says nothing about the backup.
+    #[test]
+    fn neither_an_old_shelf_nor_a_database_left_behind_speaks_against_the_backup_r060() {
+        check(&["recovery_point"], Ok(()), (Verdict::Failed, Some(true)));
+        check(&["cleanup"], Ok(()), (Verdict::Failed, Some(true)));
+        check(&["cleanup"], Err(Trouble::CouldNotRun(anyhow!("the server died"))), (Verdict::CouldNotRun, None));
+        check(&["recovery_point", "contents"], Ok(()), (Verdict::Failed, Some(false)));
     }
 }

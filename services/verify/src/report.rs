@@ -4,6 +4,9 @@ use backup_core::catalog::{BackupId, Kind};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use crate::choose::RECOVERY_POINT;
+use crate::evidence::CLEANUP;
+
 /// How a drill ended. Four different things, with four exit codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -24,6 +27,9 @@ pub(crate) enum Verdict {
 pub(crate) struct Report {
     /// How it ended.
     pub(crate) verdict: Verdict,
+    /// Whether this backup came back as it was, whatever is wrong with its age, with other backups or with the
+    /// end of the drill; `None` where that was not learned.
+    pub(crate) proven: Option<bool>,
     /// When it began.
     pub(crate) started_at: DateTime<Utc>,
     /// When it ended.
@@ -58,6 +64,7 @@ impl Report {
     pub(crate) fn new(started_at: DateTime<Utc>) -> Self {
         Self {
             verdict: Verdict::CouldNotRun,
+            proven: None,
             started_at,
             ended_at: started_at,
             backup: None,
@@ -172,6 +179,13 @@ pub(crate) struct Finding {
     pub(crate) check: &'static str,
     /// A sentence that names the object.
     pub(crate) message: String,
+}
+
+impl Finding {
+    /// Whether it speaks against the backup that was drilled.
+    pub(crate) fn is_about_the_backup(&self) -> bool {
+        ![RECOVERY_POINT, CLEANUP].contains(&self.check)
+    }
 }
 
 /// One thing that was not restored.

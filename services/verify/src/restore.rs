@@ -119,6 +119,7 @@ async fn restore_into(
             archive: &scanned.archive,
             contents: &scanned.contents,
             selection: &selection,
+            owners: Owners::Archive,
             owner: to,
             admin: None,
             tools: &tools,

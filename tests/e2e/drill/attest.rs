@@ -55,3 +55,16 @@ fn a_drill_writes_nothing_to_the_bucket_unless_it_is_asked_to_r114() {
     let notes = drill.report["notes"].to_string();
     assert!(notes.contains("the verdict is not in the bucket"), "{notes}");
 }
+
+/// An old newest backup is red, and it came back all the same: retention must know.
+#[test]
+fn an_old_backup_that_came_back_is_recorded_as_proven() {
+    let stand = DrillStand::small("zstd");
+    let old = stand.copy_as(TimeDelta::days(40));
+    stand.remove_original();
+    let drill = stand.drill_with(stand.verify().env("VERIFY_ATTEST", "true"));
+    drill.assert_found_by("recovery_point", "");
+    assert_eq!(drill.report["proven"], true);
+    let records = records(&stand, &old);
+    assert!(records.len() == 1 && records[0].ends_with("-passed.json"), "{records:?}");
+}

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
-use backup_core::postgres::archive::{RowHasher, RowsDigest, TableName};
+use backup_core::postgres::archive::{CopyTargetError, RowHasher, RowsDigest, TableName};
 use backup_core::postgres::connect::Session;
 use backup_core::postgres::conninfo::Conninfo;
 use futures_util::TryStreamExt;
@@ -33,9 +33,9 @@ pub(super) struct RestoredTable {
     pub(super) loaded_into: TableName,
     /// `None` where the archive holds statements instead of rows.
     pub(super) archived: Option<RowsDigest>,
+    /// Why its rows cannot be read back in the form of the archive.
+    pub(super) unreadable: Option<CopyTargetError>,
     pub(super) now: Now,
-    /// A table of an extension, which has rows of its own besides those of the archive.
-    pub(super) is_of_extension: bool,
 }
 
 /// What was learned of a restored table, or of a piece of one.
@@ -118,53 +118,105 @@ async fn count(session: &Session, sql: &str) -> anyhow::Result<Now> {
     Ok(Now::Counted(u64::try_from(rows).unwrap_or(0)))
 }
 
-/// Compares sums, for each table that `COPY` loaded.
-pub(super) fn check(restored: &Restored, content: Content, evidence: &mut Evidence) {
+/// The tables that one target of `COPY` holds, archive against database.
+pub(super) struct Compared<'run> {
+    /// The table itself; another one where partitions were loaded through the root of their tree, and a row
+    /// may lie in another partition than it did.
+    pub(super) target: &'run TableName,
+    pub(super) tables: Vec<&'run RestoredTable>,
+    pub(super) outcome: Outcome,
+}
+
+/// What comparing them said.
+pub(super) enum Outcome {
+    /// Row by row.
+    Equal {
+        rows: u64,
+    },
+    OtherRows {
+        archived: u64,
+        now: u64,
+    },
+    OtherContents {
+        rows: u64,
+    },
+    /// The rows were not read, or cannot be compared.
+    CountedOnly {
+        now: u64,
+    },
+    /// The server's words.
+    Unreadable(String),
+}
+
+/// Compares what came back with the archive, target by target: the one comparison behind two checks.
+pub(super) fn compare(restored: &Restored) -> Vec<Compared<'_>> {
+    let mut groups: BTreeMap<&TableName, Vec<&RestoredTable>> = BTreeMap::new();
+    for table in restored {
+        groups.entry(&table.loaded_into).or_default().push(table);
+    }
+    groups
+        .into_iter()
+        .map(|(target, tables)| {
+            let outcome = outcome(&tables);
+            Compared { target, tables, outcome }
+        })
+        .collect()
+}
+
+fn outcome(tables: &[&RestoredTable]) -> Outcome {
+    let mut archived = Some(RowsDigest::default());
+    let (mut read, mut all_read, mut now) = (RowsDigest::default(), true, 0);
+    for table in tables {
+        archived = archived.zip(table.archived).map(|(sum, table)| sum + table);
+        match &table.now {
+            Now::Read(digest) => read += *digest,
+            Now::Counted(_) => all_read = false,
+            Now::Unreadable(why) => return Outcome::Unreadable(why.clone()),
+        }
+        now += table.now.rows().unwrap_or(0);
+    }
+    match archived {
+        Some(archived) if archived.rows != now => Outcome::OtherRows { archived: archived.rows, now },
+        Some(archived) if all_read && archived == read => Outcome::Equal { rows: now },
+        Some(_) if all_read => Outcome::OtherContents { rows: now },
+        _ => Outcome::CountedOnly { now },
+    }
+}
+
+/// Enters what reading every row said. Another number of rows is a finding of the row counts.
+pub(super) fn check(compared: &[Compared<'_>], content: Content, evidence: &mut Evidence) {
     if content == Content::Off {
         return evidence.skip("contents", "VERIFY_CONTENT=off");
     }
     let mut found = Vec::new();
-    let (mut compared, mut rows) = (0_usize, 0);
-    for (name, tables) in by_target(restored) {
-        let read: Option<Vec<(RowsDigest, RowsDigest)>> = tables.iter().map(|table| both(table)).collect();
-        let Some(read) = read.filter(|read| !read.is_empty()) else { continue };
-        let (mut archived, mut now) = (RowsDigest::default(), RowsDigest::default());
-        for (of_archive, of_table) in &read {
-            archived += *of_archive;
-            now += *of_table;
-        }
-        compared += tables.len();
-        rows += archived.rows;
-        let equal = archived == now;
-        if !equal && archived.rows == now.rows {
-            found.push(format!(
-                "table {}: {} rows as in the archive, and their contents are not the archive's",
-                table_name(&name.schema, &name.name),
-                now.rows
-            ));
-        }
-        mark(evidence, &tables, equal);
+    let (mut read, mut all, mut rows_read) = (0_usize, 0_usize, 0);
+    for Compared { target, tables, outcome } in compared {
+        let name = table_name(&target.schema, &target.name);
+        all += tables.len();
+        let equal = match outcome {
+            Outcome::Equal { rows } => {
+                read += tables.len();
+                rows_read += rows;
+                true
+            }
+            Outcome::OtherContents { rows } => {
+                found.push(format!(
+                    "table {name}: {rows} rows as in the archive, and their contents are not the archive's"
+                ));
+                false
+            }
+            Outcome::OtherRows { .. } | Outcome::Unreadable(_) => false,
+            Outcome::CountedOnly { .. } if content == Content::Sample => continue,
+            Outcome::CountedOnly { .. } => {
+                let why = tables.iter().find_map(|table| table.unreadable).map(|why| why.to_string());
+                found.push(format!("table {name}: counted, and not compared: {}", why.unwrap_or_default()));
+                continue;
+            }
+        };
+        mark(evidence, tables, equal);
     }
-    let all = restored.iter().filter(|table| !table.is_of_extension).count();
-    let figures = format!("{compared} of {all} tables read back row by row, {rows} rows");
-    // A table with another number of rows is a finding of the row counts; here it only must not pass.
+    let figures = format!("{read} of {all} tables read back row by row, {rows_read} rows");
     evidence.record("contents", figures, found);
-}
-
-/// The tables that share a target.
-fn by_target(restored: &Restored) -> BTreeMap<&TableName, Vec<&RestoredTable>> {
-    let mut groups: BTreeMap<&TableName, Vec<&RestoredTable>> = BTreeMap::new();
-    for table in restored.iter().filter(|table| !table.is_of_extension) {
-        groups.entry(&table.loaded_into).or_default().push(table);
-    }
-    groups
-}
-
-fn both(table: &RestoredTable) -> Option<(RowsDigest, RowsDigest)> {
-    match (&table.archived, &table.now) {
-        (Some(archived), Now::Read(now)) => Some((*archived, *now)),
-        _ => None,
-    }
 }
 
 fn mark(evidence: &mut Evidence, tables: &[&RestoredTable], equal: bool) {

@@ -4,9 +4,9 @@
 use std::fs::File;
 
 use anyhow::Context;
-use backup_core::postgres::Dumper;
-use backup_core::postgres::archive::{Archive, Difference, difference};
+use backup_core::postgres::archive::{Archive, Difference, difference, other_owners};
 use backup_core::postgres::connect::Session;
+use backup_core::postgres::{Dumper, Owners};
 
 use super::Subject;
 use crate::evidence::Evidence;
@@ -26,7 +26,7 @@ pub(super) async fn check(subject: &Subject<'_>, session: &Session, evidence: &m
     let compared = restored.entries.len();
     let how = if same_major { "with the text of the archive" } else { "there; texts differ between major versions" };
     evidence.record("definitions", format!("{compared} entries {how}"), found);
-    owners(subject, evidence);
+    owners(subject, &restored, evidence);
     Ok(())
 }
 
@@ -46,14 +46,23 @@ async fn schema(subject: &Subject<'_>, session: &Session) -> anyhow::Result<Arch
     archive.await.context("read the schema")?
 }
 
-/// Owners are not restored; a hand restore needs each of them, so the manifest must name them.
-fn owners(subject: &Subject<'_>, evidence: &mut Evidence) {
+/// A restore needs each owner, so the manifest must name them all. A plain role owns all that it restores;
+/// otherwise everything must belong to whom it belonged to.
+fn owners(subject: &Subject<'_>, restored: &Archive, evidence: &mut Evidence) {
     let known = &subject.manifest.inventory.roles;
     let mut owners: Vec<&str> = subject.archive.entries.iter().map(|entry| entry.owner.as_str()).collect();
     owners.retain(|owner| !owner.is_empty());
     owners.sort_unstable();
     owners.dedup();
     let missing = owners.iter().filter(|owner| !known.iter().any(|role| role == *owner) && !owner.starts_with("pg_"));
-    let found = missing.map(|owner| format!("the archive names owner {owner}, and the manifest does not")).collect();
-    evidence.record("owners", format!("{} owners, all in the manifest's list of roles", owners.len()), found);
+    let mut found: Vec<String> =
+        missing.map(|owner| format!("the archive names owner {owner}, and the manifest does not")).collect();
+    let how = match subject.owners {
+        Owners::Archive => {
+            found.extend(other_owners(subject.archive, restored));
+            ", each of what it owned"
+        }
+        Owners::Restorer => "; the role of the drill owns what it restored",
+    };
+    evidence.record("owners", format!("{} owners, all in the manifest's list of roles{how}", owners.len()), found);
 }

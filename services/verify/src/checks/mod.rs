@@ -14,9 +14,9 @@ use std::path::Path;
 
 use anyhow::Context;
 use backup_core::catalog::Manifest;
-use backup_core::postgres::ClientTools;
 use backup_core::postgres::archive::{Archive, Contents, Selection};
 use backup_core::postgres::conninfo::Conninfo;
+use backup_core::postgres::{ClientTools, Owners};
 use backup_core::scrub::Scrubber;
 use backup_core::stop::Stop;
 
@@ -31,6 +31,8 @@ pub(crate) struct Subject<'run> {
     pub(crate) archive: &'run Archive,
     pub(crate) contents: &'run Contents,
     pub(crate) selection: &'run Selection,
+    /// Whose objects came back.
+    pub(crate) owners: Owners,
     /// Reads everything in the database.
     pub(crate) owner: &'run Conninfo,
     /// May create extensions, where there is such a login.
@@ -69,11 +71,12 @@ async fn prove_all(subject: &Subject<'_>, extent: &Extent<'_>, evidence: &mut Ev
     let session = subject.owner.connect().await.context("connect to the restored database")?;
     let restored =
         contents::read_back(subject, &session, extent.content).await.context("read the restored rows back")?;
-    row_counts::check(subject, &restored, evidence);
-    contents::check(&restored, extent.content, evidence);
+    let compared = contents::compare(&restored);
+    row_counts::check(subject, &compared, evidence);
+    contents::check(&compared, extent.content, evidence);
     large_objects::check(subject, &session, extent.content, evidence).await.context("compare large objects")?;
     let inventory = inventory::check(subject, &session, evidence).await.context("compare inventories")?;
-    sequences::check(subject, &inventory, evidence);
+    sequences::check(subject, &session, evidence).await.context("compare sequences")?;
     definitions::check(subject, &session, evidence).await.context("compare definitions")?;
     validity::check(subject, &session, evidence).await.context("look for invalid objects")?;
     queries::check_table_count(&inventory, extent.min_table_count, evidence);

@@ -4,17 +4,23 @@ use std::collections::BTreeMap;
 
 use backup_core::catalog::Table;
 
-use super::contents::{Now, Restored, RestoredTable};
+use super::contents::{Compared, Outcome, RestoredTable};
 use super::{Subject, table_name};
 use crate::evidence::Evidence;
 use crate::report::TableFigures;
 
 type Name<'run> = (&'run str, &'run str);
 
-pub(super) fn check(subject: &Subject<'_>, restored: &Restored, evidence: &mut Evidence) {
-    let by_name: BTreeMap<Name<'_>, &RestoredTable> =
-        restored.iter().map(|table| ((table.table.schema.as_str(), table.table.name.as_str()), table)).collect();
-    let mut found = Vec::new();
+/// A table after the restore, and what comparing it said.
+type Found<'run> = (&'run RestoredTable, &'run Compared<'run>);
+
+pub(super) fn check(subject: &Subject<'_>, compared: &[Compared<'_>], evidence: &mut Evidence) {
+    let by_name: BTreeMap<Name<'_>, Found<'_>> = compared
+        .iter()
+        .flat_map(|compared| compared.tables.iter().map(move |table| (*table, compared)))
+        .map(|found| ((found.0.table.schema.as_str(), found.0.table.name.as_str()), found))
+        .collect();
+    let mut found: Vec<String> = compared.iter().filter_map(|compared| problem_of_target(subject, compared)).collect();
     let (mut equal, mut uncounted, mut rows) = (0_usize, 0_usize, 0);
     for table in &subject.manifest.inventory.tables {
         let restored = by_name.get(&(table.schema.as_str(), table.name.as_str())).copied();
@@ -23,12 +29,13 @@ pub(super) fn check(subject: &Subject<'_>, restored: &Restored, evidence: &mut E
             continue; // Named among what was not exercised.
         }
         uncounted += usize::from(table.rows.is_none());
-        match problem(table, restored) {
+        match problem_of_table(table, restored) {
             Some(problem) => found.push(format!("table {}: {problem}", table_name(&table.schema, &table.name))),
-            None => {
+            None if restored.is_some_and(|(_, compared)| is_equal(compared)) => {
                 equal += 1;
-                rows += restored.and_then(|restored| restored.now.rows()).unwrap_or(0);
+                rows += restored.and_then(|(restored, _)| restored.now.rows()).unwrap_or(0);
             }
+            None => {}
         }
     }
     let all = subject.manifest.inventory.tables.len();
@@ -39,13 +46,13 @@ pub(super) fn check(subject: &Subject<'_>, restored: &Restored, evidence: &mut E
     evidence.record("row_counts", figures, found);
 }
 
-fn figures(table: &Table, restored: Option<&RestoredTable>) -> TableFigures {
+fn figures(table: &Table, restored: Option<Found<'_>>) -> TableFigures {
     TableFigures {
         schema: table.schema.clone(),
         name: table.name.clone(),
         source_rows: table.rows,
-        archive_rows: restored.and_then(|restored| restored.archived).map(|digest| digest.rows),
-        restored_rows: restored.and_then(|restored| restored.now.rows()),
+        archive_rows: restored.and_then(|(restored, _)| restored.archived).map(|digest| digest.rows),
+        restored_rows: restored.and_then(|(restored, _)| restored.now.rows()),
         content_equal: None,
     }
 }
@@ -56,24 +63,53 @@ fn is_left_out(subject: &Subject<'_>, table: &Table) -> bool {
     names.any(|name| name == (&table.schema, &table.name))
 }
 
-fn problem(table: &Table, restored: Option<&RestoredTable>) -> Option<String> {
-    let Some(restored) = restored else { return Some("its rows are not in the archive".to_owned()) };
-    let archived = restored.archived.map(|digest| digest.rows);
-    if let (Some(source), Some(archived)) = (table.rows, archived)
-        && source != archived
-    {
-        return Some(format!("{source} rows in the source's snapshot, and {archived} in the archive"));
+fn is_equal(compared: &Compared<'_>) -> bool {
+    match compared.outcome {
+        Outcome::Equal { .. } | Outcome::OtherContents { .. } | Outcome::CountedOnly { .. } => true,
+        Outcome::OtherRows { .. } | Outcome::Unreadable(_) => false,
     }
-    // Rows that were loaded through a partitioned table may lie in another partition now.
-    if restored.table != restored.loaded_into || restored.is_of_extension {
-        return None;
-    }
-    let expected = table.rows.or(archived);
-    match (&restored.now, expected) {
-        (Now::Unreadable(why), _) => Some(format!("cannot be read after the restore: {why}")),
-        (now, Some(expected)) if now.rows() != Some(expected) => {
-            Some(format!("{expected} rows in the source's snapshot, and {} after the restore", now.rows().unwrap_or(0)))
+}
+
+/// The database against the archive.
+fn problem_of_target(subject: &Subject<'_>, compared: &Compared<'_>) -> Option<String> {
+    let name = table_name(&compared.target.schema, &compared.target.name);
+    match &compared.outcome {
+        Outcome::Unreadable(why) => Some(format!("table {name}: cannot be read after the restore: {why}")),
+        Outcome::OtherRows { archived, now } => {
+            let counted = compared.tables.iter().all(|table| is_counted(subject, table));
+            let before = if counted { "in the source's snapshot" } else { "in the archive" };
+            Some(format!("table {name}: {archived} rows {before}, and {now} after the restore"))
         }
+        Outcome::Equal { .. } | Outcome::OtherContents { .. } | Outcome::CountedOnly { .. } => None,
+    }
+}
+
+/// Whether the source counted as many rows as the archive has.
+fn is_counted(subject: &Subject<'_>, restored: &RestoredTable) -> bool {
+    let archived = restored.archived.map(|digest| digest.rows);
+    let named = |table: &&Table| table.schema == restored.table.schema && table.name == restored.table.name;
+    subject
+        .manifest
+        .inventory
+        .tables
+        .iter()
+        .find(named)
+        .is_some_and(|table| table.rows.is_some() && table.rows == archived)
+}
+
+/// The source's snapshot against the archive, or against the database where the archive cannot be counted.
+fn problem_of_table(table: &Table, restored: Option<Found<'_>>) -> Option<String> {
+    let Some((restored, compared)) = restored else { return Some("its rows are not in the archive".to_owned()) };
+    match (table.rows, restored.archived, &compared.outcome) {
+        (Some(source), Some(archived), _) if source != archived.rows => {
+            Some(format!("{source} rows in the source's snapshot, and {} in the archive", archived.rows))
+        }
+        (Some(source), None, Outcome::CountedOnly { now }) if source != *now => {
+            Some(format!("{source} rows in the source's snapshot, and {now} after the restore"))
+        }
+        (None, None, Outcome::CountedOnly { now }) => Some(format!(
+            "{now} rows after the restore, and neither the source nor the archive says how many there were"
+        )),
         _ => None,
     }
 }

@@ -1,52 +1,73 @@
 //! The value of each sequence against the archive's. Sequences are not part of a snapshot, so the archive,
 //! not the manifest, says what must come back.
 
-use std::collections::BTreeMap;
+use std::fmt;
 
-use backup_core::catalog::Inventory;
+use anyhow::Context;
+use backup_core::postgres::archive::TableName;
+use backup_core::postgres::connect::Session;
 
 use super::{Subject, table_name};
 use crate::evidence::Evidence;
 
-pub(super) fn check(subject: &Subject<'_>, restored: &Inventory, evidence: &mut Evidence) {
-    let now: BTreeMap<(&str, &str), Option<i64>> = restored
-        .sequences
-        .iter()
-        .map(|sequence| ((sequence.schema.as_str(), sequence.name.as_str()), sequence.last_value))
-        .collect();
+/// Where a sequence stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Value {
+    number: i64,
+    /// Whether `number` was given out; otherwise it is the next one.
+    is_called: bool,
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { number, is_called } = self;
+        if *is_called { write!(formatter, "{number}") } else { write!(formatter, "{number} (not used yet)") }
+    }
+}
+
+pub(super) async fn check(subject: &Subject<'_>, session: &Session, evidence: &mut Evidence) -> anyhow::Result<()> {
     let left_out: Vec<i32> = subject.selection.left_out.iter().map(|left_out| left_out.dump_id).collect();
     let set = subject.archive.entries.iter().filter(|entry| entry.desc == "SEQUENCE SET");
     let (mut equal, mut found) = (0_usize, Vec::new());
     for entry in set.filter(|entry| !left_out.contains(&entry.dump_id)) {
-        let name = table_name(&entry.namespace, &entry.tag);
+        let sequence = TableName { schema: entry.namespace.clone(), name: entry.tag.clone() };
+        let name = table_name(&sequence.schema, &sequence.name);
         let Some(expected) = value(&entry.defn) else {
             found.push(format!("sequence {name}: its value in the archive cannot be read"));
             continue;
         };
-        match now.get(&(entry.namespace.as_str(), entry.tag.as_str())) {
-            Some(now) if *now == expected => equal += 1,
-            Some(now) => found.push(format!("sequence {name}: {} in the archive, {} now", show(expected), show(*now))),
-            None => found.push(format!("sequence {name} is missing")),
+        match now(session, &sequence).await? {
+            Ok(now) if now == expected => equal += 1,
+            Ok(now) => found.push(format!("sequence {name}: {expected} in the archive, {now} now")),
+            Err(said) => found.push(format!("sequence {name} cannot be read after the restore: {said}")),
         }
     }
     evidence.record("sequences", format!("{equal} at the value of the archive"), found);
+    Ok(())
 }
 
-fn show(value: Option<i64>) -> String {
-    value.map_or_else(|| "never used".to_owned(), |value| value.to_string())
+/// The value in the database, or the server's words.
+async fn now(session: &Session, sequence: &TableName) -> anyhow::Result<Result<Value, String>> {
+    let sql = format!("SELECT last_value, is_called FROM {sequence}");
+    match session.client().query_one(&sql, &[]).await {
+        Ok(row) => Ok(Ok(Value { number: row.try_get(0)?, is_called: row.try_get(1)? })),
+        Err(error) => match error.as_db_error() {
+            Some(said) => Ok(Err(said.message().to_owned())),
+            None => Err(error).context("read a sequence"),
+        },
+    }
 }
 
-/// Out of `SELECT pg_catalog.setval('public.orders_id_seq', 42, true);`: the last value, or `Some(None)`
-/// where the sequence was never used.
-fn value(definition: &str) -> Option<Option<i64>> {
+/// Out of `SELECT pg_catalog.setval('public.orders_id_seq', 42, true);`.
+fn value(definition: &str) -> Option<Value> {
     let (_, rest) = definition.rsplit_once("', ")?;
     let (number, called) = rest.trim_end().strip_suffix(");")?.split_once(", ")?;
-    let number = number.parse().ok()?;
-    match called {
-        "true" => Some(Some(number)),
-        "false" => Some(None),
-        _ => None,
-    }
+    let is_called = match called {
+        "true" => true,
+        "false" => false,
+        _ => return None,
+    };
+    Some(Value { number: number.parse().ok()?, is_called })
 }
 
 #[cfg(test)]
@@ -54,15 +75,16 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(definition: &str, expected: Option<Option<i64>>) {
+    fn check(definition: &str, expected: Option<(i64, bool)>) {
+        let expected = expected.map(|(number, is_called)| Value { number, is_called });
         assert_eq!(value(definition), expected, "{definition}");
     }
 
     #[test]
     fn values_as_pg_dump_writes_them() {
-        check("SELECT pg_catalog.setval('public.orders_id_seq', 42, true);\n", Some(Some(42)));
-        check("SELECT pg_catalog.setval('public.\"it''s, here\"', -7, true);\n", Some(Some(-7)));
-        check("SELECT pg_catalog.setval('public.never', 1, false);\n", Some(None));
+        check("SELECT pg_catalog.setval('public.orders_id_seq', 42, true);\n", Some((42, true)));
+        check("SELECT pg_catalog.setval('public.\"it''s, here\"', -7, true);\n", Some((-7, true)));
+        check("SELECT pg_catalog.setval('public.never', 500, false);\n", Some((500, false)));
         check("SELECT pg_catalog.setval('public.odd', x, true);\n", None);
         check("", None);
     }

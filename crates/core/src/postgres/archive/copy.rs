@@ -80,9 +80,13 @@ impl CopyTarget {
     /// table; `u32::MAX` ends no table. `None` where the table has no columns to select.
     pub fn copy_blocks_to_stdout(&self, blocks: &Range<u32>) -> Option<String> {
         let Range { start, end } = blocks;
-        let place = format!("ctid >= '({start},0)' AND ctid < '({end},0)'");
+        self.copy_some_to_stdout(&format!("WHERE ctid >= '({start},0)' AND ctid < '({end},0)'"))
+    }
+
+    /// As [`CopyTarget::copy_blocks_to_stdout`], with a condition that an extension of the server gives.
+    pub fn copy_some_to_stdout(&self, condition: &str) -> Option<String> {
         let (columns, table) = (self.column_list(), &self.table);
-        (!columns.is_empty()).then(|| format!("COPY (SELECT {columns} FROM ONLY {table} WHERE {place}) TO STDOUT"))
+        (!columns.is_empty()).then(|| format!("COPY (SELECT {columns} FROM ONLY {table} {condition}) TO STDOUT"))
     }
 
     fn column_list(&self) -> String {

@@ -42,6 +42,9 @@ const ABOUT_NOT_COMPARED: &[&str] = &["DATABASE ", "EXTENSION ", "LARGE OBJECT"]
 /// The rights on a schema that is there in every new database.
 const PUBLIC_GRANTS: Key<'static> = ("ACL", "", "SCHEMA public");
 
+/// The schema itself, which each database is made with.
+const PUBLIC: Key<'static> = ("SCHEMA", "", "public");
+
 /// One finding: an object by its name, such as `TRIGGER public.orders audit`, and what is wrong with it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Difference {
@@ -95,6 +98,24 @@ pub fn difference(dumped: &Archive, restored: &Archive, selection: &Selection) -
         compare(key, source, target, &mut differences);
     }
     differences.sort();
+    differences
+}
+
+/// One finding for each object that belongs to another role than it did, after a restore that brings owners
+/// back.
+pub fn other_owners(dumped: &Archive, restored: &Archive) -> Vec<String> {
+    let with_owner = |entry: &&Entry| is_compared(entry) && !entry.owner.is_empty() && key_of(entry) != PUBLIC;
+    let now: BTreeMap<Key<'_>, &str> =
+        restored.entries.iter().filter(with_owner).map(|entry| (key_of(entry), entry.owner.as_str())).collect();
+    let mut differences = Vec::new();
+    for entry in dumped.entries.iter().filter(with_owner) {
+        match now.get(&key_of(entry)) {
+            Some(owner) if *owner != entry.owner => {
+                differences.push(format!("{entry} belonged to {}, and belongs to {owner} now", entry.owner));
+            }
+            _ => {}
+        }
+    }
     differences
 }
 

@@ -24,7 +24,7 @@ use std::collections::HashMap;
 use std::io::Read;
 
 pub use copy::{CopyTarget, CopyTargetError, TableName};
-pub use difference::{Difference, difference};
+pub use difference::{Difference, difference, other_owners};
 pub use error::ArchiveError;
 pub use header::{Header, Version};
 pub use rows::{LargeObjectHasher, RowHasher, RowsDigest, RowsError};

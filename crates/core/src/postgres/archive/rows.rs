@@ -1,6 +1,6 @@
 //! Digests of rows and large objects that do not depend on their order.
 
-use std::ops::AddAssign;
+use std::ops::{Add, AddAssign};
 
 use memchr::{memchr, memchr_iter};
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
@@ -19,9 +19,19 @@ pub struct RowsDigest {
 }
 
 impl RowsDigest {
-    fn add(&mut self, hash: u128) {
+    fn add_row(&mut self, hash: u128) {
         self.rows += 1;
         self.sum = self.sum.wrapping_add(hash);
+    }
+}
+
+impl Add for RowsDigest {
+    type Output = Self;
+
+    /// The digest of the rows of both.
+    fn add(mut self, other: Self) -> Self {
+        self += other;
+        self
     }
 }
 
@@ -89,7 +99,7 @@ impl RowHasher {
             if line == END_MARKER || self.ended {
                 self.end(line);
             } else {
-                self.digest.add(xxh3_128(line));
+                self.digest.add_row(xxh3_128(line));
             }
             start = end + 1;
         }
@@ -122,7 +132,7 @@ impl RowHasher {
         if line == END_MARKER || self.ended {
             self.end(&line);
         } else {
-            self.digest.add(self.open.digest128());
+            self.digest.add_row(self.open.digest128());
         }
         self.open.reset();
         self.beginning = line;
@@ -180,7 +190,7 @@ mod tests {
 
     fn rows(lines: &[&str]) -> RowsDigest {
         let mut digest = RowsDigest::default();
-        lines.iter().for_each(|line| digest.add(xxh3_128(line.as_bytes())));
+        lines.iter().for_each(|line| digest.add_row(xxh3_128(line.as_bytes())));
         digest
     }
 

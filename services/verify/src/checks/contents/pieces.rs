@@ -45,6 +45,10 @@ enum Look {
     Count,
 }
 
+/// Of a table that an extension made, the rows that `pg_dump` dumps, as the end of a query; of every other
+/// table, all rows.
+type Conditions = BTreeMap<TableName, String>;
+
 /// Every table of the archive that was restored, and the pieces to look at, the largest first.
 pub(super) async fn plan(
     subject: &Subject<'_>,
@@ -52,13 +56,15 @@ pub(super) async fn plan(
     content: Content,
 ) -> anyhow::Result<(Restored, VecDeque<Piece>)> {
     let sizes = sizes(session).await.context("ask for the sizes of tables")?;
+    let conditions = conditions(session).await.context("ask for the tables of extensions")?;
     let cuts = session.server_version_num() >= RANGES_SINCE_VERSION_NUM;
     let mut tables = tables(subject);
     choose(&mut tables, content);
     let (mut restored, mut pieces) = (Vec::new(), Vec::new());
     for (table, look) in tables {
         let size = sizes.get(&table.table).copied().unwrap_or_default();
-        pieces.extend(cut(restored.len(), &table.table, &look, size, cuts, &subject.archive.encoding));
+        let rows = Rows { size, condition: conditions.get(&table.table).map_or("", String::as_str), cuts };
+        pieces.extend(cut(restored.len(), &table.table, &look, &rows, &subject.archive.encoding));
         let now = match look {
             Look::Read(_) => Now::Read(RowsDigest::default()),
             Look::Count => Now::Counted(0),
@@ -76,28 +82,23 @@ fn tables(subject: &Subject<'_>) -> Vec<(RestoredTable, Look)> {
         .filter_map(|(id, data)| Some((subject.archive.entry(*id)?, data)))
         .map(|(entry, data)| {
             let table = TableName { schema: entry.namespace.clone(), name: entry.tag.clone() };
-            look(subject, table, CopyTarget::of(entry, subject.archive), *data)
+            look(table, CopyTarget::of(entry, subject.archive), *data)
         })
         .collect()
 }
 
-fn look(
-    subject: &Subject<'_>,
-    table: TableName,
-    target: Result<CopyTarget, CopyTargetError>,
-    data: TableData,
-) -> (RestoredTable, Look) {
+fn look(table: TableName, target: Result<CopyTarget, CopyTargetError>, data: TableData) -> (RestoredTable, Look) {
     let archived = match data {
         TableData::Rows(digest) => Some(digest),
         TableData::Statements => None,
     };
     let loaded_into = target.as_ref().map_or_else(|_| table.clone(), |target| target.loaded_into.clone());
-    let is_of_extension = subject.selection.extension_tables.contains(&table);
-    let look = match target {
-        Ok(target) if archived.is_some() && !is_of_extension => Look::Read(target),
-        _ => Look::Count,
+    let (look, unreadable) = match target {
+        Ok(target) if archived.is_some() => (Look::Read(target), None),
+        Ok(_) => (Look::Count, Some(CopyTargetError::NoCopy)),
+        Err(error) => (Look::Count, Some(error)),
     };
-    (RestoredTable { table, loaded_into, archived, now: Now::Counted(0), is_of_extension }, look)
+    (RestoredTable { table, loaded_into, archived, unreadable, now: Now::Counted(0) }, look)
 }
 
 /// Turns reads into counts where the contents are not to be compared.
@@ -130,19 +131,47 @@ async fn sizes(session: &Session) -> anyhow::Result<BTreeMap<TableName, Size>> {
     Ok(sizes)
 }
 
+async fn conditions(session: &Session) -> anyhow::Result<Conditions> {
+    let sql = "SELECT n.nspname, c.relname, config.condition
+                 FROM pg_extension e, unnest(e.extconfig, e.extcondition) AS config (oid, condition)
+                 JOIN pg_class c ON c.oid = config.oid JOIN pg_namespace n ON n.oid = c.relnamespace";
+    let mut conditions = Conditions::new();
+    for row in session.client().query(sql, &[]).await? {
+        conditions.insert(TableName { schema: row.try_get(0)?, name: row.try_get(1)? }, row.try_get(2)?);
+    }
+    Ok(conditions)
+}
+
+/// Where the rows of one table are.
+struct Rows<'run> {
+    size: Size,
+    /// See [`Conditions`]; empty for all rows.
+    condition: &'run str,
+    /// Whether the server can read ranges of blocks.
+    cuts: bool,
+}
+
 /// The pieces of one table.
-fn cut(number: usize, table: &TableName, look: &Look, size: Size, cuts: bool, encoding: &str) -> Vec<Piece> {
+fn cut(number: usize, table: &TableName, look: &Look, rows: &Rows<'_>, encoding: &str) -> Vec<Piece> {
+    let Rows { size, condition, cuts } = *rows;
     let piece = |sql, is_read, bytes| Piece { table: number, sql, is_read, bytes };
     let target = match look {
-        Look::Count => return vec![piece(format!("SELECT count(*) FROM ONLY {table}"), false, size.bytes)],
+        Look::Count => {
+            return vec![piece(format!("SELECT count(*) FROM ONLY {table} {condition}"), false, size.bytes)];
+        }
         Look::Read(target) => target,
     };
-    let count = if cuts { u32::try_from(size.bytes / PIECE_BYTES).unwrap_or(u32::MAX).min(size.blocks) } else { 0 };
+    let whole = || {
+        let some = target.copy_some_to_stdout(condition).filter(|_| !condition.is_empty());
+        vec![some.unwrap_or_else(|| target.copy_to_stdout())]
+    };
+    let is_cut = cuts && condition.is_empty();
+    let count = if is_cut { u32::try_from(size.bytes / PIECE_BYTES).unwrap_or(u32::MAX).min(size.blocks) } else { 0 };
     let blocks = size.blocks / count.max(1);
     // The last piece has no end, whatever the size was.
     let ranges = (0..count).map(|n| n * blocks..if n + 1 == count { u32::MAX } else { (n + 1) * blocks });
     let sqls: Option<Vec<String>> = ranges.map(|range| target.copy_blocks_to_stdout(&range)).collect();
-    let sqls = sqls.filter(|sqls| sqls.len() > 1).unwrap_or_else(|| vec![target.copy_to_stdout()]);
+    let sqls = sqls.filter(|sqls| sqls.len() > 1).unwrap_or_else(whole);
     let bytes = size.bytes / sqls.len() as u64;
     sqls.into_iter().map(|sql| piece(in_encoding(sql, encoding), true, bytes)).collect()
 }
@@ -160,18 +189,18 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(blocks: u32, mib: u64, cuts: bool, expected: &[&str]) {
+    fn check(blocks: u32, mib: u64, cuts: bool, condition: &str, expected: &[&str]) {
         let table = TableName { schema: "s".to_owned(), name: "t".to_owned() };
         let target = CopyTarget { table: table.clone(), columns: vec!["c".to_owned()], loaded_into: table.clone() };
-        let size = Size { blocks, bytes: mib * 1024 * 1024 };
-        let pieces = cut(3, &table, &Look::Read(target), size, cuts, "LATIN1");
+        let rows = Rows { size: Size { blocks, bytes: mib * 1024 * 1024 }, condition, cuts };
+        let pieces = cut(3, &table, &Look::Read(target), &rows, "LATIN1");
         let end = " TO STDOUT WITH (ENCODING 'LATIN1')";
         let places: Vec<&str> = pieces
             .iter()
             .map(|piece| {
                 assert!(piece.is_read && piece.table == 3, "{}", piece.sql);
                 let place = piece.sql.strip_suffix(end).expect("an encoding");
-                place.strip_prefix("COPY (SELECT \"c\" FROM ONLY \"s\".\"t\" WHERE ").unwrap_or(place)
+                place.strip_prefix("COPY (SELECT \"c\" FROM ONLY \"s\".\"t\" ").unwrap_or(place)
             })
             .collect();
         assert_eq!(places, expected);
@@ -179,12 +208,17 @@ mod tests {
 
     #[test]
     fn a_large_table_is_read_in_ranges_that_leave_nothing_out() {
-        let ends = ["ctid >= '(0,0)' AND ctid < '(3,0)')", "ctid >= '(3,0)' AND ctid < '(6,0)')"];
-        check(10, 96, true, &[ends[0], ends[1], "ctid >= '(6,0)' AND ctid < '(4294967295,0)')"]);
+        let ranges = [
+            "WHERE ctid >= '(0,0)' AND ctid < '(3,0)')",
+            "WHERE ctid >= '(3,0)' AND ctid < '(6,0)')",
+            "WHERE ctid >= '(6,0)' AND ctid < '(4294967295,0)')",
+        ];
+        check(10, 96, true, "", &ranges);
+        check(10, 96, true, "WHERE own", &["WHERE own)"]);
         let whole = "COPY \"s\".\"t\" (\"c\")";
-        check(10, 96, false, &[whole]);
-        check(1, 96, true, &[whole]);
-        check(0, 96, true, &[whole]);
-        check(10_000, 63, true, &[whole]);
+        check(10, 96, false, "", &[whole]);
+        check(1, 96, true, "", &[whole]);
+        check(0, 96, true, "", &[whole]);
+        check(10_000, 63, true, "", &[whole]);
     }
 }

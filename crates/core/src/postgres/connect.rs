@@ -17,7 +17,7 @@ use tokio_postgres::{Client, SimpleQueryMessage};
 use crate::postgres::conninfo::{Conninfo, Endpoint, Place, TargetSessionAttrs};
 
 use attempt::{GOODBYE_LIMIT, Opened, login, place};
-use options::{version_number, with_empty_search_path};
+use options::{for_own_statements, version_number};
 
 pub use cause::{describe, is_passing};
 pub use error::ConnectError;
@@ -196,30 +196,38 @@ impl Conninfo {
     }
 }
 
-/// Tries the addresses of one host in the resolver's order; the last failure is reported.
+/// Tries the addresses of one host in the resolver's order. Reported is the last failure of an address where
+/// somebody answered: what a server says tells more than that nobody is there at its other address.
 async fn connect_host(
     endpoint: &Endpoint,
     user_options: &str,
     wanted: TargetSessionAttrs,
 ) -> Result<Session, ConnectError> {
-    let mut last_error = None;
+    let mut telling: Option<ConnectError> = None;
     for address in addresses(endpoint).await? {
         match connect_address(endpoint, address, user_options, wanted).await {
             Ok(session) => return Ok(session),
             Err(error) => {
                 tracing::debug!(%error, "address does not let us in");
                 let stop = error.concerns_every_host();
-                last_error = Some(error);
+                telling = Some(more_telling(telling, error));
                 if stop {
                     break;
                 }
             }
         }
     }
-    Err(last_error.unwrap_or_else(|| ConnectError::Resolve {
+    Err(telling.unwrap_or_else(|| ConnectError::Resolve {
         place: place(endpoint),
         reason: "the name has no address".to_owned(),
     }))
+}
+
+fn more_telling(first: Option<ConnectError>, next: ConnectError) -> ConnectError {
+    match first {
+        Some(first) if next.is_silence() && !first.is_silence() => first,
+        _ => next,
+    }
 }
 
 /// `None` stands for the endpoint's socket.
@@ -250,7 +258,7 @@ async fn connect_address(
     wanted: TargetSessionAttrs,
 ) -> Result<Session, ConnectError> {
     let common = safe_options(0, user_options);
-    let mut opened = login(endpoint, address, &with_empty_search_path(&common)).await?;
+    let mut opened = login(endpoint, address, &for_own_statements(&common)).await?;
     let version = opened.server_version.as_deref().and_then(version_number);
     let Some(version) = version else {
         let reason = "the server does not tell its version".to_owned();
@@ -259,7 +267,7 @@ async fn connect_address(
     let options = safe_options(version, user_options);
     if options != common {
         opened.close().await;
-        opened = login_again(endpoint, address, &with_empty_search_path(&options)).await?;
+        opened = login_again(endpoint, address, &for_own_statements(&options)).await?;
     }
     let session = Session::start(endpoint.clone(), opened, version, options);
     session.inspect(wanted).await?;
@@ -299,6 +307,19 @@ mod tests {
         check("primary", [true, true, false]);
         check("standby", [false, false, true]);
         check("prefer-standby", [true, true, true]);
+    }
+
+    #[test]
+    fn an_answer_tells_more_than_silence_at_another_address() {
+        let silence = || ConnectError::TimedOut { place: "a".to_owned(), seconds: 2 };
+        let answer = |reason: &str| ConnectError::NotPostgres { place: "b".to_owned(), reason: reason.to_owned() };
+        let check = |first: Option<ConnectError>, next: ConnectError, expected: ConnectError| {
+            assert_eq!(more_telling(first, next).to_string(), expected.to_string());
+        };
+        check(None, silence(), silence());
+        check(Some(silence()), answer("x"), answer("x"));
+        check(Some(answer("x")), silence(), answer("x"));
+        check(Some(answer("x")), answer("y"), answer("y"));
     }
 
     #[tokio::test]

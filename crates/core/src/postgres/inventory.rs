@@ -72,7 +72,8 @@ fn count_questions() -> Vec<(&'static str, String)> {
         ("indexes", user_objects("pg_class", "c", "relnamespace", "c.relkind IN ('i', 'I') AND c.relpersistence <> 't'
             AND EXISTS (SELECT FROM pg_index x WHERE x.indexrelid = c.oid AND (x.indisvalid OR c.relkind = 'I'))")),
         ("columns", of_user_relations("pg_attribute", "a", "attrelid", "a.attnum > 0 AND NOT a.attisdropped AND r.relkind IN ('r', 'p', 'f', 'v', 'm', 'c')")),
-        ("constraints", of_user_relations("pg_constraint", "k", "conrelid", "true")),
+        // From 18 on, NOT NULL is a constraint with a name; before, it is a property of its column.
+        ("constraints", of_user_relations("pg_constraint", "k", "conrelid", "k.contype <> 'n'")),
         ("triggers", of_user_relations("pg_trigger", "t", "tgrelid", "NOT t.tgisinternal")),
         ("rules", of_user_relations("pg_rewrite", "w", "ev_class", "w.rulename <> '_RETURN'")),
         ("policies", of_user_relations("pg_policy", "p", "polrelid", "true")),

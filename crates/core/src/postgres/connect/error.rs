@@ -142,6 +142,11 @@ impl ConnectError {
         }
     }
 
+    /// Whether nobody answered.
+    pub(super) fn is_silence(&self) -> bool {
+        matches!(self, Self::Resolve { .. } | Self::Unreachable { .. } | Self::TimedOut { .. })
+    }
+
     /// Whether other hosts need not be tried, since the login is wrong rather than the host; the
     /// same rule as libpq's.
     pub(super) fn concerns_every_host(&self) -> bool {

@@ -32,13 +32,15 @@ pub fn safe_options(server_version_num: u32, user_options: &str) -> String {
     options.join(" ")
 }
 
-/// `options` for our own statements, which find nothing by accident: their names are qualified.
+/// `options` for our own statements, which find nothing by accident: their names are qualified. And they
+/// run in one process: a count takes no second core of a production server, and a parallel worker would
+/// begin with the `transaction_timeout` of its role (17, 18), which ends it.
 ///
-/// Not for `pg_dump`: it empties the path itself, and goes back to the session's own one to look up
+/// The path is not for `pg_dump`: it empties the path itself, and goes back to the session's own one to look up
 /// the patterns of `--table` and its kind. With an empty one there, `--exclude-table=audit_log` would
 /// exclude nothing, without a word.
-pub(super) fn with_empty_search_path(options: &str) -> String {
-    format!("{options} -c search_path=")
+pub(super) fn for_own_statements(options: &str) -> String {
+    format!("{options} -c search_path= -c max_parallel_workers_per_gather=0")
 }
 
 /// Turns `server_version`, such as `15.18 (Debian 15.18-0+deb12u1)` or `17beta1`, into the number

@@ -15,6 +15,8 @@ pub(crate) enum OptionsError {
     Quote,
     #[error("holds {0}, which this program sets itself")]
     Ours(&'static str),
+    #[error("holds {0}, which changes the text of rows or definitions, so that no drill could compare them; leave it out")]
+    Unprovable(&'static str),
     #[error("holds --enable-row-security, which leaves rows out without an error; give the role BYPASSRLS instead")]
     RowSecurity,
     #[error(
@@ -33,11 +35,13 @@ enum Effect {
     Narrows,
     /// The dump stays whole.
     Keeps,
+    /// The dump stays whole and cannot be proven: `verify` compares texts with what `pg_dump` writes by itself.
+    Rewords,
     /// Ours to decide.
     Ours,
 }
 
-use Effect::{Keeps, Narrows, Ours};
+use Effect::{Keeps, Narrows, Ours, Rewords};
 
 struct Known {
     short: &'static str,
@@ -100,17 +104,17 @@ static KNOWN: &[Known] = &[
     flag("", "--no-table-access-method", Keeps),
     flag("", "--no-tablespaces", Keeps),
     flag("", "--no-toast-compression", Keeps),
-    flag("", "--column-inserts", Keeps),
-    flag("", "--attribute-inserts", Keeps),
-    flag("", "--inserts", Keeps),
-    flag("", "--on-conflict-do-nothing", Keeps),
-    value("", "--rows-per-insert", Keeps),
-    flag("", "--disable-dollar-quoting", Keeps),
+    flag("", "--column-inserts", Rewords),
+    flag("", "--attribute-inserts", Rewords),
+    flag("", "--inserts", Rewords),
+    flag("", "--on-conflict-do-nothing", Rewords),
+    value("", "--rows-per-insert", Rewords),
+    flag("", "--disable-dollar-quoting", Rewords),
     flag("", "--disable-triggers", Keeps),
-    value("", "--extra-float-digits", Keeps),
+    value("", "--extra-float-digits", Rewords),
     value("", "--include-foreign-data", Keeps),
     flag("", "--load-via-partition-root", Keeps),
-    flag("", "--quote-all-identifiers", Keeps),
+    flag("", "--quote-all-identifiers", Rewords),
     flag("", "--sequence-data", Keeps),
     flag("", "--strict-names", Keeps),
     flag("", "--use-set-session-authorization", Keeps),
@@ -157,6 +161,7 @@ impl DumpOptions {
             }
             match known.effect {
                 Ours => return Err(OptionsError::Ours(known.long)),
+                Rewords => return Err(OptionsError::Unprovable(known.long)),
                 Narrows => options.narrowing.push(known.long.to_owned()),
                 Keeps => {}
             }
@@ -211,7 +216,7 @@ mod tests {
             assert_eq!(DumpOptions::parse(text).unwrap().narrowing.len(), 1, "{text}");
         }
         check("", Ok(&[]));
-        check("--no-owner --verbose --quote-all-identifiers", Ok(&[]));
+        check("--no-owner --verbose --load-via-partition-root", Ok(&[]));
         check("-t 'a b' --exclude-table-data \"audit.*\"", Ok(&["--table", "--exclude-table-data"]));
     }
 
@@ -228,6 +233,9 @@ mod tests {
         check("-Fp", Err(OptionsError::Ours("--format")));
         check("--jobs=4", Err(OptionsError::Ours("--jobs")));
         check("--dbname host=evil", Err(OptionsError::Ours("--dbname")));
+        check("--inserts", Err(OptionsError::Unprovable("--inserts")));
+        check("--rows-per-insert=100", Err(OptionsError::Unprovable("--rows-per-insert")));
+        check("--quote-all-identifiers", Err(OptionsError::Unprovable("--quote-all-identifiers")));
         check("evil", Err(OptionsError::Unknown(1)));
         check("--exclude-table-dat=x", Err(OptionsError::Unknown(1)));
         check("-v -as", Err(OptionsError::Unknown(2)));

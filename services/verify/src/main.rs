@@ -7,6 +7,7 @@ mod daemon;
 mod drill;
 mod evidence;
 mod fetch;
+mod keys;
 mod list;
 mod pages;
 mod passes;

@@ -236,7 +236,7 @@ mod tests {
             false,
             "no compression \"brotli\"; was the backup written by a newer",
         );
-        check("/codec/encryption", json!("age"), false, "no encryption \"age\"; was the backup written by a newer");
+        check("/codec/encryption", json!("rot13"), false, "no encryption \"rot13\"; was the backup written by a newer");
         let id = BackupId::new(Utc::now());
         let error = shelf().open_manifest(&id, br#"{"format": 7}"#).unwrap_err();
         assert!(matches!(error, ManifestError::TooNew { format: 7, .. }), "{error}");

@@ -17,8 +17,8 @@ use crate::secret::Secret;
 
 /// Iterations of PBKDF2-HMAC-SHA-256 for what is written: the figure of OWASP's cheat sheet on the storage of
 /// passwords. A key of 32 random characters needs none of them; a sentence that somebody made up does. They cost a
-/// fraction of a second for each object.
-pub const ITERATIONS: u32 = 600_000;
+/// fraction of a second for each object. Unit tests encrypt thousands of times.
+pub const ITERATIONS: u32 = if cfg!(test) { 100 } else { 600_000 };
 
 /// What a manifest may ask for: above, a reader would compute for as long as whoever wrote the manifest likes.
 pub const MOST_ITERATIONS: u32 = 2_000_000;

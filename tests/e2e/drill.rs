@@ -5,9 +5,11 @@ mod choice;
 mod daemon;
 mod damage;
 mod each_check;
+mod encrypted;
 mod one_drill;
 mod queries;
 mod restore;
+mod signed;
 mod stand;
 mod swapped;
 

@@ -70,7 +70,14 @@ impl Drill<'_> {
         let store = self.config.store.open();
         let folder = PrivateDir::create_in(&self.config.spool_dir).context("make a folder below VERIFY_SPOOL_DIR")?;
         let plain_bytes = self.progress.done_bytes();
-        let fetcher = Fetcher { store: &store, shelf, folder: &folder, keyring: &self.config.keyring, stop: self.stop, plain_bytes };
+        let fetcher = Fetcher {
+            store: &store,
+            shelf,
+            folder: &folder,
+            keyring: &self.config.keyring,
+            stop: self.stop,
+            plain_bytes,
+        };
         evidence.report.checks.push(chosen.recovery_point.clone());
         evidence.report.findings.extend(chosen.findings.iter().cloned());
         evidence.report.notes.extend(chosen.notes.iter().cloned());

@@ -23,7 +23,14 @@ pub(crate) async fn show(config: &VerifyConfig, wanted: &Wanted, stop: &Stop) ->
     let store = config.store.open();
     let folder = PrivateDir::create_in(&config.spool_dir).context("make a folder below VERIFY_SPOOL_DIR")?;
     let counter = AtomicU64::new(0);
-    let fetcher = Fetcher { store: &store, shelf: &chosen.shelf, folder: &folder, keyring: &config.keyring, stop, plain_bytes: &counter };
+    let fetcher = Fetcher {
+        store: &store,
+        shelf: &chosen.shelf,
+        folder: &folder,
+        keyring: &config.keyring,
+        stop,
+        plain_bytes: &counter,
+    };
     let mut evidence = Evidence::new(Utc::now());
     let manifest =
         fetcher.manifest(&chosen.backup.id, &mut evidence).await.map_err(|trouble| trouble.into_error(&evidence))?;

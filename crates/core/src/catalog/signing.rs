@@ -110,7 +110,8 @@ impl Signers {
     /// # Errors
     /// Where one is none, or there is none.
     pub fn parse(text: &str) -> Result<Self, SigningKeyError> {
-        let keys: Vec<_> = words(text).enumerate().map(|(index, word)| public_key(index + 1, word)).collect::<Result<_, _>>()?;
+        let keys: Vec<_> =
+            words(text).enumerate().map(|(index, word)| public_key(index + 1, word)).collect::<Result<_, _>>()?;
         if (1..=MOST_SIGNERS).contains(&keys.len()) { Ok(Self(keys)) } else { Err(SigningKeyError::Number) }
     }
 

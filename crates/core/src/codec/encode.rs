@@ -56,13 +56,7 @@ struct CodecStopped;
 ///
 /// Memory: one part being filled, one waiting, a frame of zstd before and after, and `CHUNKS_WAITING` chunks of
 /// `CHUNK_BYTES` on the way to each thread.
-pub fn encode<R>(
-    plain: R,
-    codec: Codec,
-    label: &Label,
-    part_bytes: usize,
-    plain_bytes_so_far: Arc<AtomicU64>,
-) -> Stored
+pub fn encode<R>(plain: R, codec: Codec, label: &Label, part_bytes: usize, plain_bytes_so_far: Arc<AtomicU64>) -> Stored
 where
     R: AsyncRead + Send + Unpin + 'static,
 {

@@ -84,7 +84,12 @@ impl Read for StoredBytes {
 
 /// Keeps all stored bytes in a file without a name below `folder`, which only this process has, and returns it once
 /// their size, their digest and their MAC are what the manifest says.
-pub(super) fn authenticate(mut stored: StoredBytes, mut mac: Mac, folder: &Path, expected: &Digests) -> Result<File, DecodeError> {
+pub(super) fn authenticate(
+    mut stored: StoredBytes,
+    mut mac: Mac,
+    folder: &Path,
+    expected: &Digests,
+) -> Result<File, DecodeError> {
     let cannot_keep = |error| DecodeError::Keep(folder.to_owned(), error);
     let mut file = nameless_file(folder).map_err(cannot_keep)?;
     loop {

@@ -87,12 +87,7 @@ impl Keyring {
     ///
     /// # Errors
     /// Where no key fits, or the manifest asks for more work than is sane.
-    pub fn opening(
-        &self,
-        required: Required<'_>,
-        label: &Label,
-        folder: &Path,
-    ) -> Result<Opening, KeyError> {
+    pub fn opening(&self, required: Required<'_>, label: &Label, folder: &Path) -> Result<Opening, KeyError> {
         let Required { decoding, key_ids: wanted, iterations } = required;
         let unlock = match decoding.encryption {
             Cipher::None => Unlock::None,
@@ -126,9 +121,8 @@ impl Keyring {
 
 /// Ids of a manifest are foreign text: what does not look like one is not shown.
 fn shown(ids: &[String]) -> String {
-    let is_id = |id: &&String| {
-        id.len() <= 40 && id.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
-    };
+    let is_id =
+        |id: &&String| id.len() <= 40 && id.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'));
     let ids: Vec<&str> = ids.iter().filter(is_id).take(MOST_SHOWN).map(String::as_str).collect();
     if ids.is_empty() { "none".to_owned() } else { ids.join(", ") }
 }

@@ -93,9 +93,8 @@ impl Identities {
     /// # Errors
     /// Where one is none, or there is none.
     pub fn parse(text: &Secret) -> Result<Self, AgeError> {
-        let keys = parse_each(text.expose(), |number, word| {
-            Identity::from_str(word).map_err(|_| AgeError::Identity(number))
-        })?;
+        let keys =
+            parse_each(text.expose(), |number, word| Identity::from_str(word).map_err(|_| AgeError::Identity(number)))?;
         let key_ids = keys.iter().map(|key| key_id(&key.to_public())).collect();
         Ok(Self { keys: keys.into(), key_ids })
     }

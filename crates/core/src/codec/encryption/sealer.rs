@@ -23,9 +23,7 @@ impl<W: Write> Sealer<W> {
     pub(in crate::codec) fn new(encryption: &Encryption, label: &Label, output: W) -> io::Result<Self> {
         Ok(match encryption {
             Encryption::None => Self::None(output),
-            Encryption::Aes256Cbc(passphrase) => {
-                Self::Aes256Cbc(Box::new(CbcWriter::new(passphrase, label, output)?))
-            }
+            Encryption::Aes256Cbc(passphrase) => Self::Aes256Cbc(Box::new(CbcWriter::new(passphrase, label, output)?)),
             Encryption::Age(recipients) => Self::Age(recipients.encrypt(output)?),
         })
     }

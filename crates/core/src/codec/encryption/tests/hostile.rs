@@ -167,7 +167,8 @@ async fn work_that_a_stranger_asks_for_is_refused_at_once_r078() {
     let (_, digests) = age.encode(b"plain", Compression::None, &label("a")).await;
     let salt = "A".repeat(22);
     let body = "B".repeat(43);
-    let scrypt = |work: u32| format!("age-encryption.org/v1\n-> scrypt {salt} {work}\n{body}\n--- {body}\n").into_bytes();
+    let scrypt =
+        |work: u32| format!("age-encryption.org/v1\n-> scrypt {salt} {work}\n{body}\n--- {body}\n").into_bytes();
     let stanza = format!("-> X25519 {body}\n{body}\n");
     let endless = format!("age-encryption.org/v1\n{}", stanza.repeat(100_000)).into_bytes();
     let one_line = [b"age-encryption.org/v1\n".as_slice(), &vec![b'x'; 10_000_000]].concat();

@@ -39,7 +39,8 @@ async fn a_wrong_identity_is_refused_r037() {
     let (stored, digests) = right.encode(b"plain", Compression::None, &label("a")).await;
     for _ in 0..50 {
         let unlock = Unlock::Age(age().keyring.identities);
-        let (let_out, verdict) = decode(&stored, Opening { decompression: Decompression::None, unlock }, &digests).await;
+        let (let_out, verdict) =
+            decode(&stored, Opening { decompression: Decompression::None, unlock }, &digests).await;
         let error = verdict.unwrap_err();
         assert!(error.to_string().contains("none of the given keys"), "{error}");
         assert!(let_out.is_empty());

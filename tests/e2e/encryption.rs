@@ -3,6 +3,7 @@
 mod bucket;
 mod by_hand;
 mod keygen;
+mod memory;
 
 use std::io::Write;
 use std::path::Path;
@@ -44,13 +45,18 @@ fn has_tool(test: &str, tool: &str) -> bool {
     if std::env::split_paths(&path).any(|folder| folder.join(tool).is_file()) {
         return true;
     }
-    let line = format!("SKIPPED: {test}: {tool} is not installed");
-    println!("{line}");
+    skip(test, &format!("{tool} is not installed"));
+    false
+}
+
+/// The note that `tests/run-tests.sh` shows at its end.
+fn skip(test: &str, reason: &str) {
+    let line = format!("SKIPPED: encryption::{test}: {reason}");
+    eprintln!("{line}");
     if let Some(log) = std::env::var_os("SKIP_LOG") {
         let file = std::fs::OpenOptions::new().append(true).create(true).open(log);
         writeln!(file.unwrap(), "{line}").unwrap();
     }
-    false
 }
 
 /// Runs `script` in `folder` with these variables and nothing else but `PATH`; its standard output.

@@ -234,14 +234,14 @@ fn open(
     let poured = match &opening.unlock {
         Unlock::None => decompress(decompression, &mut stored, expected, outputs),
         Unlock::Age(identities) => match identities.decrypt(&mut stored) {
-            Ok(plain) => decompress(decompression, BufReader::new(Decrypting(plain)), expected, outputs),
+            Ok(plain) => decompress(decompression, Decrypting::buffered(plain), expected, outputs),
             Err(error) => Err(DecodeError::Decrypt(error.to_string())),
         },
         Unlock::Aes256Cbc { passphrase, iterations, label, folder } => {
             let whole = authenticate(stored, passphrase.mac(label, *iterations), folder, expected)?;
-            let plain = CbcReader::new(passphrase, *iterations, BufReader::new(whole));
+            let plain = CbcReader::new(passphrase, *iterations, whole);
             let plain = plain.map_err(|error| DecodeError::Decrypt(error.to_string()))?;
-            let plain_bytes = decompress(decompression, BufReader::new(Decrypting(plain)), expected, outputs)?;
+            let plain_bytes = decompress(decompression, Decrypting::buffered(plain), expected, outputs)?;
             return check_size(Side::Plain, expected.plain_bytes, plain_bytes);
         }
     };
@@ -275,6 +275,13 @@ fn decompress(
 
 /// A reader of what a cipher gives, whose errors can be told from those of the compression above it.
 struct Decrypting<R>(R);
+
+impl<R: Read> Decrypting<R> {
+    /// With a buffer as large as what ciphers give at once.
+    fn buffered(plain: R) -> BufReader<Self> {
+        BufReader::with_capacity(64 * 1024, Self(plain))
+    }
+}
 
 impl<R: Read> Read for Decrypting<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {

@@ -145,8 +145,8 @@ fn read_header(stored: &mut impl BufRead) -> io::Result<Vec<u8>> {
     loop {
         let start = header.len();
         let room = (MOST_HEADER_BYTES - start) as u64;
-        stored.by_ref().take(room).read_until(b'\n', &mut header)?;
-        if !header.ends_with(b"\n") {
+        let read_bytes = stored.by_ref().take(room).read_until(b'\n', &mut header)?;
+        if read_bytes == 0 || !header.ends_with(b"\n") {
             let reason = if header.len() == MOST_HEADER_BYTES { "its header is too long" } else { "it has no header" };
             return Err(io::Error::other(reason));
         }

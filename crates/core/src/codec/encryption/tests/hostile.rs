@@ -150,6 +150,18 @@ async fn cut_objects_are_refused_r020() {
     }
 }
 
+/// R020: a header that ends early, at a line break above all.
+#[tokio::test]
+async fn a_header_of_age_that_is_cut_anywhere_is_refused_r020() {
+    let pair = age();
+    let (stored, digests) = pair.encode(b"plain", Compression::None, &label("a")).await;
+    for length in 0..payload(&stored) {
+        let opening = pair.opening(Compression::None, &label("a"));
+        let outcome = decode(&stored[..length], opening, &believing(&stored[..length], &digests)).await;
+        assert_refused(&format!("{length} bytes"), b"plain", 0, &outcome);
+    }
+}
+
 /// R078. The times are generous: what is refused would take minutes, or never end.
 #[tokio::test]
 async fn work_that_a_stranger_asks_for_is_refused_at_once_r078() {
@@ -171,9 +183,17 @@ async fn work_that_a_stranger_asks_for_is_refused_at_once_r078() {
         |work: u32| format!("age-encryption.org/v1\n-> scrypt {salt} {work}\n{body}\n--- {body}\n").into_bytes();
     let stanza = format!("-> X25519 {body}\n{body}\n");
     let endless = format!("age-encryption.org/v1\n{}", stanza.repeat(100_000)).into_bytes();
+    // Lines that fill the bound for headers to its last byte.
+    let to_the_bound = format!("age-encryption.org/v1\n{}", "-> x\n\n".repeat(10_000)).into_bytes();
     let one_line = [b"age-encryption.org/v1\n".as_slice(), &vec![b'x'; 10_000_000]].concat();
     for (name, mut stored) in
-        [("2^18", scrypt(18)), ("2^40", scrypt(40)), ("endless header", endless), ("endless line", one_line)]
+        [
+            ("2^18", scrypt(18)),
+            ("2^40", scrypt(40)),
+            ("endless header", endless),
+            ("endless short lines", to_the_bound),
+            ("endless line", one_line),
+        ]
     {
         stored.extend_from_slice(&[7; 100]);
         let opening = age.opening(Compression::None, &label("a"));

@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . tests/lib/install.sh
 
-need postgresql curl zstd openssl gzip
+need postgresql curl zstd openssl gzip age
 need_cargo
 TEST_PG_BIN=$(find_pg_bin)
 SKIP_LOG=$(mktemp)

@@ -33,6 +33,10 @@ main() {
   make_database quarter $((bench_mb / 4))
   make_database bench "$bench_mb"
 
+  local recipient passphrase
+  recipient=$("$backup_bin" keygen 2>/dev/null | sed -n 's/^# public key: //p')
+  passphrase=$(random_hex 32)
+
   # The first pass warms the cache and is not counted.
   say "warm up"
   pg_dump -Fc -Z0 "$source_url/quarter" >/dev/null
@@ -45,6 +49,8 @@ main() {
     measure quarter zstd backup_run
     measure bench floor floor
     measure bench zstd backup_run
+    measure bench age backup_run AGE_RECIPIENTS="$recipient"
+    measure bench cbc backup_run BACKUP_ENCRYPTION=true BACKUP_ENCRYPTION_KEY="$passphrase"
     measure bench gzip backup_run COMPRESSION=gzip COMPRESSION_LEVEL=6
     measure bench pipe dump_gzip_upload
     measure bench file dump_file_upload

@@ -3,6 +3,8 @@
 BEGIN {
   title["floor"] = "`pg_dump -Fc -Z0 > /dev/null` (the floor)"
   title["zstd"] = "`backup run`"
+  title["age"] = "`backup run`, `age`"
+  title["cbc"] = "`backup run`, `aes-256-cbc`"
   title["gzip"] = "`backup run`, gzip level 6"
   title["pipe"] = "`pg_dump \\| gzip \\| aws s3 cp -`"
   title["file"] = "`pg_dump -Fc > file; aws s3 cp file`"

@@ -5,10 +5,12 @@ mod choice;
 mod daemon;
 mod damage;
 mod each_check;
+mod encrypted;
 mod one_drill;
 mod proofs;
 mod queries;
 mod restore;
+mod signed;
 mod stand;
 mod swapped;
 

@@ -8,6 +8,7 @@ mod database;
 mod drill;
 mod drill_safety;
 mod drill_server;
+mod encryption;
 mod harness;
 mod locks;
 mod read;

@@ -10,7 +10,8 @@ use bytes::Bytes;
 use tokio::task::spawn_blocking;
 
 use crate::catalog::ObjectFacts;
-use crate::codec::{DecodeError, Decoding, decode};
+use crate::codec::encryption::{Opening, Unlock};
+use crate::codec::{DecodeError, decode};
 use crate::private::PrivateDir;
 use crate::stop::{Stop, Stopped};
 use crate::storage::{ObjectKey, Store};
@@ -44,8 +45,8 @@ pub struct SpooledFile {
 pub enum SpoolError {
     /// It would not fit; nothing was read.
     #[error(
-        "{folder} has {free_bytes} bytes free, and {wanted_bytes} are needed: the plain size of the object and \
-         {} in reserve",
+        "{folder} has {free_bytes} bytes free, and {wanted_bytes} are needed: what the object takes and {} in \
+         reserve",
         RESERVE_BYTES
     )]
     NoRoom {
@@ -109,18 +110,18 @@ impl Spool<'_> {
         &self,
         key: &ObjectKey,
         facts: &ObjectFacts,
-        decoding: Decoding,
+        opening: Opening,
         name: &str,
         plain_bytes_so_far: &AtomicU64,
     ) -> Result<SpooledFile, SpoolError> {
         let folder = self.folder.path();
         let free_bytes = free_bytes(folder).map_err(|source| SpoolError::Write { path: folder.to_owned(), source })?;
-        check_room(folder, facts.digests.plain_bytes, free_bytes)?;
+        check_room(folder, bytes_to_write(facts, &opening), free_bytes)?;
         let cannot_create = |source| SpoolError::Write { path: folder.join(name), source };
         let (file, path) = self.folder.create_file(name).map_err(cannot_create)?;
         let unfinished = Unfinished(Some(path.clone()));
         let target = Target { file, path, written_bytes: 0 };
-        let pouring = self.pour(key, facts, decoding, target, plain_bytes_so_far);
+        let pouring = self.pour(key, facts, opening, target, plain_bytes_so_far);
         let spooled = tokio::select! {
             biased;
             reason = self.stop.stopped() => return Err(SpoolError::Stopped(reason)),
@@ -135,12 +136,12 @@ impl Spool<'_> {
         &self,
         key: &ObjectKey,
         facts: &ObjectFacts,
-        decoding: Decoding,
+        opening: Opening,
         mut target: Target,
         plain_bytes_so_far: &AtomicU64,
     ) -> Result<SpooledFile, SpoolError> {
         let download = self.store.download(key, facts.digests.stored_bytes);
-        let mut plain = decode(download, decoding, &facts.digests);
+        let mut plain = decode(download, opening, &facts.digests);
         while let Some(chunk) = plain.next_chunk().await {
             target = target.write(chunk).await?;
             plain_bytes_so_far.store(target.written_bytes, Ordering::Relaxed);
@@ -210,8 +211,18 @@ pub fn free_bytes(folder: &Path) -> io::Result<u64> {
     Ok(u64::from(found.blocks_available()).saturating_mul(u64::from(found.fragment_size())))
 }
 
-fn check_room(folder: &Path, plain_bytes: u64, free_bytes: u64) -> Result<(), SpoolError> {
-    let wanted_bytes = plain_bytes.saturating_add(RESERVE_BYTES);
+/// What a fetch of this object writes: the plain bytes, and before them the encrypted ones where their MAC must be
+/// checked first.
+pub fn bytes_to_write(facts: &ObjectFacts, opening: &Opening) -> u64 {
+    let kept_bytes = match opening.unlock {
+        Unlock::Aes256Cbc { .. } => facts.digests.stored_bytes,
+        Unlock::None | Unlock::Age(_) => 0,
+    };
+    facts.digests.plain_bytes.saturating_add(kept_bytes)
+}
+
+fn check_room(folder: &Path, written_bytes: u64, free_bytes: u64) -> Result<(), SpoolError> {
+    let wanted_bytes = written_bytes.saturating_add(RESERVE_BYTES);
     if free_bytes >= wanted_bytes {
         return Ok(());
     }
@@ -228,7 +239,7 @@ mod tests {
         assert!(check_room(folder, 1000, RESERVE_BYTES + 1000).is_ok());
         assert_eq!(
             check_room(folder, 1000, 999).unwrap_err().to_string(),
-            "/spool has 999 bytes free, and 67109864 are needed: the plain size of the object and 67108864 in reserve"
+            "/spool has 999 bytes free, and 67109864 are needed: what the object takes and 67108864 in reserve"
         );
         assert!(check_room(folder, u64::MAX, u64::MAX - 1).is_err());
         assert!(free_bytes(&std::env::temp_dir()).unwrap() > 0);

@@ -5,6 +5,7 @@ use backup_core::text::{bytes, print};
 use chrono::Utc;
 
 use crate::config::BackupConfig;
+use crate::encryption;
 use crate::job::Source;
 
 /// A line of the report.
@@ -21,9 +22,10 @@ pub(crate) async fn check(config: &BackupConfig) -> bool {
     let upcoming: Vec<String> =
         config.timing.schedule.upcoming(5, Utc::now()).iter().map(|at| in_zone(config, *at)).collect();
     say!("schedule: {}\n  next: {}", config.timing.schedule, upcoming.join("\n        "));
+    let encryption = check_encryption(config).await;
     let database = check_database(config).await;
     let bucket = check_bucket(config).await;
-    let good = database && bucket;
+    let good = encryption && database && bucket;
     say!("{}", if good { "a backup would succeed" } else { "a backup would FAIL" });
     good
 }
@@ -31,6 +33,19 @@ pub(crate) async fn check(config: &BackupConfig) -> bool {
 fn in_zone(config: &BackupConfig, at: chrono::DateTime<Utc>) -> String {
     let zone = config.timing.schedule.time_zone();
     format!("{} ({} {zone})", at.format("%Y-%m-%d %H:%M UTC"), at.with_timezone(&zone).format("%H:%M"))
+}
+
+async fn check_encryption(config: &BackupConfig) -> bool {
+    match encryption::check(&config.dump.codec.encryption, config.signing_key.as_ref()).await {
+        Ok(tried) => {
+            say!("encryption: {tried}");
+            true
+        }
+        Err(error) => {
+            say!("encryption: FAILED: {}", config.scrubber.scrub(&format!("{error:#}")));
+            false
+        }
+    }
 }
 
 async fn check_database(config: &BackupConfig) -> bool {

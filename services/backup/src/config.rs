@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use backup_core::catalog::{Kind, Shelf};
-use backup_core::codec::{Codec, Compression, Encryption};
+use backup_core::catalog::{Kind, Shelf, SigningKey};
+use backup_core::codec::{Codec, Compression};
 use backup_core::config::{ConfigError, Settings};
 use backup_core::postgres::Fingerprint;
 use backup_core::postgres::conninfo::{Conninfo, PgVariables};
@@ -14,6 +14,7 @@ use backup_core::storage::{RetryPolicy, StoreConfig};
 use chrono::{DateTime, Utc};
 
 use crate::dump_options::DumpOptions;
+use crate::encryption::{encryption, lines_of_keys, signing_key};
 use crate::retention::RetentionPolicy;
 use crate::variables::SECTIONS;
 
@@ -32,6 +33,8 @@ pub(crate) struct BackupConfig {
     pub(crate) bin_dir: Option<String>,
     pub(crate) store: StoreConfig,
     pub(crate) dump: DumpConfig,
+    /// What signs manifests, where anything does.
+    pub(crate) signing_key: Option<SigningKey>,
     pub(crate) retention: RetentionPolicy,
     pub(crate) timing: Timing,
     pub(crate) port: u16,
@@ -103,17 +106,19 @@ impl Timing {
 /// Every problem at once, each naming its variable, none showing a value.
 pub(crate) fn from_vars(vars: impl IntoIterator<Item = (String, String)>) -> Result<BackupConfig, ConfigError> {
     let mut settings = Settings::read(vars, &SECTIONS.map(|(_, table)| table), &OWN_PREFIXES);
-    refuse_what_is_not_here(&mut settings);
+    // Ignoring these would make someone wait for an alert that does not come.
+    settings.refuse_unsupported(&["WEBHOOK_URL", "HEALTHCHECK_PING_URL"]);
     let retry = settings.retry();
     let source = source(&mut settings);
     let store = settings.store(retry);
     let dump = dump(&mut settings);
+    let signing_key = signing_key(&mut settings);
     let retention = retention(&mut settings);
     let timing = timing(&mut settings, retry);
     let port = settings.port();
     let log = settings.log();
     let password = source.as_ref().and_then(Conninfo::password).cloned();
-    let secrets: Vec<_> = settings.secrets().into_iter().chain(password).collect();
+    let secrets: Vec<_> = settings.secrets().into_iter().chain(password).chain(lines_of_keys(&settings)).collect();
     let warnings = settings.warnings();
     let bin_dir = settings.text("PG_BIN_DIR");
     let config = (|| {
@@ -122,6 +127,7 @@ pub(crate) fn from_vars(vars: impl IntoIterator<Item = (String, String)>) -> Res
             bin_dir,
             store: store?,
             dump: dump?,
+            signing_key,
             retention,
             timing: timing?,
             port,
@@ -131,18 +137,6 @@ pub(crate) fn from_vars(vars: impl IntoIterator<Item = (String, String)>) -> Res
         })
     })();
     settings.finish(config)
-}
-
-/// Ignoring these would make someone believe in a protection that is not there.
-fn refuse_what_is_not_here(settings: &mut Settings) {
-    let encryption_on = settings.flag("BACKUP_ENCRYPTION");
-    settings.refuse_unsupported(&["BACKUP_ENCRYPTION_KEY", "AGE_RECIPIENTS", "WEBHOOK_URL", "HEALTHCHECK_PING_URL"]);
-    if encryption_on {
-        settings.reject(
-            "BACKUP_ENCRYPTION",
-            "client-side encryption is not in this version; unset it, or wait with production data",
-        );
-    }
 }
 
 fn source(settings: &mut Settings) -> Option<Conninfo> {
@@ -179,6 +173,7 @@ fn reject_all<E: std::fmt::Display>(settings: &mut Settings, errors: Vec<(&'stat
 
 fn dump(settings: &mut Settings) -> Option<DumpConfig> {
     let compression = compression(settings);
+    let encryption = encryption(settings);
     let budget = settings.seconds("BACKUP_FINGERPRINT_TIMEOUT");
     let fingerprint = match settings.choice("BACKUP_FINGERPRINT") {
         "counts" => Fingerprint::Counts { budget },
@@ -193,7 +188,7 @@ fn dump(settings: &mut Settings) -> Option<DumpConfig> {
     let options =
         DumpOptions::parse(&given).map_err(|error| settings.reject("PG_DUMP_OPTIONS", error.to_string())).ok();
     Some(DumpConfig {
-        codec: Codec { compression: compression?, encryption: Encryption::None },
+        codec: Codec { compression: compression?, encryption: encryption? },
         part_bytes: settings.optional_number("PART_SIZE").map(|mebibytes| mebibytes * 1024 * 1024),
         fingerprint,
         globals,

@@ -8,7 +8,7 @@ use backup_core::catalog::{
     BackupId, CodecFacts, DatabaseFacts, FORMAT, Inventory, Kind, Manifest, ObjectFacts, Role, Shelf,
 };
 use backup_core::cause::find_cause;
-use backup_core::codec::{Compression, Digests, encode};
+use backup_core::codec::{Codec, Compression, Digests, encode};
 use backup_core::postgres::connect::Session;
 use backup_core::postgres::{
     ChildReader, ClientTools, Dumper, Preflight, Snapshot, database_facts, preflight, take_inventory,
@@ -85,8 +85,9 @@ impl Job<'_> {
                 return Err(error);
             }
         };
+        let signing_key = self.config.signing_key.as_ref();
         // The commit may be dropped at any instant: the manifest is there, or it is not.
-        self.stop.or_after(COMMIT_GRACE, shelf.commit(&store, &manifest)).await.context("commit")?;
+        self.stop.or_after(COMMIT_GRACE, shelf.commit(&store, &manifest, signing_key)).await.context("commit")?;
         Ok(manifest)
     }
 
@@ -123,6 +124,7 @@ impl Job<'_> {
         let manifest = Manifest {
             format: FORMAT,
             id: upload.id.clone(),
+            prefix: Some(upload.store.prefix().to_string()),
             kind: self.kind(),
             narrowed_by: self.config.dump.options.narrowing.clone(),
             tool: concat!("backup ", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -130,7 +132,7 @@ impl Job<'_> {
             snapshot_at,
             finished_at: Utc::now(),
             database: source.facts,
-            codec: codec_facts(self.config.dump.codec.compression),
+            codec: codec_facts(&self.config.dump.codec),
             dump,
             globals,
             inventory,
@@ -211,7 +213,7 @@ impl Upload<'_> {
     where
         R: AsyncRead + Send + Unpin + 'static,
     {
-        let codec = self.config.dump.codec;
+        let codec = self.config.dump.codec.clone();
         let percent = match codec.compression {
             Compression::None => UNCOMPRESSED_PERCENT_OF_DATABASE,
             Compression::Gzip { .. } | Compression::Zstd { .. } => STORED_PERCENT_OF_DATABASE,
@@ -225,7 +227,7 @@ impl Upload<'_> {
             Role::Dump { .. } => Arc::clone(self.progress.plain_bytes()),
             _ => Arc::default(), // The progress of a run is that of its dump.
         };
-        let body = encode(plain, codec, plan.part_bytes, counter);
+        let body = encode(plain, codec, &self.shelf.label(self.id, &role), plan.part_bytes, counter);
         let digests: Digests = self.store.put(&key, plan, body, stop).await?;
         let name = key.as_str().rsplit('/').next().unwrap_or_default().to_owned();
         Ok(ObjectFacts { name, digests })
@@ -275,11 +277,18 @@ fn is_the_tools_own(error: &anyhow::Error) -> bool {
     find_cause::<ChildError>(error).is_some_and(|error| matches!(error, ChildError::Failed { .. }))
 }
 
-fn codec_facts(compression: Compression) -> CodecFacts {
-    let (name, level) = match compression {
+/// To be asked after the first object was encoded: a passphrase is derived by then.
+fn codec_facts(codec: &Codec) -> CodecFacts {
+    let (name, level) = match codec.compression {
         Compression::None => ("none", None),
         Compression::Gzip { level } => ("gzip", i32::try_from(level).ok()),
         Compression::Zstd { level } => ("zstd", Some(level)),
     };
-    CodecFacts { compression: name.to_owned(), level, encryption: "none".to_owned(), key_ids: Vec::new() }
+    CodecFacts {
+        compression: name.to_owned(),
+        level,
+        encryption: codec.encryption.cipher().name().to_owned(),
+        key_ids: codec.encryption.key_ids(),
+        iterations: codec.encryption.iterations(),
+    }
 }

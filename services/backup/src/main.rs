@@ -4,7 +4,9 @@ mod check;
 mod config;
 mod daemon;
 mod dump_options;
+mod encryption;
 mod job;
+mod keygen;
 mod pages;
 mod progress;
 mod prune;
@@ -18,6 +20,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
+use backup_core::codec::encryption::Encryption;
 use backup_core::config::environment;
 use backup_core::private::sweep_private_dirs;
 use backup_core::service::{Shell, exit};
@@ -27,6 +30,7 @@ use chrono::Utc;
 use clap::{Parser, Subcommand};
 
 use crate::config::BackupConfig;
+use crate::keygen::{Purpose, keygen};
 use crate::progress::Progress;
 use crate::prune::Prune;
 use crate::retention::Authority;
@@ -67,10 +71,25 @@ enum Command {
     },
     /// Look for what would make a backup fail, and what it would not contain
     Check,
+    /// Make a pair of keys for age, or for signatures, and say what to put where; needs no configuration
+    Keygen {
+        /// An Ed25519 pair for BACKUP_SIGNING_KEY and VERIFY_SIGNING_KEY
+        #[arg(long)]
+        signing: bool,
+    },
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if let Some(Command::Keygen { signing }) = arguments.command {
+        return match keygen(Purpose::of(signing)) {
+            Ok(()) => ExitCode::from(exit::OK),
+            Err(error) => {
+                eprintln!("{error:#}");
+                ExitCode::from(exit::FAILED)
+            }
+        };
+    }
     let config = match config::from_vars(environment()) {
         Ok(config) => Arc::new(config),
         Err(error) => {
@@ -91,12 +110,12 @@ async fn run(command: Option<Command>, config: Arc<BackupConfig>, stop: &Stop) -
     let once = config.timing.single_shot;
     match command {
         None if !once => {
-            start(&config);
+            start(&config).await?;
             daemon::daemon(config, stop).await?;
             Ok(exit::OK)
         }
         None | Some(Command::Run) => {
-            start(&config);
+            start(&config).await?;
             Ok(run_once(&config, stop).await)
         }
         Some(Command::List { json }) => {
@@ -112,21 +131,31 @@ async fn run(command: Option<Command>, config: Arc<BackupConfig>, stop: &Stop) -
         Some(Command::Check) => {
             Ok(if stop.or(async { Ok(check::check(&config).await) }).await? { exit::OK } else { exit::FAILED })
         }
+        Some(Command::Keygen { signing }) => keygen(Purpose::of(signing)).map(|()| exit::OK),
     }
 }
 
 /// What both ways of running say and do first.
-fn start(config: &BackupConfig) {
+///
+/// # Errors
+/// Where what encrypts does not work, so that no backup could be made.
+async fn start(config: &BackupConfig) -> anyhow::Result<()> {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    tracing::warn!(
-        "backups are not encrypted on this side; a dump can hold passwords of subscriptions and foreign servers"
-    );
+    let encryption = &config.dump.codec.encryption;
+    let tried = encryption::check(encryption, config.signing_key.as_ref()).await?;
+    match encryption {
+        Encryption::None => tracing::warn!(
+            "backups are not encrypted on this side; a dump can hold passwords of subscriptions and foreign servers"
+        ),
+        Encryption::Aes256Cbc(_) | Encryption::Age(_) => tracing::info!("encryption: {tried}"),
+    }
     let swept = sweep_private_dirs(&std::env::temp_dir());
     if swept > 0 {
         tracing::info!(swept, "removed private folders that dead processes had left");
     }
+    Ok(())
 }
 
 async fn run_once(config: &BackupConfig, stop: &Stop) -> u8 {

@@ -3,12 +3,15 @@
 
 use backup_core::config::{DATABASE_VARIABLES, Kind, S3_VARIABLES, SERVICE_VARIABLES, Variable};
 
+use crate::encryption::ENCRYPTION_VARIABLES;
+
 /// All variables of `backup`, under the headings of docs/configuration.md.
-pub(crate) static SECTIONS: [(&str, &[Variable]); 6] = [
+pub(crate) static SECTIONS: [(&str, &[Variable]); 7] = [
     ("Database", DATABASE_VARIABLES),
     ("Bucket", S3_VARIABLES),
     ("When", SCHEDULE_VARIABLES),
     ("What and how", DUMP_VARIABLES),
+    ("Encryption", ENCRYPTION_VARIABLES),
     ("How long", RETENTION_VARIABLES),
     ("Service", SERVICE_VARIABLES),
 ];
@@ -116,15 +119,6 @@ static DUMP_VARIABLES: &[Variable] = &[
         "60",
         "Seconds to wait for the lock of a table.",
     ),
-    Variable::new(
-        "BACKUP_ENCRYPTION",
-        Kind::Flag,
-        "false",
-        "false",
-        "Not in this version: `true` is refused, so that nobody believes in an encryption that is not there.",
-    ),
-    Variable::new("BACKUP_ENCRYPTION_KEY", Kind::Secret, "", "-", "Not in this version: refused where it is set."),
-    Variable::new("AGE_RECIPIENTS", Kind::Text, "", "-", "Not in this version: refused where it is set."),
     Variable::new(
         "WEBHOOK_URL",
         Kind::Secret,

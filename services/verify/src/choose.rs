@@ -79,13 +79,14 @@ pub(crate) async fn choose(config: &VerifyConfig, wanted: &Wanted, stop: &Stop) 
 /// Where the prefix holds backups of several databases and none was named, or of none at all.
 pub(crate) async fn shelf(config: &VerifyConfig, store: &Store, stop: &Stop) -> Result<Shelf, ChooseError> {
     let prefix = store.prefix().clone();
+    let shelf = |database: &str| Shelf::new(prefix.clone(), database).trusting(config.signers.clone());
     if let Some(database) = &config.source_database {
-        return Ok(Shelf::new(prefix, database));
+        return Ok(shelf(database));
     }
     let listed = stop.or(async { Shelf::databases(store, &prefix, Utc::now()).await.context("list databases") }).await;
     match listed.map_err(ChooseError::Unlisted)?.as_slice() {
         [] => Err(ChooseError::NoBackup(no_backup(format!("there is no backup under {prefix}")))),
-        [only] => Ok(Shelf::new(prefix, only)),
+        [only] => Ok(shelf(only)),
         several => Err(ChooseError::Unclear(format!(
             "{prefix} holds backups of {} databases; set VERIFY_SOURCE_DATABASE to one of: {}",
             several.len(),

@@ -5,7 +5,8 @@ mod target;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use backup_core::catalog::BackupId;
+use backup_core::catalog::{BackupId, Signers};
+use backup_core::codec::encryption::Keyring;
 use backup_core::config::{ConfigError, S3_VARIABLES, SERVICE_VARIABLES, Settings};
 use backup_core::postgres::conninfo::Conninfo;
 use backup_core::postgres::{RestoreAs, SourceCluster};
@@ -17,6 +18,7 @@ use backup_core::storage::{RetryPolicy, StoreConfig};
 use chrono::{DateTime, Utc};
 
 use crate::checks::{Query, parse_queries};
+use crate::keys::{keyring, signers, single_keys};
 use crate::variables::OWN_SECTIONS;
 
 pub(crate) use target::Target;
@@ -34,6 +36,10 @@ pub(crate) struct VerifyConfig {
     /// Whose backups; `None`: those of the only database under the prefix.
     pub(crate) source_database: Option<String>,
     pub(crate) habit: Habit,
+    /// What can be decrypted.
+    pub(crate) keyring: Keyring,
+    /// Whose manifests are believed; none: everybody's.
+    pub(crate) signers: Signers,
     /// How old the newest full backup may be.
     pub(crate) backup_max_age: Duration,
     pub(crate) timing: Timing,
@@ -124,10 +130,11 @@ pub(crate) fn from_vars(vars: impl IntoIterator<Item = (String, String)>) -> Res
     let own = OWN_SECTIONS.iter().map(|(_, table)| *table);
     let tables: Vec<_> = own.chain([S3_VARIABLES, SERVICE_VARIABLES]).collect();
     let mut settings = Settings::read(vars, &tables, &OWN_PREFIXES);
-    settings.refuse_unsupported(&["AGE_IDENTITY", "BACKUP_ENCRYPTION_KEY", "WEBHOOK_URL", "HEALTHCHECK_PING_URL"]);
+    settings.refuse_unsupported(&["WEBHOOK_URL", "HEALTHCHECK_PING_URL"]);
     let retry = settings.retry();
     let store = settings.store(retry);
     let habit = habit(&mut settings);
+    let (keyring, signers) = (keyring(&mut settings), signers(&mut settings));
     let timing = timing(&mut settings, retry);
     let target = target::target(&mut settings);
     let spool_dir = spool_dir(&mut settings);
@@ -163,6 +170,8 @@ pub(crate) fn from_vars(vars: impl IntoIterator<Item = (String, String)>) -> Res
             store: store?,
             source_database,
             habit: habit?,
+            keyring,
+            signers,
             backup_max_age,
             timing: timing?,
             target: target?,
@@ -248,7 +257,8 @@ fn secrets(settings: &Settings, target: Option<&Target>) -> Vec<Secret> {
         Some(Target::Throwaway) | None => [None, None],
     };
     let restore_url = settings.secret("RESTORE_URL").map(|url| secrets_of_url(&url)).unwrap_or_default();
-    settings.secrets().into_iter().chain(passwords.into_iter().flatten().cloned()).chain(restore_url).collect()
+    let given = settings.secrets().into_iter().chain(single_keys(settings));
+    given.chain(passwords.into_iter().flatten().cloned()).chain(restore_url).collect()
 }
 
 /// What of a connection string may not be shown: itself, and its password.

@@ -130,7 +130,10 @@ impl Habit {
     /// What the `number`th drill of a daemon takes.
     fn wanted(&self, number: u64) -> Wanted {
         match self {
-            Self::Newest { random_every: every @ 1.. } if number.is_multiple_of(*every) => Wanted::Older,
+            // Every second of them is the oldest, which needs the oldest key.
+            Self::Newest { random_every: every @ 1.. } if number.is_multiple_of(*every) => {
+                if (number / every).is_multiple_of(2) { Wanted::Older } else { Wanted::Oldest }
+            }
             Self::Newest { .. } => Wanted::Newest,
             Self::Random => Wanted::Random,
             Self::Always(id) => Wanted::Named(id.clone()),
@@ -140,7 +143,7 @@ impl Habit {
     /// What a process takes that drills once and cannot count: chance stands in for a counter.
     pub(crate) fn wanted_once(&self) -> Wanted {
         match self {
-            Self::Newest { random_every: every @ 1.. } => self.wanted(rand::rng().random_range(1..=*every)),
+            Self::Newest { random_every: every @ 1.. } => self.wanted(rand::rng().random_range(1..=every * 2)),
             _ => self.wanted(1),
         }
     }
@@ -153,22 +156,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_so_many_drills_one_takes_an_older_backup_r038() {
-        let older = |random_every| {
+    fn every_so_many_drills_one_takes_an_older_backup_and_each_second_of_them_the_oldest_r038() {
+        let drills = |random_every, wanted: Wanted| {
             let habit = Habit::Newest { random_every };
-            (1..=10).filter(|number| habit.wanted(*number) == Wanted::Older).collect::<Vec<_>>()
+            (1..=20).filter(|number| habit.wanted(*number) == wanted).collect::<Vec<_>>()
         };
-        assert_eq!(older(5), [5, 10]);
-        assert_eq!(older(1).len(), 10);
-        assert!(older(0).is_empty());
+        assert_eq!(drills(5, Wanted::Oldest), [5, 15]);
+        assert_eq!(drills(5, Wanted::Older), [10, 20]);
+        assert_eq!((drills(1, Wanted::Oldest).len(), drills(1, Wanted::Older).len()), (10, 10));
+        assert_eq!(drills(0, Wanted::Newest).len(), 20);
         assert_eq!(Habit::Random.wanted(5), Wanted::Random);
     }
 
     #[test]
     fn a_process_that_drills_once_takes_an_older_backup_by_chance() {
         let habit = Habit::Newest { random_every: 2 };
-        let taken: Vec<Wanted> = (0..100).map(|_| habit.wanted_once()).collect();
-        assert!(taken.contains(&Wanted::Older) && taken.contains(&Wanted::Newest));
+        let taken: Vec<Wanted> = (0..200).map(|_| habit.wanted_once()).collect();
+        assert!([Wanted::Older, Wanted::Oldest, Wanted::Newest].iter().all(|wanted| taken.contains(wanted)));
         assert_eq!(Habit::Newest { random_every: 0 }.wanted_once(), Wanted::Newest);
     }
 

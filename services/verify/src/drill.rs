@@ -71,7 +71,14 @@ impl Drill<'_> {
         let store = self.config.store.open();
         let folder = PrivateDir::create_in(&self.config.spool_dir).context("make a folder below VERIFY_SPOOL_DIR")?;
         let plain_bytes = self.progress.done_bytes();
-        let fetcher = Fetcher { store: &store, shelf, folder: &folder, stop: self.stop, plain_bytes };
+        let fetcher = Fetcher {
+            store: &store,
+            shelf,
+            folder: &folder,
+            keyring: &self.config.keyring,
+            stop: self.stop,
+            plain_bytes,
+        };
         evidence.report.checks.push(chosen.recovery_point.clone());
         evidence.report.findings.extend(chosen.findings.iter().cloned());
         evidence.report.notes.extend(chosen.notes.iter().cloned());
@@ -101,7 +108,8 @@ impl Drill<'_> {
         Ok((fetched, scanned))
     }
 
-    /// The spool holds the archive, and with a throwaway server the restored database, too.
+    /// The spool holds the archive, and with a throwaway server the restored database, too. Before the server there are
+    /// encrypted bytes whose MAC is checked before they are decrypted; the fetch looks at the room for these itself.
     fn check_room(&self, manifest: &Manifest) -> anyhow::Result<()> {
         let restored_bytes = match self.config.target {
             Target::Throwaway => manifest.database.size_bytes.saturating_mul(ROOM_PERCENT) / 100,

@@ -7,7 +7,8 @@ use std::time::Instant;
 
 use anyhow::{Context, anyhow};
 use backup_core::catalog::{BackupId, Kind, Manifest, Role, Shelf};
-use backup_core::codec::Decoding;
+use backup_core::codec::DecodeError;
+use backup_core::codec::encryption::{Cipher, Keyring, Opening};
 use backup_core::postgres::archive::{Archive, ArchiveReader, Contents};
 use backup_core::private::PrivateDir;
 use backup_core::spool::{Spool, SpoolError, SpooledFile};
@@ -34,6 +35,7 @@ pub(crate) struct Fetcher<'run> {
     pub(crate) store: &'run Store,
     pub(crate) shelf: &'run Shelf,
     pub(crate) folder: &'run PrivateDir,
+    pub(crate) keyring: &'run Keyring,
     pub(crate) stop: &'run Stop,
     /// Counts the plain bytes, for a progress display.
     pub(crate) plain_bytes: &'run AtomicU64,
@@ -59,10 +61,10 @@ impl Fetcher<'_> {
         let started = Instant::now();
         let decoding = manifest.codec.decoding().map_err(anyhow::Error::from)?;
         let role = Role::Dump { kind: manifest.kind, suffix: decoding.suffix() };
-        let dump = self.object(&manifest, &role, decoding, "dump", evidence).await?;
+        let dump = self.object(&manifest, &role, "dump", evidence).await?;
         if manifest.globals.is_some() {
             let role = Role::Globals { suffix: decoding.suffix() };
-            let globals = self.object(&manifest, &role, decoding, "globals.sql", evidence).await?;
+            let globals = self.object(&manifest, &role, "globals.sql", evidence).await?;
             globals_check(&globals.path, &manifest, evidence).await?;
         } else {
             evidence.skip("roles", "the backup holds no roles of the cluster");
@@ -72,6 +74,10 @@ impl Fetcher<'_> {
             manifest.dump.digests.stored_bytes, dump.bytes
         );
         evidence.record("digests", figures, Vec::new());
+        if decoding.encryption != Cipher::None {
+            let figures = format!("{}, key {}", decoding.encryption, manifest.codec.key_ids.join(", "));
+            evidence.record("encryption", figures, Vec::new());
+        }
         evidence.report.durations.download_seconds = Some(dump.download.as_secs_f64());
         evidence.report.durations.fetch_seconds = Some(started.elapsed().as_secs_f64());
         Ok(Fetched { manifest, dump })
@@ -81,7 +87,6 @@ impl Fetcher<'_> {
         &self,
         manifest: &Manifest,
         role: &Role,
-        decoding: Decoding,
         name: &str,
         evidence: &mut Evidence,
     ) -> Result<SpooledFile, Trouble> {
@@ -90,12 +95,43 @@ impl Fetcher<'_> {
         let is_globals = matches!(role, Role::Globals { .. });
         let facts = manifest.globals.as_ref().filter(|_| is_globals).unwrap_or(&manifest.dump);
         let counter = if is_globals { &AtomicU64::new(0) } else { self.plain_bytes };
-        match spool.fetch(&key, facts, decoding, name, counter).await {
+        let opening = self.opening(manifest, role, evidence).await?;
+        match spool.fetch(&key, facts, opening, name, counter).await {
             Ok(file) => Ok(file),
             Err(SpoolError::Stopped(reason)) => Err(Trouble::Stopped(reason)),
-            Err(error) if error.is_damage() => Err(evidence.damaged("digests", format!("{:#}", anyhow!(error)))),
+            Err(error) if error.is_damage() => Err(evidence.damaged(layer(&error), format!("{:#}", anyhow!(error)))),
             Err(error) => Err(Trouble::CouldNotRun(error.into())),
         }
+    }
+
+    /// The key for one object. Without one the backup is worth nothing to this drill, so that is a finding.
+    pub(crate) async fn opening(
+        &self,
+        manifest: &Manifest,
+        role: &Role,
+        evidence: &mut Evidence,
+    ) -> Result<Opening, Trouble> {
+        let (keyring, codec) = (self.keyring.clone(), manifest.codec.clone());
+        let (label, folder) = (self.shelf.label(&manifest.id, role), self.folder.path().to_owned());
+        let found = tokio::task::spawn_blocking(move || {
+            let required = codec.required().map_err(anyhow::Error::from)?;
+            anyhow::Ok(keyring.opening(required, &label, &folder))
+        });
+        match found.await.context("derive keys")?? {
+            Ok(opening) => Ok(opening),
+            Err(error) => {
+                evidence.record("keys", "the backup cannot be decrypted".to_owned(), vec![error.to_string()]);
+                Err(Trouble::Damaged)
+            }
+        }
+    }
+}
+
+/// The check that has found the damage.
+fn layer(error: &SpoolError) -> &'static str {
+    match error {
+        SpoolError::Decode { source: DecodeError::Decrypt(_) | DecodeError::Mac(_), .. } => "encryption",
+        _ => "digests",
     }
 }
 

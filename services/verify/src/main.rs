@@ -8,6 +8,7 @@ mod drill;
 mod evidence;
 mod fetch;
 mod ground;
+mod keys;
 mod list;
 mod pages;
 mod passes;

@@ -77,7 +77,8 @@ async fn restore_into(
     let store = config.store.open();
     let folder = PrivateDir::create_in(&config.spool_dir).context("make a folder below VERIFY_SPOOL_DIR")?;
     let plain_bytes = progress.done_bytes();
-    let fetcher = Fetcher { store: &store, shelf: &shelf, folder: &folder, stop, plain_bytes };
+    let fetcher =
+        Fetcher { store: &store, shelf: &shelf, folder: &folder, keyring: &config.keyring, stop, plain_bytes };
     let manifest = fetcher.manifest(&backup.id, evidence).await?;
     let destination = stop.or(Destination::inspect(to, options.create)).await?;
     let plan = Plan::new(&manifest, &destination);

@@ -2,12 +2,14 @@
 //! here, and shows which check catches each. The bucket is only read.
 
 mod damage;
+mod encryption;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use backup_core::catalog::{BackupId, Manifest, Role, Shelf, UNSEALED, seal};
-use backup_core::codec::decode_reader;
+use backup_core::codec::encryption::Opening;
+use backup_core::codec::{DecodeError, Digests, decode_reader};
 use backup_core::private::PrivateDir;
 use backup_core::service::exit;
 use backup_core::stop::Stop;
@@ -102,12 +104,19 @@ impl SelfTest<'_> {
             store: &self.store,
             shelf: &self.shelf,
             folder: &self.folder,
+            keyring: &self.drill.config.keyring,
             stop: self.drill.stop,
             plain_bytes: &counter,
         };
         let manifest = fetcher.manifest(id, &mut evidence).await.map_err(|trouble| trouble.into_error(&evidence))?;
         let mut rows = self.manifests(id, &manifest).await?;
-        rows.extend(self.stored_bytes(&manifest).await?);
+        let role = Role::Dump { kind: manifest.kind, suffix: manifest.codec.decoding()?.suffix() };
+        let opening = fetcher.opening(&manifest, &role, &mut evidence).await;
+        let opening = opening.map_err(|trouble| trouble.into_error(&evidence))?;
+        let path = self.download(&manifest).await?;
+        rows.extend(self.stored_bytes(&path, &manifest, &opening).await?);
+        rows.extend(self.encrypted_bytes(&path, &manifest, &opening).await?);
+        tokio::fs::remove_file(&path).await.context("remove the stored copy")?;
         let fetched = fetcher.fetch(manifest, &mut evidence).await.map_err(|trouble| trouble.into_error(&evidence))?;
         let scanned = scan(&fetched.dump, &mut evidence).await.map_err(|trouble| trouble.into_error(&evidence))?;
         rows.extend(self.restores(&fetched, &scanned).await?);
@@ -143,8 +152,7 @@ impl SelfTest<'_> {
     }
 
     /// The stored dump, cut, flipped, grown, swapped.
-    async fn stored_bytes(&self, manifest: &Manifest) -> anyhow::Result<Vec<Row>> {
-        let path = self.download(manifest).await?;
+    async fn stored_bytes(&self, path: &Path, manifest: &Manifest, opening: &Opening) -> anyhow::Result<Vec<Row>> {
         let bytes = manifest.dump.digests.stored_bytes;
         let mut damages = vec![
             Damage::None,
@@ -159,15 +167,13 @@ impl SelfTest<'_> {
         damages.extend((0..RANDOM_FLIPS).map(|_| Damage::Flip { at: rand::rng().random_range(0..bytes.max(1)) }));
         let mut rows = Vec::new();
         for damage in damages {
-            let caught_by = self.decode(&path, &damage, manifest).await?;
+            let caught_by = self.decode(path, &damage, &manifest.dump.digests, opening).await?;
             let expected_clean = matches!(damage, Damage::None);
             rows.push(Row { what: format!("stored bytes {damage}"), caught_by, expected_clean });
         }
-        let mut swapped = manifest.clone();
-        swapped.dump.digests.stored_sha256 = "0".repeat(64);
-        let caught_by = self.decode(&path, &Damage::None, &swapped).await?;
+        let swapped = Digests { stored_sha256: "0".repeat(64), ..manifest.dump.digests.clone() };
+        let caught_by = self.decode(path, &Damage::None, &swapped, opening).await?;
         rows.push(Row { what: "the manifest of other data".to_owned(), caught_by, expected_clean: false });
-        tokio::fs::remove_file(&path).await.context("remove the stored copy")?;
         Ok(rows)
     }
 
@@ -190,19 +196,20 @@ impl SelfTest<'_> {
     /// Which layer refuses the damaged bytes, if any.
     async fn decode(
         &self,
-        path: &std::path::Path,
+        path: &Path,
         damage: &Damage,
-        manifest: &Manifest,
+        digests: &Digests,
+        opening: &Opening,
     ) -> anyhow::Result<Option<String>> {
-        let decoding = manifest.codec.decoding()?;
         let source = damage.apply(path).await.context("read the stored copy")?;
         let decoded = async {
-            let mut plain = decode_reader(source, decoding, &manifest.dump.digests);
+            let mut plain = decode_reader(source, opening.clone(), digests);
             while plain.next_chunk().await.is_some() {}
             Ok(plain.finish().await)
         };
         Ok(match self.drill.stop.or(decoded).await? {
             Ok(_) => None,
+            Err(error @ (DecodeError::Decrypt(_) | DecodeError::Mac(_))) => Some(format!("encryption ({error})")),
             Err(error) if error.is_damage() => Some(format!("digests ({error})")),
             Err(error) => return Err(error.into()),
         })

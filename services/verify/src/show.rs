@@ -23,7 +23,14 @@ pub(crate) async fn show(config: &VerifyConfig, wanted: &Wanted, stop: &Stop) ->
     let store = config.store.open();
     let folder = PrivateDir::create_in(&config.spool_dir).context("make a folder below VERIFY_SPOOL_DIR")?;
     let counter = AtomicU64::new(0);
-    let fetcher = Fetcher { store: &store, shelf: &chosen.shelf, folder: &folder, stop, plain_bytes: &counter };
+    let fetcher = Fetcher {
+        store: &store,
+        shelf: &chosen.shelf,
+        folder: &folder,
+        keyring: &config.keyring,
+        stop,
+        plain_bytes: &counter,
+    };
     let mut evidence = Evidence::new(Utc::now());
     let manifest =
         fetcher.manifest(&chosen.backup.id, &mut evidence).await.map_err(|trouble| trouble.into_error(&evidence))?;
@@ -51,6 +58,9 @@ fn describe(manifest: &Manifest) -> String {
         let digests = &object.digests;
         line("object", format!("{}, {} of {}", object.name, bytes(digests.stored_bytes), bytes(digests.plain_bytes)));
     }
+    let codec = &manifest.codec;
+    let keys = if codec.key_ids.is_empty() { String::new() } else { format!(" for {}", codec.key_ids.join(", ")) };
+    line("encryption", format!("{}{keys}", codec.encryption));
     let inventory = &manifest.inventory;
     let objects = inventory.objects.iter().map(|(kind, number)| format!("{kind} {}", count(*number)));
     line("objects", objects.collect::<Vec<_>>().join(", "));

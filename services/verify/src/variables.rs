@@ -3,11 +3,14 @@
 
 use backup_core::config::{Kind, Variable};
 
+use crate::keys::KEY_VARIABLES;
+
 /// The variables of `verify` alone, under the headings of docs/configuration.md.
-pub(crate) static OWN_SECTIONS: [(&str, &[Variable]); 4] = [
+pub(crate) static OWN_SECTIONS: [(&str, &[Variable]); 5] = [
     ("When and which backup", CHOICE_VARIABLES),
     ("Where drills happen", TARGET_VARIABLES),
     ("What is proven", PROOF_VARIABLES),
+    ("Keys", KEY_VARIABLES),
     ("Around a drill", RUN_VARIABLES),
 ];
 
@@ -66,7 +69,7 @@ static CHOICE_VARIABLES: &[Variable] = &[
         Kind::Number { min: 0, max: 1_000 },
         "5",
         "5",
-        "Every so many drills of a daemon, counted from its start, one takes an older full backup at random, so that last month's are proven too; 0: never. With `SINGLE_SHOT_MODE` each drill does so with that chance.",
+        "Every so many drills of a daemon, counted from its start, one takes an older full backup: in turn the oldest one, where a rotation of keys that went wrong shows first, and one at random; 0: never. With `SINGLE_SHOT_MODE` each drill does so with that chance.",
     ),
     Variable::new(
         "BACKUP_MAX_AGE",
@@ -210,8 +213,6 @@ static RUN_VARIABLES: &[Variable] = &[
         "postgresql://app:secret@db.internal:5432/app_restored",
         "The target of `verify restore`, where `--to` is not given; other commands do not look at it. A command line is visible to every user of a machine.",
     ),
-    Variable::new("AGE_IDENTITY", Kind::Secret, "", "-", "Not in this version: refused where it is set."),
-    Variable::new("BACKUP_ENCRYPTION_KEY", Kind::Secret, "", "-", "Not in this version: refused where it is set."),
     Variable::new(
         "WEBHOOK_URL",
         Kind::Secret,

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use backup_core::catalog::ObjectFacts;
-use backup_core::codec::{Codec, Compression, Decoding, Encryption, encode};
+use backup_core::codec::encryption::{Encryption, Label, Opening};
+use backup_core::codec::{Codec, Compression, Decoding, encode};
 use backup_core::private::PrivateDir;
 use backup_core::spool::{Spool, SpoolError, SpooledFile};
 use backup_core::stop::{Stop, Stopped};
@@ -21,7 +22,7 @@ use super::{Bucket, key, noise};
 struct Fetching {
     bucket: Bucket,
     facts: ObjectFacts,
-    decoding: Decoding,
+    opening: Opening,
     stop: Stop,
     folder: PrivateDir,
     plain_bytes: AtomicU64,
@@ -33,14 +34,15 @@ impl Fetching {
         let bucket = Bucket::new();
         let codec = Codec { compression, encryption: Encryption::None };
         let plan = UploadPlan::for_size(0);
-        let body = encode(Cursor::new(plain.to_vec()), codec, plan.part_bytes, Default::default());
+        let opening = Opening::plain(Decoding::from(&codec).decompression);
+        let body = encode(Cursor::new(plain.to_vec()), codec, &Label::default(), plan.part_bytes, Default::default());
         let digests = bucket.store.put(&key("dump"), plan, body, &Stop::default()).await.unwrap();
         bucket.proxy.deny(NOT_FOR_VERIFY);
         let parent = tempfile::tempdir().unwrap();
         Self {
             bucket,
             facts: ObjectFacts { name: "dump".to_owned(), digests },
-            decoding: codec.into(),
+            opening,
             stop: Stop::default(),
             folder: PrivateDir::create_in(parent.path()).unwrap(),
             plain_bytes: AtomicU64::new(0),
@@ -50,7 +52,7 @@ impl Fetching {
 
     async fn fetch(&self) -> Result<SpooledFile, SpoolError> {
         let spool = Spool { store: &self.bucket.store, folder: &self.folder, stop: &self.stop };
-        spool.fetch(&key("dump"), &self.facts, self.decoding, "archive", &self.plain_bytes).await
+        spool.fetch(&key("dump"), &self.facts, self.opening.clone(), "archive", &self.plain_bytes).await
     }
 
     /// Fetches what must not come, and leaves nothing behind.

@@ -5,7 +5,8 @@ use std::fs;
 use std::io::Cursor;
 use std::time::Duration;
 
-use backup_core::codec::{Codec, Compression, Digests, Encryption, encode};
+use backup_core::codec::encryption::{Encryption, Label};
+use backup_core::codec::{Codec, Compression, Digests, encode};
 use backup_core::secret::Secret;
 use backup_core::stop::Stop;
 use backup_core::storage::{Checksum, ObjectKey, Prefix, RetryPolicy, Store, StoreConfig, UploadPlan};
@@ -63,7 +64,7 @@ impl Bucket {
         R: AsyncRead + Send + Unpin + 'static,
     {
         let codec = Codec { compression, encryption: Encryption::None };
-        let body = encode(plain, codec, plan.part_bytes, Default::default());
+        let body = encode(plain, codec, &Label::default(), plan.part_bytes, Default::default());
         let stored = self.store.put(&self.key(name), plan, body, &Stop::default()).await;
         stored.map_err(|error| format!("{error:#}"))
     }

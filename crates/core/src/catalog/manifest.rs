@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{BackupId, Kind};
+use crate::codec::encryption::Required;
 use crate::codec::{Decoding, Digests, UnknownCodec};
 
 /// The version of the manifest's format. Readers refuse a higher one.
@@ -20,6 +21,9 @@ pub struct Manifest {
     pub format: u32,
     /// The backup's id.
     pub id: BackupId,
+    /// The folder in the bucket that holds the database's folder. Older manifests do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<String>,
     /// Full or partial.
     pub kind: Kind,
     /// The options of `PG_DUMP_OPTIONS` that narrowed a partial dump, without their values.
@@ -88,10 +92,13 @@ pub struct CodecFacts {
     pub compression: String,
     /// The level, where the compression has levels.
     pub level: Option<i32>,
-    /// `none`; the name of a cipher in later versions.
+    /// `age`, `aes-256-cbc` or `none`.
     pub encryption: String,
     /// Fingerprints of the keys that can decrypt; empty without encryption.
     pub key_ids: Vec<String>,
+    /// Iterations of PBKDF2, with `aes-256-cbc`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iterations: Option<u32>,
 }
 
 impl CodecFacts {
@@ -101,6 +108,14 @@ impl CodecFacts {
     /// Where the backup was written in a way that this version does not know.
     pub fn decoding(&self) -> Result<Decoding, UnknownCodec> {
         Decoding::from_names(&self.compression, &self.encryption)
+    }
+
+    /// What a reader needs for that.
+    ///
+    /// # Errors
+    /// As [`CodecFacts::decoding`].
+    pub fn required(&self) -> Result<Required<'_>, UnknownCodec> {
+        Ok(Required { decoding: self.decoding()?, key_ids: &self.key_ids, iterations: self.iterations })
     }
 }
 

@@ -8,6 +8,7 @@ mod manifest;
 mod names;
 mod open;
 mod seal;
+mod signing;
 mod table;
 
 use anyhow::{Context, ensure};
@@ -20,7 +21,9 @@ pub use manifest::{
 pub use names::{DatabaseDir, Kind, Role};
 pub use open::ManifestError;
 pub use seal::{UNSEALED, seal};
+pub use signing::{Signers, SigningKey, SigningKeyError};
 
+use crate::codec::encryption::Label;
 use crate::storage::{ObjectKey, Store};
 
 /// The keys of one database's backups below the prefix of a bucket.
@@ -28,12 +31,25 @@ use crate::storage::{ObjectKey, Store};
 pub struct Shelf {
     prefix: crate::storage::Prefix,
     database: DatabaseDir,
+    signers: Signers,
 }
 
 impl Shelf {
     /// The backups of `database` below `prefix`.
     pub fn new(prefix: crate::storage::Prefix, database: &str) -> Self {
-        Self { prefix, database: DatabaseDir::encode(database) }
+        Self { prefix, database: DatabaseDir::encode(database), signers: Signers::default() }
+    }
+
+    /// This shelf, where manifests are believed only if one of `signers` has signed them. Without any, all are.
+    #[must_use]
+    pub fn trusting(self, signers: Signers) -> Self {
+        Self { signers, ..self }
+    }
+
+    /// What the object with this role in backup `id` is bound to.
+    pub fn label(&self, id: &BackupId, role: &Role) -> Label {
+        let (database, object) = (self.database.to_string(), role.file_name(&self.database));
+        Label { database, backup: id.to_string(), object }
     }
 
     /// The key of the object with this role in backup `id`.
@@ -100,13 +116,18 @@ impl Shelf {
         Ok(())
     }
 
-    /// Makes a backup exist: writes its manifest, the last object of the run.
+    /// Makes a backup exist: writes its manifest, the last object of the run, signed where there is a key.
     ///
     /// # Errors
     /// Where it cannot be written. After a lost reply it may be there nevertheless, so its data must
     /// stay.
-    pub async fn commit(&self, store: &Store, manifest: &Manifest) -> anyhow::Result<()> {
-        let body = seal::write(manifest).context("write manifest as JSON")?;
+    pub async fn commit(
+        &self,
+        store: &Store,
+        manifest: &Manifest,
+        signing_key: Option<&SigningKey>,
+    ) -> anyhow::Result<()> {
+        let body = seal::write(manifest, signing_key).context("write manifest as JSON")?;
         store.put_new(&self.key(&manifest.id, &Role::Manifest), body.into()).await.context("store manifest")
     }
 }

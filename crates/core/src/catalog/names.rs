@@ -80,12 +80,12 @@ pub enum Role {
     Dump {
         /// Full or partial.
         kind: Kind,
-        /// `.zst`, `.gz` or nothing.
+        /// One of [`Codec::SUFFIXES`].
         suffix: &'static str,
     },
     /// Roles and tablespaces of the cluster: `globals.sql.zst`.
     Globals {
-        /// `.zst`, `.gz` or nothing.
+        /// One of [`Codec::SUFFIXES`].
         suffix: &'static str,
     },
     /// `manifest.json`.

@@ -101,11 +101,18 @@ impl Shelf {
         if !seal::is_intact(text) {
             return Err(wrong("it is not as it was written: its digest of itself differs".to_owned()));
         }
+        if !self.signers.is_empty() {
+            seal::check_signature(text, &self.signers).map_err(|error| wrong(error.to_string()))?;
+        }
         if manifest.id != *id {
             return Err(wrong(format!("it is the manifest of {}", manifest.id)));
         }
         if DatabaseDir::encode(&manifest.database.name) != self.database {
             return Err(wrong("it is the manifest of another database".to_owned()));
+        }
+        // Only where signatures matter: a shelf that somebody has moved must stay restorable.
+        if !self.signers.is_empty() && manifest.prefix.as_deref() != Some(self.prefix.to_string().as_str()) {
+            return Err(wrong("it is the manifest of another prefix".to_owned()));
         }
         let decoding = manifest.codec.decoding();
         let decoding = decoding.map_err(|source| ManifestError::UnknownCodec { id: id.clone(), source })?;
@@ -229,7 +236,7 @@ mod tests {
             false,
             "no compression \"brotli\"; was the backup written by a newer",
         );
-        check("/codec/encryption", json!("age"), false, "no encryption \"age\"; was the backup written by a newer");
+        check("/codec/encryption", json!("rot13"), false, "no encryption \"rot13\"; was the backup written by a newer");
         let id = BackupId::new(Utc::now());
         let error = shelf().open_manifest(&id, br#"{"format": 7}"#).unwrap_err();
         assert!(matches!(error, ManifestError::TooNew { format: 7, .. }), "{error}");

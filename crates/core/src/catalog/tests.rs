@@ -4,6 +4,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::storage::{ListedObject, Prefix};
 
+mod signed;
+
 fn shelf(prefix: &str, database: &str) -> Shelf {
     Shelf::new(Prefix::parse(prefix).unwrap(), database)
 }
@@ -74,6 +76,10 @@ fn only_complete_keys_are_ours_r012() {
         "app.dump.zst",
         "app.dump",
         "app.partial.dump.gz",
+        "app.dump.zst.age",
+        "app.dump.enc",
+        "app.partial.dump.gz.enc",
+        "globals.sql.age",
         "globals.sql.gz",
         "manifest.json",
         "drill-20261122T040000Z-passed.json",
@@ -83,6 +89,9 @@ fn only_complete_keys_are_ours_r012() {
     for foreign in [
         format!("app/{id}/app_staging.dump.zst"),
         format!("app/{id}/app.dump.zst.tmp"),
+        format!("app/{id}/app.dump.age.zst"),
+        format!("app/{id}/app.dump.zst.age.enc"),
+        format!("app/{id}/manifest.json.age"),
         format!("app/{id}/x/app.dump.zst"),
         format!("app/{id}/drill-20261122T040000Z-maybe.json"),
         format!("app/{id}/drill-2026-passed.json"),

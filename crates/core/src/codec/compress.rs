@@ -14,7 +14,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use flate2::write::GzEncoder;
 use zstd::zstd_safe::{CParameter, Strategy};
 
-use super::{Compression, part::PartWriter};
+use super::{Compression, encryption::Sealer, part::PartWriter};
 
 /// Plain bytes of one zstd frame: twice the window of the fast levels, so that what a new frame
 /// forgets costs nothing that could be measured.
@@ -30,18 +30,21 @@ const LAST_FAST_LEVEL: i32 = 4;
 /// The largest that zstd takes (`ZSTD_MINMATCH_MAX`).
 const SHORTEST_MATCH_BYTES: u32 = 7;
 
+/// What compressed bytes go through on their way into parts.
+type Below = Sealer<PartWriter>;
+
 pub(super) enum Compressor {
-    None(PartWriter),
-    Gzip(GzEncoder<PartWriter>),
+    None(Below),
+    Gzip(GzEncoder<Below>),
     Zstd(FrameWriter),
 }
 
 impl Compressor {
-    pub(super) fn new(compression: Compression, parts: PartWriter) -> io::Result<Self> {
+    pub(super) fn new(compression: Compression, below: Below) -> io::Result<Self> {
         Ok(match compression {
-            Compression::None => Self::None(parts),
-            Compression::Gzip { level } => Self::Gzip(GzEncoder::new(parts, flate2::Compression::new(level))),
-            Compression::Zstd { level } => Self::Zstd(FrameWriter::new(level, parts)?),
+            Compression::None => Self::None(below),
+            Compression::Gzip { level } => Self::Gzip(GzEncoder::new(below, flate2::Compression::new(level))),
+            Compression::Zstd { level } => Self::Zstd(FrameWriter::new(level, below)?),
         })
     }
 
@@ -53,8 +56,8 @@ impl Compressor {
         }
     }
 
-    /// Writes the end of the compressed stream and gives the parts back.
-    pub(super) fn finish(self) -> io::Result<PartWriter> {
+    /// Writes the end of the compressed stream and gives back what is below.
+    pub(super) fn finish(self) -> io::Result<Below> {
         match self {
             Self::None(writer) => Ok(writer),
             Self::Gzip(writer) => writer.finish(),
@@ -70,13 +73,13 @@ pub(super) struct FrameWriter {
     plain: Vec<u8>,
     frames_begun: usize,
     frames_written: usize,
-    parts: PartWriter,
+    below: Below,
 }
 
 impl FrameWriter {
-    fn new(level: i32, parts: PartWriter) -> io::Result<Self> {
+    fn new(level: i32, below: Below) -> io::Result<Self> {
         let workers = (0..WORKERS).map(|_| Worker::start(level)).collect::<io::Result<_>>()?;
-        Ok(Self { workers, plain: Vec::new(), frames_begun: 0, frames_written: 0, parts })
+        Ok(Self { workers, plain: Vec::new(), frames_begun: 0, frames_written: 0, below })
     }
 
     fn write_all(&mut self, mut plain: &[u8]) -> io::Result<()> {
@@ -107,18 +110,18 @@ impl FrameWriter {
         let worker = &self.workers[self.frames_written % WORKERS];
         let frame = worker.frames.recv().map_err(|_| worker_ended())??;
         self.frames_written += 1;
-        self.parts.write_all(&frame)
+        self.below.write_all(&frame)
     }
 
     /// The last frames; an empty stream is one empty frame, since no bytes at all are no zstd stream.
-    fn finish(mut self) -> io::Result<PartWriter> {
+    fn finish(mut self) -> io::Result<Below> {
         if !self.plain.is_empty() || self.frames_begun == 0 {
             self.begin_frame()?;
         }
         while self.frames_written < self.frames_begun {
             self.write_frame()?;
         }
-        Ok(self.parts)
+        Ok(self.below)
     }
 }
 

@@ -1,10 +1,10 @@
 //! The pump between a download of stored bytes and a reader of plain chunks.
 
 use std::fmt;
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::time::{Duration, Instant};
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncRead;
 use tokio::sync::mpsc;
@@ -12,7 +12,9 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::decompress::Decompressor;
-use super::{Decoding, Digests, Encryption};
+use super::encryption::{CbcReader, MacError, Opening, Unlock};
+use super::stored::{StoredBytes, StoredChunk, authenticate, check_digest, check_size};
+use super::{Decompression, Digests};
 use crate::storage::{Download, StoreError};
 
 /// Plain bytes leave in chunks of this size, which a disk takes well in one write.
@@ -65,6 +67,15 @@ pub enum DecodeError {
     /// The stored bytes are what the manifest says, as far as is known, and do not decompress.
     #[error("decompress")]
     Decompress(#[source] io::Error),
+    /// The stored bytes are what the manifest says, as far as is known, and do not decrypt.
+    #[error("decrypt: {0}")]
+    Decrypt(String),
+    /// They are not what was encrypted, or not for this place. Not one of them was decrypted.
+    #[error(transparent)]
+    Mac(#[from] MacError),
+    /// Encrypted bytes could not be kept until their MAC was checked.
+    #[error("keep the encrypted bytes in {0}")]
+    Keep(std::path::PathBuf, #[source] io::Error),
     /// A part of this program ended before its work did.
     #[error("a step of the decoder ended early")]
     Ended,
@@ -90,10 +101,6 @@ pub struct Plain {
     expected_plain_sha256: String,
 }
 
-/// What the pump hands on: a chunk, `None` for the clean end, or why there is none. A channel that
-/// closes without an end is an accident of ours, and must not look like an object that is too short.
-type StoredChunk = Result<Option<Bytes>, StoreError>;
-
 impl fmt::Display for Side {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
@@ -109,8 +116,9 @@ impl DecodeError {
     pub fn is_damage(&self) -> bool {
         match self {
             Self::Download(error) => error.is_damage(),
-            Self::Size { .. } | Self::TooLong(_) | Self::Digest { .. } | Self::Decompress(_) => true,
-            Self::Ended => false,
+            Self::Size { .. } | Self::TooLong(_) | Self::Digest { .. } => true,
+            Self::Decompress(_) | Self::Decrypt(_) | Self::Mac(_) => true,
+            Self::Keep(..) | Self::Ended => false,
         }
     }
 }
@@ -120,25 +128,25 @@ impl DecodeError {
 /// Stops at the first byte too many, so that a stream that would decompress for ever fills no disk.
 /// Memory: what the download holds, `STORED_CHUNKS_WAITING` chunks of it, a window of zstd, and
 /// `CHUNKS_WAITING` chunks of `CHUNK_BYTES` on the way to the digest and to the reader.
-pub fn decode(download: Download, decoding: Decoding, expected: &Digests) -> Plain {
+pub fn decode(download: Download, opening: Opening, expected: &Digests) -> Plain {
     let (to_decompressor, chunks) = mpsc::channel(STORED_CHUNKS_WAITING);
-    Plain::start(tokio::spawn(pump(download, to_decompressor)), chunks, decoding, expected)
+    Plain::start(tokio::spawn(pump(download, to_decompressor)), chunks, opening, expected)
 }
 
 /// As [`decode`], from a copy of the stored bytes.
-pub fn decode_reader<R>(stored: R, decoding: Decoding, expected: &Digests) -> Plain
+pub fn decode_reader<R>(stored: R, opening: Opening, expected: &Digests) -> Plain
 where
     R: AsyncRead + Unpin + Send + 'static,
 {
     let (to_decompressor, chunks) = mpsc::channel(STORED_CHUNKS_WAITING);
-    Plain::start(tokio::spawn(pump_reader(stored, to_decompressor)), chunks, decoding, expected)
+    Plain::start(tokio::spawn(pump_reader(stored, to_decompressor)), chunks, opening, expected)
 }
 
 impl Plain {
     pub(super) fn start(
         pump: JoinHandle<Duration>,
         stored: mpsc::Receiver<StoredChunk>,
-        decoding: Decoding,
+        opening: Opening,
         expected: &Digests,
     ) -> Self {
         let (to_reader, chunks) = mpsc::channel(CHUNKS_WAITING);
@@ -148,7 +156,7 @@ impl Plain {
             chunks,
             pump: AbortOnDropHandle::new(pump),
             plain_digest: spawn_blocking(move || digest(digest_chunks)),
-            decompressor: spawn_blocking(move || decompress(stored, decoding, &all, &[to_digest, to_reader])),
+            decompressor: spawn_blocking(move || open(stored, &opening, &all, &[to_digest, to_reader])),
             expected_plain_sha256: expected.plain_sha256.clone(),
         }
     }
@@ -215,26 +223,37 @@ fn digest(mut chunks: mpsc::Receiver<Bytes>) -> String {
 }
 
 /// Turns stored chunks into plain ones and checks all but the plain digest.
-fn decompress(
+fn open(
     stored: mpsc::Receiver<StoredChunk>,
-    decoding: Decoding,
+    opening: &Opening,
     expected: &Digests,
     outputs: &[mpsc::Sender<Bytes>],
 ) -> Result<(), DecodeError> {
     let mut stored = StoredBytes::new(stored);
-    let Encryption::None = decoding.encryption; // Decryption comes between the digest and the next line.
-    let poured = Decompressor::new(decoding.decompression, &mut stored)
-        .map_err(DecodeError::Decompress)
-        .and_then(|plain| pour(plain, expected.plain_bytes, outputs));
+    let decompression = opening.decompression;
+    let poured = match &opening.unlock {
+        Unlock::None => decompress(decompression, &mut stored, expected, outputs),
+        Unlock::Age(identities) => match identities.decrypt(&mut stored) {
+            Ok(plain) => decompress(decompression, Decrypting::buffered(plain), expected, outputs),
+            Err(error) => Err(DecodeError::Decrypt(error.to_string())),
+        },
+        Unlock::Aes256Cbc { passphrase, iterations, label, folder } => {
+            let whole = authenticate(stored, passphrase.mac(label, *iterations), folder, expected)?;
+            let plain = CbcReader::new(passphrase, *iterations, whole);
+            let plain = plain.map_err(|error| DecodeError::Decrypt(error.to_string()))?;
+            let plain_bytes = decompress(decompression, Decrypting::buffered(plain), expected, outputs)?;
+            return check_size(Side::Plain, expected.plain_bytes, plain_bytes);
+        }
+    };
     match poured {
-        // What the decompressor says is only the consequence of a download that failed.
-        Err(DecodeError::Decompress(_)) if stored.failure.is_some() => {
+        // What the other steps say is only the consequence of a download that failed.
+        Err(DecodeError::Decompress(_) | DecodeError::Decrypt(_)) if stored.failure.is_some() => {
             Err(stored.failure.unwrap_or(DecodeError::Ended))
         }
         // Other bytes than were stored explain it better, so the rest is read and digested.
-        Err(DecodeError::Decompress(error)) => Err(match stored.check(expected) {
+        Err(error @ (DecodeError::Decompress(_) | DecodeError::Decrypt(_))) => Err(match stored.check(expected) {
             Err(cause) if cause.is_damage() => cause,
-            _ => DecodeError::Decompress(error),
+            _ => error,
         }),
         Err(error) => Err(error),
         Ok(plain_bytes) => {
@@ -244,12 +263,50 @@ fn decompress(
     }
 }
 
+fn decompress(
+    decompression: Decompression,
+    compressed: impl BufRead,
+    expected: &Digests,
+    outputs: &[mpsc::Sender<Bytes>],
+) -> Result<u64, DecodeError> {
+    let plain = Decompressor::new(decompression, compressed).map_err(DecodeError::Decompress)?;
+    pour(plain, expected.plain_bytes, outputs)
+}
+
+/// A reader of what a cipher gives, whose errors can be told from those of the compression above it.
+struct Decrypting<R>(R);
+
+impl<R: Read> Decrypting<R> {
+    /// With a buffer as large as what ciphers give at once.
+    fn buffered(plain: R) -> BufReader<Self> {
+        BufReader::with_capacity(64 * 1024, Self(plain))
+    }
+}
+
+impl<R: Read> Read for Decrypting<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer).map_err(|error| io::Error::other(CannotDecrypt(error.to_string())))
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct CannotDecrypt(String);
+
+/// What went wrong while the decompressor was reading.
+fn told(error: io::Error) -> DecodeError {
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<CannotDecrypt>()) {
+        Some(CannotDecrypt(reason)) => DecodeError::Decrypt(reason.clone()),
+        None => DecodeError::Decompress(error),
+    }
+}
+
 /// Reads `plain` to its end, handing each chunk to both `outputs`; how many bytes there were.
 fn pour(mut plain: impl Read, most_bytes: u64, outputs: &[mpsc::Sender<Bytes>]) -> Result<u64, DecodeError> {
     let mut plain_bytes = 0;
     loop {
         let mut chunk = Vec::with_capacity(CHUNK_BYTES);
-        plain.by_ref().take(CHUNK_BYTES as u64).read_to_end(&mut chunk).map_err(DecodeError::Decompress)?;
+        plain.by_ref().take(CHUNK_BYTES as u64).read_to_end(&mut chunk).map_err(told)?;
         if chunk.is_empty() {
             return Ok(plain_bytes);
         }
@@ -262,78 +319,4 @@ fn pour(mut plain: impl Read, most_bytes: u64, outputs: &[mpsc::Sender<Bytes>]) 
             output.blocking_send(chunk.clone()).map_err(|_| DecodeError::Ended)?;
         }
     }
-}
-
-/// The stored bytes as a reader that counts and digests what passes.
-struct StoredBytes {
-    chunks: mpsc::Receiver<StoredChunk>,
-    chunk: Bytes,
-    ended: bool,
-    failure: Option<DecodeError>,
-    bytes: u64,
-    digest: Sha256,
-}
-
-impl StoredBytes {
-    fn new(chunks: mpsc::Receiver<StoredChunk>) -> Self {
-        Self { chunks, chunk: Bytes::new(), ended: false, failure: None, bytes: 0, digest: Sha256::new() }
-    }
-
-    /// Makes sure that there are bytes in `chunk`, unless there are none left.
-    fn refill(&mut self) -> Result<(), DecodeError> {
-        while self.chunk.is_empty() && !self.ended {
-            match self.chunks.blocking_recv() {
-                Some(Ok(Some(chunk))) => self.chunk = chunk,
-                Some(Ok(None)) => self.ended = true,
-                Some(Err(error)) => return Err(DecodeError::Download(error)),
-                None => return Err(DecodeError::Ended),
-            }
-            self.bytes += self.chunk.len() as u64;
-            self.digest.update(&self.chunk);
-        }
-        Ok(())
-    }
-
-    /// Reads what is left, and compares size and digest of all.
-    fn check(mut self, expected: &Digests) -> Result<(), DecodeError> {
-        while !self.ended {
-            self.chunk.clear();
-            self.refill()?;
-        }
-        check_size(Side::Stored, expected.stored_bytes, self.bytes)?;
-        check_digest(Side::Stored, &expected.stored_sha256, hex::encode(self.digest.finalize()))
-    }
-}
-
-impl BufRead for StoredBytes {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        if let Err(error) = self.refill() {
-            self.failure = Some(error);
-            return Err(io::Error::other("the stored bytes ended early"));
-        }
-        Ok(&self.chunk)
-    }
-
-    fn consume(&mut self, count: usize) {
-        self.chunk.advance(count);
-    }
-}
-
-impl Read for StoredBytes {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.fill_buf()?.read(buffer)?;
-        self.consume(count);
-        Ok(count)
-    }
-}
-
-fn check_size(side: Side, expected: u64, found: u64) -> Result<(), DecodeError> {
-    if found == expected { Ok(()) } else { Err(DecodeError::Size { side, expected, found }) }
-}
-
-fn check_digest(side: Side, expected: &str, found: String) -> Result<(), DecodeError> {
-    if found == expected {
-        return Ok(());
-    }
-    Err(DecodeError::Digest { side, expected: expected.to_owned(), found })
 }

@@ -12,6 +12,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
 use super::compress::Compressor;
+use super::encryption::{Label, Sealer};
 use super::part::PartWriter;
 use super::{Codec, Digests};
 
@@ -35,7 +36,14 @@ pub struct Stored {
     broken: CancellationToken,
     feed: JoinHandle<anyhow::Result<u64>>,
     plain_digest: JoinHandle<String>,
-    compressor: JoinHandle<anyhow::Result<(u64, String)>>,
+    compressor: JoinHandle<anyhow::Result<Encoded>>,
+}
+
+/// What the thread of the compressor has made.
+struct Encoded {
+    stored_bytes: u64,
+    stored_sha256: String,
+    stored_hmac_sha256: Option<String>,
 }
 
 /// The feed found a codec thread gone; that thread's own error is the one to show.
@@ -43,11 +51,12 @@ pub struct Stored {
 #[error("the codec stopped before the source did")]
 struct CodecStopped;
 
-/// Starts to encode `plain` into parts of `part_bytes`; `plain_bytes_so_far` counts for a progress display.
+/// Starts to encode `plain` into parts of `part_bytes`; `plain_bytes_so_far` counts for a progress display. An
+/// encryption that needs a MAC binds the object to `label`.
 ///
 /// Memory: one part being filled, one waiting, a frame of zstd before and after, and `CHUNKS_WAITING` chunks of
 /// `CHUNK_BYTES` on the way to each thread.
-pub fn encode<R>(plain: R, codec: Codec, part_bytes: usize, plain_bytes_so_far: Arc<AtomicU64>) -> Stored
+pub fn encode<R>(plain: R, codec: Codec, label: &Label, part_bytes: usize, plain_bytes_so_far: Arc<AtomicU64>) -> Stored
 where
     R: AsyncRead + Send + Unpin + 'static,
 {
@@ -55,11 +64,12 @@ where
     let (to_compressor, compressor_chunks) = mpsc::channel(CHUNKS_WAITING);
     let (to_upload, parts) = mpsc::channel(PARTS_WAITING);
     let broken = CancellationToken::new();
+    let (label, parts_writer) = (label.clone(), PartWriter::new(part_bytes, to_upload));
     Stored {
         parts,
         feed: tokio::spawn(feed(plain, [to_digest, to_compressor], broken.clone(), plain_bytes_so_far)),
         plain_digest: spawn_blocking(move || digest(digest_chunks)),
-        compressor: spawn_blocking(move || compress(compressor_chunks, codec, PartWriter::new(part_bytes, to_upload))),
+        compressor: spawn_blocking(move || compress(compressor_chunks, &codec, &label, parts_writer)),
         broken,
     }
 }
@@ -87,10 +97,11 @@ impl Stored {
             Err(error) if !error.is::<CodecStopped>() => return Err(error),
             fed => fed.ok(),
         };
-        let (stored_bytes, stored_sha256) = (&mut self.compressor).await.context("compress")??;
+        let encoded = (&mut self.compressor).await.context("compress")??;
         let plain_bytes = plain_bytes.context(CodecStopped)?;
         let plain_sha256 = (&mut self.plain_digest).await.context("digest plain bytes")?;
-        Ok(Digests { plain_bytes, plain_sha256, stored_bytes, stored_sha256 })
+        let Encoded { stored_bytes, stored_sha256, stored_hmac_sha256 } = encoded;
+        Ok(Digests { plain_bytes, plain_sha256, stored_bytes, stored_sha256, stored_hmac_sha256 })
     }
 }
 
@@ -148,10 +159,19 @@ fn digest(mut chunks: mpsc::Receiver<Bytes>) -> String {
     hex::encode(digest.finalize())
 }
 
-fn compress(mut chunks: mpsc::Receiver<Bytes>, codec: Codec, parts: PartWriter) -> anyhow::Result<(u64, String)> {
-    let mut compressor = Compressor::new(codec.compression, parts).context("start compressor")?;
+/// Compresses and encrypts. The keys are derived here, beside the source's first bytes.
+fn compress(
+    mut chunks: mpsc::Receiver<Bytes>,
+    codec: &Codec,
+    label: &Label,
+    parts: PartWriter,
+) -> anyhow::Result<Encoded> {
+    let sealer = Sealer::new(&codec.encryption, label, parts).context("start encryption")?;
+    let mut compressor = Compressor::new(codec.compression, sealer).context("start compressor")?;
     while let Some(chunk) = chunks.blocking_recv() {
         compressor.write_all(&chunk).context("compress")?;
     }
-    compressor.finish().and_then(PartWriter::finish).context("end compressed stream")
+    let (parts, stored_hmac_sha256) = compressor.finish().and_then(Sealer::finish).context("end compressed stream")?;
+    let (stored_bytes, stored_sha256) = parts.finish().context("end stored stream")?;
+    Ok(Encoded { stored_bytes, stored_sha256, stored_hmac_sha256 })
 }

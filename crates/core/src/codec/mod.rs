@@ -2,32 +2,36 @@
 //! both. Compression and hashing run on blocking threads and overlap with the network.
 //!
 //! ```text
-//! Plain reader -> feed (async) -+-> digest thread              -> plain digest
-//!                               +-> compress -> part -> digest -> parts, in order, all equal but the last
+//! Plain reader -> feed (async) -+-> digest thread -> plain digest
+//!                               +-> compress -> encrypt -> part -> digest -> parts, in order, all equal but the last
 //! ```
 //!
 //! And back, refusing whatever is not exactly what was written:
 //!
 //! ```text
-//! download (async) -> digest -> decompress -+-> digest thread -> plain digest
-//!                                           +-> plain chunks, in order
+//! download (async) -> digest -> decrypt -> decompress -+-> digest thread -> plain digest
+//!                                                      +-> plain chunks, in order
 //! ```
 
 mod compress;
 mod decode;
 mod decompress;
 mod encode;
+pub mod encryption;
 mod part;
+mod stored;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use encryption::{Cipher, Encryption};
+
 pub use decode::{DecodeError, Decoded, Plain, Side, decode, decode_reader};
 pub use encode::{Stored, encode};
 
 /// How plain bytes become stored bytes. Suffixes tell a person how to go back by hand.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Codec {
     /// The first step.
     pub compression: Compression,
@@ -52,21 +56,13 @@ pub enum Compression {
     },
 }
 
-/// The encryption of an object. Its place in the pipeline, in suffixes and in the manifest is kept
-/// here; the ciphers come with their own room.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Encryption {
-    /// Bytes as they are; the store may encrypt on its side.
-    None,
-}
-
-/// How stored bytes become plain bytes: a [`Codec`] without the level, which only a writer needs.
+/// How stored bytes become plain bytes: a [`Codec`] without what only a writer needs, the level and the keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decoding {
     /// The second step.
     pub decompression: Decompression,
     /// The first step.
-    pub encryption: Encryption,
+    pub encryption: Cipher,
 }
 
 /// See [`Compression`].
@@ -89,13 +85,14 @@ pub struct UnknownCodec {
 }
 
 impl Codec {
-    /// The end of an object's name: `.zst`, `.gz` or nothing.
-    pub fn suffix(self) -> &'static str {
+    /// The end of an object's name: `.zst`, `.gz` or nothing, then `.age`, `.enc` or nothing.
+    pub fn suffix(&self) -> &'static str {
         Decoding::from(self).suffix()
     }
 
     /// Every suffix that an object may carry, for the grammar of keys.
-    pub const SUFFIXES: [&'static str; 3] = ["", ".gz", ".zst"];
+    pub const SUFFIXES: [&'static str; 9] =
+        ["", ".gz", ".zst", ".age", ".gz.age", ".zst.age", ".enc", ".gz.enc", ".zst.enc"];
 }
 
 impl Decoding {
@@ -111,7 +108,9 @@ impl Decoding {
             name => return Err(UnknownCodec::new("compression", name)),
         };
         let encryption = match encryption {
-            "none" => Encryption::None,
+            "none" => Cipher::None,
+            "aes-256-cbc" => Cipher::Aes256Cbc,
+            "age" => Cipher::Age,
             name => return Err(UnknownCodec::new("encryption", name)),
         };
         Ok(Self { decompression, encryption })
@@ -119,23 +118,28 @@ impl Decoding {
 
     /// See [`Codec::suffix`].
     pub fn suffix(self) -> &'static str {
-        let Encryption::None = self.encryption;
-        match self.decompression {
-            Decompression::None => "",
-            Decompression::Gzip => ".gz",
-            Decompression::Zstd => ".zst",
+        match (self.decompression, self.encryption) {
+            (Decompression::None, Cipher::None) => "",
+            (Decompression::Gzip, Cipher::None) => ".gz",
+            (Decompression::Zstd, Cipher::None) => ".zst",
+            (Decompression::None, Cipher::Age) => ".age",
+            (Decompression::Gzip, Cipher::Age) => ".gz.age",
+            (Decompression::Zstd, Cipher::Age) => ".zst.age",
+            (Decompression::None, Cipher::Aes256Cbc) => ".enc",
+            (Decompression::Gzip, Cipher::Aes256Cbc) => ".gz.enc",
+            (Decompression::Zstd, Cipher::Aes256Cbc) => ".zst.enc",
         }
     }
 }
 
-impl From<Codec> for Decoding {
-    fn from(codec: Codec) -> Self {
+impl From<&Codec> for Decoding {
+    fn from(codec: &Codec) -> Self {
         let decompression = match codec.compression {
             Compression::None => Decompression::None,
             Compression::Gzip { .. } => Decompression::Gzip,
             Compression::Zstd { .. } => Decompression::Zstd,
         };
-        Self { decompression, encryption: codec.encryption }
+        Self { decompression, encryption: codec.encryption.cipher() }
     }
 }
 
@@ -167,6 +171,9 @@ pub struct Digests {
     pub stored_bytes: u64,
     /// SHA-256 of those, in lower-case hexadecimal.
     pub stored_sha256: String,
+    /// Their MAC, in lower-case hexadecimal, where the encryption does not authenticate by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stored_hmac_sha256: Option<String>,
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, ReadBuf};
 
+use super::encryption::Label;
 use super::*;
 
 mod damage;
@@ -12,7 +13,7 @@ const CODECS: [Compression; 3] = [Compression::None, Compression::Gzip { level: 
 
 async fn encode_all(plain: Vec<u8>, compression: Compression, part_bytes: usize) -> (Vec<usize>, Vec<u8>, Digests) {
     let codec = Codec { compression, encryption: Encryption::None };
-    let mut stored = encode(io::Cursor::new(plain), codec, part_bytes, Default::default());
+    let mut stored = encode(io::Cursor::new(plain), codec, &Label::default(), part_bytes, Default::default());
     let (mut sizes, mut bytes) = (Vec::new(), Vec::new());
     while let Some(part) = stored.next_part().await {
         sizes.push(part.len());
@@ -69,7 +70,7 @@ impl AsyncRead for FailsLate {
 async fn a_source_that_fails_late_never_finishes_and_keeps_its_own_words() {
     for compression in CODECS {
         let codec = Codec { compression, encryption: Encryption::None };
-        let mut stored = encode(FailsLate { left: 1_000_000 }, codec, 64 * 1024, Default::default());
+        let mut stored = encode(FailsLate { left: 1_000_000 }, codec, &Label::default(), 64 * 1024, Default::default());
         while stored.next_part().await.is_some() {}
         assert_eq!(stored.finish().await.unwrap_err().to_string(), "pg_dump failed: its own words");
     }
@@ -79,6 +80,6 @@ async fn a_source_that_fails_late_never_finishes_and_keeps_its_own_words() {
 async fn a_failing_source_is_noticed_while_nobody_takes_parts() {
     let codec = Codec { compression: Compression::None, encryption: Encryption::None };
     // Fits into the channels, so that the error is reached although no part is ever taken.
-    let stored = encode(FailsLate { left: 1_000_000 }, codec, 64 * 1024 * 1024, Default::default());
+    let stored = encode(FailsLate { left: 1_000_000 }, codec, &Label::default(), 64 << 20, Default::default());
     tokio::time::timeout(std::time::Duration::from_secs(5), stored.broken()).await.unwrap();
 }

@@ -1,3 +1,4 @@
+use backup_core::catalog::SigningKey;
 use backup_core::storage::Checksum;
 
 use super::*;
@@ -58,7 +59,7 @@ fn each_mistake_is_one_line_that_names_its_variable() {
         "BACKUP_PREFIX: may hold letters, digits, `-`, `_` and `.` only, in folders joined by single `/`, none of them `.` or `..`",
     );
     check(&[("PG_DUMP_OPTIONS", "-f x")], "PG_DUMP_OPTIONS: holds --file, which this program sets itself");
-    check(&[("AGE_RECIPIENTS", "age1x")], "AGE_RECIPIENTS: is not supported by this version; unset it");
+    check(&[("WEBHOOK_URL", "https://x")], "WEBHOOK_URL: is not supported by this version; unset it");
 }
 
 #[test]
@@ -115,6 +116,15 @@ fn debug_output_shows_no_secret_r070() {
         read(&[("S3_SECRET_ACCESS_KEY", "canary-secret"), ("DATABASE_URL", "postgres://u:canary-pass@h/d")]).unwrap();
     let shown = format!("{config:?}");
     assert!(!shown.contains("canary"), "{shown}");
+    let key = "canary-canary-canary-canary-canary";
+    let (signing, _) = SigningKey::generate().unwrap();
+    let pem = format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----", signing.expose());
+    let config =
+        read(&[("BACKUP_ENCRYPTION", "true"), ("BACKUP_ENCRYPTION_KEY", key), ("BACKUP_SIGNING_KEY", &pem)]).unwrap();
+    let shown = format!("{config:?}");
+    assert!(!shown.contains("canary") && !shown.contains(signing.expose()), "{shown}");
+    // A key of several lines shows line by line.
+    assert_eq!(config.scrubber.scrub(&format!("{key} {}", signing.expose())), "*** ***");
 }
 
 #[test]

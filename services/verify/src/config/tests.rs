@@ -1,3 +1,4 @@
+use backup_core::codec::encryption::generate_age_pair;
 use backup_core::config::markdown_tables;
 
 use super::*;
@@ -66,9 +67,39 @@ fn each_mistake_is_one_line_that_names_its_variable() {
         &[("VERIFY_ADMIN_URL", "postgres://a@h/d")],
         "VERIFY_ADMIN_URL: is set without VERIFY_DATABASE_URL, whose server it is for",
     );
-    for name in ["AGE_IDENTITY", "BACKUP_ENCRYPTION_KEY", "WEBHOOK_URL", "HEALTHCHECK_PING_URL"] {
+    for name in ["WEBHOOK_URL", "HEALTHCHECK_PING_URL"] {
         check(&[(name, "x")], &format!("{name}: is not supported by this version; unset it"));
     }
+}
+
+#[test]
+fn keys_that_are_none_stop_the_start_and_are_not_shown() {
+    let (private, public) = generate_age_pair();
+    check(
+        &[("AGE_IDENTITY", &public)],
+        "AGE_IDENTITY: key 1 is not a private key such as AGE-SECRET-KEY-1...; plugins and passphrases are not supported",
+    );
+    let short = "is shorter than 32 characters; make one with: openssl rand -base64 48";
+    check(&[("BACKUP_ENCRYPTION_KEY", "canary")], &format!("BACKUP_ENCRYPTION_KEY: {short}"));
+    let keys = format!("{}\n\ncanary\n", "x".repeat(32));
+    check(&[("BACKUP_ENCRYPTION_KEYS_OLD", &keys)], &format!("BACKUP_ENCRYPTION_KEYS_OLD: {short}"));
+    check(
+        &[("VERIFY_SIGNING_KEY", "canary")],
+        "VERIFY_SIGNING_KEY: key 1 is not an Ed25519 public key as backup keygen --signing prints it, or in PEM",
+    );
+    let identities = format!("# old\n{}\n", private.expose());
+    let old = format!("{}\n{}\n", "y".repeat(32), "z".repeat(32));
+    let config = read(&[
+        ("AGE_IDENTITY", &identities),
+        ("BACKUP_ENCRYPTION_KEY", &"x".repeat(32)),
+        ("BACKUP_ENCRYPTION_KEYS_OLD", &old),
+    ])
+    .unwrap();
+    assert_eq!((config.keyring.passphrases.len(), config.keyring.identities.key_ids().len()), (3, 1));
+    let shown = format!("{config:?}");
+    assert!(!shown.contains("yyyy") && !shown.contains("AGE-SECRET"), "{shown}");
+    let scrubbed = config.scrubber.scrub(&format!("{} {}", "z".repeat(32), private.expose())).into_owned();
+    assert_eq!(scrubbed, "*** ***");
 }
 
 #[test]

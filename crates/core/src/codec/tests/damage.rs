@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
 use super::*;
+use crate::codec::encryption::Opening;
 use crate::storage::{Prefix, StoreError};
 
 /// Stored bytes arrive in chunks that end nowhere in particular.
@@ -16,7 +17,7 @@ const CHUNK: usize = 10_007;
 /// Decodes `chunks`; all plain bytes that were let out, and the verdict.
 async fn decode_chunks(
     chunks: Vec<Result<Option<Bytes>, StoreError>>,
-    decoding: Decoding,
+    decompression: Decompression,
     expected: &Digests,
 ) -> (Vec<u8>, Result<Decoded, DecodeError>) {
     let (sender, receiver) = mpsc::channel(1);
@@ -28,7 +29,7 @@ async fn decode_chunks(
         }
         Duration::ZERO
     });
-    let mut plain = Plain::start(pump, receiver, decoding, expected);
+    let mut plain = Plain::start(pump, receiver, Opening::plain(decompression), expected);
     let mut bytes = Vec::new();
     while let Some(chunk) = plain.next_chunk().await {
         bytes.extend_from_slice(&chunk);
@@ -36,9 +37,13 @@ async fn decode_chunks(
     (bytes, plain.finish().await)
 }
 
-async fn decode_all(stored: &[u8], decoding: Decoding, expected: &Digests) -> (Vec<u8>, Result<Decoded, DecodeError>) {
+async fn decode_all(
+    stored: &[u8],
+    decompression: Decompression,
+    expected: &Digests,
+) -> (Vec<u8>, Result<Decoded, DecodeError>) {
     let chunks = stored.chunks(CHUNK).map(|chunk| Ok(Some(Bytes::copy_from_slice(chunk))));
-    decode_chunks(chunks.chain([Ok(None)]).collect(), decoding, expected).await
+    decode_chunks(chunks.chain([Ok(None)]).collect(), decompression, expected).await
 }
 
 /// About `bytes` bytes that compress to some two thirds.
@@ -47,9 +52,9 @@ fn plain_text(bytes: usize) -> Vec<u8> {
     (0..bytes).map(|_| random.random_range(b'a'..=b't')).collect()
 }
 
-async fn encoded(plain: &[u8], compression: Compression) -> (Vec<u8>, Digests, Decoding) {
+async fn encoded(plain: &[u8], compression: Compression) -> (Vec<u8>, Digests, Decompression) {
     let (_, stored, digests) = encode_all(plain.to_vec(), compression, 1 << 20).await;
-    (stored, digests, Codec { compression, encryption: Encryption::None }.into())
+    (stored, digests, Decoding::from(&Codec { compression, encryption: Encryption::None }).decompression)
 }
 
 /// The digests of a backup whose writer stored `stored` and believed that it was right.
@@ -197,9 +202,11 @@ fn unknown_codecs_are_named_and_refused() {
     assert_eq!(Decoding::from_names("zstd", "none").unwrap().suffix(), ".zst");
     assert_eq!(Decoding::from_names("gzip", "none").unwrap().suffix(), ".gz");
     assert_eq!(Decoding::from_names("none", "none").unwrap().suffix(), "");
+    assert_eq!(Decoding::from_names("zstd", "age").unwrap().suffix(), ".zst.age");
+    assert_eq!(Decoding::from_names("gzip", "aes-256-cbc").unwrap().suffix(), ".gz.enc");
     assert_eq!(
-        Decoding::from_names("zstd", "age").unwrap_err().to_string(),
-        "this version knows no encryption \"age\"; was the backup written by a newer version?"
+        Decoding::from_names("zstd", "rot13").unwrap_err().to_string(),
+        "this version knows no encryption \"rot13\"; was the backup written by a newer version?"
     );
     assert!(Decoding::from_names(&"x".repeat(5000), "none").unwrap_err().to_string().len() < 200);
 }

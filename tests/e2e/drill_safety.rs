@@ -166,7 +166,7 @@ impl Drilled {
 }
 
 /// A folder that servers of another user may use.
-fn open_folder() -> TempDir {
+pub(crate) fn open_folder() -> TempDir {
     let folder = TempDir::with_prefix("e2e-drill-").unwrap();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
     folder

@@ -12,6 +12,7 @@ mod harness;
 mod locks;
 mod read;
 mod retention;
+mod rights;
 mod secrets;
 mod stand;
 mod store;

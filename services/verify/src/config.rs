@@ -8,7 +8,7 @@ use std::time::Duration;
 use backup_core::catalog::BackupId;
 use backup_core::config::{ConfigError, S3_VARIABLES, SERVICE_VARIABLES, Settings};
 use backup_core::postgres::conninfo::Conninfo;
-use backup_core::postgres::{RestoreAs, SourceCluster};
+use backup_core::postgres::{OutdatedTools, RestoreAs, SourceCluster};
 use backup_core::schedule::Schedule;
 use backup_core::scrub::Scrubber;
 use backup_core::secret::Secret;
@@ -53,6 +53,7 @@ pub(crate) struct VerifyConfig {
     /// The target of `verify restore`, where the command line does not say.
     pub(crate) restore_url: Option<Secret>,
     pub(crate) bin_dir: Option<String>,
+    pub(crate) outdated_tools: OutdatedTools,
     pub(crate) port: u16,
     pub(crate) log: LogSettings,
     pub(crate) scrubber: Scrubber,
@@ -154,6 +155,10 @@ pub(crate) fn from_vars(vars: impl IntoIterator<Item = (String, String)>) -> Res
     let min_table_count = settings.optional_number("MIN_TABLE_COUNT");
     let attest = settings.flag("VERIFY_ATTEST");
     let (source_database, bin_dir) = (settings.text("VERIFY_SOURCE_DATABASE"), settings.text("PG_BIN_DIR"));
+    let outdated_tools = match settings.flag("ALLOW_OUTDATED_TOOLS") {
+        true => OutdatedTools::Allowed,
+        false => OutdatedTools::Refused,
+    };
     let (port, log) = (settings.port(), settings.log());
     let restore_url = settings.secret("RESTORE_URL");
     let secrets = secrets(&settings, target.as_ref());
@@ -177,6 +182,7 @@ pub(crate) fn from_vars(vars: impl IntoIterator<Item = (String, String)>) -> Res
             attest,
             restore_url,
             bin_dir,
+            outdated_tools,
             port,
             log,
             scrubber: Scrubber::new(&secrets),

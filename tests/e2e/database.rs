@@ -11,6 +11,7 @@ use crate::stand::Stand;
 
 mod connections;
 mod contents;
+mod least_role;
 mod names;
 mod partial;
 mod privileges;

@@ -93,6 +93,8 @@ async fn under_object_lock_not_even_the_owner_removes_a_version_before_its_time_
         .rule(ObjectLockRule::builder().default_retention(retention).build())
         .build();
     owner.put_object_lock_configuration().bucket(BUCKET).object_lock_configuration(lock).send().await.unwrap();
+    // In one piece: the policy engine forgets the bucket's retention for objects of several parts.
+    account.stand.sql("TRUNCATE t");
     let output = account.backup(BACKUP).env("S3_CHECKSUM", "crc32").args(["run"]).output();
     assert_eq!(output.code, Some(0), "{}", output.stderr);
     let before = versions(&account).await;
@@ -148,9 +150,9 @@ async fn a_store_that_insists_on_if_none_match_takes_every_backup_and_no_overwri
     let thief = client(&stand.s3, &stand.proxy.endpoint());
     for key in stand.s3.objects().keys() {
         let before = stand.s3.read(key);
-        let put = thief.put_object().bucket(stand.s3.bucket()).key(key).body(vec![].into());
-        assert_eq!(code(put.clone().send().await), "AccessDenied");
-        assert_eq!(code(put.if_none_match("*").send().await), "PreconditionFailed");
+        let put = || thief.put_object().bucket(stand.s3.bucket()).key(key).body(vec![].into());
+        assert_eq!(code(put().send().await), "AccessDenied");
+        assert_eq!(code(put().if_none_match("*").send().await), "PreconditionFailed");
         assert_eq!(stand.s3.read(key), before);
     }
 }

@@ -230,7 +230,7 @@ fn is_certificate_problem(reason: &str) -> bool {
 
 /// What to do about a certificate, by the words of rustls.
 fn certificate_hint(reason: &str) -> &'static str {
-    if reason.contains("UnknownIssuer") {
+    if reason.contains("UnknownIssuer") || reason.contains("BadSignature") {
         "no authority that is trusted here has issued the store's certificate; give its own by S3_CA_CERT"
     } else if reason.contains("expired") || reason.contains("not valid before") {
         "renew the certificate of the store, or set the clock of this machine"

@@ -50,7 +50,11 @@ impl Moto {
         command.env_clear().env("PATH", "/usr/bin:/bin").env("INITIAL_NO_AUTH_ACTION_COUNT", UNTIL_ENFORCED);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let moto = Self { server: spawn_for_ever(command), port };
-        assert!(wait_until(START_LIMIT, || moto.post("/moto-api/", "", "").is_ok()), "{} did not start", program.display());
+        assert!(
+            wait_until(START_LIMIT, || moto.post("/moto-api/", "", "").is_ok()),
+            "{} did not start",
+            program.display()
+        );
         Some(moto)
     }
 

@@ -19,12 +19,12 @@ use nix::{
 };
 use tempfile::TempDir;
 
+use self::watch::Watch;
 pub use self::{
     build::binary,
     inspect::{command_line, environment, is_alive, processes_named},
 };
 pub(crate) use self::{nursery::spawn_for_ever, watch::assert_hides_every_secret};
-use self::watch::Watch;
 
 mod build;
 mod inspect;

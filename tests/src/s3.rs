@@ -193,9 +193,12 @@ impl S3Server {
 impl Drop for S3Server {
     /// Neither keys nor what describes a backup may hold a secret. Dumps are the database's own words.
     fn drop(&mut self) {
-        for key in self.store.list(self.bucket()).map(|files| files.into_keys().collect::<Vec<_>>()).unwrap_or_default() {
+        for key in self.store.list(self.bucket()).map(|files| files.into_keys().collect::<Vec<_>>()).unwrap_or_default()
+        {
             assert_hides_every_secret("a key", &key);
-            if !key.contains(".dump") && let Ok(path) = self.store.object_path(self.bucket(), &key) {
+            if !key.contains(".dump")
+                && let Ok(path) = self.store.object_path(self.bucket(), &key)
+            {
                 let content = fs::read(path).unwrap_or_default();
                 assert_hides_every_secret(&key, &String::from_utf8_lossy(&content));
             }

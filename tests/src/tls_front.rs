@@ -2,10 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use tokio::{
-    io::copy_bidirectional,
-    net::TcpStream,
-};
+use tokio::{io::copy_bidirectional, net::TcpStream};
 use tokio_rustls::{
     TlsAcceptor,
     rustls::{

@@ -25,15 +25,36 @@ mod tests {
     #[test]
     fn addresses_and_names_that_no_public_network_lies_before_r084() {
         for host in [
-            "127.0.0.1", "127.8.8.8", "10.1.2.3", "172.16.0.1", "172.31.255.255", "192.168.0.1", "169.254.1.1", "::1",
-            "::ffff:10.0.0.1", "fd12::1", "fe80::1", "minio", "localhost", "DB.Railway.Internal", "nas.local.",
+            "127.0.0.1",
+            "127.8.8.8",
+            "10.1.2.3",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.168.0.1",
+            "169.254.1.1",
+            "::1",
+            "::ffff:10.0.0.1",
+            "fd12::1",
+            "fe80::1",
+            "minio",
+            "localhost",
+            "DB.Railway.Internal",
+            "nas.local.",
             "s3.default.svc",
         ] {
             assert!(is_private(host), "{host}");
         }
         for host in [
-            "8.8.8.8", "172.32.0.1", "192.169.0.1", "100.64.0.1", "2001:db8::1", "::ffff:8.8.8.8", "s3.example.com",
-            "internal.example.com", "xlocal.com", "10.0.0.1.example.com",
+            "8.8.8.8",
+            "172.32.0.1",
+            "192.169.0.1",
+            "100.64.0.1",
+            "2001:db8::1",
+            "::ffff:8.8.8.8",
+            "s3.example.com",
+            "internal.example.com",
+            "xlocal.com",
+            "10.0.0.1.example.com",
         ] {
             assert!(!is_private(host), "{host}");
         }

@@ -11,8 +11,7 @@ use backup_core::cause::find_cause;
 use backup_core::codec::{Compression, Digests, encode};
 use backup_core::postgres::connect::Session;
 use backup_core::postgres::{
-    ChildReader, ClientTools, Dumper, Preflight, Snapshot, database_facts, in_the_clear, preflight,
-    take_inventory,
+    ChildReader, ClientTools, Dumper, Preflight, Snapshot, database_facts, in_the_clear, preflight, take_inventory,
 };
 use backup_core::stop::{Stop, Stopped};
 use backup_core::storage::{Store, UploadPlan};

@@ -207,7 +207,11 @@ async fn run(command: Option<Command>, config: Arc<VerifyConfig>, stop: &Stop) -
             Ok(exit::OK)
         }
         Some(Command::SelfTest) => {
-            if start(&config).await { self_test::self_test(&config, stop).await } else { Ok(exit::CONFIG) }
+            if start(&config).await {
+                self_test::self_test(&config, stop).await
+            } else {
+                Ok(exit::CONFIG)
+            }
         }
     }
 }

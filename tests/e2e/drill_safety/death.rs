@@ -43,7 +43,8 @@ fn a_killed_drill_on_a_given_server_is_swept_by_the_next_and_a_living_one_is_not
 
     victim.kill9();
     assert!(wait_until(SOON, || processes_in(site.spool.path()).is_empty()), "processes outlive their verify");
-    let sessions = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND datname LIKE 'verify_drill%'";
+    let sessions =
+        "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND datname LIKE 'verify_drill%'";
     assert!(wait_until(SOON, || server.sql(SUPERUSER, sessions) == "0"), "sessions outlive their verify");
     assert_eq!(leftovers(&server), during, "the next start has nothing to sweep");
     assert!(fs::read_dir(site.spool.path()).unwrap().count() > 0, "the next start has nothing to sweep");

@@ -104,8 +104,7 @@ async fn the_policy_of_verify_suffices_for_every_command_and_allows_no_writing_r
     };
     let target = format!("{}_restored", account.stand.database.name);
     let restore_url = account.stand.postgres.url(&target);
-    for arguments in
-        [&["list"][..], &["show", "latest"], &["run"], &["restore", "latest", "--create"], &["self-test"]]
+    for arguments in [&["list"][..], &["show", "latest"], &["run"], &["restore", "latest", "--create"], &["self-test"]]
     {
         assert_done(&verify().env("RESTORE_URL", &restore_url).args(arguments).output());
     }
@@ -148,7 +147,8 @@ fn security_md_lists_every_call_with_the_permission_that_the_policies_grant_r113
         let granted = &policy["Statement"][0]["Action"];
         let needed = rows.iter().filter(|row| named(column).contains(row[0]) && row[0] != "AbortMultipartUpload");
         let needed: BTreeSet<&str> = needed.map(|row| row[1]).collect();
-        let granted: BTreeSet<&str> = granted.as_array().unwrap().iter().map(|action| action.as_str().unwrap()).collect();
+        let granted: BTreeSet<&str> =
+            granted.as_array().unwrap().iter().map(|action| action.as_str().unwrap()).collect();
         assert_eq!(granted, needed, "{heading}");
         assert_eq!(policy["Statement"][0]["Resource"][1], format!("arn:aws:s3:::{BUCKET}/{PREFIX}/*"));
     }

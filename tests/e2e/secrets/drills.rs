@@ -57,7 +57,9 @@ impl Site {
 fn drills_and_commands_show_no_secret_anywhere_r061() {
     let site = Site::new();
     for format in ["json", "text"] {
-        for arguments in [&["run"][..], &["list"], &["show", "latest"], &["restore", "latest", "--create"], &["self-test"]] {
+        for arguments in
+            [&["run"][..], &["list"], &["show", "latest"], &["restore", "latest", "--create"], &["self-test"]]
+        {
             let output = site.verify().env("LOG_FORMAT", format).args(arguments).output();
             assert_eq!(output.code, Some(0), "{arguments:?} {}\n{}", output.stdout, output.stderr);
             assert_hides(&format!("{arguments:?}"), &both(&output), &SECRETS);

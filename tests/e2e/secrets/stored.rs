@@ -23,9 +23,11 @@ fn neither_manifest_nor_metadata_hold_host_user_or_connection_string_r086() {
         assert!(!text.contains(word), "{word:?} is in {text}");
     }
     assert!(!text.contains("content-of-a-row") && !text.contains("qzxwvk7"), "{text}");
-    for put in [Operation::PutObject, Operation::CreateMultipartUpload].map(|kind| stand.proxy.requests_of(kind)).concat()
+    for put in
+        [Operation::PutObject, Operation::CreateMultipartUpload].map(|kind| stand.proxy.requests_of(kind)).concat()
     {
-        let told: Vec<_> = put.headers.keys().filter(|name| name.starts_with("x-amz-meta-") || *name == "x-amz-tagging").collect();
+        let told: Vec<_> =
+            put.headers.keys().filter(|name| name.starts_with("x-amz-meta-") || *name == "x-amz-tagging").collect();
         assert!(told.is_empty(), "{told:?} on {}", put.key);
     }
 }

@@ -47,7 +47,8 @@ fn strange_requests_get_no_more_than_the_pages_r074() {
     let (running, port) = daemon(&stand);
     for method in ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT", "BREW"] {
         for path in ["/status", "/health", "/livez", "/readyz", "/", "/../etc/passwd", "/status/../../x"] {
-            let request = format!("{method} {path} HTTP/1.1\r\nHost: x\r\nX-Canary: qzxwvk7\r\nConnection: close\r\n\r\n");
+            let request =
+                format!("{method} {path} HTTP/1.1\r\nHost: x\r\nX-Canary: qzxwvk7\r\nConnection: close\r\n\r\n");
             let answer = raw(port, request.as_bytes());
             assert!(answer.starts_with("HTTP/1.1 4"), "{method} {path}: {answer}");
             assert!(!answer.contains("qzxwvk7"), "{method} {path}: {answer}");

@@ -49,8 +49,7 @@ impl Policy {
                 Some(refusal(*status, "NotImplemented", "A header you provided is not implemented"))
             }
             Self::RequireIfNoneMatch => {
-                let creates =
-                    matches!(request.operation, Operation::PutObject | Operation::CompleteMultipartUpload);
+                let creates = matches!(request.operation, Operation::PutObject | Operation::CompleteMultipartUpload);
                 let missing = creates && request.header("if-none-match").is_none();
                 missing.then(|| refusal(403, "AccessDenied", "Access Denied"))
             }

@@ -6,9 +6,11 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . tests/lib/install.sh
+. tests/lib/moto.sh
 
 need postgresql curl zstd openssl gzip age
 need_cargo
+find_moto
 TEST_PG_BIN=$(find_pg_bin)
 SKIP_LOG=$(mktemp)
 output=$(mktemp)

@@ -22,6 +22,7 @@ mod death;
 mod evil;
 mod given;
 mod limits;
+mod names;
 mod restore;
 mod target;
 
@@ -38,7 +39,7 @@ const STOPPED: Option<i32> = Some(3);
 const COULD_NOT_RUN: Option<i32> = Some(4);
 
 /// The password of each plain role that these tests make.
-const PASSWORD: &str = "of the drill role";
+const PASSWORD: &str = "kqzw7 vjx@drill";
 
 /// One backup of a database of its own, and a folder in which drills happen.
 struct Site {
@@ -166,7 +167,7 @@ impl Drilled {
 }
 
 /// A folder that servers of another user may use.
-fn open_folder() -> TempDir {
+pub(crate) fn open_folder() -> TempDir {
     let folder = TempDir::with_prefix("e2e-drill-").unwrap();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
     folder

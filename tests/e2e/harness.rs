@@ -3,5 +3,5 @@
 mod postgres;
 mod process;
 mod proxy;
-mod s3;
+pub(crate) mod s3;
 mod tools;

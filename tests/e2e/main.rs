@@ -13,6 +13,7 @@ mod harness;
 mod locks;
 mod read;
 mod retention;
+mod rights;
 mod secrets;
 mod stand;
 mod store;

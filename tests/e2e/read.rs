@@ -8,7 +8,7 @@ mod spool;
 use std::time::Duration;
 
 use backup_core::secret::Secret;
-use backup_core::storage::{Checksum, ObjectKey, Prefix, RetryPolicy, Store, StoreConfig, StoreError};
+use backup_core::storage::{Authorities, Checksum, ObjectKey, Prefix, RetryPolicy, Store, StoreConfig, StoreError};
 use e2e::proxy::FaultProxy;
 use e2e::s3::S3Server;
 
@@ -49,6 +49,7 @@ fn open(s3: &S3Server, proxy: &FaultProxy) -> Store {
         session_token: None,
         path_style: true,
         checksum: Checksum::Crc32,
+        authorities: Authorities::System,
         prefix: prefix(),
         retry: RetryPolicy { attempts: 8, first_pause: Duration::ZERO },
         connect_timeout: Duration::from_secs(2),

@@ -9,7 +9,11 @@ use crate::stand::Stand;
 
 mod canaries;
 mod children;
+mod drills;
 mod malformed;
+mod processes;
+mod stored;
+mod visitors;
 
 /// So many characters in a row of a secret that was chosen for a test never show by chance.
 const CHOSEN_WINDOW: usize = 4;

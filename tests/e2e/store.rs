@@ -1,5 +1,6 @@
 //! The wire between `backup` and a store that refuses, loses, delays and forgets.
 
+mod certificates;
 mod conditions;
 mod dialects;
 mod failures;

@@ -7,10 +7,13 @@
 //! Everything here panics with an explanation when the stand itself breaks, because a test has
 //! nothing better to do than to stop and show it.
 
+pub mod certificates;
+pub mod moto;
 pub mod postgres;
 pub mod process;
 pub mod proxy;
 pub mod s3;
+pub mod tls_front;
 pub mod tools;
 
 mod background;

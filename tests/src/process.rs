@@ -19,13 +19,17 @@ use nix::{
 };
 use tempfile::TempDir;
 
+use self::watch::Watch;
 pub use self::{
     build::binary,
     inspect::{command_line, environment, is_alive, processes_named},
 };
+pub(crate) use self::{nursery::spawn_for_ever, watch::assert_hides_every_secret};
 
 mod build;
 mod inspect;
+mod nursery;
+mod watch;
 
 /// How long [`Run::output`] waits unless told otherwise.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -134,7 +138,8 @@ impl Run {
         let mut child = command.spawn().unwrap_or_else(|err| panic!("cannot start {}: {err}", self.program.display()));
         let stdout = Captured::start(child.stdout.take().expect("stdout is a pipe"));
         let stderr = Captured::start(child.stderr.take().expect("stderr is a pipe"));
-        Daemon { child, stdout, stderr, folder }
+        let watch = Watch::of(&self.program, &self.vars);
+        Daemon { child, stdout, stderr, folder, watch }
     }
 }
 
@@ -145,6 +150,7 @@ pub struct Daemon {
     stdout: Captured,
     stderr: Captured,
     folder: TempDir,
+    watch: Watch,
 }
 
 impl Daemon {
@@ -231,6 +237,9 @@ impl Daemon {
     }
 
     fn collect(&self, status: ExitStatus) -> Output {
+        if status.code().is_some() {
+            self.watch.assert_folder_hides(self.folder.path());
+        }
         Output { code: status.code(), signal: status.signal(), stdout: self.stdout.text(), stderr: self.stderr.text() }
     }
 
@@ -242,6 +251,11 @@ impl Daemon {
 impl Drop for Daemon {
     fn drop(&mut self) {
         self.kill9();
+        // A second panic would hide the words of the first.
+        if !thread::panicking() {
+            self.watch.assert_hides("standard output", &self.stdout.text());
+            self.watch.assert_hides("standard error", &self.stderr.text());
+        }
     }
 }
 
@@ -314,6 +328,7 @@ pub fn http_get(port: u16, path: &str) -> io::Result<(u16, String)> {
     let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(|| io::Error::other("no head"))?;
     let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
     let status = status.ok_or_else(|| io::Error::other("no status"))?;
+    assert_hides_every_secret(&format!("the answer to {path}"), &answer);
     Ok((status, body.to_owned()))
 }
 

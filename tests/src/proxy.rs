@@ -10,6 +10,7 @@ use std::{
 
 use crate::{
     background::{Background, ReceiveBuffer},
+    process::assert_hides_every_secret,
     s3::S3Server,
 };
 
@@ -143,6 +144,12 @@ impl FaultProxy {
         self.policy(Policy::RejectIfNoneMatch(status));
     }
 
+    /// Answers 403 `AccessDenied` to whatever makes an object appear without `If-None-Match`, as AWS does
+    /// under a bucket policy with the condition key `s3:if-none-match`.
+    pub fn require_if_none_match(&self) {
+        self.policy(Policy::RequireIfNoneMatch);
+    }
+
     /// Refuses bodies of unknown length with 411.
     pub fn require_content_length(&self) {
         self.policy(Policy::RequireContentLength);
@@ -160,6 +167,18 @@ impl FaultProxy {
 
     fn policy(&self, policy: Policy) {
         self.shared.state().policies.push(policy);
+    }
+}
+
+impl Drop for FaultProxy {
+    /// What the service has sent must hold no secret, but for the access key in its signature.
+    fn drop(&mut self) {
+        for request in self.requests() {
+            let names = ["authorization", "x-amz-security-token"];
+            let headers = request.headers.iter().filter(|(name, _)| !names.contains(&name.as_str()));
+            let shown: String = headers.map(|(name, value)| format!("{name}: {value}\n")).collect();
+            assert_hides_every_secret("a request", &format!("{} {:?}\n{shown}", request.path, request.query));
+        }
     }
 }
 

@@ -20,7 +20,10 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use s3s::{auth::SimpleAuth, service::S3ServiceBuilder};
 use tempfile::TempDir;
 
-use crate::background::{Background, ReceiveBuffer};
+use crate::{
+    background::{Background, ReceiveBuffer},
+    process::assert_hides_every_secret,
+};
 
 use self::{
     operations::Operations,
@@ -184,6 +187,22 @@ impl S3Server {
     /// How many multipart uploads are neither completed nor aborted.
     pub fn open_uploads(&self) -> usize {
         self.store.uploads.list(self.bucket()).len()
+    }
+}
+
+impl Drop for S3Server {
+    /// Neither keys nor what describes a backup may hold a secret. Dumps are the database's own words.
+    fn drop(&mut self) {
+        for key in self.store.list(self.bucket()).map(|files| files.into_keys().collect::<Vec<_>>()).unwrap_or_default()
+        {
+            assert_hides_every_secret("a key", &key);
+            if !key.contains(".dump")
+                && let Ok(path) = self.store.object_path(self.bucket(), &key)
+            {
+                let content = fs::read(path).unwrap_or_default();
+                assert_hides_every_secret(&key, &String::from_utf8_lossy(&content));
+            }
+        }
     }
 }
 

@@ -6,6 +6,7 @@ pub mod codec;
 pub mod config;
 pub mod postgres;
 pub mod private;
+pub mod private_host;
 pub mod schedule;
 pub mod scrub;
 pub mod secret;

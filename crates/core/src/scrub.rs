@@ -4,7 +4,9 @@ use std::borrow::Cow;
 use std::io::{self, Write};
 use std::sync::{Arc, LazyLock};
 
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use regex::Regex;
 use zeroize::Zeroizing;
 
@@ -15,6 +17,16 @@ const MASK: &str = "***";
 /// Secrets shorter than this are not searched for: masking every `abc` of a log would hide the log,
 /// and a password of three characters protects nothing.
 const SHORTEST_SECRET: usize = 4;
+
+/// Where a text is the middle of something that is encoded as base64, only what is left of it without
+/// the characters at its ends is searched for; of shorter ones that is too little.
+const SHORTEST_INNER_BYTES: usize = 8;
+
+/// How often a text may have been escaped as a string, one time inside of another.
+const ESCAPES: usize = 3;
+
+/// What RFC 3986 leaves as it is; other encoders escape these, too.
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Shapes that hold a secret whoever wrote them: the password of a URL, `password=...`, the
 /// parameters and headers of an AWS signature.
@@ -51,24 +63,23 @@ pub struct Scrubber {
 }
 
 impl Scrubber {
-    /// Knows each of `secrets` as it is and in its percent-encoded and JSON-escaped forms.
+    /// Knows each of `secrets` as it is and in its percent-encoded, JSON-escaped and base64 forms.
     pub fn new<'secret>(secrets: impl IntoIterator<Item = &'secret Secret>) -> Self {
         let mut known: Vec<Zeroizing<String>> = secrets
             .into_iter()
             .filter(|secret| secret.expose().len() >= SHORTEST_SECRET)
             .flat_map(|secret| forms(secret.expose()))
             .collect();
-        // The longest first, so that a secret that contains another one is masked as a whole.
-        known.sort_by_key(|text| std::cmp::Reverse(text.len()));
-        known.dedup();
+        sort(&mut known);
         Self { known: known.into() }
     }
 
     /// One that knows `secrets` too.
     #[must_use]
     pub fn with(&self, secrets: &[Secret]) -> Self {
-        let known: Vec<Secret> = self.known.iter().map(|text| Secret::new(text.to_string())).collect();
-        Self::new(known.iter().chain(secrets))
+        let mut known: Vec<_> = self.known.iter().chain(Self::new(secrets).known.iter()).cloned().collect();
+        sort(&mut known);
+        Self { known: known.into() }
     }
 
     /// `text` with every known secret and every secret-bearing shape replaced by `***`.
@@ -99,13 +110,42 @@ impl std::fmt::Debug for Scrubber {
     }
 }
 
-fn forms(secret: &str) -> [Zeroizing<String>; 3] {
-    let json = serde_json::to_string(secret).unwrap_or_default();
-    [
-        Zeroizing::new(secret.to_owned()),
-        Zeroizing::new(utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string()),
-        Zeroizing::new(json.trim_matches('"').to_owned()),
-    ]
+/// The longest first, so that a secret that contains another one is masked as a whole.
+fn sort(known: &mut Vec<Zeroizing<String>>) {
+    known.sort_by(|one, other| other.len().cmp(&one.len()).then_with(|| one.cmp(other)));
+    known.dedup();
+}
+
+fn forms(secret: &str) -> Vec<Zeroizing<String>> {
+    let mut forms = vec![
+        secret.to_owned(),
+        utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string(),
+        utf8_percent_encode(secret, UNRESERVED).to_string(),
+    ];
+    // An error that shows a text by its `Debug` form, inside of another one, inside of a line of JSON.
+    for _ in 0..ESCAPES {
+        forms.push(escaped(forms.last().filter(|_| forms.len() > 3).map_or(secret, String::as_str)));
+    }
+    for alphabet in [STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD] {
+        forms.push(alphabet.encode(secret));
+    }
+    if secret.len() >= SHORTEST_INNER_BYTES {
+        forms.extend((0..3).flat_map(|before| inner_base64(secret, before)));
+    }
+    forms.into_iter().filter(|form| form.len() >= SHORTEST_SECRET).map(Zeroizing::new).collect()
+}
+
+fn escaped(text: &str) -> String {
+    let json = Zeroizing::new(serde_json::to_string(text).unwrap_or_default());
+    json.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or_default().to_owned()
+}
+
+/// The characters that the base64 of any text has where `secret` stands in it after `before` bytes, or
+/// three, or six, more: without those that its neighbours have a share in.
+fn inner_base64(secret: &str, before: usize) -> [String; 2] {
+    let shifted = Zeroizing::new([&[0; 2][..before], secret.as_bytes()].concat());
+    let (first, end) = ((before * 8).div_ceil(6), shifted.len() * 8 / 6);
+    [STANDARD_NO_PAD, URL_SAFE_NO_PAD].map(|alphabet| alphabet.encode(&*shifted)[first..end].to_owned())
 }
 
 /// See [`Scrubber::writer`].
@@ -140,9 +180,30 @@ mod tests {
     fn known_secrets_go_in_every_form() {
         check("it said pa/ss\"word twice: pa/ss\"word", "it said *** twice: ***");
         check("?p=pa%2Fss%22word", "?p=***");
+        let dashed = Scrubber::new([&Secret::new("a-b_c.d~e/f".to_owned()), &Secret::new("ends\"".to_owned())]);
+        assert_eq!(dashed.scrub("?p=a-b_c.d~e%2Ff and a%2Db%5Fc%2Ed%7Ee%2Ff"), "?p=*** and ***");
+        assert_eq!(dashed.scrub(r#"{"p":"ends\""}"#), r#"{"p":"***"}"#);
         check(r#"{"p":"pa/ss\"word"}"#, r#"{"p":"***"}"#);
         let scrubber = Scrubber::new([&Secret::new("first".to_owned())]).with(&[Secret::new("second".to_owned())]);
         assert_eq!(scrubber.scrub("first, second"), "***, ***");
+    }
+
+    #[test]
+    fn known_secrets_go_as_base64_alone_and_inside_of_more_r061() {
+        let secret = "wk?zqxj4+/=vb~xqzk8";
+        let scrubber = Scrubber::new([&Secret::new(secret.to_owned())]);
+        for alphabet in [STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD] {
+            assert_eq!(scrubber.scrub(&alphabet.encode(secret)), MASK);
+            for user in ["", "u:", "us:", "use:", "user:"] {
+                let inside = alphabet.encode(format!("{user}{secret}@host"));
+                let scrubbed = scrubber.scrub(&inside);
+                // Of the ends, a neighbour's share is left, which holds at most six bits of the secret each.
+                let left = scrubbed.replace(MASK, "").len();
+                assert!(scrubbed.contains(MASK) && left <= (user.len() + 5) * 8 / 6 + 4, "{inside} became {scrubbed}");
+            }
+        }
+        let short = Scrubber::new([&Secret::new("pass".to_owned())]);
+        assert_eq!(short.scrub("cGFzcw== cGFzcw password"), "*** *** ***word");
     }
 
     #[test]

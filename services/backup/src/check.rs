@@ -1,6 +1,8 @@
 //! `backup check`: whether a run would succeed, and what its dump would not contain.
 
 use backup_core::catalog::{BackupId, Role};
+use backup_core::postgres::refuse_outdated;
+use backup_core::storage::Deletion;
 use backup_core::text::{bytes, print};
 use chrono::Utc;
 
@@ -23,9 +25,10 @@ pub(crate) async fn check(config: &BackupConfig) -> bool {
         config.timing.schedule.upcoming(5, Utc::now()).iter().map(|at| in_zone(config, *at)).collect();
     say!("schedule: {}\n  next: {}", config.timing.schedule, upcoming.join("\n        "));
     let encryption = check_encryption(config).await;
+    let tools = check_tools(config).await;
     let database = check_database(config).await;
     let bucket = check_bucket(config).await;
-    let good = encryption && database && bucket;
+    let good = encryption && tools && database && bucket;
     say!("{}", if good { "a backup would succeed" } else { "a backup would FAIL" });
     good
 }
@@ -46,6 +49,15 @@ async fn check_encryption(config: &BackupConfig) -> bool {
             false
         }
     }
+}
+
+/// Whether a run would be refused for holes in its tools.
+async fn check_tools(config: &BackupConfig) -> bool {
+    let outdated = refuse_outdated(config.bin_dir.as_deref().map(AsRef::as_ref), config.outdated_tools).await;
+    if let Err(error) = &outdated {
+        say!("tools: FAILED: {error}");
+    }
+    outdated.is_ok()
 }
 
 async fn check_database(config: &BackupConfig) -> bool {
@@ -72,7 +84,7 @@ async fn check_database(config: &BackupConfig) -> bool {
     for option in &config.dump.options.narrowing {
         say!("  note: PG_DUMP_OPTIONS has {option}: the backup is partial and never counts as fresh");
     }
-    for note in &source.findings.notes {
+    for note in source.findings.notes.iter().map(String::as_str).chain(source.in_the_clear) {
         say!("  note: {note}");
     }
     source.findings.blockers.is_empty() || !config.dump.options.narrowing.is_empty()
@@ -96,8 +108,10 @@ async fn check_bucket(config: &BackupConfig) -> bool {
         say!("  FAILED: cannot store an object: {error}");
         return false;
     }
-    if let Err(error) = store.delete(&key).await {
-        say!("  note: cannot delete an object, so retention will not work: {error}");
+    match store.delete(&key).await {
+        Ok(Deletion::Gone) => {}
+        Ok(Deletion::Hidden) => say!("  note: {}", crate::prune::hidden_note(config.store.is_b2())),
+        Err(error) => say!("  note: cannot delete an object, so retention will not work: {error}"),
     }
     true
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use backup_core::catalog::{Kind, Shelf, SigningKey};
 use backup_core::codec::{Codec, Compression};
 use backup_core::config::{ConfigError, Settings};
-use backup_core::postgres::Fingerprint;
 use backup_core::postgres::conninfo::{Conninfo, PgVariables};
+use backup_core::postgres::{Fingerprint, OutdatedTools};
 use backup_core::schedule::Schedule;
 use backup_core::scrub::Scrubber;
 use backup_core::service::LogSettings;
@@ -31,6 +31,7 @@ const OWN_PREFIXES: [&str; 2] = ["BACKUP_", "S3_"];
 pub(crate) struct BackupConfig {
     pub(crate) source: Conninfo,
     pub(crate) bin_dir: Option<String>,
+    pub(crate) outdated_tools: OutdatedTools,
     pub(crate) store: StoreConfig,
     pub(crate) dump: DumpConfig,
     /// What signs manifests, where anything does.
@@ -121,10 +122,15 @@ pub(crate) fn from_vars(vars: impl IntoIterator<Item = (String, String)>) -> Res
     let secrets: Vec<_> = settings.secrets().into_iter().chain(password).chain(lines_of_keys(&settings)).collect();
     let warnings = settings.warnings();
     let bin_dir = settings.text("PG_BIN_DIR");
+    let outdated_tools = match settings.flag("ALLOW_OUTDATED_TOOLS") {
+        true => OutdatedTools::Allowed,
+        false => OutdatedTools::Refused,
+    };
     let config = (|| {
         Some(BackupConfig {
             source: source?,
             bin_dir,
+            outdated_tools,
             store: store?,
             dump: dump?,
             signing_key,

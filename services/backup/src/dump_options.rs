@@ -15,7 +15,9 @@ pub(crate) enum OptionsError {
     Quote,
     #[error("holds {0}, which this program sets itself")]
     Ours(&'static str),
-    #[error("holds {0}, which changes the text of rows or definitions, so that no drill could compare them; leave it out")]
+    #[error(
+        "holds {0}, which changes the text of rows or definitions, so that no drill could compare them; leave it out"
+    )]
     Unprovable(&'static str),
     #[error("holds --enable-row-security, which leaves rows out without an error; give the role BYPASSRLS instead")]
     RowSecurity,

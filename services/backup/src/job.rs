@@ -11,7 +11,7 @@ use backup_core::cause::find_cause;
 use backup_core::codec::{Codec, Compression, Digests, encode};
 use backup_core::postgres::connect::Session;
 use backup_core::postgres::{
-    ChildReader, ClientTools, Dumper, Preflight, Snapshot, database_facts, preflight, take_inventory,
+    ChildReader, ClientTools, Dumper, Preflight, Snapshot, database_facts, in_the_clear, preflight, take_inventory,
 };
 use backup_core::stop::{Stop, Stopped};
 use backup_core::storage::{Store, UploadPlan};
@@ -49,6 +49,8 @@ pub(crate) struct Source {
     pub(crate) tools: ClientTools,
     pub(crate) facts: DatabaseFacts,
     pub(crate) findings: Preflight,
+    /// What to say where everybody on the way can read the connection.
+    pub(crate) in_the_clear: Option<&'static str>,
 }
 
 impl Source {
@@ -61,7 +63,8 @@ impl Source {
             .context("find pg_dump")?;
         let facts = database_facts(&session).await.context("inspect the database")?;
         let findings = preflight(&session).await.context("inspect the database")?;
-        Ok(Self { session, tools, facts, findings })
+        let in_the_clear = in_the_clear(&session).await.context("inspect the connection")?;
+        Ok(Self { session, tools, facts, findings, in_the_clear })
     }
 }
 
@@ -74,6 +77,9 @@ impl Job<'_> {
         let id = BackupId::new(Utc::now());
         let source = self.stop.or(Source::inspect(self.config)).await?;
         self.refuse_what_blocks(&source.findings)?;
+        if let Some(warning) = source.in_the_clear {
+            tracing::warn!("{warning}");
+        }
         let shelf = self.config.shelf();
         let store = self.config.store.open();
 

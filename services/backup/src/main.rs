@@ -22,8 +22,9 @@ use std::sync::Arc;
 use anyhow::Context;
 use backup_core::codec::encryption::Encryption;
 use backup_core::config::environment;
+use backup_core::postgres::refuse_outdated;
 use backup_core::private::sweep_private_dirs;
-use backup_core::service::{Shell, exit};
+use backup_core::service::{Shell, exit, harden, silence_panics};
 use backup_core::stop::Stop;
 use backup_core::text::{bytes, print};
 use chrono::Utc;
@@ -41,7 +42,7 @@ Exit codes:
   1   the run failed, or a check found what would make it fail
   2   bad command line
   3   stopped by a signal before it was done
-  78  bad environment; every problem is listed
+  78  bad environment, of which every problem is listed, or client tools with known holes
 
 Configuration is by environment variables; see docs/configuration.md.";
 
@@ -80,6 +81,8 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    harden();
+    silence_panics();
     let arguments = Arguments::parse();
     if let Some(Command::Keygen { signing }) = arguments.command {
         return match keygen(Purpose::of(signing)) {
@@ -110,13 +113,14 @@ async fn run(command: Option<Command>, config: Arc<BackupConfig>, stop: &Stop) -
     let once = config.timing.single_shot;
     match command {
         None if !once => {
-            start(&config).await?;
+            if !start(&config).await? {
+                return Ok(exit::CONFIG);
+            }
             daemon::daemon(config, stop).await?;
             Ok(exit::OK)
         }
         None | Some(Command::Run) => {
-            start(&config).await?;
-            Ok(run_once(&config, stop).await)
+            Ok(if start(&config).await? { run_once(&config, stop).await } else { exit::CONFIG })
         }
         Some(Command::List { json }) => {
             let store = config.store.open();
@@ -135,13 +139,18 @@ async fn run(command: Option<Command>, config: Arc<BackupConfig>, stop: &Stop) -
     }
 }
 
-/// What both ways of running say and do first.
+/// What both ways of running say and do first; false where the tools forbid a start.
 ///
 /// # Errors
 /// Where what encrypts does not work, so that no backup could be made.
-async fn start(config: &BackupConfig) -> anyhow::Result<()> {
+async fn start(config: &BackupConfig) -> anyhow::Result<bool> {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
+    }
+    let bin_dir = config.bin_dir.as_deref().map(AsRef::as_ref);
+    if let Err(error) = refuse_outdated(bin_dir, config.outdated_tools).await {
+        tracing::error!(%error, "refusing to start");
+        return Ok(false);
     }
     let encryption = &config.dump.codec.encryption;
     let tried = encryption::check(encryption, config.signing_key.as_ref()).await?;
@@ -155,7 +164,7 @@ async fn start(config: &BackupConfig) -> anyhow::Result<()> {
     if swept > 0 {
         tracing::info!(swept, "removed private folders that dead processes had left");
     }
-    Ok(())
+    Ok(true)
 }
 
 async fn run_once(config: &BackupConfig, stop: &Stop) -> u8 {
@@ -184,7 +193,7 @@ async fn prune(config: &BackupConfig, stop: &Stop, dry_run: bool) -> anyhow::Res
     if dry_run {
         return Ok(exit::OK);
     }
-    let pruned = stop.or(prepared.apply(&store)).await?;
+    let pruned = stop.or(prepared.apply(config, &store)).await?;
     print(&format!(
         "deleted {} backups ({}) and {} dead runs, kept {}\n",
         pruned.deleted_backups,
@@ -192,5 +201,8 @@ async fn prune(config: &BackupConfig, stop: &Stop, dry_run: bool) -> anyhow::Res
         pruned.deleted_debris,
         pruned.kept_backups
     ));
+    if let Some(note) = pruned.note {
+        print(&format!("note: {note}\n"));
+    }
     Ok(exit::OK)
 }

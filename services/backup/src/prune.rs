@@ -1,10 +1,12 @@
 //! Retention at work: a listing, a plan, and its deletions. `backup` may not read, so keys and
 //! sizes are all that it decides by.
 
+use std::sync::Once;
+
 use anyhow::Context;
 use backup_core::catalog::{Backup, Catalog, Incomplete, Manifest, Shelf};
 use backup_core::stop::Stop;
-use backup_core::storage::{ObjectKey, Store};
+use backup_core::storage::{Deletion, ObjectKey, Store};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
@@ -24,6 +26,10 @@ pub(crate) async fn after_commit(config: &BackupConfig, stop: &Stop, manifest: &
     match bounded.stop.or(apply_retention(config, &authority)).await {
         Ok(pruned) => {
             tracing::info!(kept = pruned.kept_backups, deleted = pruned.deleted_backups, "retention done");
+            if let Some(note) = pruned.note {
+                static SAID: Once = Once::new();
+                SAID.call_once(|| tracing::info!("{note}"));
+            }
             RetentionState { pruned: Some(pruned), degraded: None }
         }
         Err(error) => {
@@ -36,7 +42,7 @@ pub(crate) async fn after_commit(config: &BackupConfig, stop: &Stop, manifest: &
 
 async fn apply_retention(config: &BackupConfig, authority: &Authority) -> anyhow::Result<Pruned> {
     let store = config.store.open();
-    Prune::prepare(config, &config.shelf(), &store, authority, Utc::now()).await?.apply(&store).await
+    Prune::prepare(config, &config.shelf(), &store, authority, Utc::now()).await?.apply(config, &store).await
 }
 
 /// What retention would do, and what it stands on.
@@ -54,6 +60,18 @@ pub(crate) struct Pruned {
     pub(crate) deleted_bytes: u64,
     pub(crate) deferred_backups: usize,
     pub(crate) deleted_debris: usize,
+    /// What the bucket makes of deletions, where that is not what one would expect.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) note: Option<&'static str>,
+}
+
+/// What deletions do in a bucket that keeps old versions.
+pub(crate) fn hidden_note(is_b2: bool) -> &'static str {
+    if is_b2 {
+        "deletes create markers; space is not freed here: set the bucket's lifecycle rule to keep only the last version"
+    } else {
+        "deletes create markers; space is not freed here: a lifecycle rule for noncurrent versions frees it"
+    }
 }
 
 impl Prune {
@@ -91,7 +109,7 @@ impl Prune {
     ///
     /// # Errors
     /// The first refusal; what was deleted before stays deleted, and the rest stays.
-    pub(crate) async fn apply(self, store: &Store) -> anyhow::Result<Pruned> {
+    pub(crate) async fn apply(self, config: &BackupConfig, store: &Store) -> anyhow::Result<Pruned> {
         if let Some(refusal) = &self.plan.refused {
             anyhow::bail!("retention deleted nothing: {refusal}");
         }
@@ -101,28 +119,32 @@ impl Prune {
             deferred_backups: count(|verdict| matches!(verdict, Verdict::Deferred)),
             ..Pruned::default()
         };
+        let mut hidden = false;
         for line in self.plan.deletions() {
             let backup = self.catalog.backups.iter().find(|backup| backup.id.as_str() == line.id);
             let backup = backup.context("find a planned backup in the listing that it was planned from")?;
-            delete_in_order(store, &backup.keys).await?;
+            hidden |= delete_in_order(store, &backup.keys).await? == Deletion::Hidden;
             tracing::info!(backup_id = %backup.id, stored_bytes = backup.stored_bytes, "deleted by retention");
             pruned.deleted_backups += 1;
             pruned.deleted_bytes += backup.stored_bytes;
         }
         for run in &self.debris {
-            delete_in_order(store, &run.keys).await?;
+            hidden |= delete_in_order(store, &run.keys).await? == Deletion::Hidden;
             tracing::info!(backup_id = %run.id, stored_bytes = run.stored_bytes, "deleted what a dead run had left");
             pruned.deleted_debris += 1;
         }
+        pruned.note = hidden.then(|| hidden_note(config.store.is_b2()));
         Ok(pruned)
     }
 }
 
-async fn delete_in_order(store: &Store, keys: &[ObjectKey]) -> anyhow::Result<()> {
+/// What became of the last one: a bucket does the same to all.
+async fn delete_in_order(store: &Store, keys: &[ObjectKey]) -> anyhow::Result<Deletion> {
+    let mut outcome = Deletion::Gone;
     for key in keys {
-        store.delete(key).await.context("delete")?;
+        outcome = store.delete(key).await.context("delete")?;
     }
-    Ok(())
+    Ok(outcome)
 }
 
 fn candidate(backup: &Backup) -> Candidate {

@@ -9,7 +9,7 @@ use backup_core::catalog::{BackupId, Signers};
 use backup_core::codec::encryption::Keyring;
 use backup_core::config::{ConfigError, S3_VARIABLES, SERVICE_VARIABLES, Settings};
 use backup_core::postgres::conninfo::Conninfo;
-use backup_core::postgres::{RestoreAs, SourceCluster};
+use backup_core::postgres::{OutdatedTools, RestoreAs, SourceCluster};
 use backup_core::schedule::Schedule;
 use backup_core::scrub::Scrubber;
 use backup_core::secret::Secret;
@@ -59,6 +59,7 @@ pub(crate) struct VerifyConfig {
     /// The target of `verify restore`, where the command line does not say.
     pub(crate) restore_url: Option<Secret>,
     pub(crate) bin_dir: Option<String>,
+    pub(crate) outdated_tools: OutdatedTools,
     pub(crate) port: u16,
     pub(crate) log: LogSettings,
     pub(crate) scrubber: Scrubber,
@@ -161,6 +162,10 @@ pub(crate) fn from_vars(vars: impl IntoIterator<Item = (String, String)>) -> Res
     let min_table_count = settings.optional_number("MIN_TABLE_COUNT");
     let attest = settings.flag("VERIFY_ATTEST");
     let (source_database, bin_dir) = (settings.text("VERIFY_SOURCE_DATABASE"), settings.text("PG_BIN_DIR"));
+    let outdated_tools = match settings.flag("ALLOW_OUTDATED_TOOLS") {
+        true => OutdatedTools::Allowed,
+        false => OutdatedTools::Refused,
+    };
     let (port, log) = (settings.port(), settings.log());
     let restore_url = settings.secret("RESTORE_URL");
     let secrets = secrets(&settings, target.as_ref());
@@ -186,6 +191,7 @@ pub(crate) fn from_vars(vars: impl IntoIterator<Item = (String, String)>) -> Res
             attest,
             restore_url,
             bin_dir,
+            outdated_tools,
             port,
             log,
             scrubber: Scrubber::new(&secrets),

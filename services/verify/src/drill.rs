@@ -8,7 +8,7 @@ use backup_core::catalog::{Manifest, Role};
 use backup_core::postgres::archive::{LeftOut, Rights, Selection, select};
 use backup_core::postgres::{
     ClientTools, DrillPolicy, DrillServer, Grants, LockedServer, Owners, RestoreAs, ScratchDb, Source, Wanted,
-    WantedExtension,
+    WantedExtension, in_the_clear,
 };
 use backup_core::private::PrivateDir;
 use backup_core::stop::Stop;
@@ -235,6 +235,10 @@ impl Drill<'_> {
             grants,
         };
         let session = self.stop.or(async { Ok(scratch.owner().connect().await?) }).await?;
+        if let Some(warning) = in_the_clear(&session).await.map_err(anyhow::Error::from)? {
+            tracing::warn!("{warning}");
+            evidence.note(warning);
+        }
         let (config, stop, progress, sabotage) = (self.config, self.stop, self.progress, self.sabotage);
         let passes = Passes { tools: &tools, session: &session, scrubber: &config.scrubber, stop, progress, sabotage };
         passes.run(source, evidence).await?;

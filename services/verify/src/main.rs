@@ -28,10 +28,11 @@ use std::sync::Arc;
 
 use backup_core::catalog::BackupId;
 use backup_core::config::environment;
+use backup_core::postgres::refuse_outdated;
 use backup_core::private::sweep_private_dirs;
 use backup_core::scrub::Scrubber;
 use backup_core::secret::Secret;
-use backup_core::service::{Shell, exit};
+use backup_core::service::{Shell, exit, harden, silence_panics};
 use backup_core::stop::Stop;
 use backup_core::text;
 use clap::{Args, Parser, Subcommand};
@@ -50,7 +51,7 @@ Exit codes:
   2   bad command line
   3   stopped by a signal before it was done
   4   could not run: no bucket, no server, no disk, no time; says nothing about the backup
-  78  bad environment; every problem is listed
+  78  bad environment, of which every problem is listed, or tools with known holes
 
 Configuration is by environment variables; see docs/configuration.md.";
 
@@ -148,6 +149,8 @@ fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
 }
 
 fn main() -> ExitCode {
+    harden();
+    silence_panics();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) if error.use_stderr() => {
@@ -179,7 +182,9 @@ fn main() -> ExitCode {
 async fn run(command: Option<Command>, config: Arc<VerifyConfig>, stop: &Stop) -> anyhow::Result<u8> {
     match command {
         None if !config.timing.single_shot => {
-            start(&config);
+            if !start(&config).await {
+                return Ok(exit::CONFIG);
+            }
             daemon::daemon(config, stop).await?;
             Ok(exit::OK)
         }
@@ -190,7 +195,9 @@ async fn run(command: Option<Command>, config: Arc<VerifyConfig>, stop: &Stop) -
             Ok(exit::OK)
         }
         Some(Command::Restore(arguments)) => {
-            start(&config);
+            if !start(&config).await {
+                return Ok(exit::CONFIG);
+            }
             let Some(options) = arguments.options(&config) else {
                 eprintln!("no target was given: use --to, or RESTORE_URL in the environment");
                 return Ok(exit::USAGE);
@@ -202,22 +209,31 @@ async fn run(command: Option<Command>, config: Arc<VerifyConfig>, stop: &Stop) -
             Ok(exit::OK)
         }
         Some(Command::SelfTest) => {
-            start(&config);
-            self_test::self_test(&config, stop).await
+            if start(&config).await {
+                self_test::self_test(&config, stop).await
+            } else {
+                Ok(exit::CONFIG)
+            }
         }
     }
 }
 
-/// What everything that uses the disk says and does first.
-fn start(config: &VerifyConfig) {
+/// What everything that uses the disk says and does first; false where the tools forbid a start.
+async fn start(config: &VerifyConfig) -> bool {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
+    }
+    let bin_dir = config.bin_dir.as_deref().map(AsRef::as_ref);
+    if let Err(error) = refuse_outdated(bin_dir, config.outdated_tools).await {
+        tracing::error!(%error, "refusing to start");
+        return false;
     }
     // Children read their passwords from files below TMPDIR, wherever the spool is.
     let swept = sweep_private_dirs(&config.spool_dir) + sweep_private_dirs(&std::env::temp_dir());
     if swept > 0 {
         tracing::info!(swept, "removed private folders that dead processes had left");
     }
+    true
 }
 
 async fn run_once(
@@ -226,7 +242,9 @@ async fn run_once(
     report_path: Option<PathBuf>,
     stop: &Stop,
 ) -> anyhow::Result<u8> {
-    start(config);
+    if !start(config).await {
+        return Ok(exit::CONFIG);
+    }
     let file = report_path.as_deref().map(ReportFile::create).transpose()?;
     let progress = Progress::default();
     let shown = progress.show();

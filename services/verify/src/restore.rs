@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use backup_core::catalog::Manifest;
 use backup_core::postgres::archive::{Rights, Selection, select};
 use backup_core::postgres::conninfo::Conninfo;
-use backup_core::postgres::{ClientTools, Grants, Owners, Source};
+use backup_core::postgres::{ClientTools, Grants, Owners, Source, in_the_clear};
 use backup_core::private::PrivateDir;
 use backup_core::secret::Secret;
 use backup_core::stop::Stop;
@@ -97,6 +97,9 @@ async fn restore_into(
         stop.or(destination.create(&fetched.manifest.database)).await.context("create the database")?;
     }
     let session = stop.or(async { Ok(to.connect().await?) }).await.context("connect to the target")?;
+    if let Some(warning) = in_the_clear(&session).await.context("inspect the connection")? {
+        tracing::warn!("{warning}");
+    }
     let bin_dir = config.bin_dir.as_deref().map(AsRef::as_ref);
     let major = session.server_version_num() / 10_000;
     let tools = ClientTools::find(bin_dir, major).await.context("find pg_restore")?;

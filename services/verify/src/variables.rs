@@ -1,7 +1,7 @@
 //! The variables that only `verify` knows. With the shared ones of `backup_core::config` they are
 //! the table behind docs/configuration.md.
 
-use backup_core::config::{Kind, Variable};
+use backup_core::config::{ALLOW_OUTDATED_TOOLS, Kind, Variable};
 
 use crate::keys::KEY_VARIABLES;
 
@@ -151,6 +151,7 @@ static TARGET_VARIABLES: &[Variable] = &[
         "/usr/lib/postgresql/17/bin",
         "Folder of PostgreSQL's programs, several with `:`. Where it is set, no other place is searched. A throwaway server needs those of a server too.",
     ),
+    ALLOW_OUTDATED_TOOLS,
 ];
 
 static PROOF_VARIABLES: &[Variable] = &[

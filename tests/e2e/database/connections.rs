@@ -245,3 +245,21 @@ fn an_empty_password_is_none_and_will_do_where_none_is_asked_for_r137() {
     let refused = with(format!("postgresql://guarded:@127.0.0.1:{port}/postgres?sslmode=require"));
     assert_run_fails(&server.stand, refused, &["asks for a password", "set PGPASSWORD"]);
 }
+
+#[test]
+fn a_public_host_without_sslmode_warns_where_the_connection_is_not_encrypted_r083() {
+    let stand = Stand::with_rows(10);
+    let warns = |rest: &str| {
+        let login = format!("postgres:{}", stand.postgres.password());
+        let (port, database) = (stand.postgres.port(), &stand.database.name);
+        let url = format!("postgresql://{login}@{rest}");
+        let url = url.replace("PORT", &port.to_string()).replace("DATABASE", database);
+        let output = stand.backup().env("DATABASE_URL", url).args(["run"]).output();
+        assert_eq!(output.code, Some(0), "{}", output.stderr);
+        output.stderr.contains("crosses a public network unencrypted")
+    };
+    assert!(warns("db.example.com:PORT/DATABASE?hostaddr=127.0.0.1"));
+    assert!(!warns("db.example.com:PORT/DATABASE?hostaddr=127.0.0.1&sslmode=disable"), "that was asked for");
+    assert!(!warns("db.railway.internal:PORT/DATABASE?hostaddr=127.0.0.1"));
+    assert!(!warns("127.0.0.1:PORT/DATABASE"));
+}

@@ -39,14 +39,14 @@ impl OwnServer {
 
     /// `backup` of this database as this role.
     fn backup(&self, database: &str, role: &str) -> Run {
-        let url = self.postgres.url_as(role, "of the role", database);
+        let url = self.postgres.url_as(role, "kqzw7vjx-names", database);
         self.stand.backup().env("DATABASE_URL", url).env("COMPRESSION", "none")
     }
 
     /// A database, and a role of the same name that can read everything.
     fn create(&self, name: &str) {
         let quoted = quoted(name);
-        self.postgres.sql("postgres", &format!("CREATE ROLE {quoted} SUPERUSER LOGIN PASSWORD 'of the role'"));
+        self.postgres.sql("postgres", &format!("CREATE ROLE {quoted} SUPERUSER LOGIN PASSWORD 'kqzw7vjx-names'"));
         self.postgres.sql("postgres", &format!("CREATE DATABASE {quoted} OWNER {quoted} TEMPLATE template0"));
     }
 

@@ -13,7 +13,7 @@ fn server_major(stand: &Stand) -> u32 {
 /// Tools that claim to be of this version, and leave a mark in the roles' file.
 fn tools(major: u32) -> FakeTools {
     let mut tools = FakeTools::new();
-    tools.version("pg_dump", &format!("{major}.3")).version("pg_dumpall", &format!("{major}.3"));
+    tools.version("pg_dump", &format!("{major}.99")).version("pg_dumpall", &format!("{major}.99"));
     tools.script("pg_dumpall", &format!("echo '-- by tools of {major}'; exec \"$REAL\" \"$@\""));
     tools
 }
@@ -34,7 +34,7 @@ fn of_several_versions_the_lowest_that_is_not_older_than_the_server_is_used_r005
         (vec![&newest, &older], server + 3),
     ] {
         let manifest = manifest_of(&stand, with_tools(&stand, &folders));
-        assert_eq!(manifest["pg_dump_version"], format!("pg_dump (PostgreSQL) {expected}.3"));
+        assert_eq!(manifest["pg_dump_version"], format!("pg_dump (PostgreSQL) {expected}.99"));
         let roles = stand.s3.read(&stored_key(&stand, &manifest, "globals.sql"));
         let mark = format!("-- by tools of {expected}\n");
         assert!(roles.starts_with(mark.as_bytes()), "pg_dumpall is of another folder than pg_dump");
@@ -92,4 +92,40 @@ fn without_any_client_the_package_to_install_is_named_r005() {
     let (code, report) = check(backup());
     assert_eq!(code, Some(1), "{report}");
     assert!(report.contains(&package), "{report}");
+}
+
+/// A pg_dump that claims to be of this version, for all other purposes the real one.
+fn outdated(server: u32) -> FakeTools {
+    let mut tools = FakeTools::new();
+    tools.version("pg_dump", &format!("{server}.1"));
+    tools
+}
+
+#[test]
+fn tools_with_known_holes_stop_the_start_of_both_services_unless_they_are_allowed_r055() {
+    let stand = Stand::with_rows(10);
+    let tools = outdated(server_major(&stand));
+    let holes = "has known holes (CVE-2025-8714, CVE-2025-8715)";
+    let backup = || with_tools(&stand, &[&tools]);
+    for run in [backup(), backup().args(["run"]), backup().env("SINGLE_SHOT_MODE", "true")] {
+        let output = run.output();
+        assert_eq!(output.code, Some(78), "{}", output.stderr);
+        assert!(output.stderr.contains(holes) && output.stderr.contains("ALLOW_OUTDATED_TOOLS=true"));
+    }
+    let (code, report) = check(backup());
+    assert!(code == Some(1) && report.contains(holes), "{report}");
+    assert!(stand.s3.objects().is_empty());
+    // What uses no tools is not refused.
+    assert_eq!(backup().args(["list"]).output().code, Some(0));
+
+    let verify = || Run::new("verify").envs(stand.s3.env()).env("PG_BIN_DIR", tools.path()).env("PORT", "0");
+    for arguments in [&[][..], &["run"], &["self-test"], &["restore", "latest", "--to", "postgres://u@127.0.0.1/d"]] {
+        let output = verify().args(arguments).output();
+        assert_eq!(output.code, Some(78), "{arguments:?} {}", output.stderr);
+        assert!(output.stderr.contains(holes), "{}", output.stderr);
+    }
+
+    let allowed = backup().env("ALLOW_OUTDATED_TOOLS", "true").args(["run"]).output();
+    assert_eq!(allowed.code, Some(0), "{}", allowed.stderr);
+    assert!(allowed.stderr.contains(holes), "{}", allowed.stderr);
 }

@@ -18,7 +18,7 @@ use nix::sys::signal::Signal;
 const PART: usize = 5 * 1024 * 1024;
 
 /// A client that tries once.
-pub(super) fn client(server: &S3Server, endpoint: &str) -> Client {
+pub(crate) fn client(server: &S3Server, endpoint: &str) -> Client {
     let config = Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .http_client(aws_smithy_http_client::Builder::new().build_http())
@@ -32,7 +32,7 @@ pub(super) fn client(server: &S3Server, endpoint: &str) -> Client {
 }
 
 /// The code of an S3 error, or what else went wrong.
-pub(super) fn code<T, E>(result: Result<T, E>) -> String
+pub(crate) fn code<T, E>(result: Result<T, E>) -> String
 where
     E: ProvideErrorMetadata + std::fmt::Debug,
 {

@@ -40,7 +40,7 @@ const ALLOWED: [&str; 17] = [
 ];
 
 /// A stand whose role has [`PASSWORD`], and tools of which `pg_dump` waits for a file before it works.
-struct Slow {
+pub(super) struct Slow {
     stand: Stand,
     url: String,
     tools: FakeTools,
@@ -49,7 +49,7 @@ struct Slow {
 
 impl Slow {
     /// `after` is what `pg_dump` does once it may go on.
-    fn new(after: &str) -> Self {
+    pub(super) fn new(after: &str) -> Self {
         let stand = Stand::with_rows(10);
         let role = format!("{}_role", stand.database.name);
         stand.sql(&format!("CREATE ROLE {role} SUPERUSER LOGIN PASSWORD '{PASSWORD}'"));
@@ -60,7 +60,7 @@ impl Slow {
         Self { stand, url, tools, tmpdir: tempfile::tempdir().unwrap() }
     }
 
-    fn backup(&self) -> Run {
+    pub(super) fn backup(&self) -> Run {
         self.stand
             .backup()
             .env("DATABASE_URL", &self.url)
@@ -70,7 +70,7 @@ impl Slow {
     }
 
     /// Lets every waiting `pg_dump` go on.
-    fn open_the_gate(&self) {
+    pub(super) fn open_the_gate(&self) {
         fs::write(self.tools.path().join("gate"), "").unwrap();
     }
 
@@ -82,7 +82,7 @@ impl Slow {
 
 /// The `pg_dump` that this program has started, once it runs.
 #[track_caller]
-fn dump_of(daemon: &Daemon) -> u32 {
+pub(super) fn dump_of(daemon: &Daemon) -> u32 {
     let mut found = None;
     // `pg_dumpall` starts a `pg_dump --version`, too.
     let is_dump = |pid: &u32| command_line(*pid).iter().any(|word| word.starts_with("--snapshot="));
@@ -95,7 +95,7 @@ fn dump_of(daemon: &Daemon) -> u32 {
 }
 
 /// This process and all below it.
-fn tree(root: u32) -> Vec<u32> {
+pub(super) fn tree(root: u32) -> Vec<u32> {
     let mut found = vec![root];
     let mut next = 0;
     while next < found.len() {

@@ -9,7 +9,7 @@ use backup_core::codec::encryption::{Encryption, Label};
 use backup_core::codec::{Codec, Compression, Digests, encode};
 use backup_core::secret::Secret;
 use backup_core::stop::Stop;
-use backup_core::storage::{Checksum, ObjectKey, Prefix, RetryPolicy, Store, StoreConfig, UploadPlan};
+use backup_core::storage::{Authorities, Checksum, ObjectKey, Prefix, RetryPolicy, Store, StoreConfig, UploadPlan};
 use e2e::process::Run;
 use e2e::proxy::{FaultProxy, Operation};
 use e2e::s3::S3Server;
@@ -40,6 +40,7 @@ impl Bucket {
             session_token: None,
             path_style: true,
             checksum: Checksum::None,
+            authorities: Authorities::System,
             prefix: Prefix::parse("p").unwrap(),
             retry: RetryPolicy { attempts: 3, first_pause: Duration::ZERO },
             connect_timeout: Duration::from_secs(5),

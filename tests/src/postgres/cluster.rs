@@ -6,13 +6,13 @@ use std::{
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::{Arc, LazyLock, mpsc},
-    thread,
+    sync::Arc,
 };
 
 use tempfile::TempDir;
 
 use super::{Account, PostgresOptions, SUPERUSER, Tls, tls};
+use crate::process::spawn_for_ever;
 
 /// The longest path of a socket's folder: 107 bytes less `/.s.PGSQL.65535`.
 const SOCKET_FOLDER_BYTES: usize = 92;
@@ -154,25 +154,4 @@ impl Drop for Remover {
             eprintln!("cannot wait for the remover: {err}");
         }
     }
-}
-
-/// Starts `command` from a thread that lives as long as the process.
-///
-/// The kernel sends the parent-death signal when the *thread* that started a child ends, and a
-/// test's thread ends with its test, while a shared server must live on.
-fn spawn_for_ever(command: Command) -> Child {
-    type Order = (Command, mpsc::Sender<std::io::Result<Child>>);
-    static NURSERY: LazyLock<mpsc::Sender<Order>> = LazyLock::new(|| {
-        let (orders, incoming) = mpsc::channel::<Order>();
-        thread::spawn(move || {
-            for (mut command, reply) in incoming {
-                // Whoever ordered it may be gone: then the child is nobody's and is not missed.
-                drop(reply.send(command.spawn()));
-            }
-        });
-        orders
-    });
-    let (reply, answer) = mpsc::channel();
-    NURSERY.send((command, reply)).expect("the nursery lives as long as the process");
-    answer.recv().expect("the nursery answers").expect("start PostgreSQL through setpriv (util-linux)")
 }

@@ -12,6 +12,7 @@ pub(super) enum Policy {
     MaxParts(u32),
     RejectHeaders(Vec<String>),
     RejectIfNoneMatch(u16),
+    RequireIfNoneMatch,
     RequireContentLength,
     RequireDigest,
     OneChecksum,
@@ -46,6 +47,11 @@ impl Policy {
             Self::RejectIfNoneMatch(status) => {
                 request.header("if-none-match")?;
                 Some(refusal(*status, "NotImplemented", "A header you provided is not implemented"))
+            }
+            Self::RequireIfNoneMatch => {
+                let creates = matches!(request.operation, Operation::PutObject | Operation::CompleteMultipartUpload);
+                let missing = creates && request.header("if-none-match").is_none();
+                missing.then(|| refusal(403, "AccessDenied", "Access Denied"))
             }
             Self::RequireContentLength => {
                 let missing = writes && request.header("content-length").is_none();

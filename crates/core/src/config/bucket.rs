@@ -1,7 +1,8 @@
 //! How the bucket is reached, out of [`S3_VARIABLES`](super::S3_VARIABLES).
 
 use super::Settings;
-use crate::storage::{Checksum, Prefix, RetryPolicy, StoreConfig};
+use crate::private_host::is_private;
+use crate::storage::{Authorities, Checksum, Prefix, RetryPolicy, StoreConfig};
 
 impl Settings {
     /// Attempts of requests, and of whatever else is tried again.
@@ -23,6 +24,14 @@ impl Settings {
         let prefix = self.parsed("BACKUP_PREFIX", Prefix::parse);
         let path_style = self.optional_flag("S3_FORCE_PATH_STYLE");
         let checksum = self.choice("S3_CHECKSUM");
+        let authorities = match self.file("S3_CA_CERT").map(|pem| Authorities::from_pem(&pem)) {
+            Some(Ok(given)) => given,
+            Some(Err(message)) => {
+                self.reject("S3_CA_CERT", message);
+                Authorities::System
+            }
+            None => Authorities::System,
+        };
         let (endpoint, bucket) = (endpoint?, bucket?);
         if let Some(warning) = endpoint.plain_http_warning() {
             self.warn(warning);
@@ -40,6 +49,7 @@ impl Settings {
             access_key_id: access_key_id?,
             secret_access_key: secret_access_key?,
             session_token: self.secret("S3_SESSION_TOKEN"),
+            authorities,
             prefix: prefix?,
             retry,
             connect_timeout: self.seconds("S3_CONNECT_TIMEOUT"),
@@ -85,16 +95,9 @@ impl Endpoint {
     }
 
     fn plain_http_warning(&self) -> Option<String> {
-        use std::net::IpAddr;
-        let private = match self.host().parse::<IpAddr>() {
-            Ok(IpAddr::V4(ip)) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
-            Ok(IpAddr::V6(ip)) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
-            Err(_) => {
-                !self.host().contains('.') || self.host().ends_with(".internal") || self.host().ends_with(".local")
-            }
-        };
-        (self.0.starts_with("http://") && !private).then(|| {
-            "S3_ENDPOINT is plain http to a public address: backups and signatures travel unprotected".to_owned()
+        (self.0.starts_with("http://") && !is_private(self.host())).then(|| {
+            "S3_ENDPOINT is plain http to a public address: backups and signatures travel unprotected; use https"
+                .to_owned()
         })
     }
 }

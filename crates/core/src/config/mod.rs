@@ -11,7 +11,9 @@ use std::fs::File;
 use std::io::Read;
 use std::time::Duration;
 
-pub use variable::{DATABASE_VARIABLES, Kind, S3_VARIABLES, SERVICE_VARIABLES, Variable, markdown_tables};
+pub use variable::{
+    ALLOW_OUTDATED_TOOLS, DATABASE_VARIABLES, Kind, S3_VARIABLES, SERVICE_VARIABLES, Variable, markdown_tables,
+};
 
 use crate::secret::Secret;
 

@@ -130,7 +130,17 @@ pub static DATABASE_VARIABLES: &[Variable] = &[
         "/usr/lib/postgresql/17/bin",
         "Folder of the PostgreSQL client tools, several with `:`. Where it is set, no other place is searched.",
     ),
+    ALLOW_OUTDATED_TOOLS,
 ];
+
+/// Tools with known holes.
+pub const ALLOW_OUTDATED_TOOLS: Variable = Variable::new(
+    "ALLOW_OUTDATED_TOOLS",
+    Kind::Flag,
+    "false",
+    "false",
+    "`true`: run with PostgreSQL tools that have known holes (before 13.22, 14.19, 15.14, 16.10, 17.6), with a warning at each start. Otherwise finding one where they are searched for ends the start with exit code 78.",
+);
 
 /// How the bucket is reached.
 pub static S3_VARIABLES: &[Variable] = &[
@@ -197,6 +207,14 @@ pub static S3_VARIABLES: &[Variable] = &[
         example: "auto",
         aliases: &[],
         meaning: "Checksum header of uploads beside the signature's own SHA-256. `auto`: CRC-32 on AWS, none elsewhere, since several other stores refuse it.",
+    },
+    Variable {
+        name: "S3_CA_CERT",
+        kind: Kind::Text,
+        default: "",
+        example: "/etc/ssl/own-ca.pem",
+        aliases: &["AWS_CA_BUNDLE"],
+        meaning: "File of certificates in PEM form. The store's certificate must come from one of these authorities, and those of this machine do not count any more.",
     },
     Variable {
         name: "BACKUP_PREFIX",

@@ -92,13 +92,20 @@ impl ClientTools {
     /// # Errors
     /// Where none fits; the message says which package to install.
     pub async fn find(bin_dir: Option<&OsStr>, server_major: u32) -> Result<Self, ToolsError> {
-        let mut found = Vec::new();
+        choose(Self::installed(bin_dir).await, server_major)
+    }
+
+    /// The installation of each major version that [`ClientTools::find`] may choose.
+    pub async fn installed(bin_dir: Option<&OsStr>) -> Vec<Self> {
+        let mut found: Vec<Self> = Vec::new();
         for folder in candidates(bin_dir, "pg_dump") {
-            if let Some((major, version)) = ask_version(&folder, "pg_dump").await {
+            if let Some((major, version)) = ask_version(&folder, "pg_dump").await
+                && found.iter().all(|tools| tools.major != major)
+            {
                 found.push(Self { folder, major, version });
             }
         }
-        choose(found, server_major)
+        found
     }
 
     /// The path of a tool of this installation.
@@ -178,7 +185,7 @@ fn parse_major(version: &str, program: &str) -> Option<u32> {
 }
 
 fn choose(mut found: Vec<ClientTools>, server_major: u32) -> Result<ClientTools, ToolsError> {
-    found.sort_by_key(|tools| tools.major); // Stable: of equal versions the first place searched wins.
+    found.sort_by_key(|tools| tools.major);
     let newest = found.last().map(|tools| tools.major);
     match (found.into_iter().find(|tools| tools.major >= server_major), newest) {
         (Some(tools), _) => Ok(tools),

@@ -1,5 +1,7 @@
 //! The listener of a daemon's pages.
 
+mod visitor;
+
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -7,6 +9,8 @@ use axum::Router;
 use tokio::net::TcpListener;
 
 use crate::stop::Stop;
+
+use visitor::Bounded;
 
 /// Listens on all addresses: `[::]`, which takes IPv4 too, or `0.0.0.0` where the machine has no IPv6.
 ///
@@ -21,7 +25,8 @@ pub async fn bind(port: u16) -> io::Result<TcpListener> {
     }
 }
 
-/// Answers requests until `stop`; then no new ones are taken.
+/// Answers requests until `stop`; then no new ones are taken. Whoever asks can hold only so many
+/// connections, and none for long without a whole request.
 ///
 /// # Errors
 /// Where the listener breaks.
@@ -29,5 +34,5 @@ pub async fn serve(listener: TcpListener, router: Router, stop: Stop) -> io::Res
     let stopped = async move {
         stop.stopped().await;
     };
-    axum::serve(listener, router).with_graceful_shutdown(stopped).await
+    axum::serve(Bounded::new(listener), router).with_graceful_shutdown(stopped).await
 }

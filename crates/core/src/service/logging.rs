@@ -42,7 +42,7 @@ impl<'writer> MakeWriter<'writer> for ScrubbedStderr {
     }
 }
 
-/// Installs the process's log; a second call changes nothing.
+/// Installs the process's log, in which panics appear, too; a second call changes nothing.
 pub fn init_log(settings: LogSettings, scrubber: Scrubber) {
     let libraries = settings.level.min(LevelFilter::WARN);
     let filter = Targets::new().with_default(libraries).with_targets(OUR_CRATES.map(|name| (name, settings.level)));
@@ -55,4 +55,5 @@ pub fn init_log(settings: LogSettings, scrubber: Scrubber) {
     };
     // An error means that a log is installed already, which is as good.
     tracing_subscriber::registry().with(lines.with_filter(filter)).try_init().unwrap_or_default();
+    super::panics::log_panics();
 }

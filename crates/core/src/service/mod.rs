@@ -1,16 +1,20 @@
 //! The shell of a daemon: exit codes, log, signals, HTTP.
 
 mod board;
+mod hardening;
 mod http;
 mod logging;
 mod pages;
+mod panics;
 mod patience;
 mod shell;
 
 pub use board::{Board, State};
+pub use hardening::harden;
 pub use http::{bind, serve};
 pub use logging::{LogFormat, LogSettings, init_log};
 pub use pages::{ProbeMemory, verdict};
+pub use panics::silence_panics;
 pub use patience::{insist, sleep};
 pub use shell::Shell;
 

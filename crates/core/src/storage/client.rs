@@ -10,9 +10,9 @@ use aws_sdk_s3::config::{
     Credentials, RequestChecksumCalculation, ResponseChecksumValidation, SharedCredentialsProvider,
     StalledStreamProtectionConfig,
 };
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
 
-use super::{Prefix, RetryPolicy, Store};
+use super::{Authorities, Prefix, RetryPolicy, Store};
 use crate::secret::Secret;
 
 /// Everything that reaching the bucket needs.
@@ -34,6 +34,8 @@ pub struct StoreConfig {
     pub path_style: bool,
     /// Checksum header of uploads.
     pub checksum: Checksum,
+    /// Who may vouch for the store's certificate.
+    pub authorities: Authorities,
     /// The folder that is ours.
     pub prefix: Prefix,
     /// Attempts of a request.
@@ -65,6 +67,12 @@ impl Checksum {
 }
 
 impl StoreConfig {
+    /// Whether this is Backblaze B2, where every bucket keeps old versions unless its lifecycle says
+    /// otherwise.
+    pub fn is_b2(&self) -> bool {
+        self.endpoint.as_deref().is_some_and(|endpoint| endpoint.contains("backblazeb2.com"))
+    }
+
     /// A fresh client; sends nothing yet.
     pub fn open(&self) -> Store {
         let credentials = Credentials::new(
@@ -74,8 +82,11 @@ impl StoreConfig {
             None,
             "environment",
         );
-        let http =
-            aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+        let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring));
+        let http = match &self.authorities {
+            Authorities::System => http.build_https(),
+            Authorities::Given(pem) => http.tls_context(trusting(pem)).build_https(),
+        };
         // Built by hand and not loaded from the surroundings: no profile files, no instance metadata.
         let mut shared = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
@@ -99,6 +110,13 @@ impl StoreConfig {
             attempt_timeout: self.attempt_timeout,
             checksum: self.checksum == Checksum::Crc32,
             conditional: AtomicBool::new(true),
+            hides: self.is_b2(),
         }
     }
+}
+
+/// These authorities and no others.
+fn trusting(pem: &[u8]) -> TlsContext {
+    let context = TlsContext::builder().with_trust_store(TrustStore::empty().with_pem_certificate(pem)).build();
+    context.expect("what can be wrong with a context is an additional server name, and there is none")
 }

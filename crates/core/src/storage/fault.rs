@@ -119,7 +119,7 @@ impl StoreError {
             SdkError::DispatchFailure(failure) => {
                 let reason = innermost(&error);
                 if failure.is_user() || is_certificate_problem(&reason) {
-                    let reason = format!("{reason}; check S3_ENDPOINT and the certificate of the store");
+                    let reason = format!("{reason}; {}", certificate_hint(&reason));
                     return Self::Permanent { operation, key: key.clone(), reason, denied: false };
                 }
                 passing(format!("cannot reach the store: {reason}"), None)
@@ -226,4 +226,17 @@ pub(super) fn innermost(error: &dyn StdError) -> String {
 
 fn is_certificate_problem(reason: &str) -> bool {
     reason.contains("certificate") || reason.contains("UnknownIssuer")
+}
+
+/// What to do about a certificate, by the words of rustls.
+fn certificate_hint(reason: &str) -> &'static str {
+    if reason.contains("UnknownIssuer") || reason.contains("BadSignature") {
+        "no authority that is trusted here has issued the store's certificate; give its own by S3_CA_CERT"
+    } else if reason.contains("expired") || reason.contains("not valid before") {
+        "renew the certificate of the store, or set the clock of this machine"
+    } else if reason.contains("not valid for name") || reason.contains("NotValidForName") {
+        "set S3_ENDPOINT to a name that the certificate of the store lists"
+    } else {
+        "check S3_ENDPOINT and the certificate of the store"
+    }
 }

@@ -2,6 +2,7 @@
 //! requests are sent. Who writes needs `s3:PutObject`, `s3:ListBucket` and `s3:DeleteObject`; who reads
 //! needs `s3:GetObject` and `s3:ListBucket`.
 
+mod authorities;
 mod client;
 mod download;
 mod fault;
@@ -17,6 +18,7 @@ use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
+pub use authorities::Authorities;
 pub use client::{Checksum, StoreConfig};
 pub use download::Download;
 pub use fault::StoreError;
@@ -42,6 +44,15 @@ pub struct ListedObject {
     pub modified: Option<DateTime<Utc>>,
 }
 
+/// What became of an object that was deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deletion {
+    /// It is gone, as far as the store tells.
+    Gone,
+    /// A marker hides it, and its bytes are kept and paid for until the bucket's lifecycle rule ends them.
+    Hidden,
+}
+
 /// A bucket and a prefix in it. Made anew for each run, so that no run inherits a dead connection.
 pub struct Store {
     client: aws_sdk_s3::Client,
@@ -52,6 +63,8 @@ pub struct Store {
     checksum: bool,
     /// Whether the store takes `If-None-Match`; false after it has answered 501 once.
     conditional: AtomicBool,
+    /// Whether every deletion hides the object, whatever the reply says.
+    hides: bool,
 }
 
 impl Store {
@@ -149,14 +162,16 @@ impl Store {
     ///
     /// # Errors
     /// Where the store refuses or cannot be reached.
-    pub async fn delete(&self, key: &ObjectKey) -> Result<(), StoreError> {
+    pub async fn delete(&self, key: &ObjectKey) -> Result<Deletion, StoreError> {
         let once = || async {
             let request = self.client.delete_object().bucket(&self.bucket).key(key.as_str());
-            request.send().await.map(drop).map_err(|error| StoreError::from_sdk("delete", key, error))
+            request.send().await.map_err(|error| StoreError::from_sdk("delete", key, error))
         };
         match self.retry.run("delete", key, self.attempt_timeout, once).await.0 {
-            Err(StoreError::NotFound(_)) => Ok(()),
-            outcome => outcome,
+            // `x-amz-delete-marker`: the bucket is versioned, and what was there is still there below the marker.
+            Ok(reply) if reply.delete_marker() == Some(true) || self.hides => Ok(Deletion::Hidden),
+            Ok(_) | Err(StoreError::NotFound(_)) => Ok(Deletion::Gone),
+            Err(error) => Err(error),
         }
     }
 

@@ -1,0 +1,59 @@
+//! Who may vouch for the certificate of a store.
+
+use rustls::RootCertStore;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+
+/// Authorities for TLS to the store.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Authorities {
+    /// Those of this machine.
+    System,
+    /// Those in this PEM text, and no others. Made by [`Authorities::from_pem`], since the HTTP client
+    /// takes a text that it cannot read for a mistake in the program.
+    Given(Vec<u8>),
+}
+
+impl Authorities {
+    /// Takes the certificates of a PEM text; anything else in it is ignored.
+    ///
+    /// # Errors
+    /// Where it holds no certificate, or one that is none. The message does not quote it: a wrong path
+    /// may lead to a private key.
+    pub fn from_pem(pem: &str) -> Result<Self, &'static str> {
+        const MESSAGE: &str = "the file that it names holds no usable certificate in PEM form";
+        let found = CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<Vec<_>, _>>();
+        let certificates = found.map_err(|_| MESSAGE)?;
+        let mut roots = RootCertStore::empty();
+        let usable = certificates.into_iter().all(|certificate| roots.add(certificate).is_ok());
+        if usable && !roots.is_empty() { Ok(Self::Given(pem.as_bytes().to_vec())) } else { Err(MESSAGE) }
+    }
+}
+
+impl std::fmt::Debug for Authorities {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::System => "System",
+            Self::Given(_) => "Given",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_certificate_is_refused_without_being_quoted_r084() {
+        for pem in [
+            "",
+            "hunter2",
+            "-----BEGIN CERTIFICATE-----\naHVudGVyMg==\n-----END CERTIFICATE-----\n",
+            "-----BEGIN CERTIFICATE-----\nhunter2",
+            "-----BEGIN PRIVATE KEY-----\naHVudGVyMg==\n-----END PRIVATE KEY-----\n",
+        ] {
+            let error = Authorities::from_pem(pem).unwrap_err();
+            assert!(error.contains("no usable certificate") && !error.contains("hunter2"), "{error}");
+        }
+    }
+}

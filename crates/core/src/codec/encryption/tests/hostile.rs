@@ -186,15 +186,13 @@ async fn work_that_a_stranger_asks_for_is_refused_at_once_r078() {
     // Lines that fill the bound for headers to its last byte.
     let to_the_bound = format!("age-encryption.org/v1\n{}", "-> x\n\n".repeat(10_000)).into_bytes();
     let one_line = [b"age-encryption.org/v1\n".as_slice(), &vec![b'x'; 10_000_000]].concat();
-    for (name, mut stored) in
-        [
-            ("2^18", scrypt(18)),
-            ("2^40", scrypt(40)),
-            ("endless header", endless),
-            ("endless short lines", to_the_bound),
-            ("endless line", one_line),
-        ]
-    {
+    for (name, mut stored) in [
+        ("2^18", scrypt(18)),
+        ("2^40", scrypt(40)),
+        ("endless header", endless),
+        ("endless short lines", to_the_bound),
+        ("endless line", one_line),
+    ] {
         stored.extend_from_slice(&[7; 100]);
         let opening = age.opening(Compression::None, &label("a"));
         let outcome = decode(&stored, opening, &believing(&stored, &digests)).await;

@@ -172,6 +172,8 @@ fn compress(
     parts: PartWriter,
 ) -> anyhow::Result<Encoded> {
     let sealer = Sealer::new(&codec.encryption, label, parts).context("start encryption")?;
+    // What is allocated next is first built on the stack, and its padding would take what lies there along.
+    wipe_stack();
     let mut compressor = Compressor::new(codec.compression, sealer).context("start compressor")?;
     while let Some(chunk) = chunks.blocking_recv() {
         compressor.write_all(&chunk).context("compress")?;

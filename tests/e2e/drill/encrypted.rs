@@ -174,7 +174,7 @@ fn a_rotation_keeps_old_and_new_backups_readable_r038() {
     let aged = stand.copy_as(TimeDelta::hours(2));
     let run = stand.stand.backup().args(["run"]).env("BACKUP_ENCRYPTION", "true");
     assert_eq!(run.env("BACKUP_ENCRYPTION_KEY", OTHER_PASSPHRASE).output().code, Some(0));
-    let newest = ids(&stand.stand).into_iter().filter(|id| *id != stand.id && *id != aged).next_back().unwrap();
+    let newest = ids(&stand.stand).into_iter().rfind(|id| *id != stand.id && *id != aged).unwrap();
     let both = || {
         let verify = stand.verify().env("BACKUP_ENCRYPTION_KEY", OTHER_PASSPHRASE);
         verify.env("BACKUP_ENCRYPTION_KEYS_OLD", format!("\n{PASSPHRASE}\n"))

@@ -19,7 +19,7 @@ fn swapped_rolled_back_and_made_up_backups_fail_where_signatures_are_asked_for_r
     let older = stand.copy_as(-TimeDelta::minutes(5));
     let drill = stand.drill_with(verify(&public));
     drill.assert_found_by("manifest", "its signature is by none of the keys");
-    assert_eq!(drill.report["backup"].is_null(), true, "{}", drill.report);
+    assert!(drill.report["backup"].is_null(), "{}", drill.report);
     stand.reset();
     assert!(!stand.stand.manifests().keys().any(|key| key.contains(&older)));
     // Another row count, other data, no signature at all.

@@ -176,6 +176,6 @@ fn the_signature_of_a_manifest_is_checked_with_openssl_as_documented_r045() {
     let parsed: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(parsed["prefix"], "postgres-backups");
     fs::write(&manifest, text.replacen("\"rows\": 20000", "\"rows\": 20001", 1)).unwrap();
-    let said = by_hand.run(&format!("{check} || true"), folder.path(), &[("VERIFY_SIGNING_KEY", &public)]);
+    let said = by_hand.run(&format!("{} || true", check.trim_end()), folder.path(), &[("VERIFY_SIGNING_KEY", &public)]);
     assert!(!said.stdout.contains("Verified Successfully"), "{}", said.stdout);
 }

@@ -12,7 +12,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
 use super::compress::Compressor;
-use super::encryption::{Label, Sealer};
+use super::encryption::{Label, Sealer, wipe_stack};
 use super::part::PartWriter;
 use super::{Codec, Digests};
 
@@ -69,7 +69,11 @@ where
         parts,
         feed: tokio::spawn(feed(plain, [to_digest, to_compressor], broken.clone(), plain_bytes_so_far)),
         plain_digest: spawn_blocking(move || digest(digest_chunks)),
-        compressor: spawn_blocking(move || compress(compressor_chunks, &codec, &label, parts_writer)),
+        compressor: spawn_blocking(move || {
+            let encoded = compress(compressor_chunks, &codec, &label, parts_writer);
+            wipe_stack();
+            encoded
+        }),
         broken,
     }
 }
@@ -159,7 +163,8 @@ fn digest(mut chunks: mpsc::Receiver<Bytes>) -> String {
     hex::encode(digest.finalize())
 }
 
-/// Compresses and encrypts. The keys are derived here, beside the source's first bytes.
+/// Compresses and encrypts. The keys are derived here, beside the source's first bytes, and stay below this frame.
+#[inline(never)]
 fn compress(
     mut chunks: mpsc::Receiver<Bytes>,
     codec: &Codec,
@@ -167,6 +172,8 @@ fn compress(
     parts: PartWriter,
 ) -> anyhow::Result<Encoded> {
     let sealer = Sealer::new(&codec.encryption, label, parts).context("start encryption")?;
+    // What is allocated next is first built on the stack, and its padding would take what lies there along.
+    wipe_stack();
     let mut compressor = Compressor::new(codec.compression, sealer).context("start compressor")?;
     while let Some(chunk) = chunks.blocking_recv() {
         compressor.write_all(&chunk).context("compress")?;

@@ -11,6 +11,7 @@ mod passphrase;
 mod probe;
 mod recipients;
 mod sealer;
+mod wipe;
 
 use std::fmt;
 
@@ -23,6 +24,7 @@ pub(super) use cbc::CbcReader;
 pub(super) use passphrase::Mac;
 pub use passphrase::MacError;
 pub(super) use sealer::Sealer;
+pub(super) use wipe::wipe_stack;
 
 /// What encrypts. The keys for the way back are a [`Keyring`].
 #[derive(Debug, Clone)]

@@ -20,6 +20,7 @@ impl<W: Write> Sealer<W> {
     ///
     /// # Errors
     /// Where the system has no random bytes, or `output` fails.
+    #[inline(never)]
     pub(in crate::codec) fn new(encryption: &Encryption, label: &Label, output: W) -> io::Result<Self> {
         Ok(match encryption {
             Encryption::None => Self::None(output),

@@ -12,14 +12,24 @@ fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
+/// A role of this name, on one line: `pg_dumpall` writes one statement on each.
+fn role(name: &str) -> String {
+    quoted(&name.replace('\n', " "))
+}
+
 /// Backs up a database of this name, of which everything in it is called the same.
 fn site(source: &Postgres, name: &str) -> Site {
     let mut stand = Stand::new();
     source.sql("postgres", &format!("CREATE DATABASE {}", quoted(name)));
     let sql = "CREATE SCHEMA NAME; CREATE TABLE NAME.NAME (NAME text); INSERT INTO NAME.NAME VALUES ('kept');
                CREATE SEQUENCE NAME.s; CREATE FUNCTION NAME.NAME() RETURNS int LANGUAGE sql AS 'SELECT 1';
-               CREATE ROLE NAME; ALTER TABLE NAME.NAME OWNER TO NAME";
-    source.sql(name, &sql.replace("NAME", &quoted(name)));
+               CREATE ROLE ROLE; ALTER TABLE NAME.NAME OWNER TO ROLE";
+    source.sql(
+        name,
+        &sql.replace("NAME", &quoted(name))
+            .replace("ROLE ROLE", &format!("ROLE {}", role(name)))
+            .replace("TO ROLE", &format!("TO {}", role(name))),
+    );
     stand.database.url = source.url(name);
     Site::of(stand)
 }
@@ -42,7 +52,7 @@ fn drills_and_restores_take_hostile_names_for_names_r081() {
         assert_eq!(throwaway.code, PASSED, "{name:?}\n{}\n{}", throwaway.stdout, throwaway.stderr);
         let given = site.verify_on(&target).args(["run"]).output();
         assert_eq!(given.code, PASSED, "{name:?}\n{}\n{}", given.stdout, given.stderr);
-        target.sql("postgres", &format!("CREATE ROLE {}", quoted(&name)));
+        target.sql("postgres", &format!("CREATE ROLE {}", role(&name)));
         let restore = site.verify().env("RESTORE_URL", target.url(&name)).args(["restore", "latest", "--create"]);
         let restored = restore.output();
         assert_eq!(restored.code, PASSED, "{name:?}\n{}\n{}", restored.stdout, restored.stderr);

@@ -10,6 +10,7 @@ mod dump;
 mod facts;
 mod inventory;
 mod locale;
+mod made_objects;
 mod preflight;
 mod prepare;
 mod restore;
@@ -25,6 +26,7 @@ pub use drill_server::{DrillPolicy, DrillServer, LockedServer, RestoreAs, Source
 pub use dump::Dumper;
 pub use facts::{OLDEST_SERVER_MAJOR, database_facts};
 pub use inventory::{Fingerprint, take_inventory};
+pub use made_objects::made_objects;
 pub use preflight::{Preflight, preflight};
 pub use prepare::{MissingExtensions, Prepared, Wanted, WantedExtension};
 pub use restore::{Complaint, ComplaintClass, Grants, Owners, Pass, Restorer, Source};

@@ -17,6 +17,8 @@ pub(crate) enum OptionsError {
     Ours(&'static str),
     #[error("holds --enable-row-security, which leaves rows out without an error; give the role BYPASSRLS instead")]
     RowSecurity,
+    #[error("holds {0}, which changes the text of rows or definitions, so that no drill could compare what came back")]
+    Unproven(&'static str),
     #[error(
         "word {0} is not an option that this program knows in full; write long options unabbreviated, and short ones apart"
     )]
@@ -35,9 +37,11 @@ enum Effect {
     Keeps,
     /// Ours to decide.
     Ours,
+    /// The dump stays whole, and reads otherwise than the one that a drill makes to compare.
+    Respells,
 }
 
-use Effect::{Keeps, Narrows, Ours};
+use Effect::{Keeps, Narrows, Ours, Respells};
 
 struct Known {
     short: &'static str,
@@ -105,12 +109,12 @@ static KNOWN: &[Known] = &[
     flag("", "--inserts", Keeps),
     flag("", "--on-conflict-do-nothing", Keeps),
     value("", "--rows-per-insert", Keeps),
-    flag("", "--disable-dollar-quoting", Keeps),
+    flag("", "--disable-dollar-quoting", Respells),
     flag("", "--disable-triggers", Keeps),
-    value("", "--extra-float-digits", Keeps),
+    value("", "--extra-float-digits", Respells),
     value("", "--include-foreign-data", Keeps),
     flag("", "--load-via-partition-root", Keeps),
-    flag("", "--quote-all-identifiers", Keeps),
+    flag("", "--quote-all-identifiers", Respells),
     flag("", "--sequence-data", Keeps),
     flag("", "--strict-names", Keeps),
     flag("", "--use-set-session-authorization", Keeps),
@@ -157,6 +161,7 @@ impl DumpOptions {
             }
             match known.effect {
                 Ours => return Err(OptionsError::Ours(known.long)),
+                Respells => return Err(OptionsError::Unproven(known.long)),
                 Narrows => options.narrowing.push(known.long.to_owned()),
                 Keeps => {}
             }
@@ -211,7 +216,7 @@ mod tests {
             assert_eq!(DumpOptions::parse(text).unwrap().narrowing.len(), 1, "{text}");
         }
         check("", Ok(&[]));
-        check("--no-owner --verbose --quote-all-identifiers", Ok(&[]));
+        check("--no-owner --verbose", Ok(&[]));
         check("-t 'a b' --exclude-table-data \"audit.*\"", Ok(&["--table", "--exclude-table-data"]));
     }
 
@@ -219,6 +224,15 @@ mod tests {
     fn words_arrive_as_a_shell_would_split_them_and_nothing_is_expanded_r081() {
         let options = DumpOptions::parse("-t '$(touch pwned); `x`' --exclude-table-data=\"a b\"").unwrap();
         assert_eq!(options.args, ["-t", "$(touch pwned); `x`", "--exclude-table-data=a b"]);
+    }
+
+    /// A healthy backup would fail every drill.
+    #[test]
+    fn what_no_drill_could_compare_is_refused() {
+        for option in ["--quote-all-identifiers", "--disable-dollar-quoting", "--extra-float-digits"] {
+            let text = if option == "--extra-float-digits" { "--extra-float-digits=0" } else { option };
+            check(text, Err(OptionsError::Unproven(option)));
+        }
     }
 
     #[test]

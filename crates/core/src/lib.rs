@@ -14,3 +14,4 @@ pub mod spool;
 pub mod stop;
 pub mod storage;
 pub mod text;
+pub mod values;

@@ -9,6 +9,11 @@ use crate::report::{Check, CheckState, Finding, Report, Verdict};
 /// Findings kept of one check; the rest is counted in a last one.
 const MOST_FINDINGS: usize = 50;
 
+/// Why a drill is skipped.
+#[derive(Debug, thiserror::Error)]
+#[error("another drill runs on this server; this one is skipped")]
+pub(crate) struct AnotherDrill;
+
 /// Why a drill ends before its last check.
 #[derive(Debug)]
 pub(crate) enum Trouble {
@@ -87,6 +92,9 @@ impl Evidence {
             }
             Err(Trouble::Stopped(reason)) => (Verdict::Stopped, Some(reason.to_string())),
             Err(Trouble::CouldNotRun(error)) if has_findings => (Verdict::Failed, Some(format!("{error:#}"))),
+            Err(Trouble::CouldNotRun(error)) if error.is::<AnotherDrill>() => {
+                (Verdict::Skipped, Some(format!("{error:#}")))
+            }
             Err(Trouble::CouldNotRun(error)) => (Verdict::CouldNotRun, Some(format!("{error:#}"))),
             Err(Trouble::Damaged) => (Verdict::Failed, None),
             Ok(()) if has_findings => (Verdict::Failed, None),

@@ -7,7 +7,10 @@ mod daemon;
 mod drill;
 mod evidence;
 mod fetch;
+mod globals;
 mod ground;
+mod isolation;
+mod leftovers;
 mod list;
 mod pages;
 mod passes;
@@ -49,6 +52,7 @@ Exit codes:
   2   bad command line
   3   stopped by a signal before it was done
   4   could not run: no bucket, no server, no disk, no time; says nothing about the backup
+  5   skipped: another drill is going on at the same server
   78  bad environment; every problem is listed
 
 Configuration is by environment variables; see docs/configuration.md.";

@@ -1,17 +1,21 @@
 //! The drill's eyes: what passes, what is found, and by which check.
 
 mod attest;
+mod benign;
 mod choice;
 mod daemon;
 mod damage;
 mod each_check;
 mod encrypted;
 mod one_drill;
+mod owners;
 mod proofs;
 mod queries;
 mod restore;
+mod self_test;
 mod signed;
 mod stand;
 mod swapped;
+mod vanished;
 
 use stand::{Drill, DrillStand};

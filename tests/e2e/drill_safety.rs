@@ -21,8 +21,10 @@ use crate::stand::Stand;
 mod death;
 mod evil;
 mod given;
+mod leftovers;
 mod limits;
 mod names;
+mod not_empty;
 mod restore;
 mod target;
 
@@ -37,6 +39,7 @@ const PASSED: Option<i32> = Some(0);
 const FAILED: Option<i32> = Some(1);
 const STOPPED: Option<i32> = Some(3);
 const COULD_NOT_RUN: Option<i32> = Some(4);
+const SKIPPED: Option<i32> = Some(5);
 
 /// The password of each plain role that these tests make.
 const PASSWORD: &str = "kqzw7 vjx@drill";

@@ -15,3 +15,4 @@ pub mod spool;
 pub mod stop;
 pub mod storage;
 pub mod text;
+pub mod values;

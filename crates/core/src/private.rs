@@ -80,9 +80,32 @@ impl Drop for PrivateDir {
 }
 
 fn remove(folder: &Path) {
-    if let Err(error) = fs::remove_dir_all(folder) {
+    if let Err(error) = remove_folder(folder) {
         tracing::warn!(%error, folder = %folder.display(), "cannot remove a private folder; remove it by hand");
     }
+}
+
+/// Removes the lock file last: a removal that fails in the middle leaves a folder that the next start knows.
+fn remove_folder(folder: &Path) -> io::Result<()> {
+    let lock = folder.join(LOCK_FILE);
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        match entry.path() {
+            path if path == lock => {}
+            path if entry.file_type()?.is_dir() => fs::remove_dir_all(path)?,
+            path => fs::remove_file(path)?,
+        }
+    }
+    match fs::remove_file(&lock) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let removed = fs::remove_dir(folder);
+    if removed.is_err() {
+        // Something was written into it in the meantime, by a server that was about to end, for example.
+        drop(create_file(&lock)?);
+    }
+    removed
 }
 
 fn create_file(path: &Path) -> io::Result<File> {
@@ -93,7 +116,7 @@ fn create_file(path: &Path) -> io::Result<File> {
 pub fn sweep_private_dirs(parent: &Path) -> usize {
     let Ok(entries) = fs::read_dir(parent) else { return 0 };
     let ours = entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(NAME_START));
-    ours.filter(|entry| is_abandoned(&entry.path()) && fs::remove_dir_all(entry.path()).is_ok()).count()
+    ours.filter(|entry| is_abandoned(&entry.path()) && remove_folder(&entry.path()).is_ok()).count()
 }
 
 fn is_abandoned(folder: &Path) -> bool {
@@ -104,6 +127,7 @@ fn is_abandoned(folder: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
+    use std::process::Command;
 
     use super::*;
 
@@ -134,5 +158,29 @@ mod tests {
         fs::write(left_behind.join("dump"), "rows").unwrap();
         assert_eq!(sweep_private_dirs(parent.path()), 1);
         assert!(!left_behind.exists() && private.path().exists() && foreign.exists());
+    }
+
+    #[test]
+    fn a_removal_that_fails_leaves_the_lock_so_that_the_next_start_tries_again_r085() {
+        let parent = tempfile::tempdir().unwrap();
+        let left_behind = parent.path().join(format!("{NAME_START}left"));
+        fs::create_dir(&left_behind).unwrap();
+        for folder in ["a", "m", "z"] {
+            fs::create_dir(left_behind.join(folder)).unwrap();
+            fs::write(left_behind.join(folder).join("file"), "rows").unwrap();
+        }
+        fs::write(left_behind.join(LOCK_FILE), "").unwrap();
+        let stuck = left_behind.join("m/file");
+        let hold = |sign: &str| Command::new("chattr").arg(format!("{sign}i")).arg(&stuck).status();
+        if !hold("+").is_ok_and(|status| status.success()) {
+            eprintln!("SKIPPED: private: no file can be made immutable here");
+            return;
+        }
+        let swept = sweep_private_dirs(parent.path());
+        let knows = left_behind.join(LOCK_FILE).exists();
+        hold("-").unwrap();
+        assert_eq!((swept, knows), (0, true), "nobody will ever know that this folder is abandoned");
+        assert_eq!(sweep_private_dirs(parent.path()), 1);
+        assert!(!left_behind.exists());
     }
 }

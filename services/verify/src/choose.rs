@@ -12,8 +12,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::config::VerifyConfig;
 use crate::report::{Check, CheckState, Finding};
 
-/// A run without a manifest that began less than this ago may still be going on.
-const RUNNING_FOR: TimeDelta = TimeDelta::hours(1);
+/// A run without a manifest that began less than this ago may still be going on: the default of `BACKUP_TIMEOUT`,
+/// which `verify` does not know.
+const RUNNING_FOR: TimeDelta = TimeDelta::hours(6);
 
 /// The name of the check of the newest backup's age.
 pub(crate) const RECOVERY_POINT: &str = "recovery_point";

@@ -12,6 +12,7 @@ use rand::Rng;
 
 use crate::choose::{ChooseError, Wanted, shelf};
 use crate::config::{Habit, VerifyConfig};
+use crate::leftovers;
 use crate::pages::{Pages, router};
 use crate::progress::Progress;
 use crate::runner;
@@ -52,6 +53,7 @@ struct Daemon<'stop> {
 
 impl Daemon<'_> {
     async fn run_until_stopped(&self) {
+        leftovers::sweep_and_log(&self.config, self.stop).await;
         let Some(records) = self.records().await else { return };
         self.board.change(|facts| facts.remember(records.newest, records.last_passed_at));
         let now = Utc::now();

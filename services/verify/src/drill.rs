@@ -7,8 +7,8 @@ use anyhow::{Context, anyhow};
 use backup_core::catalog::{Manifest, Role};
 use backup_core::postgres::archive::{LeftOut, Rights, Selection, select};
 use backup_core::postgres::{
-    ClientTools, DrillPolicy, DrillServer, Grants, LockedServer, Owners, RestoreAs, ScratchDb, Source, Wanted,
-    WantedExtension, in_the_clear,
+    DrillPolicy, DrillServer, Grants, LockedServer, Owners, RestoreAs, ScratchDb, Source, Wanted, WantedExtension,
+    in_the_clear,
 };
 use backup_core::private::PrivateDir;
 use backup_core::stop::Stop;
@@ -17,9 +17,10 @@ use chrono::Utc;
 use crate::checks::{Extent, Subject, prove};
 use crate::choose::{ChooseError, Chosen};
 use crate::config::{Amcheck, Target, VerifyConfig};
-use crate::evidence::{CLEANUP, Evidence, Trouble};
+use crate::evidence::{AnotherDrill, CLEANUP, Evidence, Trouble};
 use crate::fetch::{Fetched, Fetcher, Scanned, scan};
 use crate::ground::{Ground, GroundServer};
+use crate::isolation;
 use crate::passes::Passes;
 use crate::progress::Progress;
 use crate::report::{NotExercised, Report, ServerFacts};
@@ -45,6 +46,7 @@ pub(crate) async fn drill(
     let outcome = Box::pin(drill.run(&chosen, &mut evidence)).await;
     let mut report = evidence.finish(outcome, Utc::now());
     if config.attest {
+        report.make_safe(&config.scrubber);
         attest(config, &chosen, &mut report, stop).await;
     }
     report
@@ -104,7 +106,7 @@ impl Drill<'_> {
         self.progress.enter("fetch", Some(manifest.dump.digests.plain_bytes));
         let fetched = fetcher.fetch(manifest, evidence).await?;
         self.progress.enter("read the archive", None);
-        let scanned = scan(&fetched.dump, evidence).await?;
+        let scanned = scan(&fetched.dump, self.stop, evidence).await?;
         Ok((fetched, scanned))
     }
 
@@ -167,11 +169,11 @@ impl Drill<'_> {
         let suitable = self.stop.or(server.inspect(&candidate.fetched.manifest.database, policy)).await?;
         suitable.notes().iter().for_each(|note| evidence.note(note));
         let locked = self.stop.or(suitable.lock()).await?;
-        let locked = locked.ok_or_else(|| anyhow!("another drill runs on this server; this one is skipped"))?;
+        let locked = locked.ok_or_else(|| anyhow!(AnotherDrill))?;
         if matches!(self.config.target, Target::Given { .. }) {
             self.given_server(server, &locked, evidence).await?;
         }
-        let mut scratch = self.stop.or(locked.create_scratch()).await.context("create a scratch database")?;
+        let mut scratch = locked.create_scratch().await.context("create a scratch database")?;
         let outcome = self.in_scratch(&mut scratch, locked.major(), candidate, preparing, evidence).await;
         // A throwaway server goes with its folder; dropping a database of many tables first would only take time.
         if matches!(self.config.target, Target::Throwaway) {
@@ -220,9 +222,12 @@ impl Drill<'_> {
         let server_seconds = evidence.report.durations.server_seconds.get_or_insert(0.0);
         *server_seconds += preparing.elapsed().as_secs_f64();
         enter_left_out(&selection, candidate, evidence);
+        if matches!(self.config.target, Target::Given { .. }) {
+            isolation::note(&candidate.scanned.archive, evidence);
+        }
 
         let bin_dir = self.config.bin_dir.as_deref().map(AsRef::as_ref);
-        let tools = ClientTools::find(bin_dir, major).await.map_err(anyhow::Error::from)?;
+        let tools = candidate.scanned.tools(bin_dir, major).await?;
         let owners = match self.config.restore_as {
             RestoreAs::PlainRole => Owners::Restorer,
             RestoreAs::Superuser => Owners::Archive,

@@ -12,6 +12,11 @@ const MOST_FINDINGS: usize = 50;
 /// The check of the end of a drill: what it made is gone.
 pub(crate) const CLEANUP: &str = "cleanup";
 
+/// Why a drill is skipped.
+#[derive(Debug, thiserror::Error)]
+#[error("another drill runs on this server; this one is skipped")]
+pub(crate) struct AnotherDrill;
+
 /// Why a drill ends before its last check.
 #[derive(Debug)]
 pub(crate) enum Trouble {
@@ -88,7 +93,13 @@ impl Evidence {
         let (verdict, error) = match outcome {
             Ok(()) if findings.is_empty() => (Verdict::Passed, None),
             Ok(()) | Err(Trouble::Damaged) => (Verdict::Failed, None),
-            Err(Trouble::CouldNotRun(error)) => (Self::cut_short(findings), Some(format!("{error:#}"))),
+            Err(Trouble::CouldNotRun(error)) => {
+                let verdict = match Self::cut_short(findings) {
+                    Verdict::CouldNotRun if error.is::<AnotherDrill>() => Verdict::Skipped,
+                    verdict => verdict,
+                };
+                (verdict, Some(format!("{error:#}")))
+            }
             Err(Trouble::Stopped(reason @ Stopped::Deadline { .. })) => {
                 (Self::cut_short(findings), Some(reason.to_string()))
             }

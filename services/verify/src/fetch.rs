@@ -1,21 +1,27 @@
 //! From the bucket to a checked archive in a private file.
 
+use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
 use anyhow::{Context, anyhow};
-use backup_core::catalog::{BackupId, Kind, Manifest, Role, Shelf};
+use backup_core::catalog::{BackupId, Manifest, Role, Shelf};
+use backup_core::cause::find_cause;
 use backup_core::codec::DecodeError;
 use backup_core::codec::encryption::{Cipher, Keyring, Opening};
+use backup_core::postgres::ClientTools;
 use backup_core::postgres::archive::{Archive, ArchiveReader, Contents};
 use backup_core::private::PrivateDir;
 use backup_core::spool::{Spool, SpoolError, SpooledFile};
 use backup_core::stop::Stop;
-use backup_core::storage::Store;
+use backup_core::storage::{Store, StoreError};
+use chrono::Utc;
 
 use crate::evidence::{Evidence, Trouble};
+use crate::globals;
 use crate::report::BackupFacts;
 
 /// A backup on this machine, of which every byte was held against its manifest.
@@ -28,6 +34,27 @@ pub(crate) struct Fetched {
 pub(crate) struct Scanned {
     pub(crate) archive: Archive,
     pub(crate) contents: Contents,
+}
+
+impl Scanned {
+    /// The client tools for a restore into a server of this major version: the lowest ones that are not older
+    /// than the server, whose `pg_dump` would refuse, nor than the `pg_dump` of the archive, whose format an
+    /// older `pg_restore` may not know.
+    pub(crate) async fn tools(&self, bin_dir: Option<&OsStr>, server_major: u32) -> anyhow::Result<ClientTools> {
+        let dumped_by = major_of(&self.archive.header.pg_dump_version);
+        let tools = ClientTools::find(bin_dir, dumped_by.max(server_major)).await;
+        tools
+            .with_context(|| format!("find tools for an archive of pg_dump {dumped_by} and a server of {server_major}"))
+    }
+}
+
+/// `17` of `17.2 (Debian 17.2-1)`; 0 where there is none.
+fn major_of(version: &str) -> u32 {
+    version
+        .split(|character: char| !character.is_ascii_digit())
+        .next()
+        .and_then(|major| major.parse().ok())
+        .unwrap_or(0)
 }
 
 /// Where backups come from and go to.
@@ -50,7 +77,10 @@ impl Fetcher<'_> {
             Err(error) if error.is_damage() => {
                 return Err(evidence.damaged("manifest", format!("{:#}", anyhow!(error))));
             }
-            Err(error) => return Err(anyhow::Error::from(error).context("read the manifest").into()),
+            Err(error) => {
+                let error = anyhow::Error::from(error).context("read the manifest");
+                return Err(self.unless_gone(id, error, evidence).await?.into());
+            }
         };
         evidence.report.backup = Some(facts(&manifest));
         Ok(manifest)
@@ -65,7 +95,7 @@ impl Fetcher<'_> {
         if manifest.globals.is_some() {
             let role = Role::Globals { suffix: decoding.suffix() };
             let globals = self.object(&manifest, &role, "globals.sql", evidence).await?;
-            globals_check(&globals.path, &manifest, evidence).await?;
+            globals::check(&globals.path, &manifest, evidence).await?;
         } else {
             evidence.skip("roles", "the backup holds no roles of the cluster");
         }
@@ -99,9 +129,34 @@ impl Fetcher<'_> {
         match spool.fetch(&key, facts, opening, name, counter).await {
             Ok(file) => Ok(file),
             Err(SpoolError::Stopped(reason)) => Err(Trouble::Stopped(reason)),
-            Err(error) if error.is_damage() => Err(evidence.damaged(layer(&error), format!("{:#}", anyhow!(error)))),
+            Err(error) if error.is_damage() => {
+                let layer = layer(&error);
+                let error = self.unless_gone(&manifest.id, error.into(), evidence).await?;
+                Err(evidence.damaged(layer, format!("{error:#}")))
+            }
             Err(error) => Err(Trouble::CouldNotRun(error.into())),
         }
+    }
+
+    /// Hands `error` back unless it says that an object does not exist and the whole backup is gone by now:
+    /// retention may delete one that a drill has just chosen, its manifest first, and that is no damage.
+    async fn unless_gone(
+        &self,
+        id: &BackupId,
+        error: anyhow::Error,
+        evidence: &mut Evidence,
+    ) -> Result<anyhow::Error, Trouble> {
+        if !matches!(find_cause::<StoreError>(&error), Some(StoreError::NotFound(_))) {
+            return Ok(error);
+        }
+        let listed = self.stop.or(async { Ok(self.shelf.catalog(self.store, Utc::now()).await?) }).await;
+        let catalog = listed.context("list the bucket again")?;
+        let committed = catalog.backups.iter().chain(&catalog.from_the_future).any(|backup| backup.id == *id);
+        if committed || catalog.incomplete.iter().any(|run| run.id == *id && run.lost_its_data) {
+            return Ok(error);
+        }
+        evidence.report.backup_vanished = true;
+        Err(Trouble::CouldNotRun(anyhow!("backup {id} was deleted after it was chosen, as retention does")))
     }
 
     /// The key for one object. Without one the backup is worth nothing to this drill, so that is a finding.
@@ -150,10 +205,12 @@ fn facts(manifest: &Manifest) -> BackupFacts {
 
 /// Reads the whole archive, digests its rows, and writes into the copy where each table begins, so that
 /// `pg_restore --jobs` need not search.
-pub(crate) async fn scan(dump: &SpooledFile, evidence: &mut Evidence) -> Result<Scanned, Trouble> {
+///
+/// A stop becomes a read error, as everywhere.
+pub(crate) async fn scan(dump: &SpooledFile, stop: &Stop, evidence: &mut Evidence) -> Result<Scanned, Trouble> {
     let started = Instant::now();
-    let path = dump.path.clone();
-    let scanned = tokio::task::spawn_blocking(move || scan_file(&path)).await.context("scan the archive")?;
+    let (path, stop) = (dump.path.clone(), stop.clone());
+    let scanned = tokio::task::spawn_blocking(move || scan_file(&path, stop)).await.context("scan the archive")?;
     let scanned = match scanned {
         Ok(scanned) => scanned,
         Err(ScanError::Archive(error)) if error.is_damage() => {
@@ -174,49 +231,25 @@ enum ScanError {
     Copy(std::io::Error),
 }
 
-fn scan_file(path: &Path) -> Result<Scanned, ScanError> {
-    let source = File::open(path).map_err(ScanError::Copy)?;
+/// A file that cannot be read any more once a stop came.
+struct Stoppable<R> {
+    source: R,
+    stop: Stop,
+}
+
+impl<R: Read> Read for Stoppable<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.stop.reason() {
+            Some(reason) => Err(io::Error::other(reason)),
+            None => self.source.read(buffer),
+        }
+    }
+}
+
+fn scan_file(path: &Path, stop: Stop) -> Result<Scanned, ScanError> {
+    let source = Stoppable { source: File::open(path).map_err(ScanError::Copy)?, stop };
     let (archive, contents) = ArchiveReader::open(source).and_then(ArchiveReader::scan).map_err(ScanError::Archive)?;
     let mut copy = OpenOptions::new().write(true).open(path).map_err(ScanError::Copy)?;
     contents.write_offsets(&archive, &mut copy).map_err(ScanError::Copy)?;
     Ok(Scanned { archive, contents })
-}
-
-/// What each line of a globals dump begins with, as `pg_dumpall` writes it.
-const GLOBALS_STATEMENTS: [&str; 9] = [
-    "--",
-    "\\connect",
-    "\\restrict",
-    "\\unrestrict",
-    "SET ",
-    "CREATE ROLE ",
-    "ALTER ROLE ",
-    "GRANT ",
-    "CREATE TABLESPACE ",
-];
-
-/// Roles are not restored by a drill; what can be told without that is told.
-async fn globals_check(path: &Path, manifest: &Manifest, evidence: &mut Evidence) -> Result<(), Trouble> {
-    let text = tokio::fs::read(path).await.context("read the roles")?;
-    let text = String::from_utf8_lossy(&text);
-    let is_known = |line: &str| {
-        line.is_empty() || GLOBALS_STATEMENTS.iter().any(|start| line.starts_with(start)) || is_further(line)
-    };
-    let mut found: Vec<String> = Vec::new();
-    if let Some(number) = text.lines().position(|line| !is_known(line)) {
-        found.push(format!("line {} of the roles is no statement that pg_dumpall writes", number + 1));
-    }
-    if manifest.kind == Kind::Full && !text.contains("PostgreSQL database cluster dump complete") {
-        found.push("the dump of the roles has no end".to_owned());
-    }
-    let created = text.lines().filter(|line| line.starts_with("CREATE ROLE ")).count();
-    evidence.record("roles", format!("{created} roles beside the dump, not restored by a drill"), found);
-    Ok(())
-}
-
-/// Statements that few clusters have.
-fn is_further(line: &str) -> bool {
-    ["ALTER TABLESPACE ", "COMMENT ON ", "SECURITY LABEL ", "REVOKE ", "ALTER SYSTEM ", "SELECT pg_catalog."]
-        .iter()
-        .any(|start| line.starts_with(start))
 }

@@ -7,8 +7,11 @@ mod daemon;
 mod drill;
 mod evidence;
 mod fetch;
+mod globals;
 mod ground;
+mod isolation;
 mod keys;
+mod leftovers;
 mod list;
 mod pages;
 mod passes;
@@ -51,6 +54,7 @@ Exit codes:
   2   bad command line
   3   stopped by a signal before it was done
   4   could not run: no bucket, no server, no disk, no time; says nothing about the backup
+   5   skipped: another drill is going on at the same server
   78  bad environment, of which every problem is listed, or tools with known holes
 
 Configuration is by environment variables; see docs/configuration.md.";

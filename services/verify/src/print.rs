@@ -1,13 +1,14 @@
 //! A drill's report for a person, and as a file.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, IsTerminal, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use backup_core::text::{age, count};
 use chrono::TimeDelta;
+use nix::fcntl::{Flock, FlockArg};
 
 use crate::report::{BackupFacts, CheckState, Durations, Report, ServerFacts, TableFigures, Verdict};
 
@@ -85,6 +86,7 @@ fn headline(report: &Report, paint: Paint) -> String {
         Verdict::Failed => (Colour::Red, "FAILED"),
         Verdict::CouldNotRun => (Colour::Yellow, "COULD NOT RUN"),
         Verdict::Stopped => (Colour::Grey, "STOPPED"),
+        Verdict::Skipped => (Colour::Grey, "SKIPPED"),
     };
     let backup = report.backup.as_ref().map(|backup| describe(backup, report));
     let subject = backup.or_else(|| report.error.clone()).unwrap_or_else(|| "no backup".to_owned());
@@ -183,10 +185,12 @@ fn section(heading: &str, colour: Colour, paint: Paint, lines: impl Iterator<Ite
 
 /// The file of `--report`, which appears whole or not at all, readable by this user only.
 ///
-/// It is created before the drill, so that a folder that does not exist is known before hours of work.
+/// It is created before the drill, so that a folder that does not exist is known before hours of work. Until
+/// it is whole it has the name of the report with `.tmp` at its end; one that a killed process left there is
+/// written over.
 #[derive(Debug)]
 pub(crate) struct ReportFile {
-    file: File,
+    file: Flock<File>,
     temporary: PathBuf,
     path: PathBuf,
 }
@@ -195,14 +199,35 @@ impl ReportFile {
     /// Creates it beside `path`.
     ///
     /// # Errors
-    /// Where that folder does not exist or cannot be written to.
+    /// Where that folder does not exist or cannot be written to, and where another process writes the same report.
     pub(crate) fn create(path: &Path) -> anyhow::Result<Self> {
         let mut name = path.file_name().context("the file of --report has no name")?.to_owned();
-        name.push(format!(".{:016x}.tmp", rand::random::<u64>()));
+        name.push(".tmp");
         let temporary = path.with_file_name(name);
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary);
+        let file = Self::claim(&temporary);
         let file = file.with_context(|| format!("create the file of --report beside {}", path.display()))?;
         Ok(Self { file, temporary, path: path.to_owned() })
+    }
+
+    /// Opens the file, which is locked for as long as somebody writes it, and empties it. No link is followed.
+    fn claim(temporary: &Path) -> anyhow::Result<Flock<File>> {
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .custom_flags(nix::libc::O_NOFOLLOW)
+            .open(temporary)?;
+        let in_use = || anyhow::anyhow!("{} is being written by another process", temporary.display());
+        let file = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| in_use())?;
+        // Between the two calls, its writer may have given it its last name.
+        let is_there = std::fs::symlink_metadata(temporary).is_ok_and(|there| {
+            file.metadata().is_ok_and(|mine| (mine.dev(), mine.ino()) == (there.dev(), there.ino()))
+        });
+        anyhow::ensure!(is_there, in_use());
+        file.set_permissions(Permissions::from_mode(0o600))?;
+        file.set_len(0)?;
+        Ok(file)
     }
 
     /// Writes `report` as JSON and gives the file its name, in place of what had it.

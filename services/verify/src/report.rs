@@ -20,6 +20,8 @@ pub(crate) enum Verdict {
     CouldNotRun,
     /// A signal ended it.
     Stopped,
+    /// Another drill was going on at the same server. Says nothing about the backup, and is no trouble.
+    Skipped,
 }
 
 /// Everything that is known about one drill.
@@ -57,6 +59,9 @@ pub(crate) struct Report {
     pub(crate) notes: Vec<String>,
     /// Why it could not run, or was stopped.
     pub(crate) error: Option<String>,
+    /// Whether somebody deleted the backup after it was chosen; then another choice is worth a try.
+    #[serde(skip)]
+    pub(crate) backup_vanished: bool,
 }
 
 impl Report {
@@ -78,6 +83,7 @@ impl Report {
             not_exercised: Vec::new(),
             notes: Vec::new(),
             error: None,
+            backup_vanished: false,
         }
     }
 }

@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use backup_core::catalog::Manifest;
 use backup_core::postgres::archive::{Rights, Selection, select};
 use backup_core::postgres::conninfo::Conninfo;
-use backup_core::postgres::{ClientTools, Grants, Owners, Source, in_the_clear};
+use backup_core::postgres::{Grants, Owners, Source, in_the_clear};
 use backup_core::private::PrivateDir;
 use backup_core::secret::Secret;
 use backup_core::stop::Stop;
@@ -57,7 +57,7 @@ pub(crate) async fn restore(config: &VerifyConfig, options: &RestoreOptions, sto
     let outcome = Box::pin(restore_into(config, options, &to, stop, &progress, &mut evidence)).await;
     drop(shown);
     let mut report = evidence.finish(outcome, Utc::now());
-    report.change_texts(|text| *text = config.scrubber.scrub(text).into_owned());
+    report.make_safe(&config.scrubber);
     if !options.dry_run || report.verdict != Verdict::Passed {
         text::print(&summary(&report));
     }
@@ -91,8 +91,7 @@ async fn restore_into(
     progress.enter("fetch", Some(manifest.dump.digests.plain_bytes));
     let fetched = fetcher.fetch(manifest, evidence).await?;
     progress.enter("read the archive", None);
-    let scanned = scan(&fetched.dump, evidence).await?;
-    text::print("the backup is whole; the restore begins\n");
+    let scanned = scan(&fetched.dump, stop, evidence).await?;
     if options.create {
         stop.or(destination.create(&fetched.manifest.database)).await.context("create the database")?;
     }
@@ -100,9 +99,12 @@ async fn restore_into(
     if let Some(warning) = in_the_clear(&session).await.context("inspect the connection")? {
         tracing::warn!("{warning}");
     }
+    // A download takes its time, in which somebody may have found a use for an empty database.
+    refuse(&stop.or(target::contents(&session)).await?)?;
+    text::print("the backup is whole; the restore begins\n");
     let bin_dir = config.bin_dir.as_deref().map(AsRef::as_ref);
     let major = session.server_version_num() / 10_000;
-    let tools = ClientTools::find(bin_dir, major).await.context("find pg_restore")?;
+    let tools = scanned.tools(bin_dir, major).await?;
     // All of it: a person's own server may have what a drill's has not.
     let selection = select(&scanned.archive, Rights::Superuser);
     let jobs = options.jobs.unwrap_or(config.jobs);
@@ -169,7 +171,7 @@ fn summary(report: &Report) -> String {
     let verdict = match report.verdict {
         Verdict::Passed => "restored",
         Verdict::Failed => "NOT restored as it was; see the findings",
-        Verdict::CouldNotRun => "not restored",
+        Verdict::CouldNotRun | Verdict::Skipped => "not restored",
         Verdict::Stopped => "stopped",
     };
     format!("{}{error}{verdict}\n", print::evidence(report, Paint::for_stdout()))

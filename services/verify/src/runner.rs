@@ -1,12 +1,15 @@
 //! One drill with everything around it: the choice, the bound, the line in the log.
 
+use backup_core::scrub::Scrubber;
 use backup_core::service::exit;
 use backup_core::stop::{Stop, Stopped};
+use backup_core::values::without_values;
 use chrono::{DateTime, Utc};
 
 use crate::choose::{ChooseError, Wanted, choose};
 use crate::config::VerifyConfig;
 use crate::drill::drill;
+use crate::leftovers;
 use crate::progress::Progress;
 use crate::report::{Check, CheckState, Finding, Report, Verdict};
 
@@ -16,9 +19,18 @@ const LOGGED_FINDINGS: usize = 3;
 /// Drills once, within `VERIFY_TIMEOUT`, and logs how it ended. The report holds no secret.
 pub(crate) async fn run(config: &VerifyConfig, wanted: &Wanted, stop: &Stop, progress: &Progress) -> Report {
     let bounded = stop.bounded(config.timing.drill_timeout, "VERIFY_TIMEOUT");
+    let swept = leftovers::sweep(config, &bounded.stop).await;
     let chosen = choose(config, wanted, &bounded.stop).await;
     let mut report = Box::pin(drill(config, chosen, &bounded.stop, progress)).await;
-    report.change_texts(|text| *text = config.scrubber.scrub(text).into_owned());
+    if report.backup_vanished && !matches!(wanted, Wanted::Named(_)) {
+        tracing::info!(reason = report.reason(), "choosing again");
+        let chosen = choose(config, wanted, &bounded.stop).await;
+        report = Box::pin(drill(config, chosen, &bounded.stop, progress)).await;
+    }
+    // The drill sweeps again, under its lock, and says again what it had to leave alone.
+    let unsaid: Vec<String> = swept.into_iter().filter(|note| !report.notes.contains(note)).collect();
+    report.notes.extend(unsaid);
+    report.make_safe(&config.scrubber);
     report.log();
     report
 }
@@ -59,6 +71,7 @@ impl Report {
             Verdict::Failed => exit::FAILED,
             Verdict::CouldNotRun => exit::COULD_NOT_RUN,
             Verdict::Stopped => exit::STOPPED,
+            Verdict::Skipped => exit::SKIPPED,
         }
     }
 
@@ -77,10 +90,13 @@ impl Report {
         format!("{}{more}", words.join("; "))
     }
 
-    /// Every text that may quote a server or a store.
-    pub(crate) fn change_texts(&mut self, mut change: impl FnMut(&mut String)) {
+    /// Takes secrets, and values of rows, out of every text that may quote a server, a store or an archive: the
+    /// report is shown to everybody who can reach `/status`, and leaves the machine.
+    pub(crate) fn make_safe(&mut self, scrubber: &Scrubber) {
+        let change = |text: &mut String| *text = scrubber.scrub(&without_values(text)).into_owned();
         self.findings.iter_mut().for_each(|finding| change(&mut finding.message));
         self.checks.iter_mut().for_each(|check| change(&mut check.figures));
+        self.not_exercised.iter_mut().flat_map(|one| [&mut one.object, &mut one.reason]).for_each(change);
         self.notes.iter_mut().chain(&mut self.error).for_each(change);
     }
 
@@ -108,6 +124,7 @@ impl Report {
             Verdict::Failed => event!(error, "drill failed"),
             Verdict::CouldNotRun => event!(error, "drill could not run"),
             Verdict::Stopped => event!(warn, "drill stopped"),
+            Verdict::Skipped => event!(info, "drill skipped"),
         }
     }
 }
@@ -115,8 +132,10 @@ impl Report {
 #[cfg(test)]
 mod tests {
     use anyhow::anyhow;
+    use backup_core::secret::Secret;
 
     use super::*;
+    use crate::report::NotExercised;
 
     fn without_backup(error: &ChooseError, stop: &Stop) -> (Verdict, u8, String) {
         let report = Report::without_backup(Utc::now(), error, stop);
@@ -146,6 +165,21 @@ mod tests {
             let (verdict, code, reason) = expected;
             assert_eq!(without_backup(&error, stop), (verdict, code, reason.to_owned()));
         }
+    }
+
+    #[test]
+    fn no_text_of_a_report_holds_a_secret_or_a_value_of_a_row_r070() {
+        let secret = Secret::new("canary-secret".to_owned());
+        let mut report = Report::without_backup(Utc::now(), &ChooseError::Unclear("why".to_owned()), &Stop::default());
+        let text = || "canary-secret; Key (email)=(canary-value) already exists.".to_owned();
+        report.findings.push(Finding { check: "restore", message: text() });
+        report.checks.push(Check { name: "restore", state: CheckState::Failed, figures: text() });
+        report.not_exercised.push(NotExercised { object: text(), reason: text(), holds_rows: false });
+        report.notes.push(text());
+        report.error = Some(text());
+        report.make_safe(&Scrubber::new([&secret]));
+        let json = serde_json::to_string(&report).unwrap();
+        assert!(!json.contains("canary") && json.matches("Key (email)=(...)").count() == 6, "{json}");
     }
 
     #[test]

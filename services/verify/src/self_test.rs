@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use backup_core::catalog::{BackupId, Manifest, Role, Shelf, UNSEALED, seal};
 use backup_core::codec::encryption::Opening;
-use backup_core::codec::{DecodeError, Digests, decode_reader};
+use backup_core::codec::{DecodeError, Decompression, Digests, decode_reader};
 use backup_core::private::PrivateDir;
 use backup_core::service::exit;
+use backup_core::spool::SpooledFile;
 use backup_core::stop::Stop;
 use backup_core::storage::Store;
 use backup_core::text;
@@ -21,14 +22,17 @@ use rand::Rng;
 use crate::choose::{Chosen, Wanted, choose};
 use crate::config::VerifyConfig;
 use crate::drill::{Candidate, Drill};
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, Trouble};
 use crate::fetch::{Fetched, Fetcher, Scanned, scan};
 use crate::ground::Ground;
 use crate::progress::Progress;
 use crate::report::Verdict;
 
-use damage::Damage;
 pub(crate) use damage::Sabotage;
+use damage::{Damage, NOTHING_TO_DAMAGE};
+
+/// The restore that must pass.
+const PRISTINE: &str = "the pristine copy";
 
 /// Of what caught a damage, so much is shown.
 const LINE_CHARACTERS: usize = 70;
@@ -44,11 +48,36 @@ struct Row {
     what: String,
     caught_by: Option<String>,
     expected_clean: bool,
+    /// Why this backup cannot be damaged so.
+    not_applicable: Option<&'static str>,
 }
 
 impl Row {
+    fn pristine(what: impl Into<String>, caught_by: Option<String>) -> Self {
+        Self { what: what.into(), caught_by, expected_clean: true, not_applicable: None }
+    }
+
+    fn damaged(what: impl Into<String>, caught_by: Option<String>) -> Self {
+        Self { what: what.into(), caught_by, expected_clean: false, not_applicable: None }
+    }
+
+    fn not_applicable(what: impl Into<String>, why: &'static str) -> Self {
+        Self { what: what.into(), caught_by: None, expected_clean: false, not_applicable: Some(why) }
+    }
+
     fn is_as_it_should(&self) -> bool {
-        self.caught_by.is_none() == self.expected_clean
+        self.not_applicable.is_some() || self.caught_by.is_none() == self.expected_clean
+    }
+
+    /// The second column of the table.
+    fn verdict(&self) -> String {
+        match (self.not_applicable, &self.caught_by, self.expected_clean) {
+            (Some(why), ..) => format!("not applicable: {why}"),
+            (None, None, true) => "passes, as it must".to_owned(),
+            (None, None, false) => "NOT CAUGHT".to_owned(),
+            (None, Some(check), true) => format!("FALSE ALARM by {check}"),
+            (None, Some(check), false) => format!("caught by {}", shortened(check)),
+        }
     }
 }
 
@@ -59,23 +88,22 @@ impl Row {
 pub(crate) async fn self_test(config: &VerifyConfig, stop: &Stop) -> anyhow::Result<u8> {
     let Chosen { shelf, backup, .. } = choose(config, &Wanted::Newest, stop).await.context("choose a backup")?;
     let progress = Progress::default();
+    let store = config.store.open();
+    let catalog = stop.or(async { Ok(shelf.catalog(&store, Utc::now()).await?) }).await.context("list the bucket")?;
+    let mut others = catalog.backups.iter().filter(|other| other.id != backup.id && other.kind == backup.kind);
+    let other = others.next().map(|other| other.id.clone());
     let test = SelfTest {
         drill: Drill { config, stop, progress: &progress, sabotage: None },
         shelf,
-        store: config.store.open(),
+        store,
         folder: PrivateDir::create_in(&config.spool_dir).context("make a folder below VERIFY_SPOOL_DIR")?,
+        other,
     };
     text::print(&format!("self-test with copies of backup {}\n", backup.id));
     let rows = Box::pin(test.run(&backup.id)).await?;
     let missed = rows.iter().filter(|row| !row.is_as_it_should()).count();
     for row in &rows {
-        let verdict = match (&row.caught_by, row.expected_clean) {
-            (None, true) => "passes, as it must".to_owned(),
-            (None, false) => "NOT CAUGHT".to_owned(),
-            (Some(check), true) => format!("FALSE ALARM by {check}"),
-            (Some(check), false) => format!("caught by {}", shortened(check)),
-        };
-        text::print(&format!("  {:<52} {verdict}\n", row.what));
+        text::print(&format!("  {:<52} {}\n", row.what, row.verdict()));
     }
     text::print(&format!("{} tests, {missed} not as they must be\n", rows.len()));
     Ok(if missed == 0 { exit::OK } else { exit::FAILED })
@@ -94,6 +122,17 @@ struct SelfTest<'run> {
     shelf: Shelf,
     store: Store,
     folder: PrivateDir,
+    /// Another full backup, whose objects are as real.
+    other: Option<BackupId>,
+}
+
+impl Damage {
+    fn row(self, what: String, caught_by: Option<String>) -> Row {
+        match self {
+            Self::None => Row::pristine(what, caught_by),
+            Self::Cut { .. } | Self::Flip { .. } | Self::Grow => Row::damaged(what, caught_by),
+        }
+    }
 }
 
 impl SelfTest<'_> {
@@ -117,8 +156,12 @@ impl SelfTest<'_> {
         rows.extend(self.stored_bytes(&path, &manifest, &opening).await?);
         rows.extend(self.encrypted_bytes(&path, &manifest, &opening).await?);
         tokio::fs::remove_file(&path).await.context("remove the stored copy")?;
+        rows.push(self.swapped(&fetcher, &manifest, &opening).await?);
         let fetched = fetcher.fetch(manifest, &mut evidence).await.map_err(|trouble| trouble.into_error(&evidence))?;
-        let scanned = scan(&fetched.dump, &mut evidence).await.map_err(|trouble| trouble.into_error(&evidence))?;
+        rows.extend(self.decoded_bytes(&fetched).await?);
+        let scanned = scan(&fetched.dump, self.drill.stop, &mut evidence)
+            .await
+            .map_err(|trouble| trouble.into_error(&evidence))?;
         rows.extend(self.restores(&fetched, &scanned).await?);
         Ok(rows)
     }
@@ -132,7 +175,7 @@ impl SelfTest<'_> {
         let mut rows = Vec::new();
         let mut add = |what: &str, id: &BackupId, text: &[u8]| {
             let caught_by = self.shelf.open_manifest(id, text).is_err().then(|| "manifest".to_owned());
-            rows.push(Row { what: what.to_owned(), caught_by, expected_clean: false });
+            rows.push(Row::damaged(what, caught_by));
         };
         add("an older backup under a newer id", &newer, &manifest_text);
         add("the manifest cut in half", id, &manifest_text[..manifest_text.len() / 2]);
@@ -168,13 +211,68 @@ impl SelfTest<'_> {
         let mut rows = Vec::new();
         for damage in damages {
             let caught_by = self.decode(path, &damage, &manifest.dump.digests, opening).await?;
-            let expected_clean = matches!(damage, Damage::None);
-            rows.push(Row { what: format!("stored bytes {damage}"), caught_by, expected_clean });
+            rows.push(damage.row(format!("stored bytes {damage}"), caught_by));
         }
-        let swapped = Digests { stored_sha256: "0".repeat(64), ..manifest.dump.digests.clone() };
-        let caught_by = self.decode(path, &Damage::None, &swapped, opening).await?;
-        rows.push(Row { what: "the manifest of other data".to_owned(), caught_by, expected_clean: false });
         Ok(rows)
+    }
+
+    /// The objects of another backup under the manifest of this one, as a store or a person might mix them up.
+    async fn swapped(&self, fetcher: &Fetcher<'_>, manifest: &Manifest, opening: &Opening) -> anyhow::Result<Row> {
+        let what = "the data of another backup";
+        let Some(other) = &self.other else { return Ok(Row::not_applicable(what, "there is no other full backup")) };
+        let mut evidence = Evidence::new(Utc::now());
+        let theirs = fetcher.manifest(other, &mut evidence).await.map_err(|trouble| trouble.into_error(&evidence))?;
+        if theirs.codec.decoding()? != manifest.codec.decoding()? {
+            return Ok(Row::not_applicable(what, "the other one is of another codec"));
+        }
+        if theirs.dump.digests == manifest.dump.digests {
+            return Ok(Row::not_applicable(what, "the other one holds the same bytes"));
+        }
+        let path = self.download(&theirs).await?;
+        let caught_by = self.decode(&path, &Damage::None, &manifest.dump.digests, opening).await?;
+        tokio::fs::remove_file(&path).await.context("remove the stored copy")?;
+        Ok(Row::damaged(what, caught_by))
+    }
+
+    /// The decoded archive, damaged behind every layer that the store has: its digest finds that, and the reader
+    /// of archives finds a cut also by itself.
+    async fn decoded_bytes(&self, fetched: &Fetched) -> anyhow::Result<Vec<Row>> {
+        let Fetched { manifest, dump } = fetched;
+        let opening = Opening::plain(Decompression::None);
+        let mut digests = manifest.dump.digests.clone();
+        (digests.stored_bytes, digests.stored_sha256) = (digests.plain_bytes, digests.plain_sha256.clone());
+        let (bytes, mut rows) = (dump.bytes, Vec::new());
+        let cuts = [bytes.saturating_sub(1), bytes / 2, 0].map(|at| Damage::Cut { at });
+        let mut damages = vec![Damage::None, Damage::Grow];
+        damages.extend(cuts);
+        damages.extend((0..RANDOM_FLIPS).map(|_| Damage::Flip { at: rand::rng().random_range(0..bytes.max(1)) }));
+        for damage in damages {
+            let caught_by = self.decode(&dump.path, &damage, &digests, &opening).await?;
+            rows.push(damage.row(format!("decoded archive {damage}"), caught_by));
+        }
+        for cut in cuts {
+            let caught_by = self.scan_damaged(dump, cut).await?;
+            rows.push(Row::damaged(format!("decoded archive {cut}, without digests"), caught_by));
+        }
+        Ok(rows)
+    }
+
+    /// Whether the reader of archives notices the damage by itself.
+    async fn scan_damaged(&self, dump: &SpooledFile, damage: Damage) -> anyhow::Result<Option<String>> {
+        let path = self.folder.path().join("damaged");
+        let mut damaged = damage.apply(&dump.path).await.context("read the decoded archive")?;
+        let mut file = tokio::fs::File::create(&path).await.context("make a damaged copy")?;
+        let bytes = tokio::io::copy(&mut damaged, &mut file).await.context("write a damaged copy")?;
+        tokio::io::AsyncWriteExt::flush(&mut file).await.context("write a damaged copy")?;
+        let copy = SpooledFile { path: path.clone(), bytes, download: dump.download };
+        let mut evidence = Evidence::new(Utc::now());
+        let caught_by = match scan(&copy, self.drill.stop, &mut evidence).await {
+            Ok(_) => None,
+            Err(Trouble::Damaged) => Some("archive".to_owned()),
+            Err(trouble) => return Err(trouble.into_error(&evidence)),
+        };
+        tokio::fs::remove_file(&path).await.context("remove the damaged copy")?;
+        Ok(caught_by)
     }
 
     async fn download(&self, manifest: &Manifest) -> anyhow::Result<PathBuf> {
@@ -217,7 +315,7 @@ impl SelfTest<'_> {
 
     /// The pristine copy, and restores that go wrong without a word of `pg_restore`.
     async fn restores(&self, fetched: &Fetched, scanned: &Scanned) -> anyhow::Result<Vec<Row>> {
-        let mut rows = vec![self.restore("the pristine copy", None, fetched, scanned).await?];
+        let mut rows = vec![self.restore(PRISTINE, None, fetched, scanned).await?];
         for sabotage in Sabotage::all(scanned) {
             let what = sabotage.to_string();
             rows.push(self.restore(&what, Some(sabotage), fetched, scanned).await?);
@@ -238,7 +336,6 @@ impl SelfTest<'_> {
         fetched: &Fetched,
         scanned: &Scanned,
     ) -> anyhow::Result<Row> {
-        let expected_clean = what == "the pristine copy";
         let Drill { config, stop, progress, .. } = self.drill;
         let drill = Drill { config, stop, progress, sabotage: sabotage.as_ref() };
         let candidate = Candidate { fetched, scanned, folder: &self.folder };
@@ -247,18 +344,21 @@ impl SelfTest<'_> {
         let ground = ground.with_context(|| format!("restore {what}"))?;
         let outcome = Box::pin(drill.restore_and_prove(ground, &candidate, &mut evidence)).await;
         let mut report = evidence.finish(outcome, Utc::now());
-        report.change_texts(|text| *text = config.scrubber.scrub(text).into_owned());
+        report.make_safe(&config.scrubber);
         let caught_by = match report.verdict {
             Verdict::Passed => None,
             Verdict::Failed => {
                 report.findings.first().map(|finding| format!("{} ({})", finding.check, finding.message))
             }
-            Verdict::CouldNotRun | Verdict::Stopped => {
+            Verdict::CouldNotRun | Verdict::Stopped | Verdict::Skipped => {
                 let why = report.error.unwrap_or_default();
+                if sabotage.is_some() && why.contains(NOTHING_TO_DAMAGE) {
+                    return Ok(Row::not_applicable(what, "its rows are all alike"));
+                }
                 return Err(anyhow::anyhow!("{why}").context(format!("restore {what}")));
             }
         };
-        Ok(Row { what: what.to_owned(), caught_by, expected_clean })
+        Ok(if what == PRISTINE { Row::pristine(what, caught_by) } else { Row::damaged(what, caught_by) })
     }
 }
 

@@ -36,7 +36,7 @@ pub(crate) async fn show(config: &VerifyConfig, wanted: &Wanted, stop: &Stop) ->
         fetcher.manifest(&chosen.backup.id, &mut evidence).await.map_err(|trouble| trouble.into_error(&evidence))?;
     print(&describe(&manifest));
     let fetched = fetcher.fetch(manifest, &mut evidence).await.map_err(|trouble| trouble.into_error(&evidence))?;
-    let scanned = scan(&fetched.dump, &mut evidence).await.map_err(|trouble| trouble.into_error(&evidence))?;
+    let scanned = scan(&fetched.dump, stop, &mut evidence).await.map_err(|trouble| trouble.into_error(&evidence))?;
     print(&format!("\ntable of contents, {} entries\n", count(scanned.archive.entries.len() as u64)));
     for entry in &scanned.archive.entries {
         print(&format!("  {entry}\n"));

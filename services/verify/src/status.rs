@@ -31,6 +31,8 @@ pub(crate) struct Facts {
     /// Drills in a row that did not pass.
     pub(crate) consecutive_failures: u32,
     pub(crate) skipped_overlapping_drills: u64,
+    /// Drills that were skipped since another process drilled at the same server.
+    pub(crate) skipped_for_another: u64,
 }
 
 impl Facts {
@@ -48,6 +50,7 @@ impl Facts {
             last_report: None,
             consecutive_failures: 0,
             skipped_overlapping_drills: 0,
+            skipped_for_another: 0,
         }
     }
 
@@ -57,9 +60,13 @@ impl Facts {
         self.last_passed_at = last_passed_at;
     }
 
-    /// How a drill ended.
+    /// How a drill ended. A skipped one changes nothing: what was known before is still what is known.
     pub(crate) fn drilled(&mut self, report: Report) {
         match report.verdict {
+            Verdict::Skipped => {
+                self.skipped_for_another += 1;
+                return;
+            }
             Verdict::Passed => {
                 self.last_passed_at = Some(report.ended_at);
                 self.consecutive_failures = 0;
@@ -93,7 +100,7 @@ impl Facts {
         };
         let reason = report.reason();
         match report.verdict {
-            Verdict::Passed => None,
+            Verdict::Passed | Verdict::Skipped => None,
             Verdict::Failed => Some(format!("the last drill failed: {reason}")),
             Verdict::CouldNotRun => Some(format!("the last drill could not run: {reason}")),
             Verdict::Stopped => Some(format!("the last drill was stopped: {reason}")),
@@ -175,6 +182,19 @@ mod tests {
         }
         facts.drilled(report(Verdict::Passed, at(3)));
         assert_eq!((facts.alarms(at(3)).len(), facts.consecutive_failures), (0, 0));
+    }
+
+    #[test]
+    fn a_skipped_drill_neither_turns_red_nor_green_r064() {
+        let mut facts = facts();
+        facts.drilled(report(Verdict::Passed, at(1)));
+        facts.drilled(report(Verdict::Skipped, at(2)));
+        assert!(facts.alarms(at(2)).is_empty());
+        facts.drilled(report(Verdict::Failed, at(3)));
+        facts.drilled(report(Verdict::Skipped, at(4)));
+        assert_eq!(facts.alarms(at(4)), ["the last drill failed: why"]);
+        assert_eq!((facts.consecutive_failures, facts.skipped_for_another), (1, 2));
+        assert_eq!(facts.alarms(at(62)).len(), 2, "skipping for ever grows old, too");
     }
 
     #[test]

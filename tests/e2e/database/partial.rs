@@ -80,7 +80,7 @@ fn patterns_without_a_schema_find_what_they_name_r016() {
 #[test]
 fn options_that_leave_everything_in_make_a_full_backup_r016() {
     let stand = stand();
-    let run = stand.backup().env("PG_DUMP_OPTIONS", "--no-owner --verbose --quote-all-identifiers --clean --if-exists");
+    let run = stand.backup().env("PG_DUMP_OPTIONS", "--no-owner --verbose --clean --if-exists");
     let manifest = manifest_of(&stand, run);
     assert_eq!((&manifest["kind"], &manifest["narrowed_by"]), (&json!("full"), &json!([])));
     assert!(!stored_key(&stand, &manifest, ".dump").contains(".partial."));

@@ -7,7 +7,7 @@ use e2e::postgres::{Postgres, SUPERUSER};
 use e2e::process::wait_until;
 use nix::sys::signal::Signal;
 
-use super::{COULD_NOT_RUN, Gate, LONG, PASSED, SOON, STOPPED, Site, drill, leftovers, processes_in, server};
+use super::{COULD_NOT_RUN, Gate, LONG, PASSED, SKIPPED, SOON, STOPPED, Site, drill, leftovers, processes_in, server};
 
 const SOURCE: &str = "CREATE TABLE t AS SELECT g AS id FROM generate_series(1, 100) g";
 
@@ -38,7 +38,8 @@ fn a_killed_drill_on_a_given_server_is_swept_by_the_next_and_a_living_one_is_not
     assert_eq!(during.lines().count(), 3, "{during}");
 
     let second = drill(run());
-    second.assert_refused("another drill runs on this server");
+    second.assert_code(SKIPPED);
+    assert_eq!(second.report["error"], "another drill runs on this server; this one is skipped");
     assert_eq!(leftovers(&server), during, "a living drill was swept");
 
     victim.kill9();

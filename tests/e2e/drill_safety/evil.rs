@@ -62,6 +62,13 @@ fn a_view_that_calls_out_reaches_nobody_from_a_throwaway_server_r050() {
     }
     let calls = outsider.calls();
     let server = server(&[]);
+    let given = drill(site.verify_on(&server).env("VERIFY_ADMIN_URL", server.url(SUPERUSER)));
+    given.assert_lists(
+        "notes",
+        &["EXTENSION dblink", "the target must be network-isolated", "free space cannot be asked"],
+    );
+    assert_eq!(outsider.calls(), calls, "a plain role reached the network");
+    assert!(!plain.list("notes").contains("network-isolated"), "a throwaway server is");
     drill(site.verify().env("DATABASE_URL", server.url(SUPERUSER)).env("VERIFY_RESTORE_AS", "superuser"));
     assert!(outsider.calls() > calls, "the trap does not work, and this test shows nothing");
 }

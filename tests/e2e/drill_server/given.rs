@@ -32,8 +32,28 @@ async fn the_cluster_that_was_backed_up_is_refused_r046() {
     assert_refused(inspect(&drill, &source, PLAIN).await, "the cluster that was backed up");
     let allowed = DrillPolicy { source_cluster: SourceCluster::Allowed, ..PLAIN };
     assert_eq!(drill.inspect(&source, allowed).await.unwrap().notes().len(), 1);
-    source.system_identifier = None;
-    let notes = drill.inspect(&source, PLAIN).await.unwrap().notes().join("\n");
+}
+
+#[tokio::test]
+async fn a_server_whose_identity_cannot_be_read_is_refused_r046() {
+    let server = server(&[]);
+    let drill = without_admin(&server);
+    let known = source("UTF8", "C");
+    let unknown = DatabaseFacts { system_identifier: None, ..source("UTF8", "C") };
+    assert_refused(inspect(&drill, &unknown, PLAIN).await, "the manifest holds no system identifier");
+    assert_eq!(inspect(&drill, &known, PLAIN).await, Ok(()));
+    server.sql(SUPERUSER, "REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC");
+    assert_refused(inspect(&drill, &known, PLAIN).await, "GRANT EXECUTE ON FUNCTION pg_control_system()");
+    let with_admin = DrillServer::given(
+        conninfo(&server.url_as("drill_login", "of drill_login", SUPERUSER)),
+        Some(conninfo(&server.url(SUPERUSER))),
+    );
+    assert_refused(inspect(&with_admin, &known, PLAIN).await, "lead to the same cluster cannot be told");
+    let allowed = DrillPolicy { source_cluster: SourceCluster::Allowed, ..PLAIN };
+    for drill in [&drill, &with_admin] {
+        drill.inspect(&known, allowed).await.unwrap();
+    }
+    let notes = drill.inspect(&known, allowed).await.unwrap().notes().join("\n");
     assert!(notes.contains("could not be told"), "{notes}");
 }
 

@@ -3,7 +3,7 @@
 use backup_core::postgres::Wanted;
 use e2e::postgres::SUPERUSER;
 
-use super::{leftovers, lock, server, source, wait_for_locks, with_admin};
+use super::{conninfo, leftovers, lock, server, source, wait_for_locks, with_admin, without_admin};
 
 /// A name of our grammar that no run made.
 const UNMARKED: &str = "verify_drill_20261122t030000z_abcdefghijklmnop";
@@ -78,4 +78,43 @@ async fn a_database_without_a_comment_whose_owner_is_marked_is_swept_r059() {
     assert_eq!((swept.databases, swept.unmarked.len()), (vec![name], 0));
     assert_eq!(leftovers(&server), "");
     assert!(drill.sweep().await.unwrap().databases.is_empty());
+}
+
+/// What a run leaves that dies between CREATE DATABASE and its comment, and what only looks like it.
+#[tokio::test]
+async fn an_empty_database_of_the_drills_login_is_swept_without_a_mark_and_nothing_else_r059_r047() {
+    let server = server(&[]);
+    let drill = without_admin(&server);
+    let name = |random: &str| format!("verify_drill_20200101t000000z_{random}klmnop");
+    let now = chrono::Utc::now().format("%Y%m%dt%H%M%Sz");
+    let (stillborn, used) = (name("stillbornn"), name("usedusedus"));
+    let (commented, granted, foreign) = (name("commentedd"), name("grantedgra"), name("foreignfor"));
+    let young = format!("verify_drill_{now}_youngyoungklmnop");
+    for (name, owner) in [
+        (&stillborn, "drill_login"),
+        (&used, "drill_login"),
+        (&commented, "drill_login"),
+        (&granted, "drill_login"),
+        (&foreign, SUPERUSER),
+        (&young, "drill_login"),
+    ] {
+        server.sql(SUPERUSER, &format!("CREATE DATABASE {name} TEMPLATE template0 OWNER {owner}"));
+    }
+    server.sql(&used, "CREATE TYPE mood AS ENUM ('sad')");
+    server.sql(SUPERUSER, &format!("COMMENT ON DATABASE {commented} IS 'keep'"));
+    server.sql(SUPERUSER, &format!("REVOKE ALL ON DATABASE {granted} FROM PUBLIC"));
+    let session = conninfo(&server.url(&stillborn)).connect().await.unwrap();
+    let swept = drill.sweep().await.unwrap();
+    assert_eq!((swept.databases, swept.unmarked.len()), (Vec::new(), 6), "somebody is in it");
+    session.close().await;
+    let in_it = format!("SELECT count(*) FROM pg_stat_activity WHERE datname = '{stillborn}'");
+    while server.sql(SUPERUSER, &in_it) != "0" {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let swept = drill.sweep().await.unwrap();
+    assert_eq!((swept.databases, swept.failed.len()), (vec![stillborn.clone()], 0));
+    let mut kept = vec![used, commented, granted, foreign, young];
+    kept.sort();
+    assert_eq!(swept.unmarked, kept);
+    assert_eq!(leftovers(&server).lines().collect::<Vec<_>>(), kept);
 }

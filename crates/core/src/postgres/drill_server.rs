@@ -104,7 +104,10 @@ impl DrillServer {
         let major = session.server_version_num() / 10_000;
         refuse_older(major, source.server_version_num / 10_000)?;
         let identifier = system_identifier(&session).await;
-        let notes = refuse_source(identifier.as_deref(), source.system_identifier.as_deref(), policy.source_cluster)?;
+        let notes = match self.is_throwaway {
+            true => Vec::new(), // It was made a moment ago, by us.
+            false => refuse_source(identifier.as_deref(), source.system_identifier.as_deref(), policy.source_cluster)?,
+        };
         let maintenance = Powers::of(&session).await?;
         session.close().await;
         let login = match self.admin {
@@ -112,8 +115,7 @@ impl DrillServer {
             Some(_) => {
                 let session = self.login.connect().await.context("connect to the drill server")?;
                 let other = system_identifier(&session).await;
-                let same = identifier.is_none() || other.is_none() || identifier == other;
-                ensure!(same, "the login and the admin's login lead to different clusters");
+                refuse_other_cluster(identifier.as_deref(), other.as_deref(), policy.source_cluster)?;
                 Powers::of(&session).await?
             }
         };
@@ -211,21 +213,54 @@ fn refuse_older(major: u32, source_major: u32) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Returns what to note where the two identifiers cannot be compared.
+/// What lets a role see which cluster it is in. PostgreSQL allows it to everybody; a few services do not.
+const HOW_TO_ALLOW: &str = "GRANT EXECUTE ON FUNCTION pg_control_system() TO that role allows it, or a login that is a \
+                            member of pg_monitor where the service gives it that right; \
+                            VERIFY_ALLOW_SOURCE_CLUSTER=true drills without knowing";
+
+/// Refuses the cluster that was backed up, and one of which nobody can tell whether it is that cluster.
+/// Returns what to note where the operator allows either.
 fn refuse_source(here: Option<&str>, source: Option<&str>, allowed: SourceCluster) -> anyhow::Result<Vec<String>> {
-    match (here, source) {
-        (Some(here), Some(source)) if here == source && allowed == SourceCluster::Refused => anyhow::bail!(
+    let refused = match (here, source) {
+        (Some(here), Some(source)) if here != source => return Ok(Vec::new()),
+        (Some(_), Some(source)) => format!(
             "the drill server is the cluster that was backed up (system identifier {source}); use another one, or none \
              at all for a throwaway server, or set VERIFY_ALLOW_SOURCE_CLUSTER=true"
         ),
-        (Some(here), Some(source)) if here == source => {
+        (None, _) => format!(
+            "whether the drill server is the cluster that was backed up cannot be told: its login may not read the \
+             system identifier; {HOW_TO_ALLOW}"
+        ),
+        (Some(_), None) => format!(
+            "whether the drill server is the cluster that was backed up cannot be told: the manifest holds no system \
+             identifier, since the login of backup may not read it; {HOW_TO_ALLOW}"
+        ),
+    };
+    match (allowed, here == source) {
+        (SourceCluster::Refused, _) => anyhow::bail!(refused),
+        (SourceCluster::Allowed, true) if here.is_some() => {
             Ok(vec!["the drill happened on the cluster that was backed up, as the operator allowed".to_owned()])
         }
-        (Some(_), Some(_)) => Ok(Vec::new()),
-        (None, _) | (_, None) => {
-            Ok(vec!["whether the drill server is the cluster that was backed up could not be told".to_owned()])
-        }
+        (SourceCluster::Allowed, _) => Ok(vec![
+            "whether the drill server is the cluster that was backed up could not be told, as the operator allowed"
+                .to_owned(),
+        ]),
     }
+}
+
+/// Refuses two logins that do not lead to the same cluster, or of which nobody can tell.
+fn refuse_other_cluster(admin: Option<&str>, login: Option<&str>, allowed: SourceCluster) -> anyhow::Result<()> {
+    match (admin, login) {
+        (Some(admin), Some(login)) => {
+            ensure!(admin == login, "the login and the admin's login lead to different clusters");
+        }
+        (None, _) | (_, None) => ensure!(
+            allowed == SourceCluster::Allowed,
+            "whether the login and the admin's login lead to the same cluster cannot be told: one of them may not read \
+             the system identifier; {HOW_TO_ALLOW}"
+        ),
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -247,7 +282,23 @@ mod tests {
         let notes = |here, source, allowed| refuse_source(here, source, allowed).unwrap().len();
         assert_eq!(notes(Some("7"), Some("7"), SourceCluster::Allowed), 1);
         assert_eq!(notes(Some("7"), Some("8"), SourceCluster::Refused), 0);
-        assert_eq!(notes(None, Some("8"), SourceCluster::Refused), 1);
-        assert_eq!(notes(Some("7"), None, SourceCluster::Refused), 1);
+    }
+
+    #[test]
+    fn a_cluster_that_cannot_be_told_from_the_source_is_refused_unless_allowed_r046() {
+        for (here, source) in [(None, Some("8")), (Some("7"), None), (None, None)] {
+            let error = refuse_source(here, source, SourceCluster::Refused).unwrap_err().to_string();
+            for part in ["cannot be told", "pg_control_system()", "VERIFY_ALLOW_SOURCE_CLUSTER=true"] {
+                assert!(error.contains(part), "{part:?} is not in {error:?}");
+            }
+            let notes = refuse_source(here, source, SourceCluster::Allowed).unwrap();
+            assert!(notes.len() == 1 && notes[0].contains("could not be told"), "{notes:?}");
+        }
+        let logins = |admin, login, allowed| refuse_other_cluster(admin, login, allowed).is_ok();
+        assert!(logins(Some("7"), Some("7"), SourceCluster::Refused));
+        assert!(!logins(Some("7"), Some("8"), SourceCluster::Allowed));
+        for (admin, login) in [(None, Some("7")), (Some("7"), None), (None, None)] {
+            assert!(!logins(admin, login, SourceCluster::Refused) && logins(admin, login, SourceCluster::Allowed));
+        }
     }
 }

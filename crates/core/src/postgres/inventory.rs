@@ -104,6 +104,9 @@ const USER_RELATIONS: &str = "
    WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND c.relpersistence <> 't'
      AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e')";
 
+/// Everybody whom an archive may name: owners, grantees, those of policies and of default privileges. What
+/// PostgreSQL notes of that itself (`pg_shdepend`) is complete, but for the superuser of `initdb`, of whom it
+/// notes nothing: his objects are looked for by kind.
 const ROLES: &str = "
     WITH owned AS (
         SELECT relnamespace AS schema, relowner AS owner, relacl AS acl FROM pg_class
@@ -117,6 +120,24 @@ const ROLES: &str = "
         UNION ALL SELECT d.datdba, NULL FROM pg_database d WHERE d.datname = current_database()
         UNION ALL SELECT defaclrole, defaclacl FROM pg_default_acl
         UNION ALL SELECT unnest(polroles), NULL FROM pg_policy
+        UNION ALL SELECT refobjid, NULL FROM pg_shdepend
+                   WHERE refclassid = 'pg_authid'::regclass AND deptype IN ('o', 'a', 'r')
+                     AND dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+        UNION ALL SELECT evtowner, NULL FROM pg_event_trigger WHERE oid >= 16384
+        UNION ALL SELECT pubowner, NULL FROM pg_publication WHERE oid >= 16384
+        UNION ALL SELECT srvowner, srvacl FROM pg_foreign_server WHERE oid >= 16384
+        UNION ALL SELECT fdwowner, fdwacl FROM pg_foreign_data_wrapper WHERE oid >= 16384
+        UNION ALL SELECT lanowner, lanacl FROM pg_language WHERE oid >= 16384
+        UNION ALL SELECT oprowner, NULL FROM pg_operator WHERE oid >= 16384
+        UNION ALL SELECT opcowner, NULL FROM pg_opclass WHERE oid >= 16384
+        UNION ALL SELECT opfowner, NULL FROM pg_opfamily WHERE oid >= 16384
+        UNION ALL SELECT collowner, NULL FROM pg_collation WHERE oid >= 16384
+        UNION ALL SELECT conowner, NULL FROM pg_conversion WHERE oid >= 16384
+        UNION ALL SELECT cfgowner, NULL FROM pg_ts_config WHERE oid >= 16384
+        UNION ALL SELECT dictowner, NULL FROM pg_ts_dict WHERE oid >= 16384
+        UNION ALL SELECT stxowner, NULL FROM pg_statistic_ext WHERE oid >= 16384
+        UNION ALL SELECT subowner, NULL FROM pg_subscription
+                   WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())
         UNION ALL SELECT c.relowner, a.attacl FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
                    JOIN pg_namespace n ON n.oid = c.relnamespace
                    WHERE a.attacl IS NOT NULL AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema')

@@ -1,12 +1,16 @@
 //! What an archive expects to find in the database that it is restored into: roles and extensions.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use anyhow::Context;
 use postgres_protocol::escape::{escape_identifier, escape_literal};
 
 use super::connect::{Session, describe};
 use super::scratch::ScratchDb;
+
+mod extensions;
+
+use extensions::{PlannedExtension, available, create_extension, in_order};
 
 /// What an archive needs beside itself.
 #[derive(Debug, Clone, Default)]
@@ -62,19 +66,11 @@ impl ScratchDb<'_> {
         let session =
             self.admin().unwrap_or(self.owner()).connect().await.context("connect to the scratch database")?;
         let available = available(&session).await.context("look for available extensions")?;
-        let missing: Vec<String> = wanted
-            .extensions
-            .iter()
-            .filter(|extension| !available.contains_key(&extension.name))
-            .map(|extension| format!("{} {} is not installed there", extension.name, extension.version))
-            .collect();
-        if !missing.is_empty() {
-            return Err(MissingExtensions { extensions: missing }.into());
-        }
+        let extensions = in_order(&wanted.extensions, &available)?;
         let mut prepared = Prepared::default();
         self.create_roles(&session, &wanted.roles, &mut prepared).await.context("create the archive's roles")?;
         self.own_public(&session, &mut prepared).await;
-        let refused = self.create_extensions(&session, &wanted.extensions, &available, &mut prepared).await?;
+        let refused = self.create_extensions(&session, &extensions, &mut prepared).await?;
         if self.admin().is_some() {
             if !refused.is_empty() {
                 return Err(MissingExtensions { extensions: refused }.into());
@@ -131,27 +127,30 @@ impl ScratchDb<'_> {
     async fn create_extensions(
         &self,
         session: &Session,
-        wanted: &[WantedExtension],
-        available: &Available,
+        wanted: &[PlannedExtension],
         prepared: &mut Prepared,
     ) -> anyhow::Result<Vec<String>> {
         // Where an extension goes whose schema nobody knows.
         session.client().batch_execute("SET search_path = public").await?;
         let mut refused = Vec::new();
-        for extension in wanted {
+        for planned in wanted {
+            let extension = &planned.extension;
             if let Some(schema) = &extension.schema {
                 self.create_schema(session, schema).await.context("create the schema of an extension")?;
             }
-            let has_version = available.get(&extension.name).is_some_and(|them| them.contains(&extension.version));
-            if let Err(error) = session.client().batch_execute(&create_extension(extension, has_version)).await {
+            if let Err(error) = session.client().batch_execute(&create_extension(planned)).await {
                 refused.push(format!("{} {}: {}", extension.name, extension.version, describe(&error)));
             }
         }
         let rows = session.client().query("SELECT extname::text, extversion FROM pg_extension", &[]).await?;
         for row in &rows {
             let (name, version): (&str, &str) = (row.try_get(0)?, row.try_get(1)?);
-            if let Some(other) = wanted.iter().find(|wanted| wanted.name == name && wanted.version != version) {
-                let note = format!("extension {name} is {version} here and {} in the source", other.version);
+            let is_other = |planned: &&PlannedExtension| {
+                let wanted = &planned.extension;
+                wanted.name == name && wanted.version != version && !wanted.version.is_empty()
+            };
+            if let Some(other) = wanted.iter().find(is_other) {
+                let note = format!("extension {name} is {version} here and {} in the source", other.extension.version);
                 prepared.extension_notes.push(note);
             }
         }
@@ -190,47 +189,9 @@ const GRANTS: &str = "
       JOIN pg_depend d ON d.classid = object.catalog AND d.objid = object.oid AND d.deptype = 'e'
                       AND d.refclassid = 'pg_extension'::regclass";
 
-/// Versions by extension.
-type Available = BTreeMap<String, BTreeSet<String>>;
-
-async fn available(session: &Session) -> anyhow::Result<Available> {
-    let sql = "SELECT name::text, version FROM pg_available_extension_versions";
-    let mut available = Available::new();
-    for row in session.client().query(sql, &[]).await? {
-        available.entry(row.try_get(0)?).or_default().insert(row.try_get(1)?);
-    }
-    Ok(available)
-}
-
-/// Without the wanted version, the server's default one: the report notes the difference.
-fn create_extension(extension: &WantedExtension, has_version: bool) -> String {
-    let mut sql = format!("CREATE EXTENSION IF NOT EXISTS {}", escape_identifier(&extension.name));
-    if let Some(schema) = &extension.schema {
-        sql += &format!(" SCHEMA {}", escape_identifier(schema));
-    }
-    if has_version {
-        sql += &format!(" VERSION {}", escape_identifier(&extension.version));
-    }
-    sql + " CASCADE"
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn statements_for_extensions() {
-        let extension = |schema: Option<&str>| WantedExtension {
-            name: "uuid-ossp".to_owned(),
-            version: "1.1".to_owned(),
-            schema: schema.map(str::to_owned),
-        };
-        assert_eq!(create_extension(&extension(None), false), "CREATE EXTENSION IF NOT EXISTS \"uuid-ossp\" CASCADE");
-        assert_eq!(
-            create_extension(&extension(Some("my \"own\"")), true),
-            "CREATE EXTENSION IF NOT EXISTS \"uuid-ossp\" SCHEMA \"my \"\"own\"\"\" VERSION \"1.1\" CASCADE"
-        );
-    }
 
     #[test]
     fn every_missing_extension_is_in_one_message_r131() {

@@ -34,6 +34,8 @@ pub mod exit {
     pub const STOPPED: u8 = 3;
     /// Nothing is known about what was to be checked: the check itself did not work.
     pub const COULD_NOT_RUN: u8 = 4;
+    /// Nothing was done, since somebody else is at it.
+    pub const SKIPPED: u8 = 5;
     /// Bad environment.
     pub const CONFIG: u8 = 78;
 }

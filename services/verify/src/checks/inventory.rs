@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use backup_core::catalog::Inventory;
-use backup_core::postgres::archive::{LeftOut, reaches_outside};
+use backup_core::postgres::archive::{LeftOut, Reason};
 use backup_core::postgres::connect::Session;
 use backup_core::postgres::{Fingerprint, take_inventory};
 
@@ -105,9 +105,9 @@ fn extensions(subject: &Subject<'_>, restored: &Inventory, evidence: &mut Eviden
     let mut there = 0_usize;
     for extension in &subject.manifest.inventory.extensions {
         let left_out = || {
-            let unproven = subject.selection.left_out.iter().filter(|left_out| left_out.reason.is_unproven());
-            reaches_outside(&extension.name)
-                && unproven.into_iter().any(|left_out| left_out.desc == "EXTENSION" && left_out.name == extension.name)
+            let is_meant = |left_out: &&LeftOut| left_out.desc == "EXTENSION" && left_out.name == extension.name;
+            let entry = subject.selection.left_out.iter().find(is_meant);
+            entry.is_some_and(|entry| matches!(entry.reason, Reason::ReachesOutside | Reason::DependsOn(_)))
         };
         match restored.extensions.iter().find(|there| there.name == extension.name) {
             Some(now) if now.version == extension.version => there += 1,

@@ -7,16 +7,21 @@
 //! ```
 
 use std::fmt;
+use std::pin::pin;
 use std::time::Duration;
 
 use anyhow::Context;
 use backup_core::catalog::Inventory;
 use backup_core::postgres::connect::Session;
-use tokio_postgres::SimpleQueryMessage;
+use futures_util::TryStreamExt;
 use tokio_postgres::types::Type;
+use tokio_postgres::{SimpleQueryMessage, SimpleQueryRow};
 
 use super::Extent;
 use crate::evidence::Evidence;
+
+/// The longest number that a report quotes.
+const MOST_SHOWN_BYTES: usize = 40;
 
 /// One question and what its answer must be.
 #[derive(Debug, Clone, PartialEq)]
@@ -156,23 +161,40 @@ async fn ask(session: &Session, query: &Query, timeout: Duration) -> anyhow::Res
 async fn answer(session: &Session, query: &Query) -> Result<Option<String>, tokio_postgres::Error> {
     let types: Vec<Type> =
         session.client().prepare(&query.sql).await?.columns().iter().map(|column| column.type_().clone()).collect();
-    // As text, so that every type can be compared and shown.
-    let messages = session.client().simple_query(&query.sql).await?;
-    let mut rows = messages.iter().filter_map(|message| match message {
-        SimpleQueryMessage::Row(row) => Some(row),
-        _ => None,
-    });
-    let Some(first) = rows.next() else { return Ok(Some("no row".to_owned())) };
-    if let Expect::Compared(comparison, expected) = &query.expect {
-        let value = first.get(0);
-        let holds = value.is_some_and(|value| holds(value, *comparison, expected));
-        return Ok((!holds).then(|| format!("{}, and {comparison} {expected} is expected", value.unwrap_or("null"))));
-    }
-    let all_true = |row: &tokio_postgres::SimpleQueryRow| {
+    // As text, so that every type can be compared and shown; row by row, so that no answer is too large.
+    let mut messages = pin!(session.client().simple_query_raw(&query.sql).await?);
+    let all_true = |row: &SimpleQueryRow| {
         types.iter().enumerate().all(|(index, kind)| *kind != Type::BOOL || row.get(index) == Some("t"))
     };
-    let good = all_true(first) && rows.all(all_true);
-    Ok((!good).then(|| "a boolean is not true".to_owned()))
+    let (mut rows, mut problem) = (0_u64, None);
+    // To the end: an error in the last row is an answer, too.
+    while let Some(message) = messages.try_next().await? {
+        let SimpleQueryMessage::Row(row) = message else { continue };
+        rows += 1;
+        match &query.expect {
+            Expect::Compared(comparison, expected) if rows == 1 => {
+                let value = row.get(0);
+                if !value.is_some_and(|value| holds(value, *comparison, expected)) {
+                    problem = Some(format!("{}, and {comparison} {expected} is expected", shown(value)));
+                }
+            }
+            Expect::True if problem.is_none() && !all_true(&row) => {
+                problem = Some("a boolean is not true".to_owned());
+            }
+            Expect::Compared(..) | Expect::True => {}
+        }
+    }
+    Ok(if rows == 0 { Some("no row".to_owned()) } else { problem })
+}
+
+/// A number or a boolean; any other value is data, and a report leaves the machine.
+fn shown(value: Option<&str>) -> &str {
+    match value {
+        None => "null",
+        Some(value @ ("t" | "f")) => value,
+        Some(value) if value.len() <= MOST_SHOWN_BYTES && value.parse::<f64>().is_ok() => value,
+        Some(_) => "another value",
+    }
 }
 
 /// Compares as numbers where both are, as texts otherwise.
@@ -218,6 +240,13 @@ mod tests {
         let error = parse_queries("-- name: a\n-- expect: plenty\nSELECT 1", "x").unwrap_err();
         assert!(error.contains("\"a\""), "{error}");
         assert!(parse_queries("-- name: empty\n-- nothing\n", "x").unwrap_err().contains("\"empty\""));
+    }
+
+    #[test]
+    fn values_of_an_answer_are_shown_where_they_are_numbers() {
+        let values = [None, Some("17"), Some("-1.5e3"), Some("t"), Some("a@b.example"), Some("")];
+        assert_eq!(values.map(shown), ["null", "17", "-1.5e3", "t", "another value", "another value"]);
+        assert_eq!(shown(Some(&"1".repeat(41))), "another value");
     }
 
     #[track_caller]

@@ -70,17 +70,17 @@ fn chance_reaches_every_backup_that_is_wanted() {
 
 #[test]
 fn a_newest_run_without_a_manifest_is_found_and_the_committed_one_drilled_r027() {
-    let mut catalog = full(&[5]);
-    catalog.incomplete = vec![incomplete(2, false)];
-    check(&catalog, &Wanted::Newest, 5, &["the newest run, 20261122T100000Z-abcdefghijklmnop, is incomplete"]);
-    let young_enough_to_be_running = vec![incomplete(1, false)];
+    let mut catalog = full(&[9]);
+    catalog.incomplete = vec![incomplete(7, false)];
+    check(&catalog, &Wanted::Newest, 9, &["the newest run, 20261122T050000Z-abcdefghijklmnop, is incomplete"]);
+    let young_enough_to_be_running = vec![incomplete(6, false)];
     catalog.incomplete = young_enough_to_be_running;
-    check(&catalog, &Wanted::Newest, 5, &[]);
-    let older_than_the_committed_one = vec![incomplete(6, false)];
+    check(&catalog, &Wanted::Newest, 9, &[]);
+    let older_than_the_committed_one = vec![incomplete(10, false)];
     catalog.incomplete = older_than_the_committed_one;
-    check(&catalog, &Wanted::Newest, 5, &[]);
+    check(&catalog, &Wanted::Newest, 9, &[]);
     let mut catalog = full(&[27]);
-    catalog.incomplete = vec![incomplete(2, false)];
+    catalog.incomplete = vec![incomplete(7, false)];
     check(&catalog, &Wanted::Newest, 27, &["the newest full backup, ", "the newest run, "]);
 }
 

@@ -2,7 +2,9 @@
 
 use anyhow::{Context, bail};
 use backup_core::catalog::DatabaseFacts;
+use backup_core::postgres::connect::Session;
 use backup_core::postgres::conninfo::Conninfo;
+use backup_core::postgres::made_objects;
 
 /// What is known of the target before anything is changed.
 pub(crate) struct Destination {
@@ -20,17 +22,6 @@ pub(crate) struct Destination {
 
 /// Databases of which one exists on every server.
 const MAINTENANCE: [&str; 2] = ["postgres", "template1"];
-
-/// Anything that somebody made: relations, functions, types, schemas, large objects.
-const CONTENTS: &str = "
-    SELECT (SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-             WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f')
-               AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e')),
-           (SELECT count(*) FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-             WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-               AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = 'pg_proc'::regclass AND e.objid = p.oid AND e.deptype = 'e')),
-           (SELECT count(*) FROM pg_namespace n WHERE n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'public')),
-           (SELECT count(*) FROM pg_largeobject_metadata)";
 
 impl Destination {
     /// Looks at the target; with `create`, at its server.
@@ -53,13 +44,7 @@ impl Destination {
             in_the_way.push(format!("database {} exists already; leave --create out, or name another", to.dbname()));
         }
         if !create {
-            let counts = session.client().query_one(CONTENTS, &[]).await.context("look into the target")?;
-            for (index, kind) in ["relations", "functions", "schemas", "large objects"].iter().enumerate() {
-                let count: i64 = counts.try_get(index)?;
-                if count > 0 {
-                    in_the_way.push(format!("database {} is not empty: {count} {kind}", to.dbname()));
-                }
-            }
+            in_the_way.extend(contents(&session).await?);
         }
         Ok(Self {
             to: to.clone(),
@@ -103,7 +88,17 @@ impl Destination {
     }
 }
 
-async fn maintenance(to: &Conninfo) -> anyhow::Result<backup_core::postgres::connect::Session> {
+/// What is in the database of `session` already, in sentences; nothing where it is empty.
+///
+/// # Errors
+/// What the server says.
+pub(super) async fn contents(session: &Session) -> anyhow::Result<Vec<String>> {
+    let made = made_objects(session).await.context("look into the target")?;
+    let name = session.endpoint().dbname();
+    Ok(made.iter().map(|(kind, count)| format!("database {name} is not empty: {count} {kind}")).collect())
+}
+
+async fn maintenance(to: &Conninfo) -> anyhow::Result<Session> {
     let mut last = None;
     for name in MAINTENANCE {
         match to.clone().with_dbname(name).connect().await {

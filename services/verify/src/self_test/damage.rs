@@ -12,6 +12,9 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncSeekExt, AsyncWriteExt, DuplexStre
 
 use crate::fetch::Scanned;
 
+/// What a damage says that cannot be done, since no two rows differ.
+pub(super) const NOTHING_TO_DAMAGE: &str = "verify self-test has nothing to damage here";
+
 /// Between the file and the decoder.
 const BUFFER_BYTES: usize = 256 * 1024;
 
@@ -108,14 +111,13 @@ impl Sabotage {
         let sabotage = |what: &str, sql: String| Self { what: format!("{what} in {table}"), sql };
         vec![
             sabotage("one row less", format!("DELETE FROM ONLY {table} WHERE {one}")),
-            sabotage("one row more", format!("INSERT INTO {table} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM ONLY {table} WHERE {one}")),
             sabotage(
-                "one row in the place of another",
+                "one row more",
                 format!(
-                    "INSERT INTO {table} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM ONLY {table} WHERE ctid = (SELECT max(ctid) FROM ONLY {table});
-                     DELETE FROM ONLY {table} WHERE {one}"
+                    "INSERT INTO {table} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM ONLY {table} WHERE {one}"
                 ),
             ),
+            sabotage("one row in the place of another", replace_a_row(&table.to_string(), &columns)),
             sabotage("one value changed", change_a_value(&table.to_string())),
             Self { what: format!("a dropped table: {table}"), sql: format!("DROP TABLE {table} CASCADE") },
         ]
@@ -130,25 +132,44 @@ impl Sabotage {
     }
 }
 
-/// Changes the last value of the first row of `table` that takes it: which columns have a type that can be
-/// changed without knowing more, and no constraint against it, only the server knows.
+/// A copy of a row that differs from the first one in its place.
+fn replace_a_row(table: &str, columns: &str) -> String {
+    format!(
+        "DO $verify_self_test$ DECLARE first tid; changed bigint; BEGIN
+           SELECT min(ctid) INTO first FROM ONLY {table};
+           INSERT INTO {table} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM ONLY {table} o
+             WHERE o::text IS DISTINCT FROM (SELECT f::text FROM ONLY {table} f WHERE f.ctid = first) LIMIT 1;
+           GET DIAGNOSTICS changed = ROW_COUNT;
+           IF changed = 0 THEN RAISE EXCEPTION '{NOTHING_TO_DAMAGE}'; END IF;
+           DELETE FROM ONLY {table} WHERE ctid = first;
+         END $verify_self_test$"
+    )
+}
+
+/// Changes the last value of the first row of `table` that takes it: to another one where its type can be changed
+/// without knowing more, else to the value of a row that differs. Against which of them a constraint stands, only
+/// the server knows.
 fn change_a_value(table: &str) -> String {
     let literal = table.replace('\'', "''");
     format!(
-        "DO $verify_self_test$ DECLARE col record; changed bigint; BEGIN
+        "DO $verify_self_test$ DECLARE col record; first text; other text; changed bigint := 0; BEGIN
+           EXECUTE 'SELECT min(ctid)::text FROM ONLY {literal}' INTO first;
            FOR col IN SELECT quote_ident(attname) AS name, format_type(atttypid, NULL) AS kind FROM pg_attribute
                        WHERE attrelid = '{literal}'::regclass AND attnum > 0 AND NOT attisdropped
                          AND attgenerated = '' AND attidentity = '' ORDER BY attnum DESC LOOP
-             CONTINUE WHEN col.kind NOT IN ('text', 'character varying', 'smallint', 'integer', 'bigint', 'numeric');
+             other := CASE WHEN col.kind IN ('text', 'character varying') THEN 't.' || col.name || ' || ''x'''
+                           WHEN col.kind IN ('smallint', 'integer', 'bigint', 'numeric') THEN 't.' || col.name || ' + 1'
+                           ELSE '(SELECT o.' || col.name || ' FROM ONLY {literal} o WHERE o.' || col.name
+                             || '::text IS DISTINCT FROM t.' || col.name || '::text LIMIT 1)' END;
              BEGIN
-               EXECUTE 'UPDATE ONLY {literal} SET ' || col.name || ' = ' || col.name
-                 || CASE WHEN col.kind IN ('text', 'character varying') THEN ' || ''x''' ELSE ' + 1' END
-                 || ' WHERE ctid = (SELECT min(ctid) FROM ONLY {literal} WHERE ' || col.name || ' IS NOT NULL)';
+               EXECUTE 'UPDATE ONLY {literal} t SET ' || col.name || ' = ' || other || ' WHERE t.ctid = ''' || first
+                 || '''::tid AND (' || other || ')::text IS DISTINCT FROM t.' || col.name || '::text';
                GET DIAGNOSTICS changed = ROW_COUNT;
                EXIT WHEN changed = 1;
              EXCEPTION WHEN OTHERS THEN NULL; -- Another column may have no such constraint.
              END;
            END LOOP;
+           IF changed = 0 THEN RAISE EXCEPTION '{NOTHING_TO_DAMAGE}'; END IF;
          END $verify_self_test$"
     )
 }

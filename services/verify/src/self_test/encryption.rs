@@ -46,8 +46,7 @@ impl SelfTest<'_> {
         for damage in damages {
             let believed = believing(path, &damage, &manifest.dump.digests).await.context("read the stored copy")?;
             let caught_by = self.decode(path, &damage, &believed, opening).await?;
-            let expected_clean = matches!(damage, Damage::None);
-            rows.push(Row { what: format!("bytes and digests {damage}"), caught_by, expected_clean });
+            rows.push(damage.row(format!("bytes and digests {damage}"), caught_by));
         }
         rows.extend(self.unbound_bytes(path, manifest, opening).await?);
         Ok(rows)
@@ -68,7 +67,7 @@ impl SelfTest<'_> {
             [("encrypted bytes of another backup", digests, &moved), ("no MAC in the manifest", &without_mac, opening)]
         {
             let caught_by = self.decode(path, &Damage::None, digests, opening).await?;
-            rows.push(Row { what: what.to_owned(), caught_by, expected_clean: false });
+            rows.push(Row::damaged(what, caught_by));
         }
         Ok(rows)
     }

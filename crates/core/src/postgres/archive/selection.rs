@@ -146,6 +146,7 @@ pub fn select(archive: &Archive, rights: Rights) -> Selection {
         }
     }
     add_dependents(archive, &mut reasons);
+    restore_schemas_without_extension(archive, &mut reasons);
     let is_made_beforehand = |entry: &&Entry| reasons.get(&entry.dump_id) == Some(&Reason::MadeBeforehand);
     let made_beforehand = || archive.entries.iter().filter(is_made_beforehand);
     let left_out = archive
@@ -199,6 +200,22 @@ fn schemas_of_extensions(archive: &Archive) -> BTreeSet<String> {
     extensions.map(|entry| Extension::of(entry).schema).collect()
 }
 
+/// A schema is made beforehand only where one of its extensions is.
+fn restore_schemas_without_extension(archive: &Archive, reasons: &mut HashMap<DumpId, Reason>) {
+    let is_made = |entry: &&Entry| reasons.get(&entry.dump_id) == Some(&Reason::MadeBeforehand);
+    let of_kind = |desc: &'static str| archive.entries.iter().filter(move |entry| entry.desc == desc);
+    let needed: BTreeSet<String> =
+        of_kind("EXTENSION").filter(is_made).map(|entry| Extension::of(entry).schema).collect();
+    let unneeded: Vec<DumpId> = of_kind("SCHEMA")
+        .filter(is_made)
+        .filter(|entry| !needed.contains(&entry.tag))
+        .map(|entry| entry.dump_id)
+        .collect();
+    unneeded.iter().for_each(|id| {
+        reasons.remove(id);
+    });
+}
+
 /// Why `entry` by itself is left out.
 fn reason(entry: &Entry, archive: &Archive, rights: Rights, schemas: &BTreeSet<String>) -> Option<Reason> {
     let statements: Vec<Statement<'_>> = sql::statements(&entry.defn);
@@ -233,7 +250,8 @@ fn never_connects(definition: &str) -> bool {
     tokens.windows(3).any(|words| words[0].is("connect") && words[1].is("=") && words[2].is("false"))
 }
 
-/// Adds everything that depends, directly or not, on something that will not be there.
+/// Adds everything that depends, directly or not, on something that will not be there. What would be made
+/// beforehand is no exception: an extension that needs one that is left out could only be made with it.
 fn add_dependents(archive: &Archive, reasons: &mut HashMap<DumpId, Reason>) {
     let mut dependents: HashMap<DumpId, Vec<&Entry>> = HashMap::new();
     for entry in &archive.entries {
@@ -245,10 +263,17 @@ fn add_dependents(archive: &Archive, reasons: &mut HashMap<DumpId, Reason>) {
     let mut missing: VecDeque<&Entry> = archive.entries.iter().filter(missing).collect();
     while let Some(gone) = missing.pop_front() {
         for &dependent in dependents.get(&gone.dump_id).into_iter().flatten() {
-            if let Place::Vacant(place) = reasons.entry(dependent.dump_id) {
-                place.insert(Reason::DependsOn(gone.to_string()));
-                missing.push_back(dependent);
+            let because = || Reason::DependsOn(gone.to_string());
+            match reasons.entry(dependent.dump_id) {
+                Place::Vacant(place) => {
+                    place.insert(because());
+                }
+                Place::Occupied(mut place) if *place.get() == Reason::MadeBeforehand => {
+                    place.insert(because());
+                }
+                Place::Occupied(_) => continue,
             }
+            missing.push_back(dependent);
         }
     }
 }

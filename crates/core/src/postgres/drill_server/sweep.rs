@@ -3,19 +3,24 @@
 use std::collections::BTreeMap;
 
 use anyhow::Context;
+use chrono::{TimeDelta, Utc};
 
 use super::super::connect::Session;
+use super::super::made_objects::made_objects;
 use super::super::scratch::{CleanupFailed, RunId, remove};
 use super::DrillServer;
 use super::lock::{hold_lock, release_lock};
+
+/// How old a database without a mark must be: far beyond the bound for creating one, and for any clock.
+const STILLBORN_AFTER: TimeDelta = TimeDelta::hours(1);
 
 /// What a sweep did.
 #[derive(Debug, Default)]
 pub struct Swept {
     /// Databases of dead runs that are gone now, their roles with them; of some, only roles were left.
     pub databases: Vec<String>,
-    /// Databases with a name of ours and no mark of ours: the run died in the instant between CREATE
-    /// DATABASE and its comment, or somebody else made them. They are for a person to look at.
+    /// Databases with a name of ours and no mark of ours, which are not certainly ours. They are for a person
+    /// to look at.
     pub unmarked: Vec<String>,
     /// What could not be removed.
     pub failed: Vec<CleanupFailed>,
@@ -41,7 +46,9 @@ impl DrillServer {
     /// it holds its advisory lock; the things of living ones are not touched.
     ///
     /// A database is dropped only if its name is completely of our grammar, and its comment, or that
-    /// of a role, names the same run.
+    /// of a role, names the same run. Without either, it is what a run left that died in the instant between
+    /// CREATE DATABASE and its comment, only where it belongs to the login of drills, was named an hour ago or
+    /// earlier, has no comment, nobody is in it, and it is as empty as on the first day: then nothing can be lost.
     ///
     /// # Errors
     /// What the server says to questions; a drop that fails is in [`Swept::failed`].
@@ -54,7 +61,12 @@ impl DrillServer {
                 marked.entry(run).or_default();
             } else if !marked.contains_key(&run) && hold_lock(&session, run.lock_key()).await? {
                 release_lock(&session, run.lock_key()).await?;
-                swept.unmarked.push(run.database());
+                match self.is_stillborn(&session, &run, &comment).await? {
+                    true => {
+                        marked.entry(run).or_default();
+                    }
+                    false => swept.unmarked.push(run.database()),
+                }
             }
         }
         for (run, roles) in marked {
@@ -71,6 +83,28 @@ impl DrillServer {
         swept.unmarked.sort();
         session.close().await;
         Ok(swept)
+    }
+}
+
+impl DrillServer {
+    /// Whether the database of `run`, which has no mark, is one that a run of this login made and never used.
+    async fn is_stillborn(&self, session: &Session, run: &RunId, comment: &str) -> anyhow::Result<bool> {
+        if !comment.is_empty() || Utc::now() - run.time() < STILLBORN_AFTER {
+            return Ok(false);
+        }
+        let sql = "SELECT FROM pg_database d
+                    WHERE d.datname = $1 AND pg_get_userbyid(d.datdba) = $2 AND d.datacl IS NULL
+                      AND NOT EXISTS (SELECT FROM pg_db_role_setting s WHERE s.setdatabase = d.oid)
+                      AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.datid = d.oid)";
+        if session.client().query(sql, &[&run.database(), &self.login.user()]).await?.is_empty() {
+            return Ok(false);
+        }
+        let inside = self.maintenance().clone().with_dbname(&run.database());
+        // Whoever may not even look into it does not drop it.
+        let Ok(inside) = inside.connect().await else { return Ok(false) };
+        let is_empty = made_objects(&inside).await.context("look into a database without a mark")?.is_empty();
+        inside.close().await;
+        Ok(is_empty)
     }
 }
 

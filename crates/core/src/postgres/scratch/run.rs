@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDateTime, Utc};
 use sha2::{Digest, Sha256};
 
 use crate::catalog::BackupId;
@@ -34,6 +34,12 @@ impl RunId {
         let (time, random) = text.split_at_checked(TIME_CHARS)?;
         let id = BackupId::parse(&format!("{}-{}", time.to_ascii_uppercase(), random.strip_prefix('_')?))?;
         (in_lower_case(&id) == text).then(|| Self(text.to_owned()))
+    }
+
+    /// When it began, by its own clock.
+    pub(in crate::postgres) fn time(&self) -> DateTime<Utc> {
+        let time = NaiveDateTime::parse_from_str(&self.0[..TIME_CHARS], "%Y%m%dt%H%M%Sz");
+        time.map_or(DateTime::<Utc>::MAX_UTC, |time| time.and_utc())
     }
 
     /// The run that created a database of this name; `None` for every name that is not of our grammar.
@@ -94,6 +100,8 @@ mod tests {
         assert_eq!(RunId::of_database(&run.database()), Some(run.clone()));
         assert_eq!(RunId::of_comment(&run.comment()), Some(run.clone()));
         assert_eq!(RunId::of_database(&run.owner()), None);
+        let time = RunId::of_database(NAME).unwrap().time();
+        assert_eq!(time.to_rfc3339(), "2026-11-22T03:00:00+00:00");
         assert!(RunId::of_database(NAME).is_some());
         for other in [
             "postgres",

@@ -202,6 +202,34 @@ fn rows_of_extensions_go_with_their_extension_r054() {
 }
 
 #[test]
+fn an_extension_that_needs_one_that_is_left_out_is_left_out_too_r050() {
+    let extension =
+        |id, name: &str| entry(id, "EXTENSION", "", name, &format!("CREATE EXTENSION {name} WITH SCHEMA ext"));
+    let made = "it is made before the restore";
+    let entries = vec![
+        extension(1, "pg_jobs_of_ours").needing(&[2]),
+        extension(2, "dblink"),
+        extension(3, "on_top").needing(&[1, 4]),
+        extension(4, "hstore"),
+        entry(5, "FUNCTION", "s", "f", "CREATE FUNCTION s.f() RETURNS int LANGUAGE sql AS ''").needing(&[3]),
+        // Nobody makes it beforehand without its extension.
+        entry(6, "SCHEMA", "", "alone", "CREATE SCHEMA alone"),
+        entry(7, "EXTENSION", "", "in_it", "CREATE EXTENSION in_it WITH SCHEMA alone").needing(&[2]),
+    ];
+    let selection = select(&archive(entries.clone()), Rights::Owner);
+    assert_eq!(selection.extensions.iter().map(|extension| extension.name.as_str()).collect::<Vec<_>>(), ["hstore"]);
+    let expected = [
+        (1, "it depends on EXTENSION dblink"),
+        (2, "it reaches outside of the database"),
+        (3, "it depends on EXTENSION pg_jobs_of_ours"),
+        (4, made),
+        (5, "it depends on EXTENSION on_top"),
+        (7, "it depends on EXTENSION dblink"),
+    ];
+    check(entries, &expected);
+}
+
+#[test]
 fn extensions_that_reach_outside_are_known() {
     for name in [
         "dblink",
@@ -215,6 +243,9 @@ fn extensions_that_reach_outside_are_known() {
         "plperlu",
         "plsh",
         "hstore_plpython3u",
+        "azure_ai",
+        "aws_ml",
+        "vectorize",
     ] {
         assert!(reaches_outside(name), "{name}");
     }

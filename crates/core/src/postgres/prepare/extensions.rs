@@ -1,0 +1,175 @@
+//! Which extensions are made before a restore, and in which order. Never by `CASCADE`: that would make
+//! whatever an extension requires, also what was left out because it leads out of the database.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use postgres_protocol::escape::escape_identifier;
+
+use super::super::archive::reaches_outside;
+use super::super::connect::Session;
+use super::{MissingExtensions, WantedExtension};
+
+/// What a server could make: versions by extension.
+pub(super) type Available = BTreeMap<String, Versions>;
+
+/// The versions of one extension.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Versions {
+    /// What is made where no version is asked for.
+    default: Option<String>,
+    /// What each version requires.
+    requires: BTreeMap<String, Vec<String>>,
+}
+
+/// An extension to make; everything that it requires is made before it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct PlannedExtension {
+    /// Its version is empty where the source did not name it.
+    pub(super) extension: WantedExtension,
+    /// Whether the server has the version of the source; else it makes its default one.
+    pub(super) has_version: bool,
+}
+
+/// Asks the server.
+///
+/// # Errors
+/// What it says.
+pub(super) async fn available(session: &Session) -> anyhow::Result<Available> {
+    let sql = "SELECT v.name::text, v.version, coalesce(v.requires::text[], '{}'), e.default_version
+                 FROM pg_available_extension_versions v JOIN pg_available_extensions e USING (name)";
+    let mut available = Available::new();
+    for row in session.client().query(sql, &[]).await? {
+        let versions = available.entry(row.try_get(0)?).or_default();
+        versions.requires.insert(row.try_get(1)?, row.try_get(2)?);
+        versions.default = row.try_get(3)?;
+    }
+    Ok(available)
+}
+
+/// The wanted extensions and what they require, each after its requirements.
+///
+/// # Errors
+/// [`MissingExtensions`] with everything that is not installed, and everything that requires what is not, or
+/// what leads out of the database.
+pub(super) fn in_order(
+    wanted: &[WantedExtension],
+    available: &Available,
+) -> Result<Vec<PlannedExtension>, MissingExtensions> {
+    let mut order = Order { wanted, available, seen: BTreeSet::new(), planned: Vec::new(), missing: Vec::new() };
+    wanted.iter().for_each(|extension| order.add(extension));
+    match order.missing.is_empty() {
+        true => Ok(order.planned),
+        false => Err(MissingExtensions { extensions: order.missing }),
+    }
+}
+
+struct Order<'run> {
+    wanted: &'run [WantedExtension],
+    available: &'run Available,
+    seen: BTreeSet<String>,
+    planned: Vec<PlannedExtension>,
+    missing: Vec<String>,
+}
+
+impl Order<'_> {
+    /// Each name is entered once, so that it ends also where files of a server require each other in a circle.
+    fn add(&mut self, extension: &WantedExtension) {
+        if !self.seen.insert(extension.name.clone()) {
+            return;
+        }
+        let WantedExtension { name, version, schema } = extension;
+        let label = format!("{name} {version}");
+        let label = label.trim_end();
+        let Some(versions) = self.available.get(name) else {
+            self.missing.push(format!("{label} is not installed there"));
+            return;
+        };
+        let has_version = versions.requires.contains_key(version);
+        let made = if has_version { Some(version) } else { versions.default.as_ref() };
+        for required in made.and_then(|made| versions.requires.get(made)).into_iter().flatten() {
+            if let Some(also_wanted) = self.wanted.iter().find(|wanted| wanted.name == *required) {
+                self.add(also_wanted);
+            } else if reaches_outside(required) {
+                self.missing.push(format!("{label} requires {required}, which reaches outside of the database"));
+            } else {
+                let schema = schema.clone();
+                self.add(&WantedExtension { name: required.clone(), version: String::new(), schema });
+            }
+        }
+        self.planned.push(PlannedExtension { extension: extension.clone(), has_version });
+    }
+}
+
+/// Without the wanted version, the server's default one: the report notes the difference.
+pub(super) fn create_extension(planned: &PlannedExtension) -> String {
+    let PlannedExtension { extension, has_version } = planned;
+    let mut sql = format!("CREATE EXTENSION IF NOT EXISTS {}", escape_identifier(&extension.name));
+    if let Some(schema) = &extension.schema {
+        sql += &format!(" SCHEMA {}", escape_identifier(schema));
+    }
+    if *has_version {
+        sql += &format!(" VERSION {}", escape_identifier(&extension.version));
+    }
+    sql
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn extension(name: &str, version: &str, schema: Option<&str>) -> WantedExtension {
+        WantedExtension { name: name.to_owned(), version: version.to_owned(), schema: schema.map(str::to_owned) }
+    }
+
+    /// Extensions of version 1.0 and what each requires.
+    fn server(extensions: &[(&str, &[&str])]) -> Available {
+        let versions = |requires: &[&str]| Versions {
+            default: Some("1.0".to_owned()),
+            requires: [("1.0".to_owned(), requires.iter().map(|name| (*name).to_owned()).collect())].into(),
+        };
+        extensions.iter().map(|(name, requires)| ((*name).to_owned(), versions(requires))).collect()
+    }
+
+    /// The names in their order, or what is missing.
+    fn order(wanted: &[WantedExtension], available: &Available) -> Result<Vec<String>, Vec<String>> {
+        let planned = in_order(wanted, available).map_err(|missing| missing.extensions)?;
+        Ok(planned.into_iter().map(|planned| planned.extension.name).collect())
+    }
+
+    #[test]
+    fn statements_for_extensions_never_cascade_r050() {
+        let create = |schema, has_version| {
+            create_extension(&PlannedExtension { extension: extension("uuid-ossp", "1.1", schema), has_version })
+        };
+        assert_eq!(create(None, false), "CREATE EXTENSION IF NOT EXISTS \"uuid-ossp\"");
+        assert_eq!(
+            create(Some("my \"own\""), true),
+            "CREATE EXTENSION IF NOT EXISTS \"uuid-ossp\" SCHEMA \"my \"\"own\"\"\" VERSION \"1.1\""
+        );
+    }
+
+    #[test]
+    fn what_an_extension_requires_is_made_first_r131() {
+        let available = server(&[("cube", &[]), ("earth", &["cube"]), ("sky", &["earth", "air"]), ("air", &["sky"])]);
+        let wanted = |names: &[&str]| names.iter().map(|name| extension(name, "1.0", None)).collect::<Vec<_>>();
+        assert_eq!(order(&wanted(&["earth", "cube"]), &available).unwrap(), ["cube", "earth"]);
+        // What nobody wants is made where the server's files require it, as CASCADE would; circles end.
+        assert_eq!(order(&wanted(&["sky"]), &available).unwrap(), ["cube", "earth", "air", "sky"]);
+        let other = in_order(&[extension("earth", "0.9", None)], &available).unwrap();
+        assert!(other.len() == 2 && !other[1].has_version, "{other:?}");
+    }
+
+    #[test]
+    fn nothing_that_reaches_outside_is_made_because_another_requires_it_r050() {
+        let available = server(&[("dblink", &[]), ("ours", &["dblink"]), ("on_top", &["ours", "absent"])]);
+        let told = order(&[extension("ours", "1.0", None)], &available).unwrap_err();
+        assert_eq!(told, ["ours 1.0 requires dblink, which reaches outside of the database"]);
+        let missing = order(&[extension("on_top", "1.0", None), extension("none", "2", None)], &available).unwrap_err();
+        let expected = [
+            "ours requires dblink, which reaches outside of the database",
+            "absent is not installed there",
+            "none 2 is not installed there",
+        ];
+        assert_eq!(missing, expected);
+    }
+}

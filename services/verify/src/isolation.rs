@@ -1,0 +1,34 @@
+//! What a person should know who gives a server to drills.
+
+use backup_core::postgres::archive::{Archive, reaches_outside};
+
+use crate::evidence::Evidence;
+
+/// So many names are in the note.
+const MOST_NAMED: usize = 10;
+
+/// Kinds of entries that lead to other servers.
+const KINDS: [&str; 5] = ["FOREIGN DATA WRAPPER", "SERVER", "FOREIGN TABLE", "USER MAPPING", "SUBSCRIPTION"];
+
+/// Notes that nobody asked for room, and what in the archive leads out of its database. A throwaway server has no network; of a given one nobody
+/// knows, and what is left out today may be restored by a superuser tomorrow.
+pub(crate) fn note(archive: &Archive, evidence: &mut Evidence) {
+    evidence.note(
+        "free space cannot be asked of a given server: it needs 1.2 times the size of the source, and a drill that \
+         fills its disk fails",
+    );
+    let leads_out = archive.entries.iter().filter(|entry| match entry.desc.as_str() {
+        "EXTENSION" => reaches_outside(&entry.tag),
+        desc => KINDS.contains(&desc),
+    });
+    let names: Vec<String> = leads_out.map(ToString::to_string).collect();
+    if names.is_empty() {
+        return;
+    }
+    let more = names.len().saturating_sub(MOST_NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    evidence.note(format!(
+        "the dump contains what leads to other servers or runs by itself ({}{more}); the target must be network-isolated",
+        names[..names.len().min(MOST_NAMED)].join(", ")
+    ));
+}

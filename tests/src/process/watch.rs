@@ -5,11 +5,11 @@
 //! and manifest in a bucket.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, HashSet},
     ffi::OsString,
     fs,
     path::Path,
-    sync::{Mutex, PoisonError},
+    sync::{LazyLock, Mutex, PoisonError},
 };
 
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
@@ -31,17 +31,23 @@ const SECRETS: [&str; 7] = [
 /// The variables that are connection strings with a password.
 const URLS: [&str; 4] = ["DATABASE_URL", "VERIFY_DATABASE_URL", "VERIFY_ADMIN_URL", "RESTORE_URL"];
 
-/// So many characters in a row of a secret never show by chance, hexadecimal digits included. Secrets
-/// that are shorter are words of tests about something else.
+/// So many bytes in a row of a secret never show by chance, hexadecimal digits included. Secrets that are
+/// shorter are words of tests about something else.
 const WINDOW: usize = 10;
 
-/// All secrets that this process has given to a service until now.
-static GIVEN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+/// What every private key of age begins with, which is no secret.
+const AGE_START: &str = "AGE-SECRET-KEY-1";
+
+/// Pieces of [`WINDOW`] bytes of secrets, in every form in which they may show.
+type Pieces = HashSet<Vec<u8>>;
+
+/// The pieces of all secrets that this process has given to a service until now.
+static GIVEN: LazyLock<Mutex<Pieces>> = LazyLock::new(Mutex::default);
 
 /// The secrets that one run was given.
 #[derive(Debug, Default)]
 pub(super) struct Watch {
-    secrets: BTreeSet<String>,
+    pieces: Pieces,
 }
 
 impl Watch {
@@ -55,24 +61,24 @@ impl Watch {
             let path = vars.get(&OsString::from(format!("{name}_FILE")));
             let from_file = path.and_then(|path| fs::read_to_string(path).ok());
             let value = vars.get(&OsString::from(name)).map(|value| value.to_string_lossy().into_owned());
-            value.or(from_file).map(|value| value.trim_end().to_owned())
+            value.or(from_file)
         };
         let whole = SECRETS.iter().filter_map(|name| text(name));
-        let passwords = URLS.iter().filter_map(|name| password(&text(name)?));
-        let secrets: BTreeSet<String> = whole.chain(passwords).filter(|secret| secret.len() >= WINDOW).collect();
-        GIVEN.lock().unwrap_or_else(PoisonError::into_inner).extend(secrets.iter().cloned());
-        Self { secrets }
+        let secrets = whole.flat_map(|text| lines(&text)).chain(URLS.iter().filter_map(|name| password(&text(name)?)));
+        let pieces: Pieces = secrets.flat_map(|secret| forms(&secret)).flat_map(|form| pieces(&form)).collect();
+        GIVEN.lock().unwrap_or_else(PoisonError::into_inner).extend(pieces.iter().cloned());
+        Self { pieces }
     }
 
     #[track_caller]
     pub(super) fn assert_hides(&self, what: &str, shown: &str) {
-        self.secrets.iter().for_each(|secret| assert_hides(what, shown, secret));
+        assert_hides(what, shown, &self.pieces);
     }
 
     /// A run that ended by itself has removed its password file.
     #[track_caller]
     pub(super) fn assert_folder_hides(&self, folder: &Path) {
-        if self.secrets.is_empty() {
+        if self.pieces.is_empty() {
             return;
         }
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
@@ -95,19 +101,26 @@ pub(crate) fn assert_hides_every_secret(what: &str, shown: &str) {
     if std::thread::panicking() {
         return;
     }
-    let given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    given.iter().for_each(|secret| assert_hides(what, shown, secret));
+    assert_hides(what, shown, &GIVEN.lock().unwrap_or_else(PoisonError::into_inner));
 }
 
 #[track_caller]
-fn assert_hides(what: &str, shown: &str, secret: &str) {
-    for form in forms(secret) {
-        let characters: Vec<char> = form.chars().collect();
-        for window in characters.windows(WINDOW) {
-            let window: String = window.iter().collect();
-            assert!(!shown.contains(&window), "{what} shows {window:?} of a secret (R061):\n{shown}");
-        }
+fn assert_hides(what: &str, shown: &str, secrets: &Pieces) {
+    let found = shown.as_bytes().windows(WINDOW).find(|window| secrets.contains(*window));
+    if let Some(found) = found {
+        let found = String::from_utf8_lossy(found);
+        panic!("{what} shows {found:?} of a secret (R061):\n{shown}");
     }
+}
+
+fn pieces(form: &str) -> Vec<Vec<u8>> {
+    form.as_bytes().windows(WINDOW).map(<[u8]>::to_vec).collect()
+}
+
+/// The lines of a key of several lines that are secret: a file of keys has comments, and PEM a first and a last line.
+fn lines(text: &str) -> Vec<String> {
+    let secret = text.lines().map(str::trim).filter(|line| !line.starts_with('#') && !line.starts_with("-----"));
+    secret.map(|line| line.strip_prefix(AGE_START).unwrap_or(line).to_owned()).collect()
 }
 
 /// A secret as it is, percent-encoded, as text of JSON, and as base64 at each place in a triple of bytes.

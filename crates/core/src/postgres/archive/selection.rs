@@ -15,7 +15,6 @@ use std::fmt::{self, Write};
 pub use outside::reaches_outside;
 
 use super::Archive;
-use super::copy::TableName;
 use super::sql::{self, Statement};
 use super::toc::{DumpId, Entry};
 
@@ -39,9 +38,6 @@ pub struct Selection {
     pub left_out: Vec<LeftOut>,
     /// The extensions that a superuser must make before the restore; none where it is one itself.
     pub extensions: Vec<Extension>,
-    /// Tables of extensions whose rows are in the list. They belong to whoever made the extension, who
-    /// must let the restoring role insert.
-    pub extension_tables: Vec<TableName>,
 }
 
 /// An extension of the archive.
@@ -157,10 +153,6 @@ pub fn select(archive: &Archive, rights: Rights) -> Selection {
         list_file: list_file(archive, &reasons),
         left_out: left_out.collect(),
         extensions: made_beforehand().filter(|entry| entry.desc == "EXTENSION").map(Extension::of).collect(),
-        extension_tables: match rights {
-            Rights::Owner => extension_tables(archive, &reasons),
-            Rights::Superuser => Vec::new(),
-        },
     }
 }
 
@@ -276,16 +268,6 @@ fn add_dependents(archive: &Archive, reasons: &mut HashMap<DumpId, Reason>) {
             missing.push_back(dependent);
         }
     }
-}
-
-/// Tables of which there are rows in the archive and no definition: those of extensions.
-fn extension_tables(archive: &Archive, reasons: &HashMap<DumpId, Reason>) -> Vec<TableName> {
-    let of_kind = |desc: &'static str| archive.entries.iter().filter(move |entry| entry.desc == desc);
-    let defined: BTreeSet<(&str, &str)> =
-        of_kind("TABLE").map(|entry| (entry.namespace.as_str(), entry.tag.as_str())).collect();
-    let loaded = of_kind("TABLE DATA").filter(|entry| !reasons.contains_key(&entry.dump_id));
-    let undefined = loaded.filter(|entry| !defined.contains(&(entry.namespace.as_str(), entry.tag.as_str())));
-    undefined.map(|entry| TableName { schema: entry.namespace.clone(), name: entry.tag.clone() }).collect()
 }
 
 /// One line for each entry to restore. `pg_restore` reads the number; the rest is for people, and a

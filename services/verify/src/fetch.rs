@@ -253,3 +253,34 @@ fn scan_file(path: &Path, stop: Stop) -> Result<Scanned, ScanError> {
     contents.write_offsets(&archive, &mut copy).map_err(ScanError::Copy)?;
     Ok(Scanned { archive, contents })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use backup_core::cause::stopped_by;
+    use backup_core::stop::Stopped;
+
+    use super::*;
+
+    #[test]
+    fn versions_as_pg_dump_writes_them_into_an_archive() {
+        for (version, major) in [("17.2 (Debian 17.2-1.pgdg120+1)", 17), ("15.18", 15), ("18beta1", 18), ("", 0)] {
+            assert_eq!(major_of(version), major, "{version}");
+        }
+    }
+
+    #[test]
+    fn a_stop_ends_the_pass_over_an_archive_r063() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(b"PGDMP and whatever follows").unwrap();
+        let stop = Stop::default();
+        let error = |stop| match scan_file(file.path(), stop) {
+            Err(ScanError::Archive(error)) => anyhow!(error),
+            _ => panic!("it is no archive"),
+        };
+        assert_eq!(stopped_by(&error(stop.clone())), None);
+        stop.trigger(Stopped::Signal);
+        assert_eq!(stopped_by(&error(stop)), Some(Stopped::Signal));
+    }
+}

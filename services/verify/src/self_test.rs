@@ -221,7 +221,11 @@ impl SelfTest<'_> {
         let what = "the data of another backup";
         let Some(other) = &self.other else { return Ok(Row::not_applicable(what, "there is no other full backup")) };
         let mut evidence = Evidence::new(Utc::now());
-        let theirs = fetcher.manifest(other, &mut evidence).await.map_err(|trouble| trouble.into_error(&evidence))?;
+        let theirs = match fetcher.manifest(other, &mut evidence).await {
+            Ok(theirs) => theirs,
+            Err(Trouble::Damaged) => return Ok(Row::not_applicable(what, "the other one has no usable manifest")),
+            Err(trouble) => return Err(trouble.into_error(&evidence)),
+        };
         if theirs.codec.decoding()? != manifest.codec.decoding()? {
             return Ok(Row::not_applicable(what, "the other one is of another codec"));
         }

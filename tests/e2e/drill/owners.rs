@@ -42,7 +42,7 @@ fn owners_of_every_kind_of_object_are_in_the_manifest_r132() {
             "DO $$ BEGIN CREATE ROLE \"{role}\" SUPERUSER; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
              {create}; ALTER {object} OWNER TO \"{role}\";"
         );
-        sql += &statement.replace("SUFFIX", kind);
+        sql += &statement.replace("SUFFIX", &format!("rare_{kind}"));
     }
     let stand = DrillStand::of(&sql, &[]);
     let manifest: Value = serde_json::from_slice(stand.pristine(&stand.key("manifest.json"))).unwrap();

@@ -1,9 +1,11 @@
 //! The operator's own questions.
 
+use std::fs;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
 use super::DrillStand;
+use super::stand::DRILL_LIMIT;
 
 const HOLD: &str = "
 -- name: enough rows
@@ -71,4 +73,25 @@ fn questions_of_the_operator_hold_or_are_findings() {
     );
     // What comes after the questions was looked at, too.
     assert!(drill.checks("passed").contains(&"amcheck".to_owned()), "{:?}", drill.checks("passed"));
+}
+
+/// The answer is 600 MB, and its last row is the one that is wrong.
+#[test]
+fn an_answer_of_any_size_is_read_row_by_row_to_its_last_one() {
+    const MOST_KIB: u64 = 300 * 1024;
+    let stand = DrillStand::small("zstd");
+    let sql = "SELECT repeat('x', 1000), n < 600000 FROM generate_series(1, 600000) n";
+    let mut running = stand.verify().env("VERIFY_SQL", sql).args(["run"]).spawn();
+    let peak_file = format!("/proc/{}/status", running.pid());
+    let mut peak_kib = 0;
+    while running.is_running() {
+        let status = fs::read_to_string(&peak_file).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("0");
+        peak_kib = peak_kib.max(line.split_whitespace().next().unwrap_or("0").parse().unwrap_or(0));
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let output = running.wait(DRILL_LIMIT);
+    assert_eq!(output.code, Some(1), "{}\n{}", output.stdout, output.stderr);
+    assert!(output.stdout.contains("a boolean is not true"), "{}", output.stdout);
+    assert!(peak_kib > 0 && peak_kib < MOST_KIB, "{peak_kib} KiB of memory");
 }

@@ -93,7 +93,7 @@ fn roles_without_an_end_are_a_finding_of_their_own() {
     stand.forge("globals", roles.split("-- PostgreSQL database cluster dump complete").next().unwrap().as_bytes());
     stand.drill().assert_found_by("roles", "the dump of the roles has no end");
     stand.forge("globals", roles.replacen("SET ", "DROP ROLE postgres; SET ", 1).as_bytes());
-    stand.drill().assert_found_by("roles", "is no statement that pg_dumpall writes");
+    stand.drill().assert_found_by("roles", "of the roles begins no statement that pg_dumpall writes");
 }
 
 /// A prefix with the backups of two databases: a drill takes those of one, and says which there are.

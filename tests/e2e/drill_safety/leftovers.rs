@@ -25,11 +25,9 @@ fn leftovers_go_although_there_is_nothing_to_drill_r059() {
     let site = Site::new(SOURCE);
     let server = server(&[]);
     leave_something(&site, &server);
-    let (manifest, dump) = site.keys();
-    let kept = [&manifest, &dump].map(|key| (key.clone(), site.stand.s3.read(key)));
-    for key in site.stand.s3.objects().into_keys() {
-        site.stand.s3.delete(&key);
-    }
+    let keys = site.stand.s3.objects().into_keys();
+    let kept: Vec<_> = keys.map(|key| (key.clone(), site.stand.s3.read(&key))).collect();
+    kept.iter().for_each(|(key, _)| site.stand.s3.delete(key));
     let nothing = drill(site.verify_on(&server));
     nothing.assert_code(FAILED).assert_lists("findings", &["there is no backup"]);
     nothing.assert_lists("notes", &["which a dead drill had left"]);

@@ -65,6 +65,7 @@ impl Watch {
         };
         let whole = SECRETS.iter().filter_map(|name| text(name));
         let secrets = whole.flat_map(|text| lines(&text)).chain(URLS.iter().filter_map(|name| password(&text(name)?)));
+        let secrets = secrets.filter(|secret| secret.len() >= WINDOW);
         let pieces: Pieces = secrets.flat_map(|secret| forms(&secret)).flat_map(|form| pieces(&form)).collect();
         GIVEN.lock().unwrap_or_else(PoisonError::into_inner).extend(pieces.iter().cloned());
         Self { pieces }

@@ -149,7 +149,7 @@ impl Fetcher<'_> {
         if !matches!(find_cause::<StoreError>(&error), Some(StoreError::NotFound(_))) {
             return Ok(error);
         }
-        let listed = self.stop.or(async { Ok(self.shelf.catalog(self.store, Utc::now()).await?) }).await;
+        let listed = self.stop.or(self.shelf.catalog(self.store, Utc::now())).await;
         let catalog = listed.context("list the bucket again")?;
         let committed = catalog.backups.iter().chain(&catalog.from_the_future).any(|backup| backup.id == *id);
         if committed || catalog.incomplete.iter().any(|run| run.id == *id && run.lost_its_data) {

@@ -18,7 +18,7 @@ pub(crate) struct Ground {
 /// Whose server it is.
 pub(crate) enum GroundServer {
     /// The operator's.
-    Given(DrillServer),
+    Given(Box<DrillServer>),
     /// Ours; it goes with this value.
     Throwaway {
         throwaway: Box<Throwaway>,
@@ -34,7 +34,7 @@ impl Ground {
         let started = Instant::now();
         let server = match &config.target {
             Target::Given { login, admin } => {
-                GroundServer::Given(DrillServer::given((**login).clone(), admin.as_deref().cloned()))
+                GroundServer::Given(Box::new(DrillServer::given((**login).clone(), admin.as_deref().cloned())))
             }
             Target::Throwaway => {
                 let bin_dir = config.bin_dir.as_deref().map(AsRef::as_ref);

@@ -89,7 +89,7 @@ pub(crate) async fn self_test(config: &VerifyConfig, stop: &Stop) -> anyhow::Res
     let Chosen { shelf, backup, .. } = choose(config, &Wanted::Newest, stop).await.context("choose a backup")?;
     let progress = Progress::default();
     let store = config.store.open();
-    let catalog = stop.or(async { Ok(shelf.catalog(&store, Utc::now()).await?) }).await.context("list the bucket")?;
+    let catalog = stop.or(shelf.catalog(&store, Utc::now())).await.context("list the bucket")?;
     let mut others = catalog.backups.iter().filter(|other| other.id != backup.id && other.kind == backup.kind);
     let other = others.next().map(|other| other.id.clone());
     let test = SelfTest {

@@ -43,27 +43,27 @@ fn leftovers_go_although_there_is_nothing_to_drill_r059() {
     daemon.wait(LONG);
 }
 
-/// CREATE DATABASE does not end with its client: a process that no longer listens leaves a database without
-/// a mark.
+/// CREATE DATABASE is done and its comment waits: a process that no longer listens leaves a database without a
+/// mark.
 #[test]
-fn a_stop_while_the_database_is_being_created_leaves_none_r059() {
+fn a_stop_while_a_database_is_being_created_leaves_none_r059() {
     let site = Site::new(SOURCE);
     let server = server(&[]);
-    let lock = "BEGIN; LOCK TABLE pg_database IN SHARE MODE; SELECT pg_sleep(600)";
+    let lock = "BEGIN; LOCK TABLE pg_shdescription IN SHARE MODE; SELECT pg_sleep(600)";
     let psql = e2e::process::Run::program(server.bin_dir().join("psql"));
     let mut blocker = psql.args(["-c", lock, &server.url(SUPERUSER)]).spawn();
     let sleeping = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
     assert!(wait_until(SOON, || server.sql(SUPERUSER, sleeping) == "1"), "{}", blocker.stderr_so_far());
     let mut stopped = site.verify_on(&server).args(["run"]).spawn();
-    let creating = "SELECT count(*) FROM pg_stat_activity
-                     WHERE query LIKE 'CREATE DATABASE \"verify%' AND wait_event_type = 'Lock'";
-    assert!(wait_until(LONG, || server.sql(SUPERUSER, creating) == "1"), "{}", stopped.stderr_so_far());
+    let marking = "SELECT count(*) FROM pg_stat_activity
+                     WHERE query LIKE 'COMMENT ON DATABASE%' AND wait_event_type = 'Lock'";
+    assert!(wait_until(LONG, || server.sql(SUPERUSER, marking) == "1"), "{}", stopped.stderr_so_far());
     stopped.signal(Signal::SIGTERM);
     std::thread::sleep(std::time::Duration::from_secs(1));
     server.sql(SUPERUSER, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'");
     let output = stopped.wait(LONG);
     assert_eq!(output.code, STOPPED, "{}", output.stderr);
-    assert!(wait_until(SOON, || server.sql(SUPERUSER, creating) == "0"));
+    assert!(wait_until(SOON, || server.sql(SUPERUSER, marking) == "0"));
     assert_eq!(leftovers(&server), "");
     blocker.kill9();
 }

@@ -29,6 +29,10 @@ use crate::self_test::Sabotage;
 /// Room for the restored database, as a multiple of the source's size: indexes are built in temporary files.
 const ROOM_PERCENT: u64 = 120;
 
+/// From this plain size on, the server starts while the backup is on its way. A smaller one is here before a
+/// server could be, and damage is found without starting one.
+const LARGE_BYTES: u64 = 32 * 1024 * 1024;
+
 /// Runs one drill to its verdict. Whatever happens is in the report.
 pub(crate) async fn drill(
     config: &VerifyConfig,
@@ -88,10 +92,15 @@ impl Drill<'_> {
         let age = evidence.report.started_at - manifest.snapshot_at;
         evidence.report.recovery_point_seconds = Some(age.num_seconds());
         self.check_room(&manifest)?;
-        // A server takes a second or two to start, and the network as long as it takes.
         let source = manifest.database.clone();
-        let (candidate, ground) =
-            tokio::join!(self.candidate(&fetcher, manifest, evidence), Ground::open(self.config, &source, self.stop));
+        let is_large = manifest.dump.digests.plain_bytes >= LARGE_BYTES;
+        let ground = Ground::open(self.config, &source, self.stop);
+        let (candidate, ground) = if is_large {
+            tokio::join!(self.candidate(&fetcher, manifest, evidence), ground)
+        } else {
+            let candidate = self.candidate(&fetcher, manifest, evidence).await?;
+            (Ok(candidate), ground.await)
+        };
         let (fetched, scanned) = candidate?;
         let candidate = Candidate { fetched: &fetched, scanned: &scanned, folder: &folder };
         self.restore_and_prove(ground?, &candidate, evidence).await

@@ -63,7 +63,7 @@ fn any_flipped_bit_fails_a_drill_r021() {
                         stand.stand.s3.write(&key, &damaged);
                         let drill = stand.drill();
                         assert_damaged(&drill, &key);
-                        assert!(drill.report["server"].is_null(), "damaged bytes came as far as a restore");
+                        assert!(drill.report["server"].is_null(), "a server was started for damaged bytes");
                     }
                 });
             }

@@ -138,3 +138,21 @@ fn docs_list_every_variable_as_the_code_knows_it() {
         "docs/configuration.md differs from the code; its tables should be:\n\n{expected}"
     );
 }
+
+/// A required variable is switched on and has a placeholder; every other one is a comment with its default.
+#[test]
+fn the_example_environment_shows_every_variable_as_the_code_knows_it() {
+    let variables = SECTIONS.iter().flat_map(|(_, table)| *table);
+    let expected: Vec<String> = variables
+        .map(|variable| match GOOD.iter().any(|(name, _)| *name == variable.name) {
+            true => variable.name.to_owned(),
+            false => format!("#{}={}", variable.name, variable.default),
+        })
+        .collect();
+    let lines = include_str!("../../.env.example").lines();
+    let shown: Vec<&str> = lines
+        .filter(|line| !line.is_empty() && *line != "#" && !line.starts_with("# "))
+        .map(|line| if line.starts_with('#') { line } else { line.split('=').next().unwrap_or_default() })
+        .collect();
+    assert_eq!(shown, expected, "services/backup/.env.example differs from the code");
+}

@@ -3,6 +3,7 @@
 #
 # A test that cannot run on this machine appends `SKIPPED: name: reason` to the file named by SKIP_LOG;
 # those lines are shown and counted before the end. Further arguments go to `cargo test`.
+# TEST_PG_BIN names the folder of the PostgreSQL to test with; else the newest installed one is taken.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . tests/lib/install.sh
@@ -11,7 +12,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 need postgresql curl zstd openssl gzip age
 need_cargo
 find_moto
-TEST_PG_BIN=$(find_pg_bin)
+TEST_PG_BIN=${TEST_PG_BIN:-$(find_pg_bin)}
 SKIP_LOG=$(mktemp)
 output=$(mktemp)
 trap 'rm -f "$SKIP_LOG" "$output"' EXIT

@@ -5,16 +5,20 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use rand::Rng;
 
 use crate::secret::Secret;
 
 const NAME_START: &str = "postgres-backup-private-";
-const LOCK_FILE: &str = "lock";
+
+/// Another process may sweep a folder in the instant before it is locked; more often than this is no accident.
+const ATTEMPTS: u32 = 5;
 
 /// A folder (0700) with files (0600) that is removed on drop, and by the next start of any process
-/// of this user after a death that left it behind: its lock file is held for as long as it is in use.
+/// of this user after a death that left it behind: the folder itself is locked for as long as it is in use,
+/// so at whatever instant its process dies, nothing is left that looks alive.
 pub struct PrivateDir {
     path: PathBuf,
     _lock: Flock<File>,
@@ -34,18 +38,19 @@ impl PrivateDir {
     /// # Errors
     /// Where it cannot be made.
     pub fn create_in(parent: &Path) -> io::Result<Self> {
-        let path = parent.join(format!("{NAME_START}{:016x}", rand::rng().random::<u64>()));
-        DirBuilder::new().mode(0o700).create(&path)?;
-        let locked = create_file(&path.join(LOCK_FILE)).and_then(|file| {
-            Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| io::Error::from(error))
-        });
-        match locked {
-            Ok(lock) => Ok(Self { path, _lock: lock }),
-            Err(error) => {
-                remove(&path); // Without a lock in it, no later start would know that it is abandoned.
-                Err(error)
+        for _ in 0..ATTEMPTS {
+            let path = parent.join(format!("{NAME_START}{:016x}", rand::rng().random::<u64>()));
+            DirBuilder::new().mode(0o700).create(&path)?;
+            match lock(&path) {
+                Ok(Some(lock)) => return Ok(Self { path, _lock: lock }),
+                Ok(None) => {}
+                Err(error) => {
+                    remove(&path);
+                    return Err(error);
+                }
             }
         }
+        Err(io::Error::other("private folders vanish as soon as they are made"))
     }
 
     /// The folder.
@@ -80,32 +85,23 @@ impl Drop for PrivateDir {
 }
 
 fn remove(folder: &Path) {
-    if let Err(error) = remove_folder(folder) {
+    if let Err(error) = fs::remove_dir_all(folder) {
         tracing::warn!(%error, folder = %folder.display(), "cannot remove a private folder; remove it by hand");
     }
 }
 
-/// Removes the lock file last: a removal that fails in the middle leaves a folder that the next start knows.
-fn remove_folder(folder: &Path) -> io::Result<()> {
-    let lock = folder.join(LOCK_FILE);
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        match entry.path() {
-            path if path == lock => {}
-            path if entry.file_type()?.is_dir() => fs::remove_dir_all(path)?,
-            path => fs::remove_file(path)?,
-        }
+/// Locks a folder; `None` where a process holds it, or it is gone.
+fn lock(folder: &Path) -> io::Result<Option<Flock<File>>> {
+    let opened = match File::open(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened?,
+    };
+    match Flock::lock(opened, FlockArg::LockExclusiveNonblock) {
+        // Whoever held the lock a moment ago may have removed the folder.
+        Ok(lock) => Ok(folder.exists().then_some(lock)),
+        Err((_, Errno::EWOULDBLOCK)) => Ok(None),
+        Err((_, error)) => Err(error.into()),
     }
-    match fs::remove_file(&lock) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let removed = fs::remove_dir(folder);
-    if removed.is_err() {
-        // Something was written into it in the meantime, by a server that was about to end, for example.
-        drop(create_file(&lock)?);
-    }
-    removed
 }
 
 fn create_file(path: &Path) -> io::Result<File> {
@@ -116,12 +112,13 @@ fn create_file(path: &Path) -> io::Result<File> {
 pub fn sweep_private_dirs(parent: &Path) -> usize {
     let Ok(entries) = fs::read_dir(parent) else { return 0 };
     let ours = entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(NAME_START));
-    ours.filter(|entry| is_abandoned(&entry.path()) && remove_folder(&entry.path()).is_ok()).count()
+    ours.filter(|entry| is_swept(&entry.path())).count()
 }
 
-fn is_abandoned(folder: &Path) -> bool {
-    let Ok(lock) = File::open(folder.join(LOCK_FILE)) else { return false };
-    Flock::lock(lock, FlockArg::LockExclusiveNonblock).is_ok()
+/// Removes a folder unless its process lives, or it is another user's.
+fn is_swept(folder: &Path) -> bool {
+    let Ok(Some(_lock)) = lock(folder) else { return false };
+    fs::remove_dir_all(folder).is_ok()
 }
 
 #[cfg(test)]
@@ -153,15 +150,16 @@ mod tests {
         let foreign = parent.path().join("foreign");
         for folder in [&left_behind, &foreign] {
             fs::create_dir(folder).unwrap();
-            fs::write(folder.join(LOCK_FILE), "").unwrap();
         }
         fs::write(left_behind.join("dump"), "rows").unwrap();
-        assert_eq!(sweep_private_dirs(parent.path()), 1);
-        assert!(!left_behind.exists() && private.path().exists() && foreign.exists());
+        let empty = parent.path().join(format!("{NAME_START}died-at-once"));
+        fs::create_dir(&empty).unwrap();
+        assert_eq!(sweep_private_dirs(parent.path()), 2);
+        assert!(!left_behind.exists() && !empty.exists() && private.path().exists() && foreign.exists());
     }
 
     #[test]
-    fn a_removal_that_fails_leaves_the_lock_so_that_the_next_start_tries_again_r085() {
+    fn a_removal_that_fails_is_tried_again_by_the_next_start_r085() {
         let parent = tempfile::tempdir().unwrap();
         let left_behind = parent.path().join(format!("{NAME_START}left"));
         fs::create_dir(&left_behind).unwrap();
@@ -169,7 +167,6 @@ mod tests {
             fs::create_dir(left_behind.join(folder)).unwrap();
             fs::write(left_behind.join(folder).join("file"), "rows").unwrap();
         }
-        fs::write(left_behind.join(LOCK_FILE), "").unwrap();
         let stuck = left_behind.join("m/file");
         let hold = |sign: &str| Command::new("chattr").arg(format!("{sign}i")).arg(&stuck).status();
         if !hold("+").is_ok_and(|status| status.success()) {
@@ -177,9 +174,8 @@ mod tests {
             return;
         }
         let swept = sweep_private_dirs(parent.path());
-        let knows = left_behind.join(LOCK_FILE).exists();
         hold("-").unwrap();
-        assert_eq!((swept, knows), (0, true), "nobody will ever know that this folder is abandoned");
+        assert_eq!(swept, 0);
         assert_eq!(sweep_private_dirs(parent.path()), 1);
         assert!(!left_behind.exists());
     }

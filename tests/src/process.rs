@@ -83,6 +83,15 @@ impl Run {
         }
     }
 
+    /// Lets another program start this one: it gets these arguments, and then ours with the program before them.
+    #[must_use]
+    pub fn under(mut self, program: impl Into<PathBuf>, args: &[&str]) -> Self {
+        let inner = std::mem::replace(&mut self.program, program.into()).into_os_string();
+        let own = std::mem::take(&mut self.args);
+        self.args = args.iter().map(OsString::from).chain([inner]).chain(own).collect();
+        self
+    }
+
     /// Adds arguments.
     #[must_use]
     pub fn args<S: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = S>) -> Self {

@@ -4,10 +4,14 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use e2e::postgres::{Postgres, SUPERUSER};
-use e2e::process::wait_until;
+use e2e::process::{command_line, wait_until};
+use e2e::tools::FakeTools;
 use nix::sys::signal::Signal;
 
-use super::{COULD_NOT_RUN, Gate, LONG, PASSED, SKIPPED, SOON, STOPPED, Site, drill, leftovers, processes_in, server};
+use super::{
+    COULD_NOT_RUN, Gate, LONG, PASSED, SKIPPED, SOON, STOPPED, Site, drill, leftovers, open_folder, processes_in,
+    server,
+};
 
 const SOURCE: &str = "CREATE TABLE t AS SELECT g AS id FROM generate_series(1, 100) g";
 
@@ -71,6 +75,29 @@ fn a_killed_drill_on_a_throwaway_server_takes_it_along_r059() {
     site.assert_clean();
 }
 
+/// A server that begins only just now has no handlers yet, and what is ignored at its start it inherits: shells
+/// ignore SIGINT and SIGQUIT for what they start in the background.
+#[test]
+fn a_server_that_is_just_starting_dies_with_its_drill_r059() {
+    let site = Site::new(SOURCE);
+    let folder = open_folder();
+    let reached = folder.path().join("reached");
+    let mut tools = FakeTools::new();
+    tools.script(
+        "postgres",
+        &format!("case \"$*\" in *port=*) : >'{}'; sleep 1 ;; esac; exec \"$REAL\" \"$@\"", reached.display()),
+    );
+    let run = site.verify().env("PG_BIN_DIR", tools.path()).args(["run"]);
+    let mut victim = run.under("/bin/sh", &["-c", "trap '' INT QUIT; exec \"$@\"", "sh"]).spawn();
+    assert!(wait_until(LONG, || reached.exists()), "no server was started: {}", victim.stderr_so_far());
+    victim.kill9();
+    // Longer than the server's start, so that one which goes on would be there now.
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!(processes_in(site.spool.path()), Vec::<u32>::new(), "a server outlives its verify");
+    drill(site.verify()).assert_code(PASSED);
+    site.assert_clean();
+}
+
 #[test]
 fn whenever_a_drill_is_killed_the_next_one_leaves_nothing_r059() {
     const KILLS: u32 = 10;
@@ -87,7 +114,10 @@ fn whenever_a_drill_is_killed_the_next_one_leaves_nothing_r059() {
         let moment = whole * number / KILLS + Duration::from_millis(u64::from(std::process::id() % 50));
         std::thread::sleep(moment);
         victim.kill9();
-        assert!(wait_until(SOON, || processes_in(site.spool.path()).is_empty()), "a process outlives its verify");
+        let gone = wait_until(SOON, || processes_in(site.spool.path()).is_empty());
+        let left =
+            || processes_in(site.spool.path()).into_iter().map(|pid| command_line(pid).join(" ")).collect::<Vec<_>>();
+        assert!(gone, "killed after {moment:?} of {whole:?}, processes outlive their verify: {:?}", left());
     }
     drill(given()).assert_code(PASSED);
     assert_eq!(leftovers(&server), "", "killed at some moment of {whole:?}");

@@ -3,7 +3,7 @@
 use std::io::PipeWriter;
 use std::process::Command;
 
-use nix::sys::signal::Signal;
+use nix::sys::signal::{SigHandler, SigSet, Signal};
 use nix::unistd::{Gid, Uid};
 
 /// The operating-system user that a child runs as.
@@ -13,7 +13,12 @@ pub(super) struct Account {
     pub(super) gid: Gid,
 }
 
-/// The changes that a child makes to itself before it becomes its program.
+/// The signals by which children are ended.
+const ENDING: [Signal; 4] = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGHUP];
+
+/// The changes that a child makes to itself before it becomes its program. It hears every signal: what its parent
+/// ignores or blocks, as shells do for what they start in the background, would be ignored by the child, too, and
+/// the death of the parent not noticed.
 pub(super) struct BeforeExec {
     death_signal: Signal,
     account: Option<Account>,
@@ -64,6 +69,7 @@ impl BeforeExec {
         use nix::sys::prctl;
         use nix::unistd::{getppid, setgid, setgroups, setuid, write};
 
+        hear_every_signal()?;
         if let Some(isolated) = &self.confined
             && unshare(CloneFlags::CLONE_NEWNET).is_ok()
         {
@@ -81,6 +87,16 @@ impl BeforeExec {
         // The parent may have died before the line above took effect.
         if getppid() == parent { Ok(()) } else { Err(nix::errno::Errno::ESRCH) }
     }
+}
+
+#[cfg(target_os = "linux")]
+#[allow(unsafe_code, reason = "no handler is installed, so none can run at a bad moment")]
+fn hear_every_signal() -> nix::Result<()> {
+    for signal in ENDING {
+        // SAFETY: the default disposition runs no code of ours.
+        unsafe { nix::sys::signal::signal(signal, SigHandler::SigDfl)? };
+    }
+    SigSet::empty().thread_set_mask()
 }
 
 #[cfg(not(target_os = "linux"))]

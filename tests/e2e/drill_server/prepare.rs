@@ -94,10 +94,13 @@ async fn extensions_that_are_not_there_are_listed_together_before_anything_happe
     let locked = lock(&drill, &source("UTF8", "C")).await;
     let mut scratch = locked.create_scratch().await.unwrap();
     let missing = |name: &str| WantedExtension { name: name.to_owned(), version: "1.0".to_owned(), schema: None };
-    let extensions = vec![missing("no_such_one"), extension(&server, "hstore", None), missing("no_such_two")];
+    let mut newer = extension(&server, "cube", None);
+    newer.version = "99.1".to_owned();
+    let extensions = vec![missing("no_such_one"), extension(&server, "hstore", None), newer, missing("no_such_two")];
     let error = scratch.prepare(&Wanted { roles: roles(&["app"]), extensions }).await.unwrap_err();
     let listed = &error.downcast_ref::<MissingExtensions>().unwrap().extensions;
-    assert!(listed.len() == 2 && listed[0].contains("no_such_one") && listed[1].contains("no_such_two"), "{listed:?}");
+    assert!(listed.len() == 3 && listed[0].contains("no_such_one") && listed[2].contains("no_such_two"), "{listed:?}");
+    assert!(listed[1].starts_with("cube 99.1 is not installed there, only 1."), "{listed:?}");
     assert_eq!(server.sql(SUPERUSER, "SELECT count(*) FROM pg_roles WHERE rolname = 'app'"), "0");
     assert_eq!(value(scratch.owner(), "SELECT count(*) FROM pg_extension WHERE extname = 'hstore'").await, "0");
     scratch.drop().await.unwrap();

@@ -85,6 +85,10 @@ impl Order<'_> {
             return;
         };
         let has_version = versions.requires.contains_key(version);
+        if let Some(default) = versions.default.as_ref().filter(|default| !has_version && is_older(default, version)) {
+            self.missing.push(format!("{label} is not installed there, only {default}"));
+            return;
+        }
         let made = if has_version { Some(version) } else { versions.default.as_ref() };
         for required in made.and_then(|made| versions.requires.get(made)).into_iter().flatten() {
             if let Some(also_wanted) = self.wanted.iter().find(|wanted| wanted.name == *required) {
@@ -100,7 +104,13 @@ impl Order<'_> {
     }
 }
 
-/// Without the wanted version, the server's default one: the report notes the difference.
+/// Whether a version is older than another, by their numbers. What is not a number says nothing.
+fn is_older(there: &str, wanted: &str) -> bool {
+    let numbers = |version: &str| -> Vec<u64> { version.split('.').map_while(|part| part.parse().ok()).collect() };
+    numbers(there) < numbers(wanted)
+}
+
+/// Where the server has a newer version than the wanted one, its default one: the report notes the difference.
 pub(super) fn create_extension(planned: &PlannedExtension) -> String {
     let PlannedExtension { extension, has_version } = planned;
     let mut sql = format!("CREATE EXTENSION IF NOT EXISTS {}", escape_identifier(&extension.name));
@@ -157,6 +167,17 @@ mod tests {
         assert_eq!(order(&wanted(&["sky"]), &available).unwrap(), ["cube", "earth", "air", "sky"]);
         let other = in_order(&[extension("earth", "0.9", None)], &available).unwrap();
         assert!(other.len() == 2 && !other[1].has_version, "{other:?}");
+    }
+
+    #[test]
+    fn an_older_version_than_the_sources_will_not_do_r131() {
+        let check = |there: &str, wanted: &str, expected: bool| assert_eq!(is_older(there, wanted), expected);
+        check("1.9", "1.10", true);
+        check("3.4.2", "3.4.2.1", true);
+        check("2.0", "1.99", false);
+        check("1.0", "unpackaged", false);
+        let told = order(&[extension("cube", "1.1", None)], &server(&[("cube", &[])])).unwrap_err();
+        assert_eq!(told, ["cube 1.1 is not installed there, only 1.0"]);
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! That `verify` harms nobody, whatever the backup holds, whatever the server is, and however it dies.
 
 use std::fs;
-use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -238,15 +237,6 @@ impl Gate {
 
     fn open(&self) {
         fs::write(self.folder.path().join("open"), "").unwrap();
-    }
-}
-
-/// The note that `tests/run-tests.sh` shows at its end.
-fn skip(test: &str, reason: &str) {
-    eprintln!("SKIPPED: drill_safety::{test}: {reason}");
-    if let Some(log) = std::env::var_os("SKIP_LOG") {
-        let mut log = fs::OpenOptions::new().append(true).create(true).open(log).unwrap();
-        writeln!(log, "SKIPPED: drill_safety::{test}: {reason}").unwrap();
     }
 }
 

@@ -5,10 +5,10 @@ mod by_hand;
 mod keygen;
 mod memory;
 
-use std::io::Write;
 use std::path::Path;
 
 use e2e::process::Run;
+use e2e::skip::skip;
 
 /// A key of `BACKUP_ENCRYPTION`.
 pub(crate) const PASSPHRASE: &str = "zsqkxw-vjqwzx-kvzxqj-wqzkvx-jxqzwk-vqxjzk";
@@ -45,18 +45,8 @@ fn has_tool(test: &str, tool: &str) -> bool {
     if std::env::split_paths(&path).any(|folder| folder.join(tool).is_file()) {
         return true;
     }
-    skip(test, &format!("{tool} is not installed"));
+    skip(&format!("encryption::{test}"), &format!("{tool} is not installed"));
     false
-}
-
-/// The note that `tests/run-tests.sh` shows at its end.
-fn skip(test: &str, reason: &str) {
-    let line = format!("SKIPPED: encryption::{test}: {reason}");
-    eprintln!("{line}");
-    if let Some(log) = std::env::var_os("SKIP_LOG") {
-        let file = std::fs::OpenOptions::new().append(true).create(true).open(log);
-        writeln!(file.unwrap(), "{line}").unwrap();
-    }
 }
 
 /// Runs `script` in `folder` with these variables and nothing else but `PATH`; its standard output.

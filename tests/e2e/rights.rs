@@ -2,8 +2,6 @@
 //! them: the server of moto.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::OpenOptions;
-use std::io::Write;
 use std::path::Path;
 
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region, retry::RetryConfig};
@@ -11,6 +9,7 @@ use aws_sdk_s3::{Client, Config};
 use e2e::moto::{Keys, Moto, PROGRAM};
 use e2e::process::Run;
 use e2e::proxy::{FaultProxy, Operation};
+use e2e::skip::skip;
 
 use crate::stand::Stand;
 
@@ -38,7 +37,8 @@ impl Account {
     /// whose dump takes three parts. `None` where there is no policy engine, which is noted as a skip.
     fn open(test: &str, headings: &[&'static str]) -> Option<Self> {
         let Some(moto) = Moto::start() else {
-            skip(test);
+            let reason = format!("no policy engine; tests/run-tests.sh installs it and sets {PROGRAM}");
+            skip(&format!("rights::{test}"), &reason);
             return None;
         };
         let owner = moto.user("owner", OWNER);
@@ -116,13 +116,4 @@ fn document(heading: &str) -> String {
 
 fn security_md() -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../SECURITY.md")).unwrap()
-}
-
-fn skip(test: &str) {
-    let line = format!("SKIPPED: rights::{test}: no policy engine; tests/run-tests.sh installs it and sets {PROGRAM}");
-    println!("{line}");
-    if let Some(log) = std::env::var_os("SKIP_LOG") {
-        let mut log = OpenOptions::new().append(true).create(true).open(log).unwrap();
-        writeln!(log, "{line}").unwrap();
-    }
 }

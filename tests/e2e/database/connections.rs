@@ -1,12 +1,11 @@
 //! Every way to write down where a database is.
 
-use std::fs::OpenOptions;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use e2e::postgres::{Postgres, PostgresOptions, Tls};
 use e2e::process::{Run, free_port};
+use e2e::skip::skip;
 
 use super::{assert_run_fails, manifest_of, new_role};
 use crate::stand::Stand;
@@ -172,9 +171,8 @@ impl TlsServer {
 /// Whether this machine cannot make certificates; then `test` is put on the list of skipped ones.
 fn lacks_openssl(test: &str) -> bool {
     let lacks = Command::new("openssl").arg("version").output().is_err();
-    if let Some(log) = std::env::var_os("SKIP_LOG").filter(|_| lacks) {
-        let mut log = OpenOptions::new().append(true).create(true).open(log).unwrap();
-        writeln!(log, "SKIPPED: database::connections::{test}: openssl is not installed").unwrap();
+    if lacks {
+        skip(&format!("database::connections::{test}"), "openssl is not installed");
     }
     lacks
 }

@@ -4,6 +4,7 @@
 use std::fs;
 
 use e2e::postgres::SUPERUSER;
+use e2e::skip::skip;
 
 use super::{FAILED, Outsider, PASSED, Site, drill, leftovers, open_folder, server};
 
@@ -58,7 +59,7 @@ fn a_view_that_calls_out_reaches_nobody_from_a_throwaway_server_r050() {
     let everything = drill(site.verify().env("VERIFY_RESTORE_AS", "superuser"));
     match everything.report["server"]["network_isolated"].as_bool() {
         Some(true) => assert_eq!(outsider.calls(), 0, "the throwaway server has a network"),
-        _ => super::skip("a_view_that_calls_out", "the kernel gives this user no network namespace"),
+        _ => skip("drill_safety::a_view_that_calls_out", "the kernel gives this user no network namespace"),
     }
     let calls = outsider.calls();
     let server = server(&[]);

@@ -2,9 +2,10 @@
 
 use e2e::postgres::SUPERUSER;
 use e2e::process::{Run, binary};
+use e2e::skip::skip;
 use e2e::tools::FakeTools;
 
-use super::{COULD_NOT_RUN, FAILED, Gate, LONG, PASSED, Site, drill, leftovers, server, skip};
+use super::{COULD_NOT_RUN, FAILED, Gate, LONG, PASSED, Site, drill, leftovers, server};
 
 const SOURCE: &str = "CREATE TABLE t AS SELECT g AS id, md5(g::text) AS v FROM generate_series(1, 20000) g";
 
@@ -91,7 +92,7 @@ fn a_disk_that_fills_up_in_the_middle_is_no_pass_and_leaves_nothing_r062() {
     let unshare = |script: &str| Run::program("unshare").args(["--mount", "--", "/bin/sh", "-ec", script]);
     let probe = unshare(&mount).output();
     if probe.code != Some(0) {
-        return skip(name, &format!("cannot mount a tmpfs: {}", probe.stderr.trim()));
+        return skip(&format!("drill_safety::{name}"), &format!("cannot mount a tmpfs: {}", probe.stderr.trim()));
     }
     let mut tools = FakeTools::new();
     tools.script("pg_restore", &format!("cat /dev/zero >'{spool}/ballast' 2>/dev/null\nexec \"$REAL\" \"$@\""));

@@ -1,10 +1,9 @@
 //! Nothing but a password file is ever written to disk.
 
 use std::collections::BTreeMap;
-use std::fs::OpenOptions;
-use std::io::Write;
 
 use e2e::process::{Output, Run, binary};
+use e2e::skip::skip;
 
 use crate::stand::Stand;
 
@@ -19,22 +18,13 @@ fn run_on_tmpfs(stand: &Stand, test: &str, mount_options: &str, prepare: &str) -
     };
     let probe = unshare("true", &[]).output();
     if probe.code != Some(0) {
-        skip(test, &format!("cannot mount a tmpfs: {}", probe.stderr.trim()));
+        skip(&format!("stream::{test}"), &format!("cannot mount a tmpfs: {}", probe.stderr.trim()));
         return None;
     }
     let script = format!("{prepare}; \"$@\" || code=$?; echo LEFT: $(ls -A \"$TMPDIR\"); exit ${{code:-0}}");
     let program = binary("backup");
     let run = unshare(&script, &[program.to_str().unwrap(), "run"]).envs(stand.environment());
     Some(run.env("COMPRESSION", "none").env("PART_SIZE", "5").output())
-}
-
-/// The note that `tests/run-tests.sh` shows at its end.
-fn skip(test: &str, reason: &str) {
-    eprintln!("SKIPPED: {test}: {reason}");
-    if let Some(log) = std::env::var_os("SKIP_LOG") {
-        let mut log = OpenOptions::new().append(true).create(true).open(log).unwrap();
-        writeln!(log, "SKIPPED: {test}: {reason}").unwrap();
-    }
 }
 
 fn left(output: &Output) -> &str {

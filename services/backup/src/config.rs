@@ -88,6 +88,7 @@ pub(crate) struct Timing {
     pub(crate) min_interval: Duration,
     /// `None`: by the schedule.
     pub(crate) given_max_age: Option<Duration>,
+    pub(crate) max_shrink_percent: u64,
     pub(crate) run_timeout: Duration,
     pub(crate) retry: RetryPolicy,
     pub(crate) grace: Duration,
@@ -245,6 +246,7 @@ fn timing(settings: &mut Settings, retry: RetryPolicy) -> Option<Timing> {
         grace: settings.seconds("SHUTDOWN_GRACE_SECONDS"),
         schedule: schedule?,
         given_max_age,
+        max_shrink_percent: settings.number("BACKUP_MAX_SHRINK_PERCENT"),
         retry,
     })
 }

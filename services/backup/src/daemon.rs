@@ -78,7 +78,7 @@ impl Daemon<'_> {
             shelf.catalog(&self.config.store.open(), Utc::now()).await
         })
         .await?;
-        self.board.change(|facts| facts.saw(&catalog));
+        self.saw(&catalog);
         report_oddities(&catalog);
         Some(catalog)
     }
@@ -123,8 +123,15 @@ impl Daemon<'_> {
         self.back_up().await;
         let store = self.config.store.open();
         match self.stop.or(self.config.shelf().catalog(&store, Utc::now())).await {
-            Ok(catalog) => self.board.change(|facts| facts.saw(&catalog)),
+            Ok(catalog) => self.saw(&catalog),
             Err(error) => tracing::debug!(error = format!("{error:#}"), "cannot list the bucket after the run"),
+        }
+    }
+
+    fn saw(&self, catalog: &Catalog) {
+        self.board.change(|facts| facts.saw(catalog, self.config.timing.max_shrink_percent));
+        if let Some(alarm) = self.board.facts().shrunk {
+            tracing::warn!("{alarm}");
         }
     }
 

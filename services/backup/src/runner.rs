@@ -56,6 +56,9 @@ fn log_committed(manifest: &Manifest) {
         duration_seconds = (manifest.finished_at - manifest.id.time()).num_seconds(),
         "backup committed"
     );
+    if manifest.inventory.tables.is_empty() {
+        tracing::warn!("the database has no tables: is it the right one?");
+    }
 }
 
 /// Whether the same run may succeed when it is tried again.

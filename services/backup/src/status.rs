@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::progress::Progress;
 use crate::prune::Pruned;
+use crate::shrink;
 
 /// Failures in a row after which `/health` is red although the newest backup is young enough: one
 /// failure may pass, three are a state.
@@ -28,6 +29,8 @@ pub(crate) struct Facts {
     pub(crate) max_age_seconds: u64,
     /// Whether the bucket was listed since the start.
     pub(crate) bucket_was_seen: bool,
+    /// What is wrong with the size of that backup, beside those before it.
+    pub(crate) shrunk: Option<String>,
     pub(crate) last_run: Option<LastRun>,
     pub(crate) consecutive_failures: u32,
     pub(crate) skipped_overlapping_runs: u64,
@@ -57,6 +60,8 @@ pub(crate) struct RetentionState {
     pub(crate) pruned: Option<Pruned>,
     /// Why retention could not do its work. The backups are fine; old ones pile up.
     pub(crate) degraded: Option<String>,
+    /// Whether another process was pruning the same backups at that moment.
+    pub(crate) left_to_another: bool,
 }
 
 impl Facts {
@@ -71,7 +76,8 @@ impl Facts {
     }
 
     /// What a listing showed.
-    pub(crate) fn saw(&mut self, catalog: &Catalog) {
+    pub(crate) fn saw(&mut self, catalog: &Catalog, max_shrink_percent: u64) {
+        self.shrunk = shrink::alarm(catalog, max_shrink_percent);
         self.newest_full_backup = catalog.newest(Kind::Full).map(|backup| Newest {
             id: backup.id.to_string(),
             at: backup.id.time(),
@@ -121,6 +127,7 @@ impl Facts {
                 }
             }
         }
+        alarms.extend(self.shrunk.clone());
         if self.consecutive_failures >= FAILURES_UNTIL_RED {
             let reason = self.last_run.as_ref().and_then(|run| run.error.as_deref()).unwrap_or("unknown");
             alarms.push(format!("the last {} runs failed, the latest with: {reason}", self.consecutive_failures));
@@ -167,7 +174,7 @@ mod tests {
     fn an_old_or_missing_full_backup_is_an_alarm_r016() {
         let mut facts = facts();
         assert_eq!(facts.alarms(Utc::now()), ["the bucket could not be listed since the start"]);
-        facts.saw(&Catalog::default());
+        facts.saw(&Catalog::default(), 50);
         assert_eq!(facts.alarms(Utc::now()), ["there is no full backup; partial ones do not count"]);
         with_backup_of_age(&mut facts, 59);
         assert!(facts.alarms(Utc::now()).is_empty());

@@ -66,6 +66,13 @@ static SCHEDULE_VARIABLES: &[Variable] = &[
         "93600",
         "Seconds: `/health` answers 503 when the newest full backup is older. Where it is not set: the longest gap of the schedule, a tenth of it and an hour.",
     ),
+    Variable::new(
+        "BACKUP_MAX_SHRINK_PERCENT",
+        Kind::Number { min: 1, max: 100 },
+        "50",
+        "50",
+        "Percent: `/health` answers 503, and the log warns, when the newest full backup is by more than this smaller than the median of the five before it. `100` switches it off.",
+    ),
 ];
 
 static DUMP_VARIABLES: &[Variable] = &[

@@ -1,6 +1,8 @@
 //! Retention at work: a listing, a plan, and its deletions. `backup` may not read, so keys and
 //! sizes are all that it decides by.
 
+mod alone;
+
 use std::sync::Once;
 
 use anyhow::Context;
@@ -11,6 +13,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
 use crate::config::BackupConfig;
+use crate::prune::alone::Alone;
 use crate::retention::{Authority, Candidate, PrunePlan, Verdict, plan};
 use crate::status::RetentionState;
 
@@ -24,25 +27,32 @@ pub(crate) async fn after_commit(config: &BackupConfig, stop: &Stop, manifest: &
     let authority = Authority::Committed(manifest.id.to_string());
     let bounded = stop.bounded(config.timing.run_timeout, "BACKUP_TIMEOUT");
     match bounded.stop.or(apply_retention(config, &authority)).await {
-        Ok(pruned) => {
+        Ok(None) => {
+            tracing::info!("retention is left to another process, which prunes the same backups right now");
+            RetentionState { pruned: None, degraded: None, left_to_another: true }
+        }
+        Ok(Some(pruned)) => {
             tracing::info!(kept = pruned.kept_backups, deleted = pruned.deleted_backups, "retention done");
             if let Some(note) = pruned.note {
                 static SAID: Once = Once::new();
                 SAID.call_once(|| tracing::info!("{note}"));
             }
-            RetentionState { pruned: Some(pruned), degraded: None }
+            RetentionState { pruned: Some(pruned), degraded: None, left_to_another: false }
         }
         Err(error) => {
             let words = config.scrubber.scrub(&format!("{error:#}")).into_owned();
             tracing::warn!(error = words, "retention did not finish; the backup is committed, old ones pile up");
-            RetentionState { pruned: None, degraded: Some(words) }
+            RetentionState { pruned: None, degraded: Some(words), left_to_another: false }
         }
     }
 }
 
-async fn apply_retention(config: &BackupConfig, authority: &Authority) -> anyhow::Result<Pruned> {
+/// `None` where another process is at it.
+async fn apply_retention(config: &BackupConfig, authority: &Authority) -> anyhow::Result<Option<Pruned>> {
+    let Some(_alone) = Alone::claim(config).await? else { return Ok(None) };
     let store = config.store.open();
-    Prune::prepare(config, &config.shelf(), &store, authority, Utc::now()).await?.apply(config, &store).await
+    let prepared = Prune::prepare(config, &config.shelf(), &store, authority, Utc::now()).await?;
+    prepared.apply(config, &store).await.map(Some)
 }
 
 /// What retention would do, and what it stands on.

@@ -1,0 +1,39 @@
+//! Retention is one process's work at a time, also where a platform lets an old deployment and a new one overlap.
+
+use anyhow::Context;
+use backup_core::postgres::connect::Session;
+use sha2::{Digest, Sha256};
+
+use crate::config::BackupConfig;
+
+/// A session of the source's server whose advisory lock shows that a process prunes. The lock ends with it,
+/// so a process that dies holds nobody up.
+pub(super) struct Alone {
+    _session: Session,
+}
+
+impl Alone {
+    /// `None` where another process prunes the same shelf.
+    ///
+    /// # Errors
+    /// Where the server of the database cannot be asked.
+    pub(super) async fn claim(config: &BackupConfig) -> anyhow::Result<Option<Self>> {
+        let asked = async {
+            let session = config.source.connect().await?;
+            let key = lock_key(config);
+            let row = session.client().query_one("SELECT pg_try_advisory_lock($1)", &[&key]).await?;
+            anyhow::Ok((row.try_get::<_, bool>(0)?, session))
+        };
+        let (is_ours, session) = asked.await.context("ask the database's server whether another process prunes")?;
+        Ok(is_ours.then_some(Self { _session: session }))
+    }
+}
+
+/// Names the shelf: one database may be backed up into several buckets.
+fn lock_key(config: &BackupConfig) -> i64 {
+    let (store, start) = (&config.store, config.shelf().start());
+    let digest = Sha256::digest(format!("retention of {:?}/{}/{start}", store.endpoint, store.bucket));
+    let mut key = [0; 8];
+    key.copy_from_slice(&digest[..8]);
+    i64::from_be_bytes(key)
+}

@@ -13,6 +13,7 @@ mod prune;
 mod report;
 mod retention;
 mod runner;
+mod shrink;
 mod status;
 mod variables;
 
@@ -24,7 +25,7 @@ use backup_core::codec::encryption::Encryption;
 use backup_core::config::environment;
 use backup_core::postgres::refuse_outdated;
 use backup_core::private::sweep_private_dirs;
-use backup_core::service::{Shell, exit, harden, silence_panics};
+use backup_core::service::{Shell, exit, harden, show_health, silence_panics, stand_in_for_init};
 use backup_core::stop::Stop;
 use backup_core::text::{bytes, print};
 use chrono::Utc;
@@ -72,6 +73,8 @@ enum Command {
     },
     /// Look for what would make a backup fail, and what it would not contain
     Check,
+    /// Ask the daemon that runs here how it is: exit code 0 or 1, for the health check of a container
+    Health,
     /// Make a pair of keys for age, or for signatures, and say what to put where; needs no configuration
     Keygen {
         /// An Ed25519 pair for BACKUP_SIGNING_KEY and VERIFY_SIGNING_KEY
@@ -83,6 +86,9 @@ enum Command {
 fn main() -> ExitCode {
     harden();
     silence_panics();
+    if let Some(code) = stand_in_for_init() {
+        return code;
+    }
     let arguments = Arguments::parse();
     if let Some(Command::Keygen { signing }) = arguments.command {
         return match keygen(Purpose::of(signing)) {
@@ -135,6 +141,7 @@ async fn run(command: Option<Command>, config: Arc<BackupConfig>, stop: &Stop) -
         Some(Command::Check) => {
             Ok(if stop.or(async { Ok(check::check(&config).await) }).await? { exit::OK } else { exit::FAILED })
         }
+        Some(Command::Health) => stop.or(async { Ok(show_health(config.port).await) }).await,
         Some(Command::Keygen { signing }) => keygen(Purpose::of(signing)).map(|()| exit::OK),
     }
 }
@@ -175,12 +182,25 @@ async fn run_once(config: &BackupConfig, stop: &Stop) -> u8 {
     match outcome {
         Ok(manifest) => {
             prune::after_commit(config, stop, &manifest).await;
+            warn_of_shrinking(config, stop).await;
             exit::OK
         }
         Err(error) => {
             tracing::error!(error = format!("{error:#}"), "backup failed");
             if stop.reason().is_some() { exit::STOPPED } else { exit::FAILED }
         }
+    }
+}
+
+/// The run has succeeded all the same: what was there is in the bucket.
+async fn warn_of_shrinking(config: &BackupConfig, stop: &Stop) {
+    match stop.or(config.shelf().catalog(&config.store.open(), Utc::now())).await {
+        Ok(catalog) => {
+            if let Some(alarm) = shrink::alarm(&catalog, config.timing.max_shrink_percent) {
+                tracing::warn!("{alarm}");
+            }
+        }
+        Err(error) => tracing::debug!(error = format!("{error:#}"), "cannot list the bucket after the run"),
     }
 }
 

@@ -35,7 +35,7 @@ use backup_core::postgres::refuse_outdated;
 use backup_core::private::sweep_private_dirs;
 use backup_core::scrub::Scrubber;
 use backup_core::secret::Secret;
-use backup_core::service::{Shell, exit, harden, silence_panics};
+use backup_core::service::{Shell, exit, harden, show_health, silence_panics, stand_in_for_init};
 use backup_core::stop::Stop;
 use backup_core::text;
 use clap::{Args, Parser, Subcommand};
@@ -91,6 +91,8 @@ enum Command {
         #[arg(value_name = "ID", value_parser = id_or_latest)]
         backup: Wanted,
     },
+    /// Ask the daemon that runs here how it is: exit code 0 or 1, for the health check of a container
+    Health,
     /// Damage copies of the newest backup in every known way, and show that each is caught
     SelfTest,
 }
@@ -155,6 +157,9 @@ fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
 fn main() -> ExitCode {
     harden();
     silence_panics();
+    if let Some(code) = stand_in_for_init() {
+        return code;
+    }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) if error.use_stderr() => {
@@ -194,6 +199,7 @@ async fn run(command: Option<Command>, config: Arc<VerifyConfig>, stop: &Stop) -
         }
         None => run_once(&config, &config.habit.wanted_once(), None, stop).await,
         Some(Command::Run { choice, report }) => run_once(&config, &choice.wanted(&config.habit), report, stop).await,
+        Some(Command::Health) => stop.or(async { Ok(show_health(config.port).await) }).await,
         Some(Command::List { json }) => {
             list::list(&config, if json { Format::Json } else { Format::Table }, stop).await?;
             Ok(exit::OK)

@@ -2,7 +2,9 @@
 
 mod board;
 mod hardening;
+mod health;
 mod http;
+mod init;
 mod logging;
 mod pages;
 mod panics;
@@ -11,7 +13,9 @@ mod shell;
 
 pub use board::{Board, State};
 pub use hardening::harden;
+pub use health::show_health;
 pub use http::{bind, serve};
+pub use init::stand_in_for_init;
 pub use logging::{LogFormat, LogSettings, init_log};
 pub use pages::{ProbeMemory, verdict};
 pub use panics::silence_panics;

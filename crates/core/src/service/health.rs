@@ -1,0 +1,63 @@
+//! A daemon's health as a command asks for it: for the health check of a container.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use axum::http::{Request, StatusCode, header};
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::body::Bytes;
+use hyper::client::conn::http1::handshake;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::exit;
+use crate::text::print;
+
+/// A page that is made from memory takes milliseconds; a machine under load takes longer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A page of reasons is a few kilobytes.
+const MAX_PAGE_BYTES: usize = 256 * 1024;
+
+/// Asks the daemon on `port` of this machine for `/health`, prints its answer, and returns an exit code:
+/// 0 where it is healthy, 1 where it is not or does not answer within five seconds.
+pub async fn show_health(port: u16) -> u8 {
+    let late = || anyhow!("the daemon on port {port} (PORT) does not answer within {} s", PATIENCE.as_secs());
+    match timeout(PATIENCE, ask(port)).await.unwrap_or_else(|_| Err(late())) {
+        Ok((status, page)) => {
+            print(&format!("{page}\n"));
+            if status == StatusCode::OK { exit::OK } else { exit::FAILED }
+        }
+        Err(error) => {
+            print(&format!("{error:#}\n"));
+            exit::FAILED
+        }
+    }
+}
+
+async fn ask(port: u16) -> anyhow::Result<(StatusCode, String)> {
+    // The daemon listens on both, or on IPv4 alone where there is no IPv6.
+    let here = [SocketAddr::from((Ipv4Addr::LOCALHOST, port)), SocketAddr::from((Ipv6Addr::LOCALHOST, port))];
+    let connected = TcpStream::connect(here.as_slice()).await;
+    let stream = connected.with_context(|| format!("no daemon answers on port {port} (PORT) of this machine"))?;
+    let (mut sender, connection) = handshake(TokioIo::new(stream)).await.context("speak HTTP to the daemon")?;
+    let asked = async move {
+        let request = Request::get("/health").header(header::HOST, "localhost").body(Empty::<Bytes>::new())?;
+        let response = sender.send_request(request).await.context("ask the daemon")?;
+        let status = response.status();
+        let page = Limited::new(response.into_body(), MAX_PAGE_BYTES).collect().await;
+        let page = page.map_err(|error| anyhow!(error)).context("read the daemon's answer")?.to_bytes();
+        anyhow::Ok((status, String::from_utf8_lossy(&page).into_owned()))
+    };
+    tokio::pin!(asked);
+    tokio::select! {
+        answer = &mut asked => answer,
+        // Who closes the connection early may have answered all the same.
+        closed = connection => match closed {
+            Ok(()) => asked.await,
+            Err(error) => Err(error).context("keep the connection to the daemon"),
+        },
+    }
+}

@@ -3,15 +3,18 @@
 #
 # A test that cannot run on this machine appends `SKIPPED: name: reason` to the file named by SKIP_LOG;
 # those lines are shown and counted before the end. Further arguments go to `cargo test`.
+# Where Docker answers, both images are built and tested, too, unless CONTAINERS=off.
 # TEST_PG_BIN names the folder of the PostgreSQL to test with; else the newest installed one is taken.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . tests/lib/install.sh
 . tests/lib/moto.sh
+. tests/lib/images.sh
 
 need postgresql curl zstd openssl gzip age
 need_cargo
 find_moto
+find_images
 TEST_PG_BIN=${TEST_PG_BIN:-$(find_pg_bin)}
 SKIP_LOG=$(mktemp)
 output=$(mktemp)

@@ -8,11 +8,13 @@
 //! nothing better to do than to stop and show it.
 
 pub mod certificates;
+pub mod containers;
 pub mod moto;
 pub mod postgres;
 pub mod process;
 pub mod proxy;
 pub mod s3;
+pub mod skip;
 pub mod tls_front;
 pub mod tools;
 

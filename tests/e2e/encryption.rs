@@ -38,9 +38,9 @@ pub(crate) fn signing_pair() -> (String, String) {
     (output.stdout.clone(), public.expect("a public key").to_owned())
 }
 
-/// Whether `tool` is installed; says so where it is not.
+/// Whether `tool` is installed; says so where it is not. `test` is named with its module.
 #[track_caller]
-fn has_tool(test: &str, tool: &str) -> bool {
+pub(crate) fn has_tool(test: &str, tool: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     if std::env::split_paths(&path).any(|folder| folder.join(tool).is_file()) {
         return true;
@@ -51,7 +51,7 @@ fn has_tool(test: &str, tool: &str) -> bool {
 
 /// The note that `tests/run-tests.sh` shows at its end.
 fn skip(test: &str, reason: &str) {
-    let line = format!("SKIPPED: encryption::{test}: {reason}");
+    let line = format!("SKIPPED: {test}: {reason}");
     eprintln!("{line}");
     if let Some(log) = std::env::var_os("SKIP_LOG") {
         let file = std::fs::OpenOptions::new().append(true).create(true).open(log);

@@ -5,6 +5,7 @@
 mod archive;
 mod daemon;
 mod database;
+mod documents;
 mod drill;
 mod drill_safety;
 mod drill_server;

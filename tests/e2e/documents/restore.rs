@@ -81,7 +81,8 @@ fn one_table_is_brought_back_as_documented() {
     target.sql("postgres", "CREATE DATABASE app TEMPLATE template0");
     operator.run("pg_restore --exit-on-error --dbname=app app.dump");
     // One row has changed since, one is new, and many are gone.
-    target.sql("app", "UPDATE crm.customer SET name = 'changed' WHERE id = 500; DELETE FROM crm.customer WHERE id < 400");
+    target
+        .sql("app", "UPDATE crm.customer SET name = 'changed' WHERE id = 500; DELETE FROM crm.customer WHERE id < 400");
     target.sql("app", "INSERT INTO crm.customer VALUES (1000, 'new')");
     operator.run(&commands(RESTORE, "table-beside"));
     let said = operator.run(&commands(RESTORE, "table-copy")).stdout;

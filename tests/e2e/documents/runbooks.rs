@@ -201,7 +201,10 @@ fn the_commands_around_an_upgrade_work_as_documented() {
     let operator = Operator::new();
     assert_says(&run(&operator, "upgrade-before"), &["backup committed", "PASSED"]);
     let after = run(&operator, "upgrade-after");
-    assert_says(&after, &["database: app on PostgreSQL ", "tools: pg_dump (PostgreSQL) ", "PASSED", "TABLE crm.customer"]);
+    assert_says(
+        &after,
+        &["database: app on PostgreSQL ", "tools: pg_dump (PostgreSQL) ", "PASSED", "TABLE crm.customer"],
+    );
 }
 
 #[test]

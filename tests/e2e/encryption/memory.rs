@@ -109,7 +109,10 @@ fn memory_after_a_run(stand: &Stand, variables: &[(&str, &str)]) -> Option<Vec<V
 fn nothing_in_the_memory_of_backup_decrypts_what_it_has_made_r079() {
     let (stand, pair) = (Stand::with_rows(20), AgePair::generate());
     let Some(regions) = memory_after_a_run(&stand, &[("AGE_RECIPIENTS", &pair.recipient)]) else {
-        super::skip("encryption::nothing_in_the_memory_of_backup_decrypts_what_it_has_made_r079", "the memory cannot be read");
+        super::skip(
+            "encryption::nothing_in_the_memory_of_backup_decrypts_what_it_has_made_r079",
+            "the memory cannot be read",
+        );
         return;
     };
     let (key, _) = stand.s3.objects().into_iter().find(|(key, _)| key.contains("globals.sql")).unwrap();

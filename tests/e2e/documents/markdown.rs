@@ -194,11 +194,11 @@ mod tests {
         let text = "a [b\nc](d.md#e) `[no](link)`\n\n<!-- run by: a::b (c) -->\n\n   ```sh\n   one\n     two\n   ```\n\
                     ``x `y` `` ` z\n\n[ref]: f.md\n`over\na break`\n";
         let document = Document::parse("x.md", text);
-        assert_eq!(document.links(), [(2, "d.md#e".to_owned()), (11, "f.md".to_owned())]);
+        assert_eq!(document.links(), [(2, "d.md#e".to_owned()), (12, "f.md".to_owned())]);
         let [block] = document.blocks.as_slice() else { panic!("not one block") };
         assert_eq!((block.line, block.text.as_str(), block.name()), (6, "one\n  two\n", Some("c")));
         assert!(block.is_shell());
-        let spans = [(2, "[no](link)"), (9, "x `y`"), (12, "over a break")];
+        let spans = [(2, "[no](link)"), (10, "x `y`"), (13, "over a break")];
         assert_eq!(document.code_spans(), spans.map(|(line, text)| (line, text.to_owned())));
     }
 }

@@ -54,6 +54,26 @@ fn beside(path: &str, link: &str) -> Option<String> {
     Some(folders.to_str().unwrap().to_owned())
 }
 
+/// The rooms and the places of the invariants: by their last part in the tree, and by their path below `src` elsewhere.
+#[test]
+fn every_file_that_the_architecture_names_is_there() {
+    let document = open("docs/architecture.md");
+    let sources: Vec<String> =
+        ["crates", "services", "tests"].into_iter().flat_map(|folder| files(folder, "")).collect();
+    let is_path = |word: &str| word.ends_with(".rs") || word.ends_with('/');
+    let tree = document.blocks.iter().flat_map(|block| block.text.split_whitespace());
+    let spans = document.code_spans();
+    let named: Vec<&str> =
+        tree.chain(spans.iter().map(|(_, span)| span.as_str())).filter(|word| is_path(word)).collect();
+    assert!(named.len() > 100, "only {named:?}");
+    let is_there = |name: &str| match name.strip_suffix('/') {
+        Some(folder) => root().join(folder).is_dir() || sources.iter().any(|path| path.contains(&format!("/{name}"))),
+        None => sources.iter().any(|path| path.ends_with(&format!("/{name}"))),
+    };
+    let missing: Vec<&str> = named.into_iter().filter(|name| !is_there(name)).collect();
+    assert!(missing.is_empty(), "docs/architecture.md names {missing:?}");
+}
+
 #[test]
 fn a_link_to_nothing_is_found() {
     for (target, good) in [

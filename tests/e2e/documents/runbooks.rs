@@ -44,9 +44,9 @@ fn a_failed_drill_is_looked_into_as_documented() {
     assert_says(&again, &["FAILED", "digests: ", "exit code 1\n"]);
     assert!(operator.file(&format!("{newest}.json")).contains("\"verdict\": \"failed\""));
     let others = run(&operator, "drill-others");
-    assert_says(&others, &["PASSED", "not as they must be"]);
+    assert_says(&others, &[&newest, "PASSED"]);
     let new = run(&operator, "drill-new");
-    assert_says(&new, &["backup committed", "PASSED"]);
+    assert_says(&new, &["backup committed", "PASSED", " 0 not as they must be"]);
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn the_credentials_of_the_bucket_are_changed_as_documented() {
         operator.set(service, "S3_ENDPOINT", &endpoint);
     }
     let refused = operator.run_to(1, &commands(RUNBOOKS, "credentials-backup"));
-    assert_says(&said(&refused), &["the store answered 403 InvalidAccessKeyId", "a backup would FAIL"]);
+    assert_says(&said(&refused), &["the store answered 403 ", "a backup would FAIL"]);
     operator.set_bucket(&[Service::Backup]);
     let checked = run(&operator, "credentials-backup");
     assert_says(&checked, &["bucket: my-backups/postgres-backups, 1 backups of this database", "would succeed"]);

@@ -23,7 +23,7 @@ fn root() -> PathBuf {
 #[track_caller]
 fn open(path: &str) -> Document {
     let text = fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
-    Document::parse(path, &text)
+    Document::parse(&text)
 }
 
 /// The block of commands that the marker before it calls `name`.

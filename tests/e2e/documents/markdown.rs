@@ -2,8 +2,6 @@
 
 /// A document, taken apart.
 pub(super) struct Document {
-    /// Below the root of the repository.
-    pub(super) path: String,
     /// What stands between fences.
     pub(super) blocks: Vec<Block>,
     /// Everything else, with an empty line in the place of each line of a block.
@@ -23,7 +21,7 @@ pub(super) struct Block {
 }
 
 impl Document {
-    pub(super) fn parse(path: &str, text: &str) -> Self {
+    pub(super) fn parse(text: &str) -> Self {
         let mut blocks = Vec::new();
         let mut prose = String::new();
         let mut before = "";
@@ -56,7 +54,7 @@ impl Document {
                 before = trimmed;
             }
         }
-        Self { path: path.to_owned(), blocks, prose }
+        Self { blocks, prose }
     }
 
     /// Every code span of the prose, with the number of its first line. Line breaks are spaces.
@@ -185,7 +183,7 @@ mod tests {
         check_anchor("drill-&lt;time&gt;-passed.json", "drill-time-passedjson");
         check_anchor("What a [drill](x.md#y) is, and `not_counted`", "what-a-drill-is-and-not_counted");
         check_anchor("a - b", "a---b");
-        let document = Document::parse("x.md", "# Twice\n\n```sh\n# none\n```\n\n## Twice\n#none\n\n# Süd & Ost\n");
+        let document = Document::parse("# Twice\n\n```sh\n# none\n```\n\n## Twice\n#none\n\n# Süd & Ost\n");
         assert_eq!(document.anchors(), ["twice", "twice-1", "süd--ost"]);
     }
 
@@ -193,7 +191,7 @@ mod tests {
     fn blocks_links_and_spans_are_found_where_they_are() {
         let text = "a [b\nc](d.md#e) `[no](link)`\n\n<!-- run by: a::b (c) -->\n\n   ```sh\n   one\n     two\n   ```\n\
                     ``x `y` `` ` z\n\n[ref]: f.md\n`over\na break`\n";
-        let document = Document::parse("x.md", text);
+        let document = Document::parse(text);
         assert_eq!(document.links(), [(2, "d.md#e".to_owned()), (12, "f.md".to_owned())]);
         let [block] = document.blocks.as_slice() else { panic!("not one block") };
         assert_eq!((block.line, block.text.as_str(), block.name()), (6, "one\n  two\n", Some("c")));

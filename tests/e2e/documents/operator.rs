@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use e2e::postgres::{Postgres, PostgresOptions};
@@ -32,6 +33,14 @@ const DATABASE: &str = "
     ALTER TABLE crm.customer OWNER TO owner_of_app;
     ALTER DATABASE app SET work_mem = '8MB'";
 
+/// The server with the database `app`. A test may add a role of its own, and changes nothing else.
+static SOURCE: LazyLock<Postgres> = LazyLock::new(|| {
+    let source = Postgres::start(PostgresOptions::default());
+    source.sql("postgres", "CREATE DATABASE app TEMPLATE template0 LC_COLLATE 'C.UTF-8' LC_CTYPE 'C.UTF-8'");
+    source.sql("app", DATABASE);
+    source
+});
+
 /// A service of which the environment can be changed, as an operator does before a restart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Service {
@@ -40,7 +49,7 @@ pub(super) enum Service {
 }
 
 pub(super) struct Operator {
-    pub(super) source: Postgres,
+    pub(super) source: &'static Postgres,
     /// Where things are restored to. The stock tools lead here.
     pub(super) target: Postgres,
     pub(super) s3: S3Server,
@@ -59,10 +68,7 @@ pub(super) struct Operator {
 impl Operator {
     /// With a database `app`, and no backup yet.
     pub(super) fn new() -> Self {
-        let (source, target) =
-            (Postgres::start(PostgresOptions::default()), Postgres::start(PostgresOptions::default()));
-        source.sql("postgres", "CREATE DATABASE app TEMPLATE template0 LC_COLLATE 'C.UTF-8' LC_CTYPE 'C.UTF-8'");
-        source.sql("app", DATABASE);
+        let (source, target) = (&*SOURCE, Postgres::start(PostgresOptions::default()));
         let bucket = tempfile::tempdir().unwrap();
         let (spool, tools) = (open_folder(), tempfile::tempdir().unwrap());
         for tool in ["createdb", "dropdb", "pg_restore", "psql", "vacuumdb"] {

@@ -114,7 +114,8 @@ fn an_age_key_is_rotated_as_documented() {
     operator.set(Service::Verify, "AGE_IDENTITY", &new);
     let early = operator.run_to(1, &commands(RUNBOOKS, "age-done"));
     assert_says(&said(&early), &["keys: no key fits: the backup wants age-"]);
-    operator.s3.objects().keys().filter(|key| key.contains(&operator.ids()[0])).for_each(|key| operator.s3.delete(key));
+    let oldest = &operator.ids()[0];
+    operator.s3.objects().keys().filter(|key| key.contains(oldest)).for_each(|key| operator.s3.delete(key));
     assert_says(&run(&operator, "age-done"), &["encryption    age for age-", "PASSED"]);
 }
 

@@ -28,10 +28,7 @@ fn complaint(path: &str, target: &str) -> Option<String> {
     let file = match file {
         "" => path.to_owned(),
         // Out of the repository lie pages of the site that shows it.
-        file => match beside(path, file) {
-            Some(file) => file,
-            None => return None,
-        },
+        file => beside(path, file)?,
     };
     if !root().join(&file).exists() {
         return Some("there is no such file".to_owned());

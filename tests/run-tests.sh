@@ -11,7 +11,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . tests/lib/moto.sh
 . tests/lib/images.sh
 
-need postgresql curl zstd openssl gzip age
+need postgresql curl zstd openssl gzip age jq aws:awscli
 need_cargo
 find_moto
 find_images

@@ -38,14 +38,14 @@ pub(crate) fn signing_pair() -> (String, String) {
     (output.stdout.clone(), public.expect("a public key").to_owned())
 }
 
-/// Whether `tool` is installed; says so where it is not.
+/// Whether `tool` is installed; says so where it is not. `test` is named with its module.
 #[track_caller]
-fn has_tool(test: &str, tool: &str) -> bool {
+pub(crate) fn has_tool(test: &str, tool: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     if std::env::split_paths(&path).any(|folder| folder.join(tool).is_file()) {
         return true;
     }
-    skip(&format!("encryption::{test}"), &format!("{tool} is not installed"));
+    skip(test, &format!("{tool} is not installed"));
     false
 }
 

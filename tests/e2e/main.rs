@@ -6,6 +6,7 @@ mod archive;
 mod containers;
 mod daemon;
 mod database;
+mod documents;
 mod drill;
 mod drill_safety;
 mod drill_server;

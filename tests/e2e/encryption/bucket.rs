@@ -51,7 +51,7 @@ fn dump_and_roles_are_noise_and_the_standard_age_decrypts_them_r079() {
     assert!(name.ends_with(".dump.age") && manifest["globals"]["name"] == "globals.sql.age", "{name}");
     let stored = objects(&stand, &manifest);
     assert!(stored.iter().all(|bytes| bytes.starts_with(b"age-encryption.org/v1\n") && !contains(bytes, "canary")));
-    if !has_tool("dump_and_roles_are_noise_and_the_standard_age_decrypts_them_r079", "age") {
+    if !has_tool("encryption::dump_and_roles_are_noise_and_the_standard_age_decrypts_them_r079", "age") {
         return;
     }
     for key in [&pair, &offline] {

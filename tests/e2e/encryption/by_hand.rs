@@ -11,9 +11,10 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::{AgePair, PASSPHRASE, has_tool, signing_pair};
+use crate::documents::commands;
 
-const RESTORE: &str = include_str!("../../../docs/restore.md");
-const FORMAT: &str = include_str!("../../../docs/format.md");
+const RESTORE: &str = "docs/restore.md";
+const FORMAT: &str = "docs/format.md";
 
 /// All that the commands may use, beside PostgreSQL's.
 const STOCK_TOOLS: [&str; 14] =
@@ -23,13 +24,6 @@ const POSTGRES_TOOLS: [&str; 4] = ["createdb", "pg_restore", "psql", "vacuumdb"]
 
 /// What is compared at the end.
 const CONTENTS: &str = "SELECT md5(string_agg(t::text, ',' ORDER BY id)), count(*), max(id) FROM t";
-
-/// The commands under `<!-- run: name -->`.
-fn commands(document: &str, name: &str) -> String {
-    let marker = format!("<!-- run: {name} -->\n```sh\n");
-    let (_, rest) = document.split_once(&marker).unwrap_or_else(|| panic!("no commands called {name}"));
-    rest.split_once("```").unwrap().0.to_owned()
-}
 
 /// The server that was backed up and the one to restore into, a bucket, and a folder of stock tools.
 struct ByHand {
@@ -135,7 +129,7 @@ impl ByHand {
 
 #[test]
 fn every_format_is_restored_by_the_commands_of_the_document_r045() {
-    if !has_tool("every_format_is_restored_by_the_commands_of_the_document_r045", "age") {
+    if !has_tool("encryption::every_format_is_restored_by_the_commands_of_the_document_r045", "age") {
         return;
     }
     let by_hand = ByHand::new();
@@ -162,7 +156,7 @@ fn every_format_is_restored_by_the_commands_of_the_document_r045() {
 
 #[test]
 fn the_signature_of_a_manifest_is_checked_with_openssl_as_documented_r045() {
-    if !has_tool("the_signature_of_a_manifest_is_checked_with_openssl_as_documented_r045", "age") {
+    if !has_tool("encryption::the_signature_of_a_manifest_is_checked_with_openssl_as_documented_r045", "age") {
         return;
     }
     let by_hand = ByHand::new();
@@ -174,6 +168,8 @@ fn the_signature_of_a_manifest_is_checked_with_openssl_as_documented_r045() {
     assert!(said.stdout.contains("Signature Verified Successfully"), "{}", said.stdout);
     let text = fs::read_to_string(&manifest).unwrap();
     let parsed: Value = serde_json::from_str(&text).unwrap();
+    let sealed = by_hand.run(&commands(FORMAT, "seal"), folder.path(), &[]).stdout;
+    assert!(sealed.starts_with(parsed["manifest_sha256"].as_str().unwrap()), "{sealed}");
     assert_eq!(parsed["prefix"], "postgres-backups");
     fs::write(&manifest, text.replacen("\"rows\": 20000", "\"rows\": 20001", 1)).unwrap();
     let said = by_hand.run(&format!("{} || true", check.trim_end()), folder.path(), &[("VERIFY_SIGNING_KEY", &public)]);

@@ -13,7 +13,7 @@ fn a_pair_goes_where_it_belongs_and_needs_no_environment() {
     let public = output.stdout.lines().find_map(|line| line.strip_prefix("# public key: ")).unwrap();
     assert!(output.stderr.contains(&format!("AGE_RECIPIENTS={public}")), "{}", output.stderr);
     assert_ne!(AgePair::generate().recipient, public);
-    if !has_tool("a_pair_goes_where_it_belongs_and_needs_no_environment", "age-keygen") {
+    if !has_tool("encryption::a_pair_goes_where_it_belongs_and_needs_no_environment", "age-keygen") {
         return;
     }
     let folder = tempfile::tempdir().unwrap();

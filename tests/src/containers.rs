@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use testcontainers::core::wait::ExitWaitStrategy;
-use testcontainers::core::{ExecCommand, IntoContainerPort, Mount, WaitFor};
+use testcontainers::core::{ExecCommand, IntoContainerPort, WaitFor};
 use testcontainers::runners::SyncRunner;
 use testcontainers::{Container, ContainerRequest, GenericImage, ImageExt};
 
@@ -27,19 +27,7 @@ const ACCESS_KEY: &str = "GK31c2f218a2e44f485b94239e";
 const SECRET_KEY: &str = "b892c0665f0ada8a4755dae98baa3b133590e11dae3bcc1f9d769d67f16c3835";
 const PASSWORD: &str = "cv4wq8s1kz7m2r5x";
 
-const GARAGE: &str = r#"
-metadata_dir = "/tmp/meta"
-data_dir = "/tmp/data"
-db_engine = "sqlite"
-replication_factor = 1
-rpc_bind_addr = "127.0.0.1:3901"
-rpc_public_addr = "127.0.0.1:3901"
-rpc_secret = "1799bccfd7411eddcf9ebd316bc1f5287ad12a68094e1c6ac6abde7e6feae1ec"
-
-[s3_api]
-api_bind_addr = "[::]:3900"
-s3_region = "garage"
-"#;
+const GARAGE: &str = include_str!("../demo/garage.toml");
 
 /// What there is to test with.
 #[derive(Debug)]
@@ -135,7 +123,9 @@ impl Site {
             .with_readonly_rootfs(true)
             .with_cap_drop("ALL")
             .with_security_opt("no-new-privileges:true")
-            .with_mount(Mount::tmpfs_mount("/var/spool/verify").with_mode(0o1777))
+            .with_host_config_modifier(|config| {
+                config.tmpfs = Some([("/var/spool/verify".to_owned(), String::new())].into());
+            })
             .with_startup_timeout(RUN_LIMIT)
             .with_cmd(args.iter().copied());
         let service = Service { request };

@@ -231,7 +231,15 @@ fn the_snapshots_transaction_ends_before_the_last_requests_and_retention_r056() 
     let mut process = stand.backup().args(["run"]).spawn();
     let deletes = || !stand.proxy.requests_of(Operation::DeleteObject).is_empty();
     assert!(wait_until(SOON, deletes), "{}", process.stderr_so_far());
-    assert!(wait_until(Duration::from_secs(2), || stand.sessions() == 0), "the snapshot is held during retention");
+    let open = format!(
+        "SELECT count(*) FROM pg_stat_activity
+          WHERE datname = '{}' AND (xact_start IS NOT NULL OR backend_xmin IS NOT NULL)",
+        stand.database.name
+    );
+    let transactions = || stand.postgres.sql("postgres", &open);
+    assert!(wait_until(Duration::from_secs(2), || transactions() == "0"), "the snapshot is held during retention");
+    // The one session that is left holds the lock of retention, and no snapshot.
+    assert_eq!(stand.sessions(), 1);
     assert!(process.is_running());
     process.kill9();
 }

@@ -12,7 +12,7 @@ const SAMPLE: &str = include_str!("../../demo/sample.sql");
 #[track_caller]
 fn check(major: &str) {
     let test = format!("postgresql_{major}_comes_back_whole_r130");
-    let Some(images) = images(&test) else { return };
+    let Some(images) = images(&format!("majors::{test}")) else { return };
     if !images.has_major(major) {
         return skip(&format!("containers::majors::{test}"), &format!("the image postgres:{major} cannot be had"));
     }

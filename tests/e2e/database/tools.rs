@@ -1,6 +1,7 @@
 //! Which of the installed client tools are used.
 
 use e2e::process::{Run, wait_until};
+use e2e::skip::skip;
 use e2e::tools::FakeTools;
 
 use super::{SOON, assert_run_fails, check, manifest_of, page, start_daemon, stored_key};
@@ -104,6 +105,11 @@ fn outdated(server: u32) -> FakeTools {
 #[test]
 fn tools_with_known_holes_stop_the_start_of_both_services_unless_they_are_allowed_r055() {
     let stand = Stand::with_rows(10);
+    if server_major(&stand) >= 18 {
+        let test =
+            "database::tools::tools_with_known_holes_stop_the_start_of_both_services_unless_they_are_allowed_r055";
+        return skip(test, "no release of this major version has the holes");
+    }
     let tools = outdated(server_major(&stand));
     let holes = "has known holes (CVE-2025-8714, CVE-2025-8715)";
     let backup = || with_tools(&stand, &[&tools]);

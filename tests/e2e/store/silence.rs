@@ -62,10 +62,11 @@ fn a_store_that_accepts_and_never_reads_cannot_hold_the_snapshot_r056() {
         stand.proxy.rule(Rule::new(operation, Fault::StallRead));
         let started = Instant::now();
         let run = in_parts(&stand).env("BACKUP_TIMEOUT", "3").spawn();
-        assert!(wait_until(Duration::from_secs(10), || stand.sessions() > 0), "{operation:?}: no session");
+        // A session may be too short to be seen; what the store was asked shows that the run came so far.
+        let asked = || !stand.proxy.requests_of(operation).is_empty();
+        assert!(wait_until(Duration::from_secs(10), asked), "{operation:?} was not asked for");
         let left = Duration::from_secs(13).saturating_sub(started.elapsed());
-        let gone = || !stand.proxy.requests_of(operation).is_empty() && stand.sessions() == 0;
-        assert!(wait_until(left, gone), "{operation:?}: {} sessions are left", stand.sessions());
+        assert!(wait_until(left, || stand.sessions() == 0), "{operation:?}: {} sessions are left", stand.sessions());
         let output = run.wait(Duration::from_secs(10));
         assert_exit(&output, 1);
         assert!(output.stderr.contains("longer than its bound of 3 s"), "{operation:?}: {}", output.stderr);

@@ -39,16 +39,21 @@ find_images() {
   fi
 }
 
-# A build that fails is no reason to skip: the tests of that image would be red.
+# A build that fails is no reason to skip: the tests of that image would be red. It has a second attempt, since it
+# fetches packages over the network.
 build_image() {
-  local log
+  local log attempt
   log=$(mktemp)
   echo "Building the image $1"
-  if ! docker build --quiet --file "$2" --build-arg "$3" --tag "$1" . >"$log" 2>&1 </dev/null; then
-    cat "$log" >&2
-    rm -f "$log"
-    echo "FAILED: the image $1 cannot be built" >&2
-    exit 1
-  fi
+  for attempt in 1 2; do
+    if docker build --quiet --file "$2" --build-arg "$3" --tag "$1" . >"$log" 2>&1 </dev/null; then
+      rm -f "$log"
+      return
+    fi
+    echo "Attempt $attempt failed:" >&2
+    tail -n 40 "$log" >&2
+  done
   rm -f "$log"
+  echo "FAILED: the image $1 cannot be built" >&2
+  exit 1
 }

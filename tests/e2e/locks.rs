@@ -243,3 +243,29 @@ fn the_snapshots_transaction_ends_before_the_last_requests_and_retention_r056() 
     assert!(process.is_running());
     process.kill9();
 }
+
+/// R041: two deployments that overlap both commit, and one of them prunes.
+#[test]
+fn retention_is_left_to_the_process_that_is_at_it_and_free_after_its_death_r041() {
+    let stand = Stand::with_rows(10);
+    for days in 30..34 {
+        stand.seed(chrono::TimeDelta::days(days));
+    }
+    stand.proxy.rule(Rule::new(Operation::DeleteObject, Fault::BlackHole));
+    let mut first = stand.backup().args(["run"]).spawn();
+    let deletes = || !stand.proxy.requests_of(Operation::DeleteObject).is_empty();
+    assert!(wait_until(SOON, deletes), "{}", first.stderr_so_far());
+    let asked = stand.proxy.requests_of(Operation::DeleteObject).len();
+
+    let second = stand.backup().args(["run"]).output();
+    assert_eq!(second.code, Some(0), "{}", second.stderr);
+    assert!(second.stderr.contains("retention is left to another process"), "{}", second.stderr);
+    assert_eq!(stand.proxy.requests_of(Operation::DeleteObject).len(), asked, "both prune");
+
+    first.kill9();
+    stand.proxy.clear_rules();
+    assert!(wait_until(SOON, || stand.sessions() == 0), "the lock outlives its process");
+    let third = stand.backup().args(["run"]).output();
+    assert!(third.stderr.contains("retention done"), "{}", third.stderr);
+    assert_eq!(stand.manifests().len(), 3, "{}", third.stderr);
+}

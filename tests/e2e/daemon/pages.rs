@@ -50,6 +50,28 @@ fn status_tells_what_was_done_and_what_comes_next() {
     }
 }
 
+/// R018: the database of this name is not what it was. The alarm stands in the listing, so a restart keeps it.
+#[test]
+fn a_backup_far_smaller_than_those_before_is_red_until_the_operator_says_otherwise_r018() {
+    let stand = Stand::with_rows(20_000);
+    stand.run_ok();
+    stand.sql("DROP TABLE t");
+    let empty = stand.run();
+    assert_eq!(empty.code, Some(0), "{}", empty.stderr);
+    for warning in ["the database has no tables", "BACKUP_MAX_SHRINK_PERCENT"] {
+        assert!(empty.stderr.contains(warning), "no {warning:?}: {}", empty.stderr);
+    }
+    let daemon = Running::start(stand.backup());
+    daemon.wait_until_waiting();
+    let (code, page) = daemon.get("/health");
+    let reason = page["reasons"][0].as_str().unwrap_or_default();
+    assert!(code == 503 && reason.contains("the 1 before it"), "{page}");
+    drop(daemon);
+    let daemon = Running::start(stand.backup().env("BACKUP_MAX_SHRINK_PERCENT", "100"));
+    daemon.wait_until_waiting();
+    assert_eq!(daemon.get("/health").0, 200);
+}
+
 #[test]
 fn unknown_paths_are_404() {
     let stand = Stand::with_rows(1);

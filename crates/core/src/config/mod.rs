@@ -12,7 +12,8 @@ use std::io::Read;
 use std::time::Duration;
 
 pub use variable::{
-    ALLOW_OUTDATED_TOOLS, DATABASE_VARIABLES, Kind, S3_VARIABLES, SERVICE_VARIABLES, Variable, markdown_tables,
+    ALLOW_OUTDATED_TOOLS, DATABASE_VARIABLES, Kind, S3_VARIABLES, SERVICE_VARIABLES, Variable, example_difference,
+    markdown_tables,
 };
 
 use crate::secret::Secret;

@@ -65,6 +65,27 @@ pub fn markdown_tables(sections: &[(&str, &[Variable])]) -> String {
     text
 }
 
+/// Where an `.env.example` and the table of its service differ, if anywhere: it shows every variable in the
+/// table's order, the `required` ones switched on with a placeholder, every other one as a comment with its default.
+/// Lines of prose begin with `# `.
+pub fn example_difference<'a>(
+    example: &str,
+    variables: impl IntoIterator<Item = &'a Variable>,
+    required: &[&str],
+) -> Option<String> {
+    let expected = variables.into_iter().map(|variable| match required.contains(&variable.name) {
+        true => variable.name.to_owned(),
+        false => format!("#{}={}", variable.name, variable.default),
+    });
+    let prose = |line: &&str| line.is_empty() || *line == "#" || line.starts_with("# ");
+    let shown = example.lines().filter(|line| !prose(line)).map(|line| match line.starts_with('#') {
+        true => line.to_owned(),
+        false => line.split('=').next().unwrap_or_default().to_owned(),
+    });
+    let (expected, shown): (Vec<_>, Vec<_>) = (expected.collect(), shown.collect());
+    (shown != expected).then(|| format!("it shows\n{shown:#?}\nand the table has\n{expected:#?}"))
+}
+
 fn markdown_row(variable: &Variable) -> String {
     let (kind, range) = match variable.kind {
         Kind::Text => ("text", "-".to_owned()),

@@ -2,6 +2,7 @@
 
 use std::net::TcpListener;
 
+use e2e::process::free_port;
 use serde_json::Value;
 
 use super::{HELD, Running, SOON, Script};
@@ -70,6 +71,31 @@ fn a_backup_far_smaller_than_those_before_is_red_until_the_operator_says_otherwi
     let daemon = Running::start(stand.backup().env("BACKUP_MAX_SHRINK_PERCENT", "100"));
     daemon.wait_until_waiting();
     assert_eq!(daemon.get("/health").0, 200);
+}
+
+/// What a container's health check runs: 0 or 1, and the reasons.
+#[test]
+fn health_as_a_command_tells_what_the_page_tells() {
+    let stand = Stand::with_rows(2_000);
+    let script = Script::pg_dump(HELD);
+    let daemon = Running::start(script.on(stand.backup()));
+    script.wait_for("held");
+    let health = |port: u16| {
+        let output = stand.backup().env("PORT", port.to_string()).args(["health"]).output();
+        (output.code, output.stdout)
+    };
+    let (code, page) = health(daemon.port);
+    assert!(code == Some(1) && page.contains("there is no full backup"), "{page}");
+    script.give("go");
+    daemon.wait_for(SOON, |status| status["state"] == "waiting");
+    assert_eq!(health(daemon.port), (Some(0), "{\"status\":\"ok\"}\n".to_owned()));
+    drop(daemon);
+    let (code, words) = health(free_port());
+    assert!(code == Some(1) && words.contains("no daemon answers"), "{words}");
+    // Somebody who listens and never answers.
+    let silent = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let (code, words) = health(silent.local_addr().unwrap().port());
+    assert!(code == Some(1) && words.contains("does not answer within 5 s"), "{words}");
 }
 
 #[test]

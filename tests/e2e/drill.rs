@@ -16,6 +16,7 @@ mod self_test;
 mod signed;
 mod stand;
 mod swapped;
+mod timescaledb;
 mod vanished;
 
 use stand::{Drill, DrillStand};

@@ -24,7 +24,11 @@ pub(crate) struct Stand {
 impl Stand {
     /// An empty database of its own on the shared server, and an empty bucket.
     pub(crate) fn new() -> Self {
-        let postgres = Postgres::shared();
+        Self::on(Postgres::shared())
+    }
+
+    /// An empty database of its own on `postgres`, and an empty bucket.
+    pub(crate) fn on(postgres: &'static Postgres) -> Self {
         let s3 = S3Server::start();
         let proxy = FaultProxy::start(&s3);
         Self { postgres, database: postgres.create_database(), s3, proxy }

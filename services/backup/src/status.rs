@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use backup_core::catalog::{Catalog, Kind, Manifest};
+use backup_core::catalog::{Catalog, Drill, Kind, Manifest};
 use backup_core::service::{Board, State};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 
 use crate::progress::Progress;
@@ -31,6 +31,8 @@ pub(crate) struct Facts {
     pub(crate) bucket_was_seen: bool,
     /// What is wrong with the size of that backup, beside those before it.
     pub(crate) shrunk: Option<String>,
+    /// What drills have left in the bucket, in a sentence. This service proves nothing itself.
+    pub(crate) drills: Option<String>,
     pub(crate) last_run: Option<LastRun>,
     pub(crate) consecutive_failures: u32,
     pub(crate) skipped_overlapping_runs: u64,
@@ -83,6 +85,7 @@ impl Facts {
             at: backup.id.time(),
             stored_bytes: backup.stored_bytes,
         });
+        self.drills = Some(drills(catalog));
         self.bucket_was_seen = true;
         self.incomplete_runs = catalog.incomplete.len();
         self.backups_from_the_future = catalog.from_the_future.len();
@@ -136,6 +139,22 @@ impl Facts {
     }
 }
 
+/// The newest verdict in the bucket. Where `verify` may not write there, does not run, or does not come to a
+/// verdict, there is none, and the pair has never been verified as far as can be seen from here.
+fn drills(catalog: &Catalog) -> String {
+    let verdicts = catalog.backups.iter().flat_map(|backup| backup.drills.iter().map(move |drill| (drill, &backup.id)));
+    match verdicts.max_by_key(|(drill, _)| drill.time) {
+        Some((Drill { time, passed }, id)) => {
+            let verdict = if *passed { "passed" } else { "failed" };
+            format!(
+                "the newest drill {verdict}, of backup {id}, at {}",
+                time.to_rfc3339_opts(SecondsFormat::Secs, true)
+            )
+        }
+        None => "never verified: no drill has left its verdict in the bucket (VERIFY_ATTEST)".to_owned(),
+    }
+}
+
 /// The counter of a running dump, for `/status`.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct StatusPage {
@@ -156,7 +175,8 @@ impl StatusPage {
 
 #[cfg(test)]
 mod tests {
-    use chrono::TimeDelta;
+    use backup_core::catalog::{Backup, BackupId};
+    use chrono::{TimeDelta, TimeZone};
 
     use super::*;
 
@@ -180,6 +200,31 @@ mod tests {
         assert!(facts.alarms(Utc::now()).is_empty());
         with_backup_of_age(&mut facts, 61);
         assert!(facts.alarms(Utc::now())[0].starts_with("the newest full backup is 36"));
+    }
+
+    #[test]
+    fn without_a_verdict_in_the_bucket_the_pair_was_never_verified_r107() {
+        let mut facts = facts();
+        facts.saw(&Catalog::default(), 50);
+        let page = serde_json::to_string(&facts).unwrap();
+        assert_eq!(page.matches("verified").count(), 1, "{page}");
+        assert!(page.contains("never verified"), "{page}");
+
+        let id = BackupId::new(Utc::now());
+        let drill = |day: u32, passed| Drill { time: Utc.with_ymd_and_hms(2026, 11, day, 3, 0, 0).unwrap(), passed };
+        let backup = |drills| Backup {
+            id: id.clone(),
+            kind: Kind::Full,
+            stored_bytes: 1,
+            has_globals: false,
+            drills,
+            keys: Vec::new(),
+        };
+        let backups = vec![backup(vec![drill(1, true), drill(20, false)]), backup(vec![drill(19, true)])];
+        facts.saw(&Catalog { backups, ..Catalog::default() }, 50);
+        let page = serde_json::to_string(&facts).unwrap();
+        assert!(page.contains(&format!("the newest drill failed, of backup {id}, at 2026-11-20T03:00:00Z")), "{page}");
+        assert!(!page.contains("verified"), "{page}");
     }
 
     #[test]

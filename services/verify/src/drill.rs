@@ -92,9 +92,9 @@ impl Drill<'_> {
         let age = evidence.report.started_at - manifest.snapshot_at;
         evidence.report.recovery_point_seconds = Some(age.num_seconds());
         self.check_room(&manifest)?;
-        let source = manifest.database.clone();
+        let promised = manifest.clone();
         let is_large = manifest.dump.digests.plain_bytes >= LARGE_BYTES;
-        let ground = Ground::open(self.config, &source, self.stop);
+        let ground = Ground::open(self.config, &promised, self.stop);
         let (candidate, ground) = if is_large {
             tokio::join!(self.candidate(&fetcher, manifest, evidence), ground)
         } else {
@@ -254,7 +254,9 @@ impl Drill<'_> {
             evidence.note(warning);
         }
         let (config, stop, progress, sabotage) = (self.config, self.stop, self.progress, self.sabotage);
-        let passes = Passes { tools: &tools, session: &session, scrubber: &config.scrubber, stop, progress, sabotage };
+        let admin = self.stop.or(async { Ok(scratch.admin().unwrap_or(scratch.owner()).connect().await?) }).await?;
+        let scrubber = &config.scrubber;
+        let passes = Passes { tools: &tools, session: &session, admin: &admin, scrubber, stop, progress, sabotage };
         passes.run(source, evidence).await?;
         evidence.report.recovery_time_seconds = Some(evidence.report.durations.recovery_seconds());
 
@@ -315,22 +317,28 @@ impl Drill<'_> {
     }
 }
 
+/// What must be there before the restore, in the versions of the source.
+pub(crate) fn wanted_extensions(selection: &Selection, manifest: &Manifest) -> Vec<WantedExtension> {
+    let version_of = |name: &str| {
+        let known = &manifest.inventory.extensions;
+        known.iter().find(|extension| extension.name == name).map(|extension| extension.version.clone())
+    };
+    let wanted = selection.extensions.iter().map(|extension| WantedExtension {
+        name: extension.name.clone(),
+        version: version_of(&extension.name).unwrap_or_default(),
+        schema: Some(extension.schema.clone()).filter(|schema| !schema.is_empty()),
+    });
+    wanted.collect()
+}
+
 /// Everyone whom the archive or the manifest names, and the extensions with their versions.
 fn wanted(candidate: &Candidate<'_>, selection: &Selection) -> Wanted {
     let owners = candidate.scanned.archive.entries.iter().map(|entry| entry.owner.clone());
     let named = candidate.fetched.manifest.inventory.roles.iter().cloned();
     let mut roles: BTreeSet<String> = owners.chain(named).collect();
     roles.retain(|role| !role.is_empty() && !role.starts_with("pg_"));
-    let version_of = |name: &str| {
-        let known = &candidate.fetched.manifest.inventory.extensions;
-        known.iter().find(|extension| extension.name == name).map(|extension| extension.version.clone())
-    };
-    let extensions = selection.extensions.iter().map(|extension| WantedExtension {
-        name: extension.name.clone(),
-        version: version_of(&extension.name).unwrap_or_default(),
-        schema: Some(extension.schema.clone()).filter(|schema| !schema.is_empty()),
-    });
-    Wanted { roles: roles.into_iter().collect(), extensions: extensions.collect() }
+    let extensions = wanted_extensions(selection, &candidate.fetched.manifest);
+    Wanted { roles: roles.into_iter().collect(), extensions }
 }
 
 /// Names what the drill does not touch; rows among it are a finding.

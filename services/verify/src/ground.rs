@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use backup_core::catalog::DatabaseFacts;
+use backup_core::catalog::Manifest;
 use backup_core::postgres::{DrillServer, ServerTools, Throwaway};
 use backup_core::stop::Stop;
 
@@ -28,19 +28,20 @@ pub(crate) enum GroundServer {
 }
 
 impl Ground {
-    /// Starts a server like that of `source`, unless the configuration names one. A given server is asked
+    /// Starts a server like that of the backup's source, unless the configuration names one. A given server is asked
     /// nothing yet.
-    pub(crate) async fn open(config: &VerifyConfig, source: &DatabaseFacts, stop: &Stop) -> anyhow::Result<Self> {
+    pub(crate) async fn open(config: &VerifyConfig, manifest: &Manifest, stop: &Stop) -> anyhow::Result<Self> {
         let started = Instant::now();
         let server = match &config.target {
             Target::Given { login, admin } => {
                 GroundServer::Given(Box::new(DrillServer::given((**login).clone(), admin.as_deref().cloned())))
             }
             Target::Throwaway => {
+                let (source, extensions) = (&manifest.database, &manifest.inventory.extensions);
                 let bin_dir = config.bin_dir.as_deref().map(AsRef::as_ref);
                 let tools = ServerTools::find(bin_dir, source.server_version_num / 10_000).await?;
                 let jobs = u32::try_from(config.jobs).unwrap_or(1);
-                let start = Throwaway::start(&tools, source, &config.spool_dir, jobs);
+                let start = Throwaway::start(&tools, source, extensions, &config.spool_dir, jobs);
                 let throwaway = Box::new(stop.or(start).await.context("start a throwaway server")?);
                 let version = tools.version.trim_start_matches("postgres (PostgreSQL) ").to_owned();
                 GroundServer::Throwaway { throwaway, version }

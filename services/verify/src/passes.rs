@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::Context;
 use backup_core::postgres::connect::Session;
-use backup_core::postgres::{ClientTools, Pass, Restorer, Source};
+use backup_core::postgres::{ClientTools, Pass, Restorer, Source, Timescaledb};
 use backup_core::scrub::Scrubber;
 use backup_core::stop::Stop;
 
@@ -17,6 +17,8 @@ pub(crate) struct Passes<'run> {
     pub(crate) tools: &'run ClientTools,
     /// The database that is restored into.
     pub(crate) session: &'run Session,
+    /// The same database, with all the rights that there are.
+    pub(crate) admin: &'run Session,
     pub(crate) scrubber: &'run Scrubber,
     pub(crate) stop: &'run Stop,
     pub(crate) progress: &'run Progress,
@@ -28,6 +30,7 @@ impl Passes<'_> {
     /// Restores `source`; every complaint of `pg_restore` is evidence, and so is how long it took.
     pub(crate) async fn run(&self, source: Source<'_>, evidence: &mut Evidence) -> Result<(), Trouble> {
         let restorer = Restorer::new(self.tools, self.session, source, self.scrubber, self.stop)?;
+        let timescaledb = self.stop.or(Timescaledb::begin_restore(self.admin)).await?;
         let mut complaints = Vec::new();
         for (pass, step) in [(Pass::Data, "restore rows"), (Pass::PostData, "restore indexes and constraints")] {
             self.progress.enter(step, None);
@@ -41,6 +44,10 @@ impl Passes<'_> {
                 Pass::Data => evidence.report.durations.restore_data_seconds = seconds,
                 Pass::PostData => evidence.report.durations.restore_post_data_seconds = seconds,
             }
+        }
+        if let Some(timescaledb) = timescaledb {
+            self.stop.or(timescaledb.end_restore()).await?;
+            evidence.note("TimescaleDB was told of the restore: timescaledb_pre_restore, timescaledb_post_restore");
         }
         let (benign, bad): (Vec<_>, Vec<_>) = complaints.into_iter().partition(|one| one.class.is_benign());
         benign.iter().for_each(|complaint| evidence.note(format!("harmless: {complaint}")));

@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use backup_core::catalog::Manifest;
 use backup_core::postgres::archive::{Rights, Selection, select};
 use backup_core::postgres::conninfo::Conninfo;
-use backup_core::postgres::{Grants, Owners, Source, in_the_clear};
+use backup_core::postgres::{Grants, Owners, Source, create_beforehand, in_the_clear};
 use backup_core::private::PrivateDir;
 use backup_core::secret::Secret;
 use backup_core::stop::Stop;
@@ -17,6 +17,7 @@ use chrono::Utc;
 use crate::checks::{Extent, Subject, prove};
 use crate::choose::{Chosen, Wanted, choose};
 use crate::config::{Content, VerifyConfig};
+use crate::drill::wanted_extensions;
 use crate::evidence::{Evidence, Trouble};
 use crate::fetch::{Fetcher, Scanned, scan};
 use crate::passes::Passes;
@@ -115,8 +116,9 @@ async fn restore_into(
         owners: Owners::Archive,
         grants: Grants::Archive,
     };
-    let passes =
-        Passes { tools: &tools, session: &session, scrubber: &config.scrubber, stop, progress, sabotage: None };
+    stop.or(create_beforehand(&session, &wanted_extensions(&selection, &fetched.manifest))).await?;
+    let (admin, scrubber) = (&session, &config.scrubber);
+    let passes = Passes { tools: &tools, session: &session, admin, scrubber, stop, progress, sabotage: None };
     passes.run(source, evidence).await?;
     if options.proof {
         progress.enter("prove", None);

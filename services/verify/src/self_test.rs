@@ -344,7 +344,7 @@ impl SelfTest<'_> {
         let drill = Drill { config, stop, progress, sabotage: sabotage.as_ref() };
         let candidate = Candidate { fetched, scanned, folder: &self.folder };
         let mut evidence = Evidence::new(Utc::now());
-        let ground = Ground::open(config, &fetched.manifest.database, stop).await;
+        let ground = Ground::open(config, &fetched.manifest, stop).await;
         let ground = ground.with_context(|| format!("restore {what}"))?;
         let outcome = Box::pin(drill.restore_and_prove(ground, &candidate, &mut evidence)).await;
         let mut report = evidence.finish(outcome, Utc::now());

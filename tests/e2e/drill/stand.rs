@@ -67,7 +67,11 @@ impl DrillStand {
 
     /// A backup of a database that `sql` makes, with these variables.
     pub(super) fn of(sql: &str, variables: &[(&str, &str)]) -> Self {
-        let stand = Stand::new();
+        Self::on(Stand::new(), sql, variables)
+    }
+
+    /// As [`DrillStand::of`], with the database of `stand`.
+    pub(super) fn on(stand: Stand, sql: &str, variables: &[(&str, &str)]) -> Self {
         stand.sql(sql);
         let output = stand.backup().args(["run"]).envs(variables.iter().copied()).output();
         assert_eq!(output.code, Some(0), "{}", output.stderr);

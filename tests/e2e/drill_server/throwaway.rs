@@ -135,7 +135,7 @@ async fn a_server_that_cannot_be_made_or_started_says_why_and_leaves_nothing() {
         tools.script(program, "echo 'out of luck' >&2; exit 1");
         let mut broken = installed().await;
         broken.folder = tools.path().to_owned();
-        let error = Throwaway::start(&broken, &source("UTF8", "C"), parent.path(), 1).await.err().unwrap();
+        let error = Throwaway::start(&broken, &source("UTF8", "C"), &[], parent.path(), 1).await.err().unwrap();
         let words = format!("{error:#}");
         assert!(words.starts_with(step) && words.contains("out of luck"), "{words}");
         assert_eq!(entries(parent.path()), 0);
@@ -147,7 +147,7 @@ async fn a_folder_that_is_too_long_for_a_socket_is_refused() {
     let parent = tempfile::tempdir().unwrap();
     let long = parent.path().join("x".repeat(60));
     fs::create_dir(&long).unwrap();
-    let error = Throwaway::start(&installed().await, &source("UTF8", "C"), &long, 1).await.err().unwrap();
+    let error = Throwaway::start(&installed().await, &source("UTF8", "C"), &[], &long, 1).await.err().unwrap();
     let words = format!("{error:#}");
     assert!(words.contains("107 is the most; set VERIFY_SPOOL_DIR to a shorter path"), "{words}");
     assert_eq!(entries(&long), 0);

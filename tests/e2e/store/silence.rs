@@ -20,21 +20,21 @@ fn a_part_that_is_swallowed_is_sent_again_after_the_attempt_timeout_r120() {
     let gate = folder.path().join("gate");
     let mut tools = FakeTools::new();
     let body = format!(
-        "head -c 10485760 /dev/urandom; while [ ! -e '{}' ]; do sleep 0.05; done; echo the last part",
+        "head -c 20971520 /dev/urandom; while [ ! -e '{}' ]; do sleep 0.05; done; echo the last part",
         gate.display()
     );
     tools.script("pg_dump", &body);
-    stand.proxy.rule(Rule::new(Operation::UploadPart, Fault::BlackHole).nth(3));
+    stand.proxy.rule(Rule::new(Operation::UploadPart, Fault::BlackHole).nth(5));
     let started = Instant::now();
     let run = in_parts(&stand).env("PG_BIN_DIR", tools.path()).env("S3_ATTEMPT_TIMEOUT", "5").spawn();
-    let two_parts = || stand.proxy.requests_of(Operation::UploadPart).len() == 2;
-    assert!(wait_until(Duration::from_secs(20), two_parts), "two parts are not on their way");
+    let four_parts = || stand.proxy.requests_of(Operation::UploadPart).len() == 4;
+    assert!(wait_until(Duration::from_secs(20), four_parts), "four parts are not on their way");
     std::fs::write(&gate, "").unwrap();
     let output = run.wait(Duration::from_secs(40));
     assert_exit(&output, 0);
     assert!(output.stderr.contains("no answer within 5 s"), "{}", output.stderr);
     assert!(started.elapsed() >= Duration::from_secs(5));
-    assert_eq!(stand.proxy.requests_of(Operation::UploadPart).len(), 4);
+    assert_eq!(stand.proxy.requests_of(Operation::UploadPart).len(), 6);
     assert_exactly_one_backup(&stand);
 }
 

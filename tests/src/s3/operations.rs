@@ -29,7 +29,7 @@ use super::{
     listing,
     receive::{Declared, receive},
     store::{Replace, Store, internal},
-    uploads::{self, Part},
+    uploads::{self, Part, Place},
 };
 
 /// Part numbers end here.
@@ -81,10 +81,10 @@ impl S3 for Operations {
             checksums: checksums!(input),
             trailers: request.trailing_headers,
         };
-        let received = receive(input.body, self.0.work_file(), declared).await?;
-        let published = self.0.publish(&received.file, &input.bucket, &input.key, replace);
+        let received = receive(input.body, Place::alone(self.0.work_file()), declared).await?;
+        let published = self.0.publish(&received.place.file, &input.bucket, &input.key, replace);
         if published.is_err() {
-            tokio::fs::remove_file(&received.file).await.map_err(internal)?;
+            tokio::fs::remove_file(&received.place.file).await.map_err(internal)?;
         }
         Ok(S3Response::new(PutObjectOutput {
             e_tag: Some(ETag::Strong(published?.etag)),
@@ -149,7 +149,7 @@ impl S3 for Operations {
         let CreateMultipartUploadInput { bucket, key, .. } = request.input;
         self.0.object_path(&bucket, &key)?;
         Ok(S3Response::new(CreateMultipartUploadOutput {
-            upload_id: Some(self.0.uploads.create(&bucket, &key)),
+            upload_id: Some(self.0.uploads.create(&bucket, &key, self.0.work_file())),
             bucket: Some(bucket),
             key: Some(key),
             ..Default::default()
@@ -168,12 +168,14 @@ impl S3 for Operations {
             checksums: checksums!(input),
             trailers: request.trailing_headers,
         };
-        let received = receive(input.body, self.0.work_file(), declared).await?;
+        let bytes = input.content_length.and_then(|bytes| u64::try_from(bytes).ok());
+        let place = self.0.uploads.place(&input.upload_id, input.part_number, bytes, self.0.work_file());
+        let received = receive(input.body, place, declared).await?;
         let part = Part {
             etag: super::random_text(32),
             bytes: received.bytes,
             modified: SystemTime::now(),
-            file: received.file,
+            place: received.place,
         };
         let etag = part.etag.clone();
         self.0.uploads.add_part(&input.upload_id, input.part_number, part)?;

@@ -1,6 +1,6 @@
 //! Request bodies: to a file, and checked against what the client said about them.
 
-use std::path::{Path, PathBuf};
+use std::io::SeekFrom;
 
 use futures_util::StreamExt;
 use s3s::{
@@ -10,9 +10,12 @@ use s3s::{
     dto::{Checksum, ChecksumAlgorithm, StreamingBlob},
     s3_error,
 };
-use tokio::{fs::File, io::AsyncWriteExt};
+use tokio::{
+    fs::File,
+    io::{AsyncSeekExt, AsyncWriteExt},
+};
 
-use super::store::internal;
+use super::{store::internal, uploads::Place};
 
 /// What a client declared about a body.
 #[derive(Default)]
@@ -30,19 +33,20 @@ pub(crate) struct Declared {
 /// A body that is as its sender described it.
 pub(crate) struct Received {
     /// Where the bytes are.
-    pub(crate) file: PathBuf,
+    pub(crate) place: Place,
     /// Size in bytes.
     pub(crate) bytes: u64,
     /// The declared checksums, all verified.
     pub(crate) checksums: Checksum,
 }
 
-/// Writes `body` to `file`. After an error (the body broke off, or is not what was declared) there
-/// is no file.
-pub(crate) async fn receive(body: Option<StreamingBlob>, file: PathBuf, declared: Declared) -> S3Result<Received> {
-    match write_and_check(body, &file, declared).await {
-        Ok((bytes, checksums)) => Ok(Received { file, bytes, checksums }),
-        Err(err) => match tokio::fs::remove_file(&file).await {
+/// Writes `body` to its place. After an error (the body broke off, or is not what was declared) there
+/// is no file, unless it is shared.
+pub(crate) async fn receive(body: Option<StreamingBlob>, place: Place, declared: Declared) -> S3Result<Received> {
+    match write_and_check(body, &place, declared).await {
+        Ok((bytes, checksums)) => Ok(Received { place, bytes, checksums }),
+        Err(err) if place.is_shared => Err(err),
+        Err(err) => match tokio::fs::remove_file(&place.file).await {
             Err(other) if other.kind() != std::io::ErrorKind::NotFound => Err(internal(other)),
             _ => Err(err),
         },
@@ -51,13 +55,15 @@ pub(crate) async fn receive(body: Option<StreamingBlob>, file: PathBuf, declared
 
 async fn write_and_check(
     body: Option<StreamingBlob>,
-    path: &Path,
+    place: &Place,
     mut declared: Declared,
 ) -> S3Result<(u64, Checksum)> {
     let mut md5 = declared.md5.is_some().then(Md5::new);
     let mut hasher = hasher_for(&declared);
     let mut bytes = 0;
-    let mut file = File::create(path).await.map_err(internal)?;
+    let mut file =
+        File::options().create(true).write(true).truncate(false).open(&place.file).await.map_err(internal)?;
+    file.seek(SeekFrom::Start(place.offset)).await.map_err(internal)?;
     let mut body = body.ok_or_else(|| s3_error!(IncompleteBody))?;
     while let Some(chunk) = body.next().await {
         let chunk = chunk.map_err(|err| s3_error!(IncompleteBody, "{err}"))?;

@@ -1,12 +1,16 @@
-//! Multipart uploads: in memory, with the bytes of each part in a work file.
+//! Multipart uploads: in memory, with the bytes of their parts in work files.
+//!
+//! Parts of one size arrive in one file, each at its place, which becomes the object: no real server copies the
+//! bytes of an upload when it is completed, and a benchmark must not wait for that. Whatever does not fit (a part that
+//! comes again, sizes that differ) lies in a file of its own, and then they are copied.
 //!
 //! They follow S3 in what a client can rely on: an unknown upload is `NoSuchUpload`, a refused
 //! completion leaves the upload as it was, and aborting removes every part.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     fs::{self, File},
-    io,
+    io::{self, Read, Seek},
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
     time::SystemTime,
@@ -33,7 +37,25 @@ pub(crate) struct Part {
     /// When its last byte arrived.
     pub(crate) modified: SystemTime,
     /// Where its bytes lie.
+    pub(crate) place: Place,
+}
+
+/// Where the bytes of a body go, in a file of its own or among others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// The file.
     pub(crate) file: PathBuf,
+    /// Of the first byte.
+    pub(crate) offset: u64,
+    /// Whether other parts lie in the same file.
+    pub(crate) is_shared: bool,
+}
+
+impl Place {
+    /// A file for one body.
+    pub(crate) fn alone(file: PathBuf) -> Self {
+        Self { file, offset: 0, is_shared: false }
+    }
 }
 
 /// One upload that is neither completed nor aborted.
@@ -47,6 +69,12 @@ pub(crate) struct Upload {
     pub(crate) initiated: SystemTime,
     /// The parts by their number.
     pub(crate) parts: BTreeMap<i32, Part>,
+    /// The file that becomes the object, where all parts find their places in it.
+    whole: PathBuf,
+    /// The size of the first part that came.
+    part_bytes: Option<u64>,
+    /// The parts that have begun to arrive in `whole`.
+    begun: BTreeSet<i32>,
 }
 
 /// The open uploads of a server by their id.
@@ -54,14 +82,17 @@ pub(crate) struct Upload {
 pub(crate) struct Uploads(Mutex<HashMap<String, Upload>>);
 
 impl Uploads {
-    /// Opens an upload and returns its id.
-    pub(crate) fn create(&self, bucket: &str, key: &str) -> String {
+    /// Opens an upload and returns its id. `whole` is a path for its bytes.
+    pub(crate) fn create(&self, bucket: &str, key: &str, whole: PathBuf) -> String {
         let id = random_text(32);
         let upload = Upload {
             bucket: bucket.to_owned(),
             key: key.to_owned(),
             initiated: SystemTime::now(),
             parts: BTreeMap::new(),
+            whole,
+            part_bytes: None,
+            begun: BTreeSet::new(),
         };
         self.all().insert(id.clone(), upload);
         id
@@ -73,6 +104,18 @@ impl Uploads {
             Some(upload) if upload.bucket == bucket && upload.key == key => Ok(upload.clone()),
             _ => Err(s3_error!(NoSuchUpload)),
         }
+    }
+
+    /// The place for a part of `bytes` that is about to arrive; `own` is a path for the case that it needs one.
+    pub(crate) fn place(&self, id: &str, number: i32, bytes: Option<u64>, own: PathBuf) -> Place {
+        let mut all = self.all();
+        let (Some(upload), Some(bytes)) = (all.get_mut(id), bytes) else { return Place::alone(own) };
+        let part_bytes = *upload.part_bytes.get_or_insert(bytes);
+        if bytes > part_bytes || !upload.begun.insert(number) {
+            return Place::alone(own);
+        }
+        let before = u64::try_from(number - 1).unwrap_or(0);
+        Place { file: upload.whole.clone(), offset: before * part_bytes, is_shared: true }
     }
 
     /// Adds a part, in place of one with the same number.
@@ -93,7 +136,13 @@ impl Uploads {
     pub(crate) fn abort(&self, id: &str, bucket: &str, key: &str) -> S3Result<()> {
         self.get(id, bucket, key)?;
         match self.all().remove(id) {
-            Some(upload) => upload.parts.values().try_for_each(remove_part),
+            Some(upload) => {
+                upload.parts.values().try_for_each(remove_part)?;
+                match fs::remove_file(&upload.whole) {
+                    Err(err) if err.kind() != io::ErrorKind::NotFound => Err(internal(err)),
+                    _ => Ok(()),
+                }
+            }
             None => Err(s3_error!(NoSuchUpload)),
         }
     }
@@ -115,7 +164,7 @@ impl Uploads {
     }
 }
 
-/// Turns the upload `id` into the object of its key. Blocks while the parts are copied.
+/// Turns the upload `id` into the object of its key. Blocks, and longer where parts are copied.
 pub(crate) fn complete(
     store: &Store,
     id: &str,
@@ -126,11 +175,24 @@ pub(crate) fn complete(
 ) -> S3Result<StoredFile> {
     let upload = store.uploads.get(id, bucket, key)?;
     let chosen = choose_parts(&upload, listed)?;
-    let whole = store.work_file();
-    assemble(&chosen, &whole, upload.initiated).map_err(internal)?;
+    let kept = upload.whole.clone();
+    let whole = if is_whole(&chosen, &kept).map_err(internal)? {
+        File::options()
+            .write(true)
+            .open(&kept)
+            .and_then(|file| file.set_modified(upload.initiated))
+            .map_err(internal)?;
+        kept.clone()
+    } else {
+        let copy = store.work_file();
+        assemble(&chosen, &copy, upload.initiated).map_err(internal)?;
+        copy
+    };
     let published = store.publish(&whole, bucket, key, replace);
     if published.is_err() {
-        fs::remove_file(&whole).map_err(internal)?;
+        if whole != kept {
+            fs::remove_file(&whole).map_err(internal)?;
+        }
         return published;
     }
     store.uploads.abort(id, bucket, key)?;
@@ -161,14 +223,29 @@ fn choose_parts<'upload>(upload: &'upload Upload, listed: &[CompletedPart]) -> S
     Ok(chosen)
 }
 
+/// Whether `file` is these parts, one after the other, and nothing else.
+fn is_whole(parts: &[&Part], file: &Path) -> io::Result<bool> {
+    let mut end = 0;
+    for part in parts {
+        if !part.place.is_shared || part.place.offset != end {
+            return Ok(false);
+        }
+        end += part.bytes;
+    }
+    Ok(fs::metadata(file)?.len() == end)
+}
+
 fn assemble(parts: &[&Part], whole: &Path, modified: SystemTime) -> io::Result<()> {
     let mut target = File::create(whole)?;
     for part in parts {
-        io::copy(&mut File::open(&part.file)?, &mut target)?;
+        let mut source = File::open(&part.place.file)?;
+        source.seek(io::SeekFrom::Start(part.place.offset))?;
+        io::copy(&mut source.take(part.bytes), &mut target)?;
     }
     target.set_modified(modified)
 }
 
 fn remove_part(part: &Part) -> S3Result<()> {
-    fs::remove_file(&part.file).map_err(internal)
+    // What lies among others goes with them.
+    if part.place.is_shared { Ok(()) } else { fs::remove_file(&part.place.file).map_err(internal) }
 }

@@ -6,6 +6,9 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
+/// So much is copied and digested at once, while it is in the processor's cache.
+const PIECE_BYTES: usize = 256 * 1024;
+
 /// A writer whose bytes leave as parts of exactly `part_bytes`, the last one excepted, through a
 /// bounded channel: a slow network holds the compressor back.
 pub(super) struct PartWriter {
@@ -34,7 +37,6 @@ impl PartWriter {
 
     fn send(&mut self) -> io::Result<()> {
         let part = Bytes::from(std::mem::take(&mut self.part));
-        self.digest.update(&part);
         self.stored_bytes += part.len() as u64;
         self.parts.blocking_send(part).map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))
     }
@@ -45,8 +47,9 @@ impl Write for PartWriter {
         if self.part.capacity() == 0 {
             self.part.reserve_exact(self.part_bytes);
         }
-        let taken = bytes.len().min(self.part_bytes - self.part.len());
+        let taken = bytes.len().min(self.part_bytes - self.part.len()).min(PIECE_BYTES);
         self.part.extend_from_slice(&bytes[..taken]);
+        self.digest.update(&bytes[..taken]);
         if self.part.len() == self.part_bytes {
             self.send()?;
         }

@@ -13,6 +13,7 @@ use nix::unistd::Pid;
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, Sleep, sleep};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::before_exec::BeforeExec;
@@ -26,6 +27,12 @@ const TERM_GRACE: Duration = Duration::from_secs(2);
 /// child that writes 4 KiB at a time.
 #[cfg(target_os = "linux")]
 const PIPE_BYTES: i32 = 1024 * 1024;
+
+/// After a read of fewer bytes than these from such a pipe, the next one waits for [`PAUSE`]. A reader that is as
+/// fast as the child would otherwise be woken for each of its 4 KiB. A child needs more than a gigabyte a second to
+/// fill the pipe meanwhile.
+const FEW_BYTES: usize = 256 * 1024;
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// A program to run, with an environment built from nothing.
 pub(super) struct ChildSpec {
@@ -64,6 +71,8 @@ pub enum ChildError {
 pub struct ChildReader {
     tool: String,
     stdout: ChildStdout,
+    /// The wait before the next read, where the pipe is wide.
+    pause: Option<Pin<Box<Sleep>>>,
     running: Option<Running>,
     stop: Stop,
     stopped: Pin<Box<WaitForCancellationFutureOwned>>,
@@ -104,11 +113,12 @@ impl ChildReader {
         let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
             return Err(io::Error::other("the child has no pipes"));
         };
-        widen_pipe(&stdout);
+        let pause = widen_pipe(&stdout).then(|| Box::pin(sleep(Duration::ZERO)));
         let stderr = tokio::spawn(drain(stderr, spec.words_bytes, scrubber.clone()));
         Ok(Self {
             tool,
             stdout,
+            pause,
             running: Some(Running { leader: Leader(Some(child)), stderr }),
             stop: stop.clone(),
             stopped: Box::pin(stop.token().clone().cancelled_owned()),
@@ -145,9 +155,16 @@ impl ChildReader {
             return Poll::Ready(Err(io::Error::other(ChildError::Stopped(reason))));
         }
         if self.running.is_some() {
+            if let Some(pause) = &mut self.pause {
+                ready!(pause.as_mut().poll(context));
+            }
             let before = buffer.filled().len();
             ready!(Pin::new(&mut self.stdout).poll_read(context, buffer))?;
-            if buffer.filled().len() > before || buffer.remaining() == 0 {
+            let read_bytes = buffer.filled().len() - before;
+            if let Some(pause) = self.pause.as_mut().filter(|_| read_bytes < FEW_BYTES && buffer.remaining() > 0) {
+                pause.as_mut().reset(Instant::now() + PAUSE);
+            }
+            if read_bytes > 0 || buffer.remaining() == 0 {
                 return Poll::Ready(Ok(()));
             }
         }
@@ -246,10 +263,19 @@ async fn drain(mut stderr: ChildStderr, words_bytes: usize, scrubber: Scrubber) 
     scrubber.scrub(String::from_utf8_lossy(&tail[start..]).trim()).into_owned()
 }
 
-/// Fails silently where the user's pipe quota is used up: a smaller pipe is only slower.
-fn widen_pipe(stdout: &ChildStdout) {
-    #[cfg(target_os = "linux")]
-    if let Err(error) = nix::fcntl::fcntl(stdout, nix::fcntl::FcntlArg::F_SETPIPE_SZ(PIPE_BYTES)) {
-        tracing::debug!(%error, "cannot widen the pipe of a child");
+/// Whether the pipe is wide now. It is not where the user's quota for pipes is used up: a smaller pipe is only slower.
+#[cfg(target_os = "linux")]
+fn widen_pipe(stdout: &ChildStdout) -> bool {
+    match nix::fcntl::fcntl(stdout, nix::fcntl::FcntlArg::F_SETPIPE_SZ(PIPE_BYTES)) {
+        Ok(bytes) => bytes >= PIPE_BYTES,
+        Err(error) => {
+            tracing::debug!(%error, "cannot widen the pipe of a child");
+            false
+        }
     }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn widen_pipe(_: &ChildStdout) -> bool {
+    false
 }

@@ -10,6 +10,7 @@ use super::scratch::ScratchDb;
 
 mod extensions;
 
+pub use extensions::create_beforehand;
 use extensions::{PlannedExtension, available, create_extension, in_order};
 
 /// What an archive needs beside itself.

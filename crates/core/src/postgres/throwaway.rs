@@ -16,8 +16,9 @@ use tokio::time::{Instant, sleep};
 
 use super::conninfo::{Conninfo, Host};
 use super::locale::Locale;
+use super::timescaledb::{self, TIMESCALEDB};
 use super::tools::ServerTools;
-use crate::catalog::DatabaseFacts;
+use crate::catalog::{DatabaseFacts, Extension};
 use crate::secret::Secret;
 
 use cluster::Cluster;
@@ -52,21 +53,31 @@ pub struct Throwaway {
 }
 
 impl Throwaway {
-    /// Makes and starts a server with the source's encoding and locale, in a private folder below `parent`.
+    /// Makes and starts a server with the source's encoding and locale, in a private folder below `parent`, that
+    /// can have the source's `extensions` as far as they are installed.
     ///
     /// `jobs` is how many sessions will restore at once. Must be called in a thread that lives as long
     /// as the server, such as one of the runtime: at its end the kernel shuts the server down.
     ///
     /// # Errors
     /// What `initdb` or the server say, and that it does not answer within a minute.
-    pub async fn start(tools: &ServerTools, source: &DatabaseFacts, parent: &Path, jobs: u32) -> anyhow::Result<Self> {
+    pub async fn start(
+        tools: &ServerTools,
+        source: &DatabaseFacts,
+        extensions: &[Extension],
+        parent: &Path,
+        jobs: u32,
+    ) -> anyhow::Result<Self> {
         let cluster = Cluster::create_in(parent).context("create the folder of the throwaway server")?;
         let user = format!("verify_admin_{}", random_text(16).to_lowercase());
         let password = Secret::new(random_text(PASSWORD_CHARS));
         let notes = cluster.initdb(tools, &Locale::of(source), &user, &password).await.context("initdb")?;
         let host = Host::unix(cluster.socket_folder(), PORT_NUMBER);
         let admin = Conninfo::local(host, &user, MAINTENANCE).with_login(&user, Some(&password))?;
-        let settings = settings::settings(&Machine::here(), jobs);
+        let mut settings = settings::settings(&Machine::here(), jobs);
+        if extensions.iter().any(|extension| extension.name == TIMESCALEDB) {
+            settings.extend(timescaledb::settings(tools));
+        }
         let (child, network_isolated) = cluster.run(tools, &settings).context("start postgres")?;
         let postmaster = Postmaster::new(child);
         let mut throwaway = Self { admin, major: tools.major, notes, network_isolated, postmaster, cluster };

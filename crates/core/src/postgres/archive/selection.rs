@@ -17,6 +17,7 @@ pub use outside::reaches_outside;
 use super::Archive;
 use super::sql::{self, Statement};
 use super::toc::{DumpId, Entry};
+use crate::postgres::timescaledb::TIMESCALEDB;
 
 /// Who restores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +37,8 @@ pub struct Selection {
     pub list_file: String,
     /// The entries that are not in the list, in the archive's order.
     pub left_out: Vec<LeftOut>,
-    /// The extensions that a superuser must make before the restore; none where it is one itself.
+    /// The extensions that must be there before the restore. Where a superuser restores, it makes all others on
+    /// the way.
     pub extensions: Vec<Extension>,
 }
 
@@ -132,8 +134,8 @@ impl Selection {
 /// Decides what a role with these rights restores of `archive`.
 pub fn select(archive: &Archive, rights: Rights) -> Selection {
     let schemas = match rights {
-        Rights::Owner => schemas_of_extensions(archive),
-        Rights::Superuser => BTreeSet::new(),
+        Rights::Owner => schemas_of_extensions(archive, |name| !reaches_outside(name)),
+        Rights::Superuser => schemas_of_extensions(archive, |name| name == TIMESCALEDB),
     };
     let mut reasons = HashMap::new();
     for entry in &archive.entries {
@@ -187,8 +189,8 @@ impl Extension {
 }
 
 /// Extensions are made before the restore, so the schemas that they lie in must be, too.
-fn schemas_of_extensions(archive: &Archive) -> BTreeSet<String> {
-    let extensions = archive.entries.iter().filter(|entry| entry.desc == "EXTENSION" && !reaches_outside(&entry.tag));
+fn schemas_of_extensions(archive: &Archive, are_made: impl Fn(&str) -> bool) -> BTreeSet<String> {
+    let extensions = archive.entries.iter().filter(|entry| entry.desc == "EXTENSION" && are_made(&entry.tag));
     extensions.map(|entry| Extension::of(entry).schema).collect()
 }
 
@@ -219,7 +221,12 @@ fn reason(entry: &Entry, archive: &Archive, rights: Rights, schemas: &BTreeSet<S
     if matches!(entry.desc.as_str(), "DATABASE" | "DATABASE PROPERTIES") || is_about("DATABASE ") {
         return Some(Reason::OfTheDatabase);
     }
+    // The entry of `public` may have no statement, because the schema is there in every new database.
+    let is_schema_of_one = entry.desc == "SCHEMA" && !statements.is_empty() && schemas.contains(&entry.tag);
     if rights == Rights::Superuser {
+        if is_schema_of_one || (entry.desc == "EXTENSION" && entry.tag == TIMESCALEDB) {
+            return Some(Reason::MadeBeforehand);
+        }
         let connects = entry.desc == "SUBSCRIPTION" && !never_connects(&entry.defn);
         return connects.then(|| Reason::Foreign("a subscription that would connect".to_owned()));
     }
@@ -228,10 +235,7 @@ fn reason(entry: &Entry, archive: &Archive, rights: Rights, schemas: &BTreeSet<S
     match extension {
         Some(name) if reaches_outside(name.trim_matches('"')) => Some(Reason::ReachesOutside),
         Some(_) => Some(Reason::MadeBeforehand),
-        // The entry of `public` may have no statement, because the schema is there in every new database.
-        None if entry.desc == "SCHEMA" && !statements.is_empty() && schemas.contains(&entry.tag) => {
-            Some(Reason::MadeBeforehand)
-        }
+        None if is_schema_of_one => Some(Reason::MadeBeforehand),
         None => rules::superuser_only(entry, &statements, archive).map(Reason::SuperuserOnly),
     }
 }

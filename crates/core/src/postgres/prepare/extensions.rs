@@ -3,10 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use anyhow::Context;
 use postgres_protocol::escape::escape_identifier;
 
 use super::super::archive::reaches_outside;
 use super::super::connect::Session;
+use super::super::timescaledb::TIMESCALEDB;
 use super::{MissingExtensions, WantedExtension};
 
 /// What a server could make: versions by extension.
@@ -85,6 +87,10 @@ impl Order<'_> {
             return;
         };
         let has_version = versions.requires.contains_key(version);
+        if name == TIMESCALEDB && !has_version && !version.is_empty() {
+            self.missing.push(format!("{label} is not installed there, and no other version takes its rows"));
+            return;
+        }
         if let Some(default) = versions.default.as_ref().filter(|default| !has_version && is_older(default, version)) {
             self.missing.push(format!("{label} is not installed there, only {default}"));
             return;
@@ -121,6 +127,21 @@ pub(super) fn create_extension(planned: &PlannedExtension) -> String {
         sql += &format!(" VERSION {}", escape_identifier(&extension.version));
     }
     sql
+}
+
+/// Makes what must be in a person's database before its archive is restored.
+///
+/// # Errors
+/// What the server says.
+pub async fn create_beforehand(session: &Session, wanted: &[WantedExtension]) -> anyhow::Result<()> {
+    for extension in wanted {
+        let schema = extension.schema.iter().map(|schema| escape_identifier(schema));
+        let schema: String = schema.map(|schema| format!("CREATE SCHEMA IF NOT EXISTS {schema};")).collect();
+        let planned = PlannedExtension { extension: extension.clone(), has_version: !extension.version.is_empty() };
+        let created = session.client().batch_execute(&(schema + &create_extension(&planned))).await;
+        created.with_context(|| format!("create extension {}", extension.name))?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -178,6 +199,14 @@ mod tests {
         check("1.0", "unpackaged", false);
         let told = order(&[extension("cube", "1.1", None)], &server(&[("cube", &[])])).unwrap_err();
         assert_eq!(told, ["cube 1.1 is not installed there, only 1.0"]);
+    }
+
+    #[test]
+    fn timescaledb_comes_in_the_version_of_the_source_or_not_at_all_r131() {
+        let available = server(&[("timescaledb", &[])]);
+        let told = order(&[extension("timescaledb", "0.9", None)], &available).unwrap_err();
+        assert_eq!(told, ["timescaledb 0.9 is not installed there, and no other version takes its rows"]);
+        assert_eq!(order(&[extension("timescaledb", "1.0", None)], &available).unwrap(), ["timescaledb"]);
     }
 
     #[test]

@@ -1,0 +1,109 @@
+//! R131: what TimescaleDB asks of a restore. The real one is in no package of the distribution, so this is one that
+//! keeps its rules: it must be preloaded, and between its two calls only may rows enter its own tables.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use e2e::postgres::{Postgres, PostgresOptions, SUPERUSER};
+use tempfile::TempDir;
+
+use super::DrillStand;
+use crate::stand::Stand;
+
+const CONTROL: &str = "default_version = '2.0'\nrelocatable = false\nsuperuser = true\n";
+
+const SCRIPT: &str = r#"
+DO $$ BEGIN
+  IF current_setting('shared_preload_libraries') <> 'timescaledb' THEN
+    RAISE EXCEPTION 'extension "timescaledb" must be preloaded';
+  END IF;
+END $$;
+CREATE SCHEMA _timescaledb_catalog;
+CREATE TABLE _timescaledb_catalog.hypertable (id int PRIMARY KEY, name text NOT NULL);
+SELECT pg_catalog.pg_extension_config_dump('_timescaledb_catalog.hypertable', '');
+CREATE FUNCTION _timescaledb_catalog.guard() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+  IF current_setting('timescaledb.restoring', true) IS DISTINCT FROM 'on' THEN
+    RAISE EXCEPTION 'no restore was announced';
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER guard BEFORE INSERT ON _timescaledb_catalog.hypertable
+  FOR EACH ROW EXECUTE FUNCTION _timescaledb_catalog.guard();
+CREATE FUNCTION timescaledb_pre_restore() RETURNS bool LANGUAGE plpgsql AS $$ BEGIN
+  EXECUTE format('ALTER DATABASE %I SET timescaledb.restoring = ''on''', current_database());
+  RETURN true;
+END $$;
+CREATE FUNCTION timescaledb_post_restore() RETURNS bool LANGUAGE plpgsql AS $$ BEGIN
+  EXECUTE format('ALTER DATABASE %I RESET timescaledb.restoring', current_database());
+  RETURN true;
+END $$;
+"#;
+
+const DATABASE: &str = "
+    CREATE EXTENSION timescaledb;
+    CREATE TABLE measured AS SELECT g AS id FROM generate_series(1, 100) g;
+    SET timescaledb.restoring = 'on';
+    INSERT INTO _timescaledb_catalog.hypertable VALUES (1, 'measured');";
+
+/// A copy of the installed PostgreSQL that has the extension too; returns its folder of programs. A server finds
+/// its other folders from where its program lies.
+fn installation(root: &Path) -> PathBuf {
+    fs::set_permissions(root, fs::Permissions::from_mode(0o755)).unwrap();
+    let setting = |name: &str| {
+        let sql = format!("SELECT setting FROM pg_config WHERE name = '{name}'");
+        PathBuf::from(Postgres::shared().sql(SUPERUSER, &sql))
+    };
+    let here = |folder: &Path| root.join(folder.strip_prefix("/usr").expect("PostgreSQL is installed below /usr"));
+    let [programs, libraries, shared] = ["BINDIR", "PKGLIBDIR", "SHAREDIR"].map(setting);
+    let copy = here(&programs);
+    fs::create_dir_all(&copy).unwrap();
+    for program in ["postgres", "initdb", "psql", "pg_dump", "pg_dumpall", "pg_restore"] {
+        fs::copy(programs.join(program), copy.join(program)).unwrap();
+    }
+    link_all(&libraries, &here(&libraries));
+    // Any library that may be preloaded.
+    fs::copy(libraries.join("auto_explain.so"), here(&libraries).join("timescaledb.so")).unwrap();
+    link_all(&shared, &here(&shared));
+    let extensions = here(&shared).join("extension");
+    fs::remove_file(&extensions).unwrap();
+    link_all(&shared.join("extension"), &extensions);
+    fs::write(extensions.join("timescaledb.control"), CONTROL).unwrap();
+    fs::write(extensions.join("timescaledb--2.0.sql"), SCRIPT).unwrap();
+    copy
+}
+
+fn link_all(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        symlink(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+}
+
+#[test]
+fn timescaledb_is_preloaded_and_told_of_the_restore_r131() {
+    let root = TempDir::with_prefix("timescaledb-").unwrap();
+    let bin_dir = Some(installation(root.path()));
+    let settings = vec!["shared_preload_libraries = 'timescaledb'".to_owned()];
+    let server = Postgres::start(PostgresOptions { bin_dir, settings, ..PostgresOptions::default() });
+    let server: &'static Postgres = Box::leak(Box::new(server)); // It ends with this process, as the shared one.
+    let stand = DrillStand::on(Stand::on(server), DATABASE, &[]);
+    let over =
+        "-- name: the restore is over\nSELECT current_setting('timescaledb.restoring', true) IS DISTINCT FROM 'on'";
+    for rights in ["role", "superuser"] {
+        let drill = stand.drill_with(stand.verify().env("VERIFY_SQL", over).env("VERIFY_RESTORE_AS", rights));
+        drill.assert_verdict("passed", 0);
+        let report = drill.report.to_string();
+        assert!(report.contains("TimescaleDB was told of the restore"), "{report}");
+        assert!(report.contains("\"_timescaledb_catalog\""), "its own table was not compared: {report}");
+    }
+
+    // A person's restore makes the extension before anything else of the archive.
+    let target = server.create_database();
+    let output = stand.verify().args(["restore", "latest", "--to", &target.url]).output();
+    assert_eq!(output.code, Some(0), "{}\n{}", output.stdout, output.stderr);
+    assert_eq!(server.sql(&target.name, "SELECT count(*) FROM _timescaledb_catalog.hypertable"), "1");
+    let left = "SELECT count(*) FROM pg_db_role_setting WHERE setconfig::text LIKE '%restoring%'";
+    assert_eq!(server.sql(&target.name, left), "0", "the restore was not ended");
+}

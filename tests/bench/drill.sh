@@ -53,6 +53,7 @@ main() {
 
 person() {
   local before wall user sys rss
+  touch_memory
   before=$(children_cpu "$server_pid")
   timed tests/bench/others.sh restore "$person_url" bench "$archive"
   sleep 0.5 # The server reaps its sessions a moment after the clients have gone.
@@ -68,6 +69,7 @@ person() {
 # what GNU time reports; the peak of `verify` alone is what the kernel says of that process.
 drill() {
   local time_pid pid status=0 peak=0 now wall user sys phase phase_seconds=()
+  touch_memory
   VERIFY_CONTENT=$1 /usr/bin/time --format='%e %U %S' --output="$stand/time" \
     "$verify_bin" run --report "$stand/report.json" >"$stand/stdout" 2>&1 </dev/null &
   time_pid=$!

@@ -115,7 +115,7 @@ fn large_objects(postgres: &Postgres, database: &Database) -> RowsDigest {
 /// What differs between the archive and the restored database, one finding a line.
 fn findings(postgres: &Postgres, dumped: &Dumped, selection: &Selection, restored: &Restored) -> String {
     let again = dump(postgres, &restored.database, "--schema-only");
-    let differences = difference(&dumped.archive, &again.archive, selection);
+    let differences = difference(&dumped.archive, &again.archive, selection, "restorer");
     differences.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use tokio::task::spawn_blocking;
 
 use crate::catalog::ObjectFacts;
-use crate::codec::encryption::{Opening, Unlock};
+use crate::codec::encryption::{MacError, Opening, Unlock};
 use crate::codec::{DecodeError, decode};
 use crate::private::PrivateDir;
 use crate::stop::{Stop, Stopped};
@@ -38,6 +38,8 @@ pub struct SpooledFile {
     pub bytes: u64,
     /// Until the last stored byte had arrived.
     pub download: Duration,
+    /// Why nobody knows who has written the object, where the operator allows that.
+    pub unauthenticated: Option<MacError>,
 }
 
 /// Why there is no file.
@@ -148,7 +150,7 @@ impl Spool<'_> {
         }
         let decoded = plain.finish().await.map_err(|source| SpoolError::Decode { key: key.clone(), source })?;
         let Target { path, written_bytes: bytes, .. } = target;
-        Ok(SpooledFile { path, bytes, download: decoded.download })
+        Ok(SpooledFile { path, bytes, download: decoded.download, unauthenticated: decoded.unauthenticated })
     }
 }
 

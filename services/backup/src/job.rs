@@ -8,13 +8,13 @@ use backup_core::catalog::{
     BackupId, CodecFacts, DatabaseFacts, FORMAT, Inventory, Kind, Manifest, ObjectFacts, Role, Shelf,
 };
 use backup_core::cause::find_cause;
-use backup_core::codec::{Codec, Compression, Digests, encode};
+use backup_core::codec::{Codec, Compression, Digests, Stored, encode};
 use backup_core::postgres::connect::Session;
 use backup_core::postgres::{
     ChildReader, ClientTools, Dumper, Preflight, Snapshot, database_facts, in_the_clear, preflight, take_inventory,
 };
 use backup_core::stop::{Stop, Stopped};
-use backup_core::storage::{Store, UploadPlan};
+use backup_core::storage::{ObjectKey, Store, UploadPlan};
 use chrono::Utc;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
@@ -105,13 +105,15 @@ impl Job<'_> {
         let stop = self.stop.child();
         let dumper = Dumper::new(&source.tools, snapshot.session(), lock_wait, &self.config.scrubber, &stop)?;
         let (globals, globals_note) = self.dump_globals(&dumper).await?;
+        // Its keys are derived beside the dump.
+        let globals = globals.map(|text| upload.encode(Cursor::new(text), self.globals_role(), 0));
 
         let size_bytes = source.facts.size_bytes;
         tracing::info!(backup_id = %upload.id, database = source.facts.name, size_bytes, "dumping");
         let dump = dumper.dump(snapshot.name(), &self.config.dump.options.args)?;
         let (dump, inventory) = together(
             &stop,
-            upload.store(dump, self.dump_role(), size_bytes, &stop),
+            upload.put(upload.encode(dump, self.dump_role(), size_bytes), &stop),
             take_inventory(snapshot.session(), self.config.dump.fingerprint),
         )
         .await
@@ -122,9 +124,7 @@ impl Job<'_> {
 
         // After the dump, so that a dump that fails leaves no object behind.
         let globals = match globals {
-            Some(text) => {
-                Some(upload.store(Cursor::new(text), self.globals_role(), 0, self.stop).await.context("store roles")?)
-            }
+            Some(globals) => Some(upload.put(globals, self.stop).await.context("store roles")?),
             None => None,
         };
         let manifest = Manifest {
@@ -214,8 +214,15 @@ struct Upload<'run> {
     id: &'run BackupId,
 }
 
+/// An object that is being encoded, as far as that goes before it is put.
+struct Encoding {
+    key: ObjectKey,
+    plan: UploadPlan,
+    body: Stored,
+}
+
 impl Upload<'_> {
-    async fn store<R>(&self, plain: R, role: Role, database_bytes: u64, stop: &Stop) -> anyhow::Result<ObjectFacts>
+    fn encode<R>(&self, plain: R, role: Role, database_bytes: u64) -> Encoding
     where
         R: AsyncRead + Send + Unpin + 'static,
     {
@@ -234,6 +241,10 @@ impl Upload<'_> {
             _ => Arc::default(), // The progress of a run is that of its dump.
         };
         let body = encode(plain, codec, &self.shelf.label(self.id, &role), plan.part_bytes, counter);
+        Encoding { key, plan, body }
+    }
+
+    async fn put(&self, Encoding { key, plan, body }: Encoding, stop: &Stop) -> anyhow::Result<ObjectFacts> {
         let digests: Digests = self.store.put(&key, plan, body, stop).await?;
         let name = key.as_str().rsplit('/').next().unwrap_or_default().to_owned();
         Ok(ObjectFacts { name, digests })

@@ -92,9 +92,11 @@ impl Fetcher<'_> {
         let decoding = manifest.codec.decoding().map_err(anyhow::Error::from)?;
         let role = Role::Dump { kind: manifest.kind, suffix: decoding.suffix() };
         let dump = self.object(&manifest, &role, "dump", evidence).await?;
+        let mut doubt = dump.unauthenticated;
         if manifest.globals.is_some() {
             let role = Role::Globals { suffix: decoding.suffix() };
             let globals = self.object(&manifest, &role, "globals.sql", evidence).await?;
+            doubt = doubt.or(globals.unauthenticated);
             globals::check(&globals.path, &manifest, evidence).await?;
         } else {
             evidence.skip("roles", "the backup holds no roles of the cluster");
@@ -107,6 +109,9 @@ impl Fetcher<'_> {
         if decoding.encryption != Cipher::None {
             let figures = format!("{}, key {}", decoding.encryption, manifest.codec.key_ids.join(", "));
             evidence.record("encryption", figures, Vec::new());
+        }
+        if let Some(doubt) = doubt {
+            evidence.skip("authentication", format!("ALLOW_UNAUTHENTICATED=true, and {doubt}"));
         }
         evidence.report.durations.download_seconds = Some(dump.download.as_secs_f64());
         evidence.report.durations.fetch_seconds = Some(started.elapsed().as_secs_f64());

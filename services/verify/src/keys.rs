@@ -1,7 +1,7 @@
 //! What verify can decrypt, and whom it believes.
 
 use backup_core::catalog::Signers;
-use backup_core::codec::encryption::{Identities, Keyring, Passphrase};
+use backup_core::codec::encryption::{Identities, Keyring, Passphrase, Unauthenticated};
 use backup_core::config::{Kind, Settings, Variable};
 use backup_core::secret::Secret;
 
@@ -27,6 +27,13 @@ pub(crate) static KEY_VARIABLES: &[Variable] = &[
         "",
         "-",
         "Earlier values of it, one a line, for as long as there are backups that need them.",
+    ),
+    Variable::new(
+        "ALLOW_UNAUTHENTICATED",
+        Kind::Flag,
+        "false",
+        "false",
+        "`true`: read `aes-256-cbc` backups whose MAC is missing or wrong, too. Whoever may write into the bucket can then give bytes of their own to decryption and restore, so this is for a day without another backup. The report says it.",
     ),
     Variable::new(
         "VERIFY_SIGNING_KEY",
@@ -58,7 +65,11 @@ pub(crate) fn keyring(settings: &mut Settings) -> Keyring {
         settings.reject("AGE_IDENTITY", error.to_string());
         Identities::default()
     });
-    Keyring { passphrases, identities }
+    let unauthenticated = match settings.flag("ALLOW_UNAUTHENTICATED") {
+        true => Unauthenticated::Allowed,
+        false => Unauthenticated::Refused,
+    };
+    Keyring { passphrases, identities, unauthenticated }
 }
 
 /// Whose manifests are believed; none: everybody's.

@@ -268,7 +268,7 @@ impl SelfTest<'_> {
         let mut file = tokio::fs::File::create(&path).await.context("make a damaged copy")?;
         let bytes = tokio::io::copy(&mut damaged, &mut file).await.context("write a damaged copy")?;
         tokio::io::AsyncWriteExt::flush(&mut file).await.context("write a damaged copy")?;
-        let copy = SpooledFile { path: path.clone(), bytes, download: dump.download };
+        let copy = SpooledFile { path: path.clone(), bytes, ..dump.clone() };
         let mut evidence = Evidence::new(Utc::now());
         let caught_by = match scan(&copy, self.drill.stop, &mut evidence).await {
             Ok(_) => None,

@@ -139,6 +139,16 @@ fn an_object_with_a_mac_is_bound_to_its_backup_r022_r080() {
             }
         });
         stand.drill_with(encrypted.verify()).assert_found_by("encryption", words);
+        let allowed = stand.drill_with(encrypted.verify().env("ALLOW_UNAUTHENTICATED", "true"));
+        allowed.assert_verdict("passed", 0);
+        assert!(allowed.checks("skipped").contains(&"authentication".to_owned()), "{}", allowed.report);
+        assert!(allowed.output.stdout.contains(words), "{}", allowed.output.stdout);
+        // It is about the MAC alone: other bytes than the manifest's fail all the same.
+        let mut flipped = stand.pristine(&stand.dump_key()).to_vec();
+        *flipped.last_mut().unwrap() ^= 1;
+        stand.stand.s3.write(&stand.dump_key(), &flipped);
+        let changed = stand.drill_with(encrypted.verify().env("ALLOW_UNAUTHENTICATED", "true"));
+        changed.assert_found_by("digests", "SHA-256 of the stored bytes");
         stand.reset();
     }
     // R078: work that nobody means.

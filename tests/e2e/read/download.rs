@@ -67,7 +67,10 @@ async fn an_object_that_changes_while_it_is_read_is_an_error_r123() {
     let size = 7 * RANGE;
     let key = bucket.put("dump", &noise(size, 4));
     let mut half = bucket.store.download(&key, size as u64);
-    assert_eq!(half.next_chunk().await.unwrap().unwrap().len(), RANGE);
+    let mut first_range = 0;
+    while first_range < RANGE {
+        first_range += half.next_chunk().await.unwrap().unwrap().len();
+    }
     bucket.put("dump", &noise(size, 5));
     let error = loop {
         match half.next_chunk().await {

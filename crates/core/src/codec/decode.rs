@@ -20,11 +20,14 @@ use crate::storage::{Download, StoreError};
 /// Plain bytes leave in chunks of this size, which a disk takes well in one write.
 const CHUNK_BYTES: usize = 1024 * 1024;
 
-/// Plain chunks that wait for the reader, and for the digest.
+/// So much is decoded and digested at once, while it is in the processor's cache.
+const PIECE_BYTES: usize = 256 * 1024;
+
+/// Plain chunks that wait for the reader.
 const CHUNKS_WAITING: usize = 4;
 
 /// Stored chunks that wait, beside what the download holds itself.
-const STORED_CHUNKS_WAITING: usize = 1;
+const STORED_CHUNKS_WAITING: usize = 16;
 
 /// One end of the codec.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,6 +90,8 @@ pub struct Decoded {
     /// From the start until the last stored byte was here. Where what follows is slower than the
     /// network, the download waits for it, and this is about the time of all.
     pub download: Duration,
+    /// Why nobody knows who has written it, where the operator allows that.
+    pub unauthenticated: Option<MacError>,
 }
 
 /// A stream of plain chunks that is being made while it is read.
@@ -96,9 +101,7 @@ pub struct Decoded {
 pub struct Plain {
     chunks: mpsc::Receiver<Bytes>,
     pump: AbortOnDropHandle<Duration>,
-    plain_digest: JoinHandle<String>,
-    decompressor: JoinHandle<Result<(), DecodeError>>,
-    expected_plain_sha256: String,
+    decompressor: JoinHandle<Result<Option<MacError>, DecodeError>>,
 }
 
 impl fmt::Display for Side {
@@ -150,14 +153,11 @@ impl Plain {
         expected: &Digests,
     ) -> Self {
         let (to_reader, chunks) = mpsc::channel(CHUNKS_WAITING);
-        let (to_digest, digest_chunks) = mpsc::channel(CHUNKS_WAITING);
         let all = expected.clone();
         Self {
             chunks,
             pump: AbortOnDropHandle::new(pump),
-            plain_digest: spawn_blocking(move || digest(digest_chunks)),
-            decompressor: spawn_blocking(move || open(stored, &opening, &all, &[to_digest, to_reader])),
-            expected_plain_sha256: expected.plain_sha256.clone(),
+            decompressor: spawn_blocking(move || open(stored, &opening, &all, &to_reader)),
         }
     }
 
@@ -173,11 +173,9 @@ impl Plain {
     /// plain bytes.
     pub async fn finish(mut self) -> Result<Decoded, DecodeError> {
         self.chunks.close();
-        (&mut self.decompressor).await.map_err(|_| DecodeError::Ended)??;
-        let plain_sha256 = (&mut self.plain_digest).await.map_err(|_| DecodeError::Ended)?;
-        check_digest(Side::Plain, &self.expected_plain_sha256, plain_sha256)?;
+        let unauthenticated = (&mut self.decompressor).await.map_err(|_| DecodeError::Ended)??;
         let download = (&mut self.pump).await.map_err(|_| DecodeError::Ended)?;
-        Ok(Decoded { download })
+        Ok(Decoded { download, unauthenticated })
     }
 }
 
@@ -214,35 +212,28 @@ async fn pump_reader<R: AsyncRead + Unpin>(mut stored: R, chunks: mpsc::Sender<S
     }
 }
 
-fn digest(mut chunks: mpsc::Receiver<Bytes>) -> String {
-    let mut digest = Sha256::new();
-    while let Some(chunk) = chunks.blocking_recv() {
-        digest.update(&chunk);
-    }
-    hex::encode(digest.finalize())
-}
-
-/// Turns stored chunks into plain ones and checks all but the plain digest.
+/// Turns stored chunks into plain ones and checks both ends. Returns what is wrong with a MAC where that is allowed.
 fn open(
     stored: mpsc::Receiver<StoredChunk>,
     opening: &Opening,
     expected: &Digests,
-    outputs: &[mpsc::Sender<Bytes>],
-) -> Result<(), DecodeError> {
+    output: &mpsc::Sender<Bytes>,
+) -> Result<Option<MacError>, DecodeError> {
     let mut stored = StoredBytes::new(stored);
     let decompression = opening.decompression;
     let poured = match &opening.unlock {
-        Unlock::None => decompress(decompression, &mut stored, expected, outputs),
+        Unlock::None => decompress(decompression, &mut stored, expected, output),
         Unlock::Age(identities) => match identities.decrypt(&mut stored) {
-            Ok(plain) => decompress(decompression, Decrypting::buffered(plain), expected, outputs),
+            Ok(plain) => decompress(decompression, Decrypting::buffered(plain), expected, output),
             Err(error) => Err(DecodeError::Decrypt(error.to_string())),
         },
-        Unlock::Aes256Cbc { passphrase, iterations, label, folder } => {
-            let whole = authenticate(stored, passphrase.mac(label, *iterations), folder, expected)?;
+        Unlock::Aes256Cbc { passphrase, iterations, label, folder, unauthenticated } => {
+            let mac = passphrase.mac(label, *iterations);
+            let (whole, doubt) = authenticate(stored, mac, folder, *unauthenticated, expected)?;
             let plain = CbcReader::new(passphrase, *iterations, whole);
             let plain = plain.map_err(|error| DecodeError::Decrypt(error.to_string()))?;
-            let plain_bytes = decompress(decompression, Decrypting::buffered(plain), expected, outputs)?;
-            return check_size(Side::Plain, expected.plain_bytes, plain_bytes);
+            let plain = decompress(decompression, Decrypting::buffered(plain), expected, output)?;
+            return plain.check(expected).map(|()| doubt);
         }
     };
     match poured {
@@ -256,9 +247,9 @@ fn open(
             _ => error,
         }),
         Err(error) => Err(error),
-        Ok(plain_bytes) => {
+        Ok(plain) => {
             stored.check(expected)?;
-            check_size(Side::Plain, expected.plain_bytes, plain_bytes)
+            plain.check(expected).map(|()| None)
         }
     }
 }
@@ -267,10 +258,10 @@ fn decompress(
     decompression: Decompression,
     compressed: impl BufRead,
     expected: &Digests,
-    outputs: &[mpsc::Sender<Bytes>],
-) -> Result<u64, DecodeError> {
+    output: &mpsc::Sender<Bytes>,
+) -> Result<Poured, DecodeError> {
     let plain = Decompressor::new(decompression, compressed).map_err(DecodeError::Decompress)?;
-    pour(plain, expected.plain_bytes, outputs)
+    pour(plain, expected.plain_bytes, output)
 }
 
 /// A reader of what a cipher gives, whose errors can be told from those of the compression above it.
@@ -301,22 +292,39 @@ fn told(error: io::Error) -> DecodeError {
     }
 }
 
-/// Reads `plain` to its end, handing each chunk to both `outputs`; how many bytes there were.
-fn pour(mut plain: impl Read, most_bytes: u64, outputs: &[mpsc::Sender<Bytes>]) -> Result<u64, DecodeError> {
-    let mut plain_bytes = 0;
+/// What came out at the end.
+struct Poured {
+    plain_bytes: u64,
+    digest: Sha256,
+}
+
+impl Poured {
+    fn check(self, expected: &Digests) -> Result<(), DecodeError> {
+        check_size(Side::Plain, expected.plain_bytes, self.plain_bytes)?;
+        check_digest(Side::Plain, &expected.plain_sha256, hex::encode(self.digest.finalize()))
+    }
+}
+
+/// Reads `plain` to its end, digests it and hands it to `output`.
+fn pour(mut plain: impl Read, most_bytes: u64, output: &mpsc::Sender<Bytes>) -> Result<Poured, DecodeError> {
+    let mut poured = Poured { plain_bytes: 0, digest: Sha256::new() };
     loop {
         let mut chunk = Vec::with_capacity(CHUNK_BYTES);
-        plain.by_ref().take(CHUNK_BYTES as u64).read_to_end(&mut chunk).map_err(told)?;
-        if chunk.is_empty() {
-            return Ok(plain_bytes);
+        while chunk.len() < CHUNK_BYTES {
+            let begin = chunk.len();
+            plain.by_ref().take(PIECE_BYTES as u64).read_to_end(&mut chunk).map_err(told)?;
+            if chunk.len() == begin {
+                break;
+            }
+            poured.digest.update(&chunk[begin..]);
         }
-        plain_bytes += chunk.len() as u64;
-        if plain_bytes > most_bytes {
+        if chunk.is_empty() {
+            return Ok(poured);
+        }
+        poured.plain_bytes += chunk.len() as u64;
+        if poured.plain_bytes > most_bytes {
             return Err(DecodeError::TooLong(most_bytes));
         }
-        let chunk = Bytes::from(chunk);
-        for output in outputs {
-            output.blocking_send(chunk.clone()).map_err(|_| DecodeError::Ended)?;
-        }
+        output.blocking_send(Bytes::from(chunk)).map_err(|_| DecodeError::Ended)?;
     }
 }

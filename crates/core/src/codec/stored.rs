@@ -10,8 +10,9 @@ use bytes::{Buf, Bytes};
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
+use super::Digests;
 use super::decode::{DecodeError, Side};
-use super::{Digests, encryption::Mac};
+use super::encryption::{Mac, MacError, Unauthenticated};
 use crate::storage::StoreError;
 
 /// What the pump hands on: a chunk, `None` for the clean end, or why there is none. A channel that
@@ -83,13 +84,14 @@ impl Read for StoredBytes {
 }
 
 /// Keeps all stored bytes in a file without a name below `folder`, which only this process has, and returns it once
-/// their size, their digest and their MAC are what the manifest says.
+/// their size, their digest and their MAC are what the manifest says; with the MAC's error where that one is allowed.
 pub(super) fn authenticate(
     mut stored: StoredBytes,
     mut mac: Mac,
     folder: &Path,
+    unauthenticated: Unauthenticated,
     expected: &Digests,
-) -> Result<File, DecodeError> {
+) -> Result<(File, Option<MacError>), DecodeError> {
     let cannot_keep = |error| DecodeError::Keep(folder.to_owned(), error);
     let mut file = nameless_file(folder).map_err(cannot_keep)?;
     loop {
@@ -102,9 +104,13 @@ pub(super) fn authenticate(
         stored.chunk.clear();
     }
     stored.check(expected)?;
-    mac.check(expected.stored_hmac_sha256.as_deref())?;
+    let doubt = match (mac.check(expected.stored_hmac_sha256.as_deref()), unauthenticated) {
+        (Ok(()), _) => None,
+        (Err(error), Unauthenticated::Allowed) => Some(error),
+        (Err(error), Unauthenticated::Refused) => return Err(error.into()),
+    };
     file.rewind().map_err(cannot_keep)?;
-    Ok(file)
+    Ok((file, doubt))
 }
 
 fn nameless_file(folder: &Path) -> io::Result<File> {

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::read::{Answer, Source};
@@ -29,6 +29,8 @@ pub struct Download {
     bytes: u64,
     delivered_bytes: u64,
     etag: Option<String>,
+    /// Of a range that has arrived, what was not asked for yet.
+    ready: VecDeque<Bytes>,
     mode: Mode,
 }
 
@@ -42,7 +44,7 @@ enum Mode {
 /// What came of one range.
 enum Fetched {
     Range {
-        content: Bytes,
+        pieces: VecDeque<Bytes>,
         etag: Option<String>,
     },
     /// The store sends the whole object whatever it is asked for.
@@ -57,7 +59,14 @@ impl Store {
             0 => Mode::stream(), // There is no range of no bytes.
             _ => Mode::Ranges { asked_bytes: 0, in_flight: VecDeque::new() },
         };
-        Download { source: Arc::new(self.source(key)), bytes, delivered_bytes: 0, etag: None, mode }
+        Download {
+            source: Arc::new(self.source(key)),
+            bytes,
+            delivered_bytes: 0,
+            etag: None,
+            ready: VecDeque::new(),
+            mode,
+        }
     }
 }
 
@@ -74,7 +83,10 @@ impl Download {
     /// [`StoreError::Damaged`] where the object is of another size or changes while it is read, else
     /// what the last attempt failed with.
     pub async fn next_chunk(&mut self) -> Result<Option<Bytes>, StoreError> {
-        let outcome = self.chunk_by_mode().await;
+        let outcome = match self.ready.pop_front() {
+            Some(piece) => Ok(Some(piece)),
+            None => self.chunk_by_mode().await,
+        };
         match &outcome {
             Ok(Some(chunk)) => self.delivered_bytes += chunk.len() as u64,
             Ok(None) => self.mode = Mode::Ended,
@@ -89,10 +101,11 @@ impl Download {
             Mode::Broken => Err(StoreError::broken_answer(&self.source.key, "the download broke before")),
             Mode::Stream { .. } => self.next_of_stream().await,
             Mode::Ranges { .. } => match self.next_range().await? {
-                Some(Fetched::Range { content, etag }) => {
+                Some(Fetched::Range { pieces, etag }) => {
                     self.etag = self.etag.take().or(etag);
                     self.ask_for_ranges();
-                    Ok(Some(content))
+                    self.ready = pieces;
+                    Ok(self.ready.pop_front())
                 }
                 Some(Fetched::RangeIgnored) => {
                     tracing::debug!(key = %self.source.key, "the store ignores ranges; reading one stream");
@@ -157,7 +170,9 @@ impl Download {
 
 /// What one range has so far. It outlives the attempts, so that each goes on where the last broke off.
 struct Partial {
-    content: BytesMut,
+    /// As they came: gathering them in one place would cost more than reading them.
+    pieces: VecDeque<Bytes>,
+    bytes: u64,
     etag: Option<String>,
 }
 
@@ -168,11 +183,10 @@ async fn fetch_range(
     etag: Option<String>,
 ) -> Result<Fetched, StoreError> {
     let range_bytes = range.end - range.start;
-    let capacity = usize::try_from(range_bytes).unwrap_or_default();
-    let partial = Mutex::new(Partial { content: BytesMut::with_capacity(capacity), etag });
+    let partial = Mutex::new(Partial { pieces: VecDeque::new(), bytes: 0, etag });
     let complete = source.with_retries(range_bytes, || complete_range(&source, &range, object_bytes, &partial)).await?;
-    let Partial { content, etag } = partial.into_inner().unwrap_or_else(PoisonError::into_inner);
-    Ok(if complete { Fetched::Range { content: content.freeze(), etag } } else { Fetched::RangeIgnored })
+    let Partial { pieces, etag, .. } = partial.into_inner().unwrap_or_else(PoisonError::into_inner);
+    Ok(if complete { Fetched::Range { pieces, etag } } else { Fetched::RangeIgnored })
 }
 
 /// Asks for what `partial` lacks of `range`, and waits for all of it; `false` where the store ignores
@@ -185,7 +199,7 @@ async fn complete_range(
 ) -> Result<bool, StoreError> {
     let (missing, etag) = {
         let partial = lock(partial);
-        (range.start + partial.content.len() as u64..range.end, partial.etag.clone())
+        (range.start + partial.bytes..range.end, partial.etag.clone())
     };
     if missing.is_empty() {
         return Ok(true); // The last attempt broke off after its last byte.
@@ -200,7 +214,9 @@ async fn complete_range(
     let mut missing_bytes = missing.end - missing.start;
     while let Some(piece) = next_within(source, &mut answer, missing_bytes).await? {
         missing_bytes -= piece.len() as u64;
-        lock(partial).content.extend_from_slice(&piece);
+        let mut partial = lock(partial);
+        partial.bytes += piece.len() as u64;
+        partial.pieces.push_back(piece);
     }
     Ok(true)
 }

@@ -17,7 +17,7 @@ const LOCK_WAIT: std::time::Duration = std::time::Duration::from_secs(60);
 pub(super) async fn check(subject: &Subject<'_>, session: &Session, evidence: &mut Evidence) -> anyhow::Result<()> {
     let restored = schema(subject, session).await.context("dump the restored schema")?;
     let same_major = subject.same_major();
-    let differences = difference(subject.archive, &restored, subject.selection);
+    let differences = difference(subject.archive, &restored, subject.selection, subject.owner.user());
     let is_finding = |difference: &&Difference| {
         // Another major version writes the same definition in other words.
         same_major || matches!(difference, Difference::Missing(_))

@@ -15,6 +15,18 @@ pub struct Keyring {
     pub passphrases: Vec<Passphrase>,
     /// For `age`.
     pub identities: Identities,
+    /// What becomes of objects whose MAC is missing or wrong.
+    pub unauthenticated: Unauthenticated,
+}
+
+/// What becomes of objects of `aes-256-cbc` whose MAC is missing or wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Unauthenticated {
+    /// They are refused before a byte is decrypted.
+    #[default]
+    Refused,
+    /// The operator has asked for them: they are decrypted, and whoever reads them is told.
+    Allowed,
 }
 
 /// How the stored bytes of one object become plain again, with the key for it.
@@ -43,6 +55,8 @@ pub enum Unlock {
         label: Label,
         /// A private folder.
         folder: PathBuf,
+        /// What becomes of bytes that the MAC does not cover.
+        unauthenticated: Unauthenticated,
     },
 }
 
@@ -102,7 +116,13 @@ impl Keyring {
                 }
                 let fits = |passphrase: &&Passphrase| wanted.contains(&passphrase.key_id());
                 let passphrase = self.passphrases.iter().find(fits).ok_or_else(|| self.no_key(wanted))?.clone();
-                Unlock::Aes256Cbc { passphrase, iterations, label: label.clone(), folder: folder.to_owned() }
+                Unlock::Aes256Cbc {
+                    passphrase,
+                    iterations,
+                    label: label.clone(),
+                    folder: folder.to_owned(),
+                    unauthenticated: self.unauthenticated,
+                }
             }
         };
         Ok(Opening { decompression: decoding.decompression, unlock })

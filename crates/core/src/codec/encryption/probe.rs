@@ -4,7 +4,7 @@ use std::io::Cursor;
 
 use anyhow::{Context, ensure};
 
-use super::{Encryption, Identities, Keyring, Label, Required};
+use super::{Encryption, Keyring, Label, Required};
 use crate::codec::{Codec, Compression, Decoding, decode_reader, encode};
 use crate::private::PrivateDir;
 
@@ -27,14 +27,16 @@ pub async fn probe(encryption: &Encryption) -> anyhow::Result<Option<Probe>> {
     let label = Label { database: "probe".to_owned(), backup: "probe".to_owned(), object: "probe".to_owned() };
     let codec = Codec { compression: Compression::None, encryption: encryption.clone() };
     let decoding = Decoding::from(&codec);
+    let known = encryption.clone();
+    // Beside the encryption: deriving keys takes most of the time.
+    let key_ids = tokio::task::spawn_blocking(move || known.key_ids());
     let mut stored = encode(Cursor::new(PROBE), codec, &label, 1024 * 1024, std::sync::Arc::default());
     let mut bytes = Vec::new();
     while let Some(part) = stored.next_part().await {
         bytes.extend_from_slice(&part);
     }
     let digests = stored.finish().await.context("encrypt a probe")?;
-    let known = encryption.clone();
-    let key_ids = tokio::task::spawn_blocking(move || known.key_ids()).await.context("compute key ids")?;
+    let key_ids = key_ids.await.context("compute key ids")?;
     match encryption {
         Encryption::None => return Ok(None),
         Encryption::Age(_) => {
@@ -42,7 +44,7 @@ pub async fn probe(encryption: &Encryption) -> anyhow::Result<Option<Probe>> {
             return Ok(Some(Probe::OneWay(key_ids)));
         }
         Encryption::Aes256Cbc(passphrase) => {
-            let keyring = Keyring { passphrases: vec![passphrase.clone()], identities: Identities::default() };
+            let keyring = Keyring { passphrases: vec![passphrase.clone()], ..Keyring::default() };
             let folder = PrivateDir::create().context("make a private folder")?;
             let required = Required { decoding, key_ids: &key_ids, iterations: encryption.iterations() };
             let opening = keyring.opening(required, &label, folder.path()).context("decrypt the probe")?;

@@ -81,11 +81,15 @@ type Key<'archive> = (&'archive str, &'archive str, &'archive str);
 /// Definitions by what they define. Several may have one name: grants on columns, rules.
 type Definitions<'archive> = BTreeMap<Key<'archive>, Vec<Cow<'archive, str>>>;
 
-/// Compares the definitions in two tables of contents, but for those that `selection` left out.
-pub fn difference(dumped: &Archive, restored: &Archive, selection: &Selection) -> Vec<Difference> {
+/// Compares the definitions in two tables of contents, but for those that `selection` left out. `restorer` is the role
+/// that restored: whatever it may do comes from the restore, such as its rights on the tables of extensions.
+pub fn difference(dumped: &Archive, restored: &Archive, selection: &Selection, restorer: &str) -> Vec<Difference> {
     let unproven = selection.left_out.iter().filter(|left_out| left_out.reason.is_unproven());
     let left_out: BTreeSet<Key<'_>> = unproven.map(key_of_left_out).collect();
-    let owners = owners_of_grants(dumped, restored);
+    let mut owners = owners_of_grants(dumped, restored);
+    owners.values_mut().for_each(|owners| {
+        owners.insert(restorer);
+    });
     let mut source = definitions(dumped, &left_out, &owners);
     let mut target = definitions(restored, &left_out, &owners);
     if public_belongs_to_the_superuser(dumped) && !source.contains_key(&PUBLIC_GRANTS) {

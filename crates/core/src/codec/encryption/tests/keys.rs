@@ -23,7 +23,13 @@ async fn three_thousand_wrong_passphrases_are_all_refused_r037() {
     let (stored, digests) = cheap(&passphrase("right"), b"plain");
     let opening = |passphrase| Opening {
         decompression: Decompression::None,
-        unlock: Unlock::Aes256Cbc { passphrase, iterations: 1, label: label("a"), folder: std::env::temp_dir() },
+        unlock: Unlock::Aes256Cbc {
+            passphrase,
+            iterations: 1,
+            label: label("a"),
+            folder: std::env::temp_dir(),
+            unauthenticated: Unauthenticated::Refused,
+        },
     };
     for number in 0..3000 {
         let (let_out, verdict) = decode(&stored, opening(passphrase(&format!("wrong{number}"))), &digests).await;

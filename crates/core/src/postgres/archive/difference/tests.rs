@@ -3,11 +3,13 @@ use crate::postgres::archive::selection::{Rights, select};
 use crate::postgres::archive::tests::KINDS;
 use crate::postgres::archive::tests::build::{archive, entry, table_data};
 
+const RESTORER: &str = "verify_owner_1";
+
 /// What is found between two lists of entries when everything was restored.
 #[track_caller]
 fn check(dumped: &[Entry], restored: &[Entry], expected: &[&str]) {
     let (dumped, restored) = (archive(dumped.to_vec()), archive(restored.to_vec()));
-    let found = difference(&dumped, &restored, &select(&dumped, Rights::Superuser));
+    let found = difference(&dumped, &restored, &select(&dumped, Rights::Superuser), RESTORER);
     assert_eq!(found.iter().map(Difference::to_string).collect::<Vec<_>>(), expected);
 }
 
@@ -18,8 +20,16 @@ fn trigger(name: &str, defn: &str) -> Entry {
 #[test]
 fn an_archive_does_not_differ_from_itself() {
     let kinds = Archive::read(KINDS).unwrap();
-    assert_eq!(difference(&kinds, &kinds, &select(&kinds, Rights::Superuser)), []);
-    assert_eq!(difference(&kinds, &kinds, &select(&kinds, Rights::Owner)), []);
+    assert_eq!(difference(&kinds, &kinds, &select(&kinds, Rights::Superuser), RESTORER), []);
+    assert_eq!(difference(&kinds, &kinds, &select(&kinds, Rights::Owner), RESTORER), []);
+}
+
+/// It must reach the tables of an extension, which belong to the superuser who made it.
+#[test]
+fn what_the_restoring_role_may_is_no_difference_and_what_others_may_is() {
+    let grant = |to: &str| entry(1, "ACL", "ext", "TABLE config", &format!("GRANT ALL ON TABLE ext.config TO {to};\n"));
+    check(&[], &[grant(RESTORER)], &[]);
+    check(&[], &[grant("app")], &["ACL ext.TABLE config was not in the dump"]);
 }
 
 #[test]
@@ -49,7 +59,7 @@ fn an_excerpt_is_short_and_shows_the_place() {
         entry(1, "VIEW", "s", "v", &format!("CREATE VIEW s.v AS {} {middle} {}", "ä".repeat(500), "y".repeat(500)))
     };
     let (dumped, restored) = (archive(vec![view("one")]), archive(vec![view("two")]));
-    let found = difference(&dumped, &restored, &select(&dumped, Rights::Superuser));
+    let found = difference(&dumped, &restored, &select(&dumped, Rights::Superuser), RESTORER);
     let [Difference::Different { dumped, restored, .. }] = found.as_slice() else { panic!("{found:?}") };
     for (excerpt, word) in [(dumped, " one "), (restored, " two ")] {
         assert!(excerpt.chars().count() <= EXCERPT_CHARACTERS && excerpt.contains(word), "{excerpt}");
@@ -100,6 +110,6 @@ fn what_was_left_out_is_not_missing() {
     let comment = entry(2, "COMMENT", "", "EVENT TRIGGER watch", "COMMENT ON EVENT TRIGGER watch IS 'x'").needing(&[1]);
     let table = entry(3, "TABLE", "public", "t", "CREATE TABLE public.t ()");
     let dumped = archive(vec![watch, comment, table]);
-    let found = difference(&dumped, &archive(Vec::new()), &select(&dumped, Rights::Owner));
+    let found = difference(&dumped, &archive(Vec::new()), &select(&dumped, Rights::Owner), RESTORER);
     assert_eq!(found, [Difference::Missing("TABLE public.t".to_owned())]);
 }

@@ -160,7 +160,7 @@ proptest! {
             let selection = select(&archive, Rights::Owner);
             let targets = archive.entries.iter().map(|entry| CopyTarget::of(entry, &archive));
             prop_assert!(targets.flatten().all(|target| target.copy_to_stdout().ends_with(" TO STDOUT")));
-            difference(&whole, &archive, &selection);
+            difference(&whole, &archive, &selection, "restorer");
         }
     }
 }

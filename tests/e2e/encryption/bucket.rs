@@ -67,7 +67,7 @@ fn dump_and_roles_are_noise_and_the_standard_age_decrypts_them_r079() {
 
 /// The real openssl, with the parameters of the documents.
 #[test]
-fn openssl_decrypts_and_computes_the_same_mac_r076() {
+fn openssl_decrypts_dump_and_roles_r076() {
     let stand = stand();
     let manifest = back_up(&stand, &[("BACKUP_ENCRYPTION", "true"), ("BACKUP_ENCRYPTION_KEY", PASSPHRASE)]);
     assert_eq!(manifest["codec"]["iterations"], 600_000);

@@ -13,7 +13,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::compress::{Compressor, FRAME_BYTES};
-use super::encryption::{Label, Sealer, wipe_stack};
+use super::encryption::{Label, Sealer, on_wiped_stack};
 use super::part::PartWriter;
 use super::{Codec, Digests};
 
@@ -79,11 +79,7 @@ where
         parts,
         // A thread that may compute: it digests what it reads.
         feed: spawn_blocking(move || Handle::current().block_on(until_dropped).unwrap_or(Err(CodecStopped.into()))),
-        compressor: spawn_blocking(move || {
-            let encoded = compress(chunks, &codec, &label, parts_writer);
-            wipe_stack();
-            encoded
-        }),
+        compressor: spawn_blocking(move || on_wiped_stack(|| compress(chunks, &codec, &label, parts_writer))),
         broken,
         _dropped: dropped.drop_guard(),
     }
@@ -174,9 +170,8 @@ fn compress(
     label: &Label,
     parts: PartWriter,
 ) -> anyhow::Result<Encoded> {
-    let sealer = Sealer::new(&codec.encryption, label, parts).context("start encryption")?;
     // What is allocated next is first built on the stack, and its padding would take what lies there along.
-    wipe_stack();
+    let sealer = on_wiped_stack(|| Sealer::new(&codec.encryption, label, parts)).context("start encryption")?;
     let mut compressor = Compressor::new(codec.compression, sealer).context("start compressor")?;
     while let Some(chunk) = chunks.blocking_recv() {
         compressor.write(chunk).context("compress")?;

@@ -24,7 +24,7 @@ pub(super) use cbc::CbcReader;
 pub(super) use passphrase::Mac;
 pub use passphrase::MacError;
 pub(super) use sealer::Sealer;
-pub(super) use wipe::wipe_stack;
+pub(super) use wipe::on_wiped_stack;
 
 /// What encrypts. The keys for the way back are a [`Keyring`].
 #[derive(Debug, Clone)]

@@ -11,6 +11,7 @@ use backup_core::postgres::archive::{
 };
 use e2e::postgres::{Database, Postgres};
 use e2e::process::Run;
+use e2e::skip::skip;
 use tempfile::TempDir;
 
 /// Every kind of entry, many of which only a superuser may restore.
@@ -67,6 +68,8 @@ fn restore(postgres: &Postgres, archive: &Path, selection: &Selection) -> Restor
     fs::write(&list, &selection.list_file).unwrap();
     let url = postgres.url_as(&role, "drill", &database.name);
     let output = Run::program(postgres.bin_dir().join("pg_restore"))
+        // 13 warns of publications where nothing is replicated.
+        .env("PGOPTIONS", "-c client_min_messages=error")
         .args(["--exit-on-error", "--no-owner", "--jobs=2", "--dbname", &url, "--use-list"])
         .args([&list, archive])
         .output();
@@ -192,6 +195,10 @@ fn clone(postgres: &Postgres, restored: &Restored) -> Database {
 #[test]
 fn a_plain_role_restores_everything_that_is_selected_of_every_kind_r054() {
     let postgres = Postgres::shared();
+    if postgres.major() < 14 {
+        let test = "archive::a_plain_role_restores_everything_that_is_selected_of_every_kind_r054";
+        return skip(test, "there are functions with BEGIN ATOMIC among the kinds, which are of PostgreSQL 14");
+    }
     let database = postgres.create_database();
     postgres.sql("postgres", "CREATE ROLE clerk; CREATE ROLE report");
     postgres.sql(&database.name, &format!("SET client_min_messages = error; {KINDS}"));

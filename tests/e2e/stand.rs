@@ -135,6 +135,11 @@ impl Stand {
     }
 }
 
+/// Ids tell seconds: a backup that is made after this call is newer than those from before it.
+pub(crate) fn wait_for_the_next_second() {
+    std::thread::sleep(Duration::from_millis(1_000 - u64::from(Utc::now().timestamp_subsec_millis()).min(1_000) + 10));
+}
+
 /// Decodes a stored object by its suffix with the stock tool; the path of the plain archive.
 fn decode(stored: &Path, scratch: &Path) -> std::path::PathBuf {
     let plain = scratch.join("archive.dump");

@@ -144,6 +144,11 @@ impl Postgres {
         self.server.id()
     }
 
+    /// The server's major version.
+    pub fn major(&self) -> u32 {
+        self.sql(SUPERUSER, "SHOW server_version_num").parse::<u32>().expect("a version") / 10_000
+    }
+
     /// The folder of the server's programs and the client tools of the same version.
     pub fn bin_dir(&self) -> &Path {
         &self.bin_dir

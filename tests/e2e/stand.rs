@@ -8,7 +8,7 @@ use std::time::Duration;
 use backup_core::catalog::BackupId;
 use chrono::{TimeDelta, Utc};
 use e2e::postgres::{Database, Postgres};
-use e2e::process::{Output, Run};
+use e2e::process::{Output, Run, outdated_tools};
 use e2e::proxy::FaultProxy;
 use e2e::s3::S3Server;
 use serde_json::Value;
@@ -64,7 +64,8 @@ impl Stand {
             ("PORT", "0"),
         ];
         let ours = ours.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        self.s3.env_through(&self.proxy.endpoint()).into_iter().chain(ours).collect()
+        let allowed = outdated_tools().map(|(name, value)| (name.to_owned(), value));
+        self.s3.env_through(&self.proxy.endpoint()).into_iter().chain(ours).chain(allowed).collect()
     }
 
     /// `backup run` to its end.

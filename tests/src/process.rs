@@ -69,14 +69,15 @@ pub struct Output {
     pub stderr: String,
 }
 
+/// What every program of ours gets, however it is started, where TEST_ALLOW_OUTDATED_TOOLS says so.
+pub fn outdated_tools() -> Option<(&'static str, String)> {
+    std::env::var(OUTDATED_TOOLS).ok().map(|allowed| ("ALLOW_OUTDATED_TOOLS", allowed))
+}
+
 impl Run {
     /// Runs a binary of this workspace, building it first: see [`binary`].
     pub fn new(name: &str) -> Self {
-        let run = Self::program(binary(name));
-        match std::env::var(OUTDATED_TOOLS) {
-            Ok(allowed) => run.env("ALLOW_OUTDATED_TOOLS", allowed),
-            Err(_) => run,
-        }
+        Self::program(binary(name)).envs(outdated_tools())
     }
 
     /// Runs any program.

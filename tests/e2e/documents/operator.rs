@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use e2e::postgres::{Postgres, PostgresOptions};
-use e2e::process::{Output, Run, binary};
+use e2e::process::{Output, Run, binary, outdated_tools};
 use e2e::s3::{S3Options, S3Server};
 use tempfile::TempDir;
 
@@ -193,7 +193,8 @@ impl Operator {
         // Not those of whoever runs the tests.
         let none = ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"].map(|name| (name, "/dev/null"));
         let own = server.into_iter().chain(more).chain(none).map(|(name, value)| (name.to_owned(), value.to_owned()));
-        self.shell = own.chain(self.s3.env()).collect();
+        let allowed = outdated_tools().map(|(name, value)| (name.to_owned(), value));
+        self.shell = own.chain(self.s3.env()).chain(allowed).collect();
     }
 
     fn environment_file(&self, service: Service) -> PathBuf {

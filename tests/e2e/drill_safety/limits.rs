@@ -1,7 +1,7 @@
 //! Databases that cannot be dropped, and disks that are full.
 
 use e2e::postgres::SUPERUSER;
-use e2e::process::{Run, binary};
+use e2e::process::{Run, binary, outdated_tools};
 use e2e::skip::skip;
 use e2e::tools::FakeTools;
 
@@ -101,7 +101,8 @@ fn a_disk_that_fills_up_in_the_middle_is_no_pass_and_leaves_nothing_r062() {
     let script =
         format!("{mount}; {list}; ps ax -o args | grep -F '{spool}/postgres' | grep -v grep || true; exit $code");
     let environment = site.stand.s3.env();
-    let run = unshare(&script).envs(environment).env("TMPDIR", spool).env("PG_BIN_DIR", tools.path());
+    let run =
+        unshare(&script).envs(environment).envs(outdated_tools()).env("TMPDIR", spool).env("PG_BIN_DIR", tools.path());
     let output = run.env("RETRY_DELAY", "0").env("LOG_FORMAT", "json").deadline(LONG).output();
     assert!(output.code == FAILED || output.code == COULD_NOT_RUN, "{:?} {}", output.code, output.stderr);
     assert!(output.stdout.contains("No space left on device"), "{}\n{}", output.stdout, output.stderr);

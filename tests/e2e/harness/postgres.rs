@@ -5,6 +5,7 @@ use std::{fs, process::Command, time::Duration};
 use e2e::{
     postgres::{Postgres, PostgresOptions, SUPERUSER, Tls},
     process::{Run, is_alive, wait_until},
+    skip::skip,
 };
 
 /// More than the harness itself takes to clean up.
@@ -51,12 +52,17 @@ fn databases_of_the_shared_server_are_separate() {
 #[test]
 fn tls_is_offered_with_a_certificate_of_its_own_authority() {
     let server = Postgres::start(PostgresOptions { tls: Tls::Offered, ..PostgresOptions::default() });
+    if server.major() < 15 {
+        let test = "harness::postgres::tls_is_offered_with_a_certificate_of_its_own_authority";
+        return skip(test, "psql looks for an address in certificates from 15 on");
+    }
     let ca = server.ca();
     let connect = |ca: &std::path::Path| {
         let url = format!("{}?sslmode=verify-full", server.url(SUPERUSER));
         psql(&server, &url).env("PGSSLROOTCERT", ca).output()
     };
-    assert_eq!(connect(&ca).stdout, "postgres\n");
+    let connected = connect(&ca);
+    assert_eq!(connected.stdout, "postgres\n", "{}", connected.stderr);
     let stranger = Postgres::start(PostgresOptions { tls: Tls::Offered, ..PostgresOptions::default() });
     assert!(connect(&stranger.ca()).stderr.contains("certificate verify failed"));
 }

@@ -21,7 +21,7 @@ const SOON: Duration = Duration::from_secs(10);
 const PLAIN: DrillPolicy = DrillPolicy { restore_as: RestoreAs::PlainRole, source_cluster: SourceCluster::Refused };
 
 fn major() -> u32 {
-    Postgres::shared().sql(SUPERUSER, "SHOW server_version_num").parse::<u32>().unwrap() / 10_000
+    Postgres::shared().major()
 }
 
 /// What a manifest says of a source of the installed version, with this encoding and locale.

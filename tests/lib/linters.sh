@@ -12,7 +12,7 @@ find_workflow_linters() {
   check_jsonschema=$(find_linter check-jsonschema check-jsonschema)
 }
 
-# Prints the path of the program $1, which the package $2 brings. It is installed with pip, pinned, into a folder below
+# Prints the path of the program $1, which the package $2 brings. It is installed with pip, pinned itself, into a folder below
 # the target directory, unless it is there. Prints nothing, and why to standard error, where it cannot be installed.
 find_linter() {
   local here wanted folder log

@@ -1,16 +1,19 @@
 //! Both passes of `pg_restore`, for a drill and for a person alike.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use backup_core::postgres::connect::Session;
-use backup_core::postgres::{ClientTools, Pass, Restorer, Source, Timescaledb};
+use backup_core::postgres::{ClientTools, Complaint, Pass, Restorer, Source, Timescaledb};
 use backup_core::scrub::Scrubber;
 use backup_core::stop::Stop;
 
 use crate::evidence::{Evidence, Trouble};
 use crate::progress::Progress;
 use crate::self_test::Sabotage;
+
+/// For the end of a restore that was stopped or failed: less than a shutdown has.
+const LAST_CALL: Duration = Duration::from_secs(3);
 
 /// What a restore needs besides its source.
 pub(crate) struct Passes<'run> {
@@ -31,6 +34,30 @@ impl Passes<'_> {
     pub(crate) async fn run(&self, source: Source<'_>, evidence: &mut Evidence) -> Result<(), Trouble> {
         let restorer = Restorer::new(self.tools, self.session, source, self.scrubber, self.stop)?;
         let timescaledb = self.stop.or(Timescaledb::begin_restore(self.admin)).await?;
+        let complaints = self.both(&restorer, evidence).await;
+        match (timescaledb, &complaints) {
+            (None, _) => {}
+            (Some(timescaledb), Ok(_)) => {
+                self.stop.or(timescaledb.end_restore()).await?;
+                evidence.note("TimescaleDB was told of the restore: timescaledb_pre_restore, timescaledb_post_restore");
+            }
+            // A person's database must not stay in that state, whatever has happened.
+            (Some(timescaledb), Err(_)) => match tokio::time::timeout(LAST_CALL, timescaledb.end_restore()).await {
+                Ok(Ok(())) => {}
+                _ => evidence
+                    .note("TimescaleDB does not know that the restore is over: SELECT timescaledb_post_restore()"),
+            },
+        }
+        let (benign, bad): (Vec<_>, Vec<_>) = complaints?.into_iter().partition(|one| one.class.is_benign());
+        benign.iter().for_each(|complaint| evidence.note(format!("harmless: {complaint}")));
+        let entries = source.list.lines().count();
+        let figures = format!("{entries} entries by pg_restore {} in {} jobs", self.tools.major, source.jobs);
+        evidence.record("restore", figures, bad.iter().map(ToString::to_string).collect());
+        Ok(())
+    }
+
+    /// Both passes; what `pg_restore` complained of.
+    async fn both(&self, restorer: &Restorer<'_>, evidence: &mut Evidence) -> Result<Vec<Complaint>, Trouble> {
         let mut complaints = Vec::new();
         for (pass, step) in [(Pass::Data, "restore rows"), (Pass::PostData, "restore indexes and constraints")] {
             self.progress.enter(step, None);
@@ -45,15 +72,6 @@ impl Passes<'_> {
                 Pass::PostData => evidence.report.durations.restore_post_data_seconds = seconds,
             }
         }
-        if let Some(timescaledb) = timescaledb {
-            self.stop.or(timescaledb.end_restore()).await?;
-            evidence.note("TimescaleDB was told of the restore: timescaledb_pre_restore, timescaledb_post_restore");
-        }
-        let (benign, bad): (Vec<_>, Vec<_>) = complaints.into_iter().partition(|one| one.class.is_benign());
-        benign.iter().for_each(|complaint| evidence.note(format!("harmless: {complaint}")));
-        let entries = source.list.lines().count();
-        let figures = format!("{entries} entries by pg_restore {} in {} jobs", self.tools.major, source.jobs);
-        evidence.record("restore", figures, bad.iter().map(ToString::to_string).collect());
-        Ok(())
+        Ok(complaints)
     }
 }

@@ -7,10 +7,6 @@ use e2e::tools::FakeTools;
 use super::{SOON, assert_run_fails, check, manifest_of, page, start_daemon, stored_key};
 use crate::stand::Stand;
 
-fn server_major(stand: &Stand) -> u32 {
-    stand.sql("SHOW server_version_num").parse::<u32>().unwrap() / 10_000
-}
-
 /// Tools that claim to be of this version, and leave a mark in the roles' file.
 fn tools(major: u32) -> FakeTools {
     let mut tools = FakeTools::new();
@@ -27,7 +23,7 @@ fn with_tools(stand: &Stand, folders: &[&FakeTools]) -> Run {
 #[test]
 fn of_several_versions_the_lowest_that_is_not_older_than_the_server_is_used_r005() {
     let stand = Stand::with_rows(10);
-    let server = server_major(&stand);
+    let server = stand.postgres.major();
     let [newer, newest, older, equal] = [server + 1, server + 3, server - 1, server].map(tools);
     for (folders, expected) in [
         (vec![&newest, &newer, &older], server + 1),
@@ -46,7 +42,7 @@ fn of_several_versions_the_lowest_that_is_not_older_than_the_server_is_used_r005
 fn a_server_newer_than_every_client_fails_run_and_check_and_makes_the_daemon_red_r005() {
     let stand = Stand::with_rows(10);
     stand.run_ok();
-    let server = server_major(&stand);
+    let server = stand.postgres.major();
     let old = [server - 2, server - 1].map(tools);
     let backup = || with_tools(&stand, &[&old[0], &old[1]]);
     let wanted = format!("the server is PostgreSQL {server}, and the newest pg_dump here is {}", server - 1);
@@ -69,7 +65,7 @@ fn a_server_newer_than_every_client_fails_run_and_check_and_makes_the_daemon_red
 #[test]
 fn a_daemon_without_fitting_tools_says_so_at_every_run_r005() {
     let stand = Stand::with_rows(10);
-    let server = server_major(&stand);
+    let server = stand.postgres.major();
     let old = tools(server - 1);
     let run = with_tools(&stand, &[&old]).env("BACKUP_INTERVAL", "3600");
     let (mut daemon, port) = start_daemon(run);
@@ -88,7 +84,7 @@ fn without_any_client_the_package_to_install_is_named_r005() {
     let stand = Stand::with_rows(10);
     let empty = tempfile::tempdir().unwrap();
     let backup = || stand.backup().env("PG_BIN_DIR", empty.path());
-    let package = format!("install postgresql-client-{} ", server_major(&stand));
+    let package = format!("install postgresql-client-{} ", stand.postgres.major());
     assert_run_fails(&stand, backup(), &["no pg_dump found", &package]);
     let (code, report) = check(backup());
     assert_eq!(code, Some(1), "{report}");
@@ -105,7 +101,7 @@ fn outdated(server: u32) -> FakeTools {
 #[test]
 fn tools_with_known_holes_stop_the_start_of_both_services_unless_they_are_allowed_r055() {
     let stand = Stand::with_rows(10);
-    if server_major(&stand) >= 18 {
+    if stand.postgres.major() >= 18 {
         let test =
             "database::tools::tools_with_known_holes_stop_the_start_of_both_services_unless_they_are_allowed_r055";
         return skip(test, "no release of this major version has the holes");
@@ -115,7 +111,7 @@ fn tools_with_known_holes_stop_the_start_of_both_services_unless_they_are_allowe
             "database::tools::tools_with_known_holes_stop_the_start_of_both_services_unless_they_are_allowed_r055";
         return skip(test, "TEST_ALLOW_OUTDATED_TOOLS is set");
     }
-    let tools = outdated(server_major(&stand));
+    let tools = outdated(stand.postgres.major());
     let holes = "has known holes (CVE-2025-8714, CVE-2025-8715)";
     let backup = || with_tools(&stand, &[&tools]);
     for run in [backup(), backup().args(["run"]), backup().env("SINGLE_SHOT_MODE", "true")] {

@@ -6,6 +6,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use e2e::postgres::{Postgres, PostgresOptions, SUPERUSER};
+use e2e::tools::FakeTools;
 use tempfile::TempDir;
 
 use super::DrillStand;
@@ -105,5 +106,14 @@ fn timescaledb_is_preloaded_and_told_of_the_restore_r131() {
     assert_eq!(output.code, Some(0), "{}\n{}", output.stdout, output.stderr);
     assert_eq!(server.sql(&target.name, "SELECT count(*) FROM _timescaledb_catalog.hypertable"), "1");
     let left = "SELECT count(*) FROM pg_db_role_setting WHERE setconfig::text LIKE '%restoring%'";
+    assert_eq!(server.sql(&target.name, left), "0", "the restore was not ended");
+
+    // Nor does one stay in that state that is stopped on its way.
+    let target = server.create_database();
+    let mut tools = FakeTools::with_real(server.bin_dir().to_path_buf());
+    tools.script("pg_restore", "kill -TERM $PPID; sleep 60");
+    let restore = stand.verify().env("PG_BIN_DIR", tools.path()).args(["restore", "latest", "--to", &target.url]);
+    let output = restore.output();
+    assert_eq!(output.code, Some(3), "{}\n{}", output.stdout, output.stderr);
     assert_eq!(server.sql(&target.name, left), "0", "the restore was not ended");
 }

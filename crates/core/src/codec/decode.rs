@@ -130,7 +130,7 @@ impl DecodeError {
 ///
 /// Stops at the first byte too many, so that a stream that would decompress for ever fills no disk.
 /// Memory: what the download holds, `STORED_CHUNKS_WAITING` chunks of it, a window of zstd, and
-/// `CHUNKS_WAITING` chunks of `CHUNK_BYTES` on the way to the digest and to the reader.
+/// `CHUNKS_WAITING` chunks of `CHUNK_BYTES` on the way to the reader.
 pub fn decode(download: Download, opening: Opening, expected: &Digests) -> Plain {
     let (to_decompressor, chunks) = mpsc::channel(STORED_CHUNKS_WAITING);
     Plain::start(tokio::spawn(pump(download, to_decompressor)), chunks, opening, expected)

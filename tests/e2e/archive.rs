@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use backup_core::postgres::archive::{
@@ -42,7 +43,7 @@ fn dump(postgres: &Postgres, database: &Database, options: &str) -> Dumped {
     let args = ["-ec", script, "sh", pg_dump.to_str().unwrap(), options, &database.url, path.to_str().unwrap()];
     let output = Run::program("/bin/sh").args(args).output();
     assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""));
-    let (archive, contents) = ArchiveReader::open(File::open(&path).unwrap()).unwrap().scan().unwrap();
+    let (archive, contents) = ArchiveReader::open(BufReader::new(File::open(&path).unwrap())).unwrap().scan().unwrap();
     assert_eq!(contents.archive_bytes, fs::metadata(&path).unwrap().len());
     Dumped { _folder: folder, path, archive, contents }
 }

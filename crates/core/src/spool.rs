@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
 use crate::catalog::ObjectFacts;
@@ -27,6 +28,15 @@ pub struct Spool<'run> {
     pub folder: &'run PrivateDir,
     /// Ends a fetch.
     pub stop: &'run Stop,
+}
+
+/// Who sees the plain bytes of an object pass, before they are proven.
+#[derive(Default)]
+pub struct Onlookers<'run> {
+    /// Counts them, for a progress display.
+    pub plain_bytes: Option<&'run AtomicU64>,
+    /// Is sent them all. Whether somebody still reads does not matter to the fetch.
+    pub chunks: Option<mpsc::Sender<Bytes>>,
 }
 
 /// A file that holds exactly what was dumped.
@@ -102,7 +112,7 @@ impl SpoolError {
 
 impl Spool<'_> {
     /// Fetches the object of `key`, decodes it into the new file `name`, and checks that it is what
-    /// `facts` say. `plain_bytes_so_far` counts for a progress display.
+    /// `facts` say.
     ///
     /// Nothing is synced to the disk: it is a copy. After an error or a stop there is no file.
     ///
@@ -114,7 +124,7 @@ impl Spool<'_> {
         facts: &ObjectFacts,
         opening: Opening,
         name: &str,
-        plain_bytes_so_far: &AtomicU64,
+        onlookers: Onlookers<'_>,
     ) -> Result<SpooledFile, SpoolError> {
         let folder = self.folder.path();
         let free_bytes = free_bytes(folder).map_err(|source| SpoolError::Write { path: folder.to_owned(), source })?;
@@ -123,7 +133,7 @@ impl Spool<'_> {
         let (file, path) = self.folder.create_file(name).map_err(cannot_create)?;
         let unfinished = Unfinished(Some(path.clone()));
         let target = Target { file, path, written_bytes: 0 };
-        let pouring = self.pour(key, facts, opening, target, plain_bytes_so_far);
+        let pouring = self.pour(key, facts, opening, target, onlookers);
         let spooled = tokio::select! {
             biased;
             reason = self.stop.stopped() => return Err(SpoolError::Stopped(reason)),
@@ -140,14 +150,22 @@ impl Spool<'_> {
         facts: &ObjectFacts,
         opening: Opening,
         mut target: Target,
-        plain_bytes_so_far: &AtomicU64,
+        mut onlookers: Onlookers<'_>,
     ) -> Result<SpooledFile, SpoolError> {
         let download = self.store.download(key, facts.digests.stored_bytes);
         let mut plain = decode(download, opening, &facts.digests);
         while let Some(chunk) = plain.next_chunk().await {
+            if let Some(chunks) = &onlookers.chunks
+                && chunks.send(chunk.clone()).await.is_err()
+            {
+                onlookers.chunks = None;
+            }
             target = target.write(chunk).await?;
-            plain_bytes_so_far.store(target.written_bytes, Ordering::Relaxed);
+            if let Some(plain_bytes) = onlookers.plain_bytes {
+                plain_bytes.store(target.written_bytes, Ordering::Relaxed);
+            }
         }
+        drop(onlookers);
         let decoded = plain.finish().await.map_err(|source| SpoolError::Decode { key: key.clone(), source })?;
         let Target { path, written_bytes: bytes, .. } = target;
         Ok(SpooledFile { path, bytes, download: decoded.download, unauthenticated: decoded.unauthenticated })

@@ -13,17 +13,19 @@ use backup_core::postgres::{
 use backup_core::private::PrivateDir;
 use backup_core::stop::Stop;
 use chrono::Utc;
+use tokio::task::spawn_blocking;
 
 use crate::checks::{Extent, Subject, prove};
 use crate::choose::{ChooseError, Chosen};
 use crate::config::{Amcheck, Target, VerifyConfig};
 use crate::evidence::{AnotherDrill, CLEANUP, Evidence, Trouble};
-use crate::fetch::{Fetched, Fetcher, Scanned, scan};
+use crate::fetch::{Fetched, Fetcher};
 use crate::ground::{Ground, GroundServer};
 use crate::isolation;
 use crate::passes::Passes;
 use crate::progress::Progress;
 use crate::report::{NotExercised, Report, ServerFacts};
+use crate::scan::Scanned;
 use crate::self_test::Sabotage;
 
 /// Room for the restored database, as a multiple of the source's size: indexes are built in temporary files.
@@ -102,8 +104,16 @@ impl Drill<'_> {
             (Ok(candidate), ground.await)
         };
         let (fetched, scanned) = candidate?;
+        let ground = ground?;
         let candidate = Candidate { fetched: &fetched, scanned: &scanned, folder: &folder };
-        self.restore_and_prove(ground?, &candidate, evidence).await
+        let outcome = self.restore_and_prove(&ground, &candidate, evidence).await;
+        // The kernel takes its time to remove so much: the archive goes beside the server's files.
+        let removed = spawn_blocking(move || drop(folder));
+        ground.close(evidence).await;
+        if let Err(error) = removed.await {
+            evidence.note(format!("the decoded archive was not removed: {error}"));
+        }
+        outcome
     }
 
     async fn candidate(
@@ -113,9 +123,8 @@ impl Drill<'_> {
         evidence: &mut Evidence,
     ) -> Result<(Fetched, Scanned), Trouble> {
         self.progress.enter("fetch", Some(manifest.dump.digests.plain_bytes));
-        let fetched = fetcher.fetch(manifest, evidence).await?;
-        self.progress.enter("read the archive", None);
-        let scanned = scan(&fetched.dump, self.stop, evidence).await?;
+        let (fetched, scanned) = fetcher.fetch(manifest, evidence).await?;
+        let scanned = scanned.write_offsets(&fetched.dump.path).await?;
         Ok((fetched, scanned))
     }
 
@@ -140,15 +149,15 @@ impl Drill<'_> {
     /// Restores the backup there and holds it against what it was.
     pub(crate) async fn restore_and_prove(
         &self,
-        ground: Ground,
+        ground: &Ground,
         candidate: &Candidate<'_>,
         evidence: &mut Evidence,
     ) -> Result<(), Trouble> {
         self.progress.enter("prepare a database", None);
         evidence.report.durations.server_seconds = Some(ground.opened_in.as_secs_f64());
-        let (throwaway, version) = match ground.server {
-            GroundServer::Given(server) => return self.on_server(&server, candidate, evidence).await,
-            GroundServer::Throwaway { throwaway, version } => (throwaway, version),
+        let (throwaway, version) = match &ground.server {
+            GroundServer::Given(server) => return self.on_server(server, candidate, evidence).await,
+            GroundServer::Throwaway { throwaway, version } => (throwaway, version.clone()),
         };
         throwaway.notes().iter().for_each(|note| evidence.note(note));
         evidence.report.server = Some(ServerFacts {
@@ -157,12 +166,9 @@ impl Drill<'_> {
             network_isolated: throwaway.network_isolated(),
             as_superuser: self.config.restore_as == RestoreAs::Superuser,
         });
-        let outcome = self.on_server(&DrillServer::throwaway(&throwaway), candidate, evidence).await;
+        let outcome = self.on_server(&DrillServer::throwaway(throwaway), candidate, evidence).await;
         if matches!(outcome, Err(Trouble::CouldNotRun(_))) {
             evidence.note(format!("the throwaway server's last words: {}", throwaway.last_words()));
-        }
-        if let Err(error) = throwaway.stop().await {
-            evidence.note(format!("the throwaway server did not stop cleanly: {error:#}"));
         }
         outcome
     }

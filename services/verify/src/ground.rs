@@ -8,6 +8,7 @@ use backup_core::postgres::{DrillServer, ServerTools, Throwaway};
 use backup_core::stop::Stop;
 
 use crate::config::{Target, VerifyConfig};
+use crate::evidence::Evidence;
 
 /// A server that is there, and how long that took.
 pub(crate) struct Ground {
@@ -48,5 +49,13 @@ impl Ground {
             }
         };
         Ok(Self { server, opened_in: started.elapsed() })
+    }
+
+    /// Ends a server of ours and removes its files; nothing happens to another one.
+    pub(crate) async fn close(self, evidence: &mut Evidence) {
+        let GroundServer::Throwaway { throwaway, .. } = self.server else { return };
+        if let Err(error) = throwaway.stop().await {
+            evidence.note(format!("the throwaway server did not stop cleanly: {error:#}"));
+        }
     }
 }

@@ -20,6 +20,7 @@ mod progress;
 mod report;
 mod restore;
 mod runner;
+mod scan;
 mod self_test;
 mod show;
 mod status;

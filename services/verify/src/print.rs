@@ -124,7 +124,6 @@ fn facts(report: &Report) -> Vec<(&'static str, String)> {
 fn steps(durations: &Durations) -> String {
     let named = [
         ("fetch", durations.fetch_seconds),
-        ("scan", durations.scan_seconds),
         ("data", durations.restore_data_seconds),
         ("indexes", durations.restore_post_data_seconds),
     ];

@@ -117,12 +117,10 @@ pub(crate) struct ServerFacts {
 /// Seconds of each step; `None` where it was not reached.
 #[derive(Debug, Clone, Default, Serialize)]
 pub(crate) struct Durations {
-    /// Download, digests, decoding.
+    /// Download, digests, decoding, and beside it the pass over the archive.
     pub(crate) fetch_seconds: Option<f64>,
     /// Of these, until the last byte had arrived.
     pub(crate) download_seconds: Option<f64>,
-    /// One pass over the archive: table of contents and the digest of every row.
-    pub(crate) scan_seconds: Option<f64>,
     /// The server, the scratch database, roles and extensions.
     pub(crate) server_seconds: Option<f64>,
     /// Schemas, types, functions, tables and rows.
@@ -138,7 +136,7 @@ pub(crate) struct Durations {
 impl Durations {
     /// What a restore takes: the steps up to the last index, without the start of a server.
     pub(crate) fn recovery_seconds(&self) -> f64 {
-        let steps = [self.fetch_seconds, self.scan_seconds, self.restore_data_seconds, self.restore_post_data_seconds];
+        let steps = [self.fetch_seconds, self.restore_data_seconds, self.restore_post_data_seconds];
         steps.into_iter().flatten().sum()
     }
 }

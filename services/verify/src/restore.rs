@@ -19,11 +19,12 @@ use crate::choose::{Chosen, Wanted, choose};
 use crate::config::{Content, VerifyConfig};
 use crate::drill::wanted_extensions;
 use crate::evidence::{Evidence, Trouble};
-use crate::fetch::{Fetcher, Scanned, scan};
+use crate::fetch::Fetcher;
 use crate::passes::Passes;
 use crate::print::{self, Paint};
 use crate::progress::Progress;
 use crate::report::{Report, Verdict};
+use crate::scan::Scanned;
 
 use plan::Plan;
 use target::Destination;
@@ -90,9 +91,8 @@ async fn restore_into(
         return Ok(());
     }
     progress.enter("fetch", Some(manifest.dump.digests.plain_bytes));
-    let fetched = fetcher.fetch(manifest, evidence).await?;
-    progress.enter("read the archive", None);
-    let scanned = scan(&fetched.dump, stop, evidence).await?;
+    let (fetched, scanned) = fetcher.fetch(manifest, evidence).await?;
+    let scanned = scanned.write_offsets(&fetched.dump.path).await?;
     if options.create {
         stop.or(destination.create(&fetched.manifest.database)).await.context("create the database")?;
     }

@@ -17,16 +17,19 @@ use backup_core::stop::Stop;
 use backup_core::storage::Store;
 use backup_core::text;
 use chrono::Utc;
+use futures_util::StreamExt;
 use rand::Rng;
+use tokio_util::io::ReaderStream;
 
 use crate::choose::{Chosen, Wanted, choose};
 use crate::config::VerifyConfig;
 use crate::drill::{Candidate, Drill};
 use crate::evidence::{Evidence, Trouble};
-use crate::fetch::{Fetched, Fetcher, Scanned, scan};
+use crate::fetch::{Fetched, Fetcher};
 use crate::ground::Ground;
 use crate::progress::Progress;
 use crate::report::Verdict;
+use crate::scan::{Scan, Scanned};
 
 pub(crate) use damage::Sabotage;
 use damage::{Damage, NOTHING_TO_DAMAGE};
@@ -42,6 +45,9 @@ const MOST_MANIFEST_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Positions of single flipped bits, beside the first and the last byte.
 const RANDOM_FLIPS: usize = 8;
+
+/// Damaged archives are read in pieces of this size.
+const CHUNK_BYTES: usize = 256 * 1024;
 
 /// One line of the table.
 struct Row {
@@ -157,11 +163,10 @@ impl SelfTest<'_> {
         rows.extend(self.encrypted_bytes(&path, &manifest, &opening).await?);
         tokio::fs::remove_file(&path).await.context("remove the stored copy")?;
         rows.push(self.swapped(&fetcher, &manifest, &opening).await?);
-        let fetched = fetcher.fetch(manifest, &mut evidence).await.map_err(|trouble| trouble.into_error(&evidence))?;
+        let fetched = fetcher.fetch(manifest, &mut evidence).await;
+        let (fetched, scanned) = fetched.map_err(|trouble| trouble.into_error(&evidence))?;
         rows.extend(self.decoded_bytes(&fetched).await?);
-        let scanned = scan(&fetched.dump, self.drill.stop, &mut evidence)
-            .await
-            .map_err(|trouble| trouble.into_error(&evidence))?;
+        let scanned = scanned.write_offsets(&fetched.dump.path).await?;
         rows.extend(self.restores(&fetched, &scanned).await?);
         Ok(rows)
     }
@@ -263,20 +268,25 @@ impl SelfTest<'_> {
 
     /// Whether the reader of archives notices the damage by itself.
     async fn scan_damaged(&self, dump: &SpooledFile, damage: Damage) -> anyhow::Result<Option<String>> {
-        let path = self.folder.path().join("damaged");
-        let mut damaged = damage.apply(&dump.path).await.context("read the decoded archive")?;
-        let mut file = tokio::fs::File::create(&path).await.context("make a damaged copy")?;
-        let bytes = tokio::io::copy(&mut damaged, &mut file).await.context("write a damaged copy")?;
-        tokio::io::AsyncWriteExt::flush(&mut file).await.context("write a damaged copy")?;
-        let copy = SpooledFile { path: path.clone(), bytes, ..dump.clone() };
-        let mut evidence = Evidence::new(Utc::now());
-        let caught_by = match scan(&copy, self.drill.stop, &mut evidence).await {
-            Ok(_) => None,
-            Err(Trouble::Damaged) => Some("archive".to_owned()),
-            Err(trouble) => return Err(trouble.into_error(&evidence)),
+        let damaged = damage.apply(&dump.path).await.context("read the decoded archive")?;
+        let (to_scan, scan) = Scan::start();
+        let mut chunks = ReaderStream::with_capacity(damaged, CHUNK_BYTES);
+        let sent = async {
+            while let Some(chunk) = chunks.next().await {
+                if to_scan.send(chunk?).await.is_err() {
+                    break; // It has seen enough.
+                }
+            }
+            Ok(())
         };
-        tokio::fs::remove_file(&path).await.context("remove the damaged copy")?;
-        Ok(caught_by)
+        self.drill.stop.or(sent).await.context("read the damaged archive")?;
+        drop(to_scan);
+        let mut evidence = Evidence::new(Utc::now());
+        match scan.finish(&mut evidence).await {
+            Ok(_) => Ok(None),
+            Err(Trouble::Damaged) => Ok(Some("archive".to_owned())),
+            Err(trouble) => Err(trouble.into_error(&evidence)),
+        }
     }
 
     async fn download(&self, manifest: &Manifest) -> anyhow::Result<PathBuf> {
@@ -346,7 +356,8 @@ impl SelfTest<'_> {
         let mut evidence = Evidence::new(Utc::now());
         let ground = Ground::open(config, &fetched.manifest, stop).await;
         let ground = ground.with_context(|| format!("restore {what}"))?;
-        let outcome = Box::pin(drill.restore_and_prove(ground, &candidate, &mut evidence)).await;
+        let outcome = Box::pin(drill.restore_and_prove(&ground, &candidate, &mut evidence)).await;
+        ground.close(&mut evidence).await;
         let mut report = evidence.finish(outcome, Utc::now());
         report.make_safe(&config.scrubber);
         let caught_by = match report.verdict {

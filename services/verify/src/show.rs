@@ -12,7 +12,7 @@ use chrono::Utc;
 use crate::choose::{Wanted, choose};
 use crate::config::VerifyConfig;
 use crate::evidence::Evidence;
-use crate::fetch::{Fetcher, scan};
+use crate::fetch::Fetcher;
 
 /// Prints the manifest and the archive's table of contents.
 ///
@@ -35,8 +35,8 @@ pub(crate) async fn show(config: &VerifyConfig, wanted: &Wanted, stop: &Stop) ->
     let manifest =
         fetcher.manifest(&chosen.backup.id, &mut evidence).await.map_err(|trouble| trouble.into_error(&evidence))?;
     print(&describe(&manifest));
-    let fetched = fetcher.fetch(manifest, &mut evidence).await.map_err(|trouble| trouble.into_error(&evidence))?;
-    let scanned = scan(&fetched.dump, stop, &mut evidence).await.map_err(|trouble| trouble.into_error(&evidence))?;
+    let fetched = fetcher.fetch(manifest, &mut evidence).await;
+    let (_, scanned) = fetched.map_err(|trouble| trouble.into_error(&evidence))?;
     print(&format!("\ntable of contents, {} entries\n", count(scanned.archive.entries.len() as u64)));
     for entry in &scanned.archive.entries {
         print(&format!("  {entry}\n"));

@@ -10,7 +10,7 @@ use backup_core::catalog::ObjectFacts;
 use backup_core::codec::encryption::{Encryption, Label, Opening};
 use backup_core::codec::{Codec, Compression, Decoding, encode};
 use backup_core::private::PrivateDir;
-use backup_core::spool::{Spool, SpoolError, SpooledFile};
+use backup_core::spool::{Onlookers, Spool, SpoolError, SpooledFile};
 use backup_core::stop::{Stop, Stopped};
 use backup_core::storage::UploadPlan;
 use e2e::proxy::{Fault, NOT_FOR_VERIFY, Operation, Rule};
@@ -52,7 +52,8 @@ impl Fetching {
 
     async fn fetch(&self) -> Result<SpooledFile, SpoolError> {
         let spool = Spool { store: &self.bucket.store, folder: &self.folder, stop: &self.stop };
-        spool.fetch(&key("dump"), &self.facts, self.opening.clone(), "archive", &self.plain_bytes).await
+        let onlookers = Onlookers { plain_bytes: Some(&self.plain_bytes), chunks: None };
+        spool.fetch(&key("dump"), &self.facts, self.opening.clone(), "archive", onlookers).await
     }
 
     /// Fetches what must not come, and leaves nothing behind.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
@@ -20,8 +22,8 @@ use crate::storage::{Download, StoreError};
 /// Plain bytes leave in chunks of this size, which a disk takes well in one write.
 const CHUNK_BYTES: usize = 1024 * 1024;
 
-/// So much is decoded and digested at once, while it is in the processor's cache.
-const PIECE_BYTES: usize = 256 * 1024;
+/// Plain chunks that wait for their digest.
+const CHUNKS_TO_DIGEST: usize = 2;
 
 /// Plain chunks that wait for the reader.
 const CHUNKS_WAITING: usize = 4;
@@ -130,7 +132,7 @@ impl DecodeError {
 ///
 /// Stops at the first byte too many, so that a stream that would decompress for ever fills no disk.
 /// Memory: what the download holds, `STORED_CHUNKS_WAITING` chunks of it, a window of zstd, and
-/// `CHUNKS_WAITING` chunks of `CHUNK_BYTES` on the way to the reader.
+/// `CHUNKS_TO_DIGEST` and `CHUNKS_WAITING` chunks of `CHUNK_BYTES` on the way to the reader.
 pub fn decode(download: Download, opening: Opening, expected: &Digests) -> Plain {
     let (to_decompressor, chunks) = mpsc::channel(STORED_CHUNKS_WAITING);
     Plain::start(tokio::spawn(pump(download, to_decompressor)), chunks, opening, expected)
@@ -305,26 +307,40 @@ impl Poured {
     }
 }
 
-/// Reads `plain` to its end, digests it and hands it to `output`.
-fn pour(mut plain: impl Read, most_bytes: u64, output: &mpsc::Sender<Bytes>) -> Result<Poured, DecodeError> {
-    let mut poured = Poured { plain_bytes: 0, digest: Sha256::new() };
+/// Reads `plain` to its end, digests it on a thread beside, and hands it to `output`.
+fn pour(plain: impl Read, most_bytes: u64, output: &mpsc::Sender<Bytes>) -> Result<Poured, DecodeError> {
+    let (to_digester, chunks) = sync_channel(CHUNKS_TO_DIGEST);
+    thread::scope(|scope| {
+        let digester = scope.spawn(|| digest(chunks, output));
+        let plain_bytes = cut(plain, most_bytes, to_digester);
+        let digest = digester.join().map_err(|_| DecodeError::Ended)?;
+        Ok(Poured { plain_bytes: plain_bytes?, digest: digest? })
+    })
+}
+
+/// Reads `plain` to its end in chunks; returns how many bytes there were.
+fn cut(mut plain: impl Read, most_bytes: u64, chunks: SyncSender<Bytes>) -> Result<u64, DecodeError> {
+    let mut plain_bytes = 0;
     loop {
         let mut chunk = Vec::with_capacity(CHUNK_BYTES);
-        while chunk.len() < CHUNK_BYTES {
-            let begin = chunk.len();
-            plain.by_ref().take(PIECE_BYTES as u64).read_to_end(&mut chunk).map_err(told)?;
-            if chunk.len() == begin {
-                break;
-            }
-            poured.digest.update(&chunk[begin..]);
-        }
+        plain.by_ref().take(CHUNK_BYTES as u64).read_to_end(&mut chunk).map_err(told)?;
         if chunk.is_empty() {
-            return Ok(poured);
+            return Ok(plain_bytes);
         }
-        poured.plain_bytes += chunk.len() as u64;
-        if poured.plain_bytes > most_bytes {
+        plain_bytes += chunk.len() as u64;
+        if plain_bytes > most_bytes {
             return Err(DecodeError::TooLong(most_bytes));
         }
-        output.blocking_send(Bytes::from(chunk)).map_err(|_| DecodeError::Ended)?;
+        chunks.send(Bytes::from(chunk)).map_err(|_| DecodeError::Ended)?;
     }
+}
+
+/// Digests what comes and hands it on.
+fn digest(chunks: Receiver<Bytes>, output: &mpsc::Sender<Bytes>) -> Result<Sha256, DecodeError> {
+    let mut digest = Sha256::new();
+    for chunk in chunks {
+        digest.update(&chunk);
+        output.blocking_send(chunk).map_err(|_| DecodeError::Ended)?;
+    }
+    Ok(digest)
 }

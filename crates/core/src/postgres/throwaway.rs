@@ -12,6 +12,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use rand::Rng;
 use rand::distr::Alphanumeric;
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 
 use super::conninfo::{Conninfo, Host};
@@ -126,7 +127,11 @@ impl Throwaway {
     /// # Errors
     /// Where the process cannot be ended within 15 seconds.
     pub async fn stop(self) -> anyhow::Result<()> {
-        self.postmaster.stop().await.context("stop the throwaway server")
+        let Self { postmaster, cluster, .. } = self;
+        let stopped = postmaster.stop().await.context("stop the throwaway server");
+        let removed = spawn_blocking(move || drop(cluster)).await;
+        stopped?;
+        removed.context("remove the throwaway server")
     }
 
     async fn wait_until_ready(&mut self) -> anyhow::Result<()> {

@@ -46,7 +46,7 @@ fn failed() -> Report {
         }),
         durations: Durations {
             fetch_seconds: Some(1.0),
-            scan_seconds: Some(0.5),
+            restore_data_seconds: Some(0.5),
             server_seconds: Some(7.0), // No part of the recovery time.
             total_seconds: 20.0,
             ..Durations::default()
@@ -75,7 +75,7 @@ fn a_report_says_the_verdict_first_and_names_what_differs_before_what_is_large()
     let expected = "\
 FAILED  full backup 20261122T030000Z-calpt5zmzst5hrp2 of app, 2 h old
 
-recovery time   12.3 s (fetch 1.0, scan 0.5)
+recovery time   12.3 s (fetch 1.0, data 0.5)
 recovery point  2 h
 server          throwaway, PostgreSQL 15.18, no network, restored as plain role
 rows restored   6,199 in 2 tables

@@ -10,7 +10,7 @@ use backup_core::postgres::connect::Session;
 use tokio::fs::File;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncSeekExt, AsyncWriteExt, DuplexStream};
 
-use crate::fetch::Scanned;
+use crate::scan::Scanned;
 
 /// What a damage says that cannot be done, since no two rows differ.
 pub(super) const NOTHING_TO_DAMAGE: &str = "verify self-test has nothing to damage here";

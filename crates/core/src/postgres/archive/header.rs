@@ -1,6 +1,6 @@
 //! The beginning of an archive: which format it has, and who wrote it.
 
-use std::io::Read;
+use std::io::BufRead;
 
 use super::error::ArchiveError;
 use super::input::{INTEGER_BYTES, Input};
@@ -41,7 +41,7 @@ const CUSTOM: u8 = 1;
 const TIME_FIELDS: usize = 7;
 
 impl Header {
-    pub(super) fn read(input: &mut Input<impl Read>) -> Result<Self, ArchiveError> {
+    pub(super) fn read(input: &mut Input<impl BufRead>) -> Result<Self, ArchiveError> {
         let mut magic = [0; 5];
         for byte in &mut magic {
             *byte = input.byte()?;

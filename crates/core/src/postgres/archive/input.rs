@@ -1,12 +1,9 @@
 //! The archive as a stream of bytes that knows its place and believes no length: memory is taken
 //! for bytes that have arrived, never for bytes that were announced.
 
-use std::io::{self, Read};
+use std::io::{self, BufRead};
 
 use super::error::ArchiveError;
-
-/// Large enough that the calls to the system cost nothing beside the hashing.
-const BUFFER_BYTES: usize = 256 * 1024;
 
 /// Longest text in a header or table of contents. PostgreSQL keeps no text of 1 GiB or more, and a
 /// definition of a quarter of that is no definition that a person or a program wrote.
@@ -18,22 +15,17 @@ pub(super) const INTEGER_BYTES: usize = 4;
 /// Reads the parts that an archive is made of, front to back.
 pub(super) struct Input<R> {
     source: R,
-    buffer: Box<[u8]>,
-    /// `buffer[next..end]` has been read and not yet been taken.
-    next: usize,
-    end: usize,
-    /// The place of `buffer[0]` in the archive.
-    base: u64,
+    position: u64,
 }
 
-impl<R: Read> Input<R> {
+impl<R: BufRead> Input<R> {
     pub(super) fn new(source: R) -> Self {
-        Self { source, buffer: vec![0; BUFFER_BYTES].into_boxed_slice(), next: 0, end: 0, base: 0 }
+        Self { source, position: 0 }
     }
 
     /// The place of the next byte, counted from the beginning of the archive.
     pub(super) fn position(&self) -> u64 {
-        self.base + self.next as u64
+        self.position
     }
 
     /// Says what is wrong with what was just read at `offset`.
@@ -44,7 +36,7 @@ impl<R: Read> Input<R> {
     /// The next byte; `None` where the archive ends.
     pub(super) fn byte_or_end(&mut self) -> Result<Option<u8>, ArchiveError> {
         let byte = self.fill()?.first().copied();
-        self.next += usize::from(byte.is_some());
+        self.take(usize::from(byte.is_some()));
         Ok(byte)
     }
 
@@ -58,9 +50,9 @@ impl<R: Read> Input<R> {
     pub(super) fn integer(&mut self) -> Result<i32, ArchiveError> {
         let offset = self.position();
         let mut bytes = [0; 1 + INTEGER_BYTES];
-        if let Some(ready) = self.buffer[self.next..self.end].first_chunk() {
+        if let Some(ready) = self.fill()?.first_chunk() {
             bytes = *ready;
-            self.next += bytes.len();
+            self.take(bytes.len());
         } else {
             for byte in &mut bytes {
                 *byte = self.byte()?;
@@ -92,7 +84,7 @@ impl<R: Read> Input<R> {
         Ok(Some(text))
     }
 
-    /// Hands the next `length` bytes to `sink`, in pieces as they lie in the buffer.
+    /// Hands the next `length` bytes to `sink`, in pieces as they lie in the source.
     pub(super) fn pass(&mut self, length: u64, mut sink: impl FnMut(&[u8])) -> Result<(), ArchiveError> {
         let mut left = length;
         while left > 0 {
@@ -102,7 +94,7 @@ impl<R: Read> Input<R> {
             }
             let taken = ready.len().min(usize::try_from(left).unwrap_or(usize::MAX));
             sink(&ready[..taken]);
-            self.next += taken;
+            self.take(taken);
             left -= taken as u64;
         }
         Ok(())
@@ -110,16 +102,16 @@ impl<R: Read> Input<R> {
 
     /// What is there, after reading more where nothing is left; empty at the end only.
     fn fill(&mut self) -> Result<&[u8], ArchiveError> {
-        if self.next == self.end {
-            self.base += self.end as u64;
-            (self.next, self.end) = (0, 0);
-            self.end = loop {
-                match self.source.read(&mut self.buffer) {
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    result => break result.map_err(ArchiveError::Read)?,
-                }
-            };
+        while let Err(error) = self.source.fill_buf() {
+            if error.kind() != io::ErrorKind::Interrupted {
+                return Err(ArchiveError::Read(error));
+            }
         }
-        Ok(&self.buffer[self.next..self.end])
+        self.source.fill_buf().map_err(ArchiveError::Read)
+    }
+
+    fn take(&mut self, bytes: usize) {
+        self.source.consume(bytes);
+        self.position += bytes as u64;
     }
 }

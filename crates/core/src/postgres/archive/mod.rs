@@ -21,7 +21,7 @@ mod sql;
 mod toc;
 
 use std::collections::HashMap;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 
 pub use copy::{CopyTarget, CopyTargetError, TableName};
 pub use difference::{Difference, difference, other_owners};
@@ -53,7 +53,7 @@ impl Archive {
     /// # Errors
     /// As [`ArchiveReader::open`].
     pub fn read(source: impl Read) -> Result<Self, ArchiveError> {
-        ArchiveReader::open(source).map(|reader| reader.archive)
+        ArchiveReader::open(BufReader::new(source)).map(|reader| reader.archive)
     }
 
     /// The entry with this number.
@@ -68,9 +68,8 @@ pub struct ArchiveReader<R> {
     input: Input<R>,
 }
 
-impl<R: Read> ArchiveReader<R> {
-    /// Reads the header and the table of contents. `source` may be a pipe: it is read once, front to
-    /// back, in large pieces.
+impl<R: BufRead> ArchiveReader<R> {
+    /// Reads the header and the table of contents. `source` may be a pipe: it is read once, front to back.
     ///
     /// # Errors
     /// Where the archive is damaged or of an unknown kind, and where `source` fails.

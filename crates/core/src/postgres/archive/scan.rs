@@ -1,7 +1,7 @@
 //! One pass over the data of an archive.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{BufRead, Seek, SeekFrom, Write};
 
 use super::Archive;
 use super::error::ArchiveError;
@@ -41,7 +41,7 @@ pub enum TableData {
 
 impl Contents {
     /// Reads `input`, which stands behind the table of contents, to its end.
-    pub(super) fn read(input: &mut Input<impl Read>, archive: &Archive) -> Result<Self, ArchiveError> {
+    pub(super) fn read(input: &mut Input<impl BufRead>, archive: &Archive) -> Result<Self, ArchiveError> {
         let mut contents = Self {
             tables: BTreeMap::new(),
             large_objects: RowsDigest::default(),
@@ -95,7 +95,7 @@ impl Contents {
     }
 }
 
-fn read_table(input: &mut Input<impl Read>, entry: &Entry) -> Result<TableData, ArchiveError> {
+fn read_table(input: &mut Input<impl BufRead>, entry: &Entry) -> Result<TableData, ArchiveError> {
     if entry.copy_stmt.is_empty() {
         read_chunks(input, |_| ())?;
         return Ok(TableData::Statements);
@@ -107,7 +107,7 @@ fn read_table(input: &mut Input<impl Read>, entry: &Entry) -> Result<TableData, 
 }
 
 /// Each object is its oid and its data; oid 0 ends them.
-fn read_large_objects(input: &mut Input<impl Read>) -> Result<RowsDigest, ArchiveError> {
+fn read_large_objects(input: &mut Input<impl BufRead>) -> Result<RowsDigest, ArchiveError> {
     let mut digest = RowsDigest::default();
     loop {
         let oid = input.integer()?.cast_unsigned();
@@ -121,7 +121,7 @@ fn read_large_objects(input: &mut Input<impl Read>) -> Result<RowsDigest, Archiv
 }
 
 /// Chunks are a length and that many bytes; length 0 ends them.
-fn read_chunks(input: &mut Input<impl Read>, mut sink: impl FnMut(&[u8])) -> Result<(), ArchiveError> {
+fn read_chunks(input: &mut Input<impl BufRead>, mut sink: impl FnMut(&[u8])) -> Result<(), ArchiveError> {
     loop {
         let offset = input.position();
         match u64::try_from(input.integer()?) {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::io::Read;
+use std::io::BufRead;
 
 use super::error::ArchiveError;
 use super::header::{OFFSET_BYTES, Version};
@@ -85,7 +85,7 @@ pub(super) struct Toc {
 }
 
 impl Toc {
-    pub(super) fn read(input: &mut Input<impl Read>, version: Version) -> Result<Self, ArchiveError> {
+    pub(super) fn read(input: &mut Input<impl BufRead>, version: Version) -> Result<Self, ArchiveError> {
         let offset = input.position();
         let count = usize::try_from(input.integer()?).unwrap_or(usize::MAX);
         input.expect(count <= ENTRIES_LIMIT, offset, "the number of its entries is impossible")?;
@@ -104,7 +104,7 @@ impl Toc {
     }
 }
 
-fn read_entry(input: &mut Input<impl Read>, version: Version, encoding: &str) -> Result<Entry, ArchiveError> {
+fn read_entry(input: &mut Input<impl BufRead>, version: Version, encoding: &str) -> Result<Entry, ArchiveError> {
     let offset = input.position();
     let dump_id = input.integer()?;
     input.expect(dump_id > 0, offset, "the number of an entry is not positive")?;
@@ -142,7 +142,7 @@ fn read_entry(input: &mut Input<impl Read>, version: Version, encoding: &str) ->
     })
 }
 
-fn read_section(input: &mut Input<impl Read>) -> Result<Section, ArchiveError> {
+fn read_section(input: &mut Input<impl BufRead>) -> Result<Section, ArchiveError> {
     let offset = input.position();
     match input.integer()? {
         1 => Ok(Section::None),
@@ -153,7 +153,7 @@ fn read_section(input: &mut Input<impl Read>) -> Result<Section, ArchiveError> {
     }
 }
 
-fn read_dependencies(input: &mut Input<impl Read>) -> Result<Vec<DumpId>, ArchiveError> {
+fn read_dependencies(input: &mut Input<impl BufRead>) -> Result<Vec<DumpId>, ArchiveError> {
     let mut dependencies = Vec::new();
     loop {
         let offset = input.position();
@@ -164,7 +164,7 @@ fn read_dependencies(input: &mut Input<impl Read>) -> Result<Vec<DumpId>, Archiv
 }
 
 /// The flag and the offset after it. An entry has data in both of its fields or in neither.
-fn read_offset(input: &mut Input<impl Read>, has_data: bool) -> Result<Option<u64>, ArchiveError> {
+fn read_offset(input: &mut Input<impl BufRead>, has_data: bool) -> Result<Option<u64>, ArchiveError> {
     let offset = input.position();
     let flag = input.byte()?;
     let mut bytes = [0; OFFSET_BYTES];
@@ -179,7 +179,7 @@ fn read_offset(input: &mut Input<impl Read>, has_data: bool) -> Result<Option<u6
 }
 
 /// Oids and numbers of dependencies are written as decimal text.
-fn number(input: &mut Input<impl Read>) -> Result<u32, ArchiveError> {
+fn number(input: &mut Input<impl BufRead>) -> Result<u32, ArchiveError> {
     let offset = input.position();
     let text = input.text()?.unwrap_or_default();
     parse(&text, offset)

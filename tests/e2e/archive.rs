@@ -213,6 +213,41 @@ fn a_plain_role_restores_everything_that_is_selected_of_every_kind_r054() {
     assert_eq!(postgres.sql(&restored.database.name, "SELECT count(*) FROM pg_event_trigger"), "0");
 }
 
+/// The server digests what is long, and the archive must come to the same.
+#[test]
+fn long_values_are_compared_by_a_digest_that_sees_every_byte() {
+    let postgres = Postgres::shared();
+    let database = postgres.create_database();
+    let sql = "CREATE DOMAIN blob AS bytea; CREATE TYPE pair AS (a bytea, b bytea);
+        CREATE TABLE files (\"a body\" bytea, id int, of_domain blob, list bytea[], pair pair, text text, last bytea);
+        CREATE TABLE parted (id int, body bytea) PARTITION BY HASH (id);
+        CREATE TABLE part_0 PARTITION OF parted FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+        CREATE TABLE part_1 (body bytea, id int);
+        ALTER TABLE parted ATTACH PARTITION part_1 FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+        CREATE FUNCTION value(length int) RETURNS bytea LANGUAGE sql AS
+            $$ SELECT decode(left(repeat(md5(length::text), length / 16 + 1), 2 * length), 'hex') $$;
+        INSERT INTO files SELECT value(n), n, value(n), ARRAY[value(n)], ROW(value(n), NULL)::pair, value(n)::text, value(n)
+            FROM unnest('{0, 1, 2047, 2048, 2049, 70000, 3000000, NULL}'::int[]) AS n;
+        INSERT INTO parted SELECT n, value(2040 + n) FROM generate_series(1, 20) AS n";
+    postgres.sql(&database.name, sql);
+    let (dumped, selection, restored) = there_and_back(postgres, &database);
+    let entries = dumped.contents.tables.keys().map(|id| dumped.archive.entry(*id).unwrap());
+    let digested = entries.flat_map(|entry| CopyTarget::of(entry, &dumped.archive).unwrap().columns);
+    let mut digested: Vec<String> = digested.filter(|column| column.is_bytea).map(|column| column.name).collect();
+    digested.sort();
+    assert_eq!(digested, ["a body", "body", "body", "last"]);
+    for (column, length) in [("\"a body\"", 2048), ("last", 2049), ("last", 3_000_000)] {
+        let damaged = Restored { database: clone(postgres, &restored), role: restored.role.clone() };
+        let flip = format!(
+            "UPDATE files SET {column} = set_bit({column}, {length} * 8 - 1, 1 - get_bit({column}, {length} * 8 - 1)) WHERE id = {length}"
+        );
+        postgres.sql(&damaged.database.name, &flip);
+        let [of_archive, of_tables] = digests(postgres, &dumped, &selection, &damaged);
+        let differ = of_archive.iter().filter(|(table, digest)| of_tables[table] != **digest);
+        assert_eq!(differ.map(|(table, _)| table.name.as_str()).collect::<Vec<_>>(), ["files"], "{flip}");
+    }
+}
+
 #[test]
 fn stock_pg_restore_reads_a_copy_with_offsets_like_the_archive() {
     let postgres = Postgres::shared();

@@ -105,7 +105,7 @@ impl Sabotage {
         let Some(target) = targets.find(|target| !target.columns.is_empty()) else { return Vec::new() };
         let table = &target.table;
         let columns: Vec<String> =
-            target.columns.iter().map(|column| format!("\"{}\"", column.replace('"', "\"\""))).collect();
+            target.columns.iter().map(|column| format!("\"{}\"", column.name.replace('"', "\"\""))).collect();
         let columns = columns.join(", ");
         let one = format!("ctid = (SELECT min(ctid) FROM ONLY {table})");
         let sabotage = |what: &str, sql: String| Self { what: format!("{what} in {table}"), sql };

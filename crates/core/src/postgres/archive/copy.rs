@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::Range;
 
 use super::Archive;
+use super::long_values;
 use super::sql::{Lexer, Token};
 use super::toc::Entry;
 
@@ -23,13 +24,23 @@ impl fmt::Display for TableName {
     }
 }
 
+/// A column of a `COPY`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CopyColumn {
+    /// Its name as it is, without quotation marks.
+    pub name: String,
+    /// Whether the archive's definition of the table says that it is of type `bytea`. Its long values are compared
+    /// by their SHA-256.
+    pub is_bytea: bool,
+}
+
 /// What one `TABLE DATA` entry loads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CopyTarget {
     /// The table whose rows they were.
     pub table: TableName,
     /// The columns that were dumped, in this order; all of them are none where a table has none.
-    pub columns: Vec<String>,
+    pub columns: Vec<CopyColumn>,
     /// The table that `COPY` loads. Another one than `table` where a partition is loaded through the
     /// root of its tree (`--load-via-partition-root`, and by itself where rows hash by an enum): then
     /// a row may come to lie in another partition, and only the sums over all entries with the same
@@ -61,19 +72,23 @@ impl CopyTarget {
             return Err(CopyTargetError::NoCopy);
         }
         let (loaded_into, columns) = parse(&entry.copy_stmt).ok_or(CopyTargetError::Malformed)?;
+        let bytea = bytea_columns(entry, archive);
+        let columns = columns.into_iter().map(|name| CopyColumn { is_bytea: bytea.contains(&name), name }).collect();
         let table = TableName { schema: entry.namespace.clone(), name: entry.tag.clone() };
         let target = Self { table, columns, loaded_into };
         let readable = matches!(archive.encoding.as_str(), "" | "UTF8" | "SQL_ASCII" | "LATIN1");
         if readable || target.names().all(str::is_ascii) { Ok(target) } else { Err(CopyTargetError::Encoding) }
     }
 
-    /// The statement that reads the rows of `table` back in the form of the archive. Every name in it
-    /// is quoted anew; nothing of the archive's text is in it.
+    /// The statement that reads the rows of `table` back in the form in which those of the archive are digested.
+    /// Every name in it is quoted anew; nothing of the archive's text is in it.
     pub fn copy_to_stdout(&self) -> String {
-        if self.columns.is_empty() {
-            return format!("COPY {} TO STDOUT", self.table);
+        let Self { columns, table, .. } = self;
+        match columns.iter().any(|column| column.is_bytea) {
+            true => format!("COPY (SELECT {} FROM ONLY {table}) TO STDOUT", self.selected()),
+            false if columns.is_empty() => format!("COPY {table} TO STDOUT"),
+            false => format!("COPY {table} ({}) TO STDOUT", self.selected()),
         }
-        format!("COPY {} ({}) TO STDOUT", self.table, self.column_list())
     }
 
     /// The same rows as of [`CopyTarget::copy_to_stdout`], but only those that lie in `blocks` of the
@@ -85,19 +100,66 @@ impl CopyTarget {
 
     /// As [`CopyTarget::copy_blocks_to_stdout`], with a condition that an extension of the server gives.
     pub fn copy_some_to_stdout(&self, condition: &str) -> Option<String> {
-        let (columns, table) = (self.column_list(), &self.table);
+        let (columns, table) = (self.selected(), &self.table);
         (!columns.is_empty()).then(|| format!("COPY (SELECT {columns} FROM ONLY {table} {condition}) TO STDOUT"))
     }
 
-    fn column_list(&self) -> String {
-        let columns: Vec<String> = self.columns.iter().map(|column| quote(column)).collect();
-        columns.join(", ")
+    fn selected(&self) -> String {
+        let selected = self.columns.iter().map(|column| match (quote(&column.name), column.is_bytea) {
+            (name, true) => long_values::selected(&name),
+            (name, false) => name,
+        });
+        selected.collect::<Vec<_>>().join(", ")
     }
 
     fn names(&self) -> impl Iterator<Item = &str> {
         let tables = [&self.table, &self.loaded_into].into_iter();
-        tables.flat_map(|table| [table.schema.as_str(), &table.name]).chain(self.columns.iter().map(String::as_str))
+        tables
+            .flat_map(|table| [table.schema.as_str(), &table.name])
+            .chain(self.columns.iter().map(|column| column.name.as_str()))
     }
+}
+
+/// The names of the columns of type `bytea`, by the definition of the table to which the rows of `entry` belong.
+fn bytea_columns(entry: &Entry, archive: &Archive) -> Vec<String> {
+    let depended = entry.dependencies.iter().filter_map(|id| archive.entry(*id));
+    let mut tables = depended
+        .filter(|other| other.desc == "TABLE" && (&other.namespace, &other.tag) == (&entry.namespace, &entry.tag));
+    tables.next().map(|table| columns_of_type("bytea", &table.defn)).unwrap_or_default()
+}
+
+/// The columns of a `CREATE TABLE` whose type is the single word `wanted`. The type of another schema would have its
+/// schema before it. `pg_dump` writes keywords in capitals, and in names without quotation marks there are none.
+fn columns_of_type(wanted: &str, definition: &str) -> Vec<String> {
+    let elements = elements(definition);
+    let columns = elements.iter().filter_map(|element| match element.as_slice() {
+        [_, _, Token::Symbol('[' | '.' | '('), ..] => None,
+        [Token::Word(first), ..] if first.contains(|c: char| c.is_ascii_uppercase()) => None,
+        [name, Token::Word(word), ..] if *word == wanted => name.name(),
+        _ => None,
+    });
+    columns.collect()
+}
+
+/// What stands between the commas of the first list in parentheses.
+fn elements(definition: &str) -> Vec<Vec<Token<'_>>> {
+    let mut elements = Vec::new();
+    let (mut depth, mut element) = (0_usize, Vec::new());
+    for token in Lexer::new(definition) {
+        match (token, depth) {
+            (Token::Symbol(')'), 1) => break,
+            (Token::Symbol(','), 1) => elements.push(std::mem::take(&mut element)),
+            (_, 0) => {}
+            _ => element.push(token),
+        }
+        match token {
+            Token::Symbol('(') => depth += 1,
+            Token::Symbol(')') => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    elements.push(element);
+    elements
 }
 
 /// An identifier for SQL, whatever characters it has.
@@ -177,9 +239,33 @@ mod tests {
     }
 
     #[test]
+    fn columns_of_a_type_by_the_definition_of_their_table() {
+        let definition = "CREATE UNLOGGED TABLE public.\"bytea (\" (
+    a bytea,
+    \"B c\" bytea DEFAULT '\\x00'::bytea NOT NULL,
+    d bytea[],
+    e bytea.bytea,
+    f numeric(10,2) DEFAULT round((1)::numeric, 2),
+    bytea integer,
+    g text COLLATE pg_catalog.\"C\",
+    h \"bytea\",
+    i bytea GENERATED ALWAYS AS (sha256(a)) STORED,
+    CONSTRAINT bytea CHECK ((length(a) < 10)),
+    k bytea
+)
+PARTITION BY HASH (a);
+ALTER TABLE ONLY public.t ALTER COLUMN body SET STORAGE EXTERNAL;
+";
+        assert_eq!(columns_of_type("bytea", definition), ["a", "B c", "i", "k"]);
+        for nothing in ["", "CREATE TABLE s.t (\n)", "CREATE TABLE s.t OF s.u", ") a bytea ("] {
+            assert!(columns_of_type("bytea", nothing).is_empty(), "{nothing}");
+        }
+    }
+
+    #[test]
     fn rows_are_read_back_by_names_that_are_quoted_anew() {
         let table = TableName { schema: "s".to_owned(), name: "a\" TO PROGRAM 'x".to_owned() };
-        let columns = vec!["id".to_owned(), "x\"y".to_owned()];
+        let columns = ["id", "x\"y"].map(|name| CopyColumn { name: name.to_owned(), is_bytea: false }).to_vec();
         let mut target = CopyTarget { loaded_into: table.clone(), table, columns };
         let table = "\"s\".\"a\"\" TO PROGRAM 'x\"";
         assert_eq!(target.copy_to_stdout(), format!("COPY {table} (\"id\", \"x\"\"y\") TO STDOUT"));
@@ -189,6 +275,10 @@ mod tests {
                 "COPY (SELECT \"id\", \"x\"\"y\" FROM ONLY {table} WHERE ctid >= '(7,0)' AND ctid < '(9,0)') TO STDOUT"
             ))
         );
+        target.columns[1].is_bytea = true;
+        let long = "CASE WHEN pg_catalog.octet_length(\"x\"\"y\") < 2048 THEN \"x\"\"y\" \
+            ELSE pg_catalog.sha256(\"x\"\"y\") END";
+        assert_eq!(target.copy_to_stdout(), format!("COPY (SELECT \"id\", {long} FROM ONLY {table}) TO STDOUT"));
         target.columns.clear();
         assert_eq!(target.copy_to_stdout(), format!("COPY {table} TO STDOUT"));
         assert_eq!(target.copy_blocks_to_stdout(&(7..9)), None);

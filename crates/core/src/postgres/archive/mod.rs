@@ -14,6 +14,7 @@ mod difference;
 mod error;
 mod header;
 mod input;
+mod long_values;
 mod rows;
 mod scan;
 mod selection;
@@ -23,7 +24,7 @@ mod toc;
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read};
 
-pub use copy::{CopyTarget, CopyTargetError, TableName};
+pub use copy::{CopyColumn, CopyTarget, CopyTargetError, TableName};
 pub use difference::{Difference, difference, other_owners};
 pub use error::ArchiveError;
 pub use header::{Header, Version};

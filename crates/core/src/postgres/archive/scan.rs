@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, Seek, SeekFrom, Write};
 
 use super::Archive;
+use super::copy::CopyTarget;
 use super::error::ArchiveError;
 use super::input::Input;
+use super::long_values::LongValues;
 use super::rows::{LargeObjectHasher, RowHasher, RowsDigest};
 use super::toc::{DumpId, Entry, OFFSET_SET};
 
@@ -59,7 +61,7 @@ impl Contents {
             input.expect(in_place, offset, "a block of data is not where the table of contents says")?;
             match (kind, entry.desc == LARGE_OBJECTS) {
                 (BLOCK_DATA, false) => {
-                    contents.tables.insert(id, read_table(input, entry)?);
+                    contents.tables.insert(id, read_table(input, entry, archive)?);
                 }
                 (BLOCK_LARGE_OBJECTS, true) => contents.large_objects += read_large_objects(input)?,
                 _ => return Err(ArchiveError::damaged(offset, "a block of data has an unknown type")),
@@ -95,14 +97,22 @@ impl Contents {
     }
 }
 
-fn read_table(input: &mut Input<impl BufRead>, entry: &Entry) -> Result<TableData, ArchiveError> {
+fn read_table(input: &mut Input<impl BufRead>, entry: &Entry, archive: &Archive) -> Result<TableData, ArchiveError> {
     if entry.copy_stmt.is_empty() {
         read_chunks(input, |_| ())?;
         return Ok(TableData::Statements);
     }
-    let mut hasher = RowHasher::new();
-    read_chunks(input, |piece| hasher.push(piece))?;
-    let digest = hasher.finish().map_err(|error| ArchiveError::damaged(input.position(), error.to_string()))?;
+    let columns = CopyTarget::of(entry, archive).map(|target| target.columns).unwrap_or_default();
+    let digest = if columns.iter().any(|column| column.is_bytea) {
+        let mut values = LongValues::new(columns.iter().map(|column| column.is_bytea).collect());
+        read_chunks(input, |piece| values.push(piece))?;
+        values.finish()
+    } else {
+        let mut hasher = RowHasher::new();
+        read_chunks(input, |piece| hasher.push(piece))?;
+        hasher.finish()
+    };
+    let digest = digest.map_err(|error| ArchiveError::damaged(input.position(), error.to_string()))?;
     Ok(TableData::Rows(digest))
 }
 

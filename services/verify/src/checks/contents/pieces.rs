@@ -186,12 +186,15 @@ fn in_encoding(copy: String, encoding: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use backup_core::postgres::archive::CopyColumn;
+
     use super::*;
 
     #[track_caller]
     fn check(blocks: u32, mib: u64, cuts: bool, condition: &str, expected: &[&str]) {
         let table = TableName { schema: "s".to_owned(), name: "t".to_owned() };
-        let target = CopyTarget { table: table.clone(), columns: vec!["c".to_owned()], loaded_into: table.clone() };
+        let columns = vec![CopyColumn { name: "c".to_owned(), is_bytea: false }];
+        let target = CopyTarget { table: table.clone(), columns, loaded_into: table.clone() };
         let rows = Rows { size: Size { blocks, bytes: mib * 1024 * 1024 }, condition, cuts };
         let pieces = cut(3, &table, &Look::Read(target), &rows, "LATIN1");
         let end = " TO STDOUT WITH (ENCODING 'LATIN1')";

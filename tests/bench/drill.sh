@@ -16,7 +16,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 bench_mb=${BENCH_MB:-2048}
 rounds=${ROUNDS:-3}
-phases=(fetch scan server restore_data restore_post_data checks total)
+phases=(fetch server restore_data restore_post_data checks total)
 
 main() {
   need postgresql zstd /usr/bin/time:time
@@ -33,6 +33,7 @@ main() {
   stop_postgres source
   rm -r "${stand:?}/source"
   archive=$stand/bench.dump
+  key=$(cd "$stand/s3/$S3_BUCKET" && find . -name 'bench.dump.zst' | cut -c 3-)
   zstd --quiet -d "$(find "$stand/s3/$S3_BUCKET" -name 'bench.dump.zst')" -o "$archive"
 
   # Stock, but for what `start_postgres` sets for servers that nobody needs: fsync is on again.
@@ -45,6 +46,7 @@ main() {
   for ((round = 1; round <= rounds; round++)); do
     say "round $round of $rounds"
     person
+    steps
     drill off
     drill full
   done
@@ -63,6 +65,15 @@ person() {
   # The next row does not pay for what this one has left to write.
   dropdb --maintenance-db="$person_url/postgres" bench
   psql --no-psqlrc --quiet --command=checkpoint "$person_url/postgres"
+}
+
+# The steps of a full drill, but for all comparing, by the programs that there are for each: what is left to gain.
+steps() {
+  local wall user sys rss
+  touch_memory
+  timed tests/bench/others.sh steps "$stand" "$key"
+  read -r wall user sys rss <"$stand/time"
+  result steps "$wall" "$(awk -v a="$user" -v b="$sys" 'BEGIN { print a + b }')" "$rss"
 }
 
 # One drill with VERIFY_CONTENT=$1. The throwaway server is a child of the drill, so that its CPU time is in

@@ -121,6 +121,22 @@ impl Read for Arriving {
 mod tests {
     use super::*;
 
+    /// A stop ends the fetch, and with it the sender.
+    #[tokio::test]
+    async fn a_pass_ends_with_its_sender_and_what_it_has_seen_is_no_archive_r063() {
+        let begun: &[u8] = b"PGDMP\x01\x0e\x00\x04\x08\x01\x01";
+        for chunks in [&[][..], &[&b""[..]], &[&begun[..3], b"", &begun[3..]]] {
+            let (to_scan, scan) = Scan::start();
+            for chunk in chunks {
+                to_scan.send(Bytes::copy_from_slice(chunk)).await.unwrap();
+            }
+            drop(to_scan);
+            let mut evidence = Evidence::new(chrono::Utc::now());
+            assert!(matches!(scan.finish(&mut evidence).await, Err(Trouble::Damaged)), "{chunks:?}");
+            assert_eq!(evidence.report.findings[0].check, "archive");
+        }
+    }
+
     #[test]
     fn versions_as_pg_dump_writes_them_into_an_archive() {
         for (version, major) in [("17.2 (Debian 17.2-1.pgdg120+1)", 17), ("15.18", 15), ("18beta1", 18), ("", 0)] {

@@ -10,6 +10,7 @@
 //! blocking thread. To stop it, let the source fail.
 
 mod copy;
+mod database;
 mod difference;
 mod error;
 mod header;
@@ -25,6 +26,7 @@ use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read};
 
 pub use copy::{CopyColumn, CopyTarget, CopyTargetError, TableName};
+pub use database::{DatabaseGrant, DatabaseLevel, DatabaseRight, DatabaseRights, SettingKey};
 pub use difference::{Difference, difference, other_owners};
 pub use error::ArchiveError;
 pub use header::{Header, Version};
@@ -100,4 +102,4 @@ impl<R: BufRead> ArchiveReader<R> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -104,6 +104,14 @@ impl<'sql> Lexer<'sql> {
         Self { sql, position: 0 }
     }
 
+    /// The next token, and its text as it stands there.
+    pub(super) fn next_with_text(&mut self) -> Option<(Token<'sql>, &'sql str)> {
+        self.skip_blank();
+        let start = self.position;
+        let token = self.next()?;
+        Some((token, &self.sql[start..self.position]))
+    }
+
     fn rest(&self) -> &'sql str {
         &self.sql[self.position..]
     }

@@ -5,7 +5,7 @@ use super::*;
 use build::{Bytes, entry, large_objects, table_data};
 
 mod allocations;
-pub(super) mod build;
+pub(in crate::postgres) mod build;
 mod damage;
 
 /// Made by `pg_dump` 15 out of `fixtures/kinds.sql`.

@@ -8,6 +8,7 @@ mod damage;
 mod each_check;
 mod encrypted;
 mod one_drill;
+mod order;
 mod owners;
 mod proofs;
 mod queries;

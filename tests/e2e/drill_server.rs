@@ -1,5 +1,6 @@
 //! Where a drill happens: throwaway servers, given ones, scratch databases and what is made ready in them.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -37,6 +38,8 @@ fn source(encoding: &str, locale: &str) -> DatabaseFacts {
         ctype: locale.to_owned(),
         locale_provider: "libc".to_owned(),
         locale: None,
+        icu_rules: None,
+        session_settings: BTreeMap::new(),
         settings: Vec::new(),
     }
 }

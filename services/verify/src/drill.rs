@@ -5,10 +5,10 @@ use std::time::Instant;
 
 use anyhow::{Context, anyhow};
 use backup_core::catalog::{Manifest, Role};
-use backup_core::postgres::archive::{LeftOut, Rights, Selection, select};
+use backup_core::postgres::archive::{DatabaseLevel, LeftOut, Rights, Selection, select};
 use backup_core::postgres::{
-    DrillPolicy, DrillServer, Grants, LockedServer, Owners, RestoreAs, ScratchDb, Source, Wanted, WantedExtension,
-    in_the_clear,
+    DrillPolicy, DrillServer, Grants, LockedServer, Owners, RestoreAs, RestoreSettings, ScratchDb, Source, Wanted,
+    WantedExtension, in_the_clear,
 };
 use backup_core::private::PrivateDir;
 use backup_core::stop::Stop;
@@ -247,14 +247,20 @@ impl Drill<'_> {
             RestoreAs::PlainRole => Owners::Restorer,
             RestoreAs::Superuser => Owners::Archive,
         };
+        let session = self.stop.or(async { Ok(scratch.owner().connect().await?) }).await?;
+        let level = DatabaseLevel::of(&candidate.scanned.archive);
+        let of_source = &candidate.fetched.manifest.database.session_settings;
+        let settings = self.stop.or(RestoreSettings::for_restore(&session, of_source, &level)).await?;
+        settings.notes.iter().for_each(|note| evidence.note(note));
         let source = Source {
             archive: &candidate.fetched.dump.path,
+            contents: &candidate.scanned.archive,
             list: &selection.list_file,
             jobs: self.config.jobs,
             owners,
             grants,
+            settings: &settings,
         };
-        let session = self.stop.or(async { Ok(scratch.owner().connect().await?) }).await?;
         if let Some(warning) = in_the_clear(&session).await.map_err(anyhow::Error::from)? {
             tracing::warn!("{warning}");
             evidence.note(warning);

@@ -1,10 +1,10 @@
-//! Both passes of `pg_restore`, for a drill and for a person alike.
+//! The passes of `pg_restore`, for a drill and for a person alike.
 
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use backup_core::postgres::connect::Session;
-use backup_core::postgres::{ClientTools, Complaint, Pass, Restorer, Source, Timescaledb};
+use backup_core::postgres::{ClientTools, Complaint, Pass, PassOutcome, Restorer, Source, Timescaledb};
 use backup_core::scrub::Scrubber;
 use backup_core::stop::Stop;
 
@@ -25,7 +25,7 @@ pub(crate) struct Passes<'run> {
     pub(crate) scrubber: &'run Scrubber,
     pub(crate) stop: &'run Stop,
     pub(crate) progress: &'run Progress,
-    /// What a self-test breaks between the rows and their constraints.
+    /// What a self-test breaks between the rows and what follows them.
     pub(crate) sabotage: Option<&'run Sabotage>,
 }
 
@@ -34,7 +34,7 @@ impl Passes<'_> {
     pub(crate) async fn run(&self, source: Source<'_>, evidence: &mut Evidence) -> Result<(), Trouble> {
         let restorer = Restorer::new(self.tools, self.session, source, self.scrubber, self.stop)?;
         let timescaledb = self.stop.or(Timescaledb::begin_restore(self.admin)).await?;
-        let complaints = self.both(&restorer, evidence).await;
+        let complaints = self.all(&restorer, evidence).await;
         match (timescaledb, &complaints) {
             (None, _) => {}
             (Some(timescaledb), Ok(_)) => {
@@ -56,21 +56,49 @@ impl Passes<'_> {
         Ok(())
     }
 
-    /// Both passes; what `pg_restore` complained of.
-    async fn both(&self, restorer: &Restorer<'_>, evidence: &mut Evidence) -> Result<Vec<Complaint>, Trouble> {
+    /// Every pass; what `pg_restore` complained of.
+    async fn all(&self, restorer: &Restorer<'_>, evidence: &mut Evidence) -> Result<Vec<Complaint>, Trouble> {
         let mut complaints = Vec::new();
-        for (pass, step) in [(Pass::Data, "restore rows"), (Pass::PostData, "restore indexes and constraints")] {
-            self.progress.enter(step, None);
-            if let (Pass::PostData, Some(sabotage)) = (pass, self.sabotage) {
-                self.stop.or(sabotage.strike(self.session)).await?;
-            }
-            let started = Instant::now();
-            complaints.extend(restorer.run(pass).await.context("restore")?);
-            let seconds = Some(started.elapsed().as_secs_f64());
-            match pass {
-                Pass::Data => evidence.report.durations.restore_data_seconds = seconds,
-                Pass::PostData => evidence.report.durations.restore_post_data_seconds = seconds,
-            }
+        // An archive without rows or without indexes takes no time for them.
+        let mut seconds = (0.0, 0.0);
+        let (data, later): (Vec<Pass>, Vec<Pass>) = restorer.passes().partition(|pass| *pass == Pass::Data);
+        for pass in data {
+            complaints.extend(self.pass(restorer, pass, evidence, &mut seconds.0).await?);
+        }
+        if let Some(sabotage) = self.sabotage {
+            self.stop.or(sabotage.strike(self.session)).await?;
+        }
+        for pass in later {
+            complaints.extend(self.pass(restorer, pass, evidence, &mut seconds.1).await?);
+        }
+        evidence.report.durations.restore_data_seconds = Some(seconds.0);
+        evidence.report.durations.restore_post_data_seconds = Some(seconds.1);
+        Ok(complaints)
+    }
+
+    async fn pass(
+        &self,
+        restorer: &Restorer<'_>,
+        pass: Pass,
+        evidence: &mut Evidence,
+        seconds: &mut f64,
+    ) -> anyhow::Result<Vec<Complaint>> {
+        let step = match pass {
+            Pass::Data => "restore rows",
+            Pass::Grants => "restore grants",
+            Pass::PostData => "restore indexes and constraints",
+            Pass::MaterializedViews => "restore materialized views",
+            Pass::EventTriggers => "restore event triggers",
+        };
+        self.progress.enter(step, None);
+        let started = Instant::now();
+        let PassOutcome { complaints, late } = restorer.run(pass).await.context("restore")?;
+        *seconds += started.elapsed().as_secs_f64();
+        for rows in late {
+            evidence.note(format!(
+                "{rows} came back once the rows of other tables were there, which a constraint of theirs looks at; \
+                 one run of pg_restore by hand may leave them out"
+            ));
         }
         Ok(complaints)
     }

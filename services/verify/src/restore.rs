@@ -5,9 +5,9 @@ mod target;
 
 use anyhow::{Context, bail};
 use backup_core::catalog::Manifest;
-use backup_core::postgres::archive::{Rights, Selection, select};
+use backup_core::postgres::archive::{DatabaseLevel, Rights, Selection, select};
 use backup_core::postgres::conninfo::Conninfo;
-use backup_core::postgres::{Grants, Owners, Source, create_beforehand, in_the_clear};
+use backup_core::postgres::{Grants, Owners, RestoreSettings, Source, create_beforehand, in_the_clear};
 use backup_core::private::PrivateDir;
 use backup_core::secret::Secret;
 use backup_core::stop::Stop;
@@ -109,12 +109,18 @@ async fn restore_into(
     // All of it: a person's own server may have what a drill's has not.
     let selection = select(&scanned.archive, Rights::Superuser);
     let jobs = options.jobs.unwrap_or(config.jobs);
+    let level = DatabaseLevel::of(&scanned.archive);
+    let of_source = &fetched.manifest.database.session_settings;
+    let settings = stop.or(RestoreSettings::for_restore(&session, of_source, &level)).await?;
+    settings.notes.iter().for_each(|note| evidence.note(note));
     let source = Source {
         archive: &fetched.dump.path,
+        contents: &scanned.archive,
         list: &selection.list_file,
         jobs,
         owners: Owners::Archive,
         grants: Grants::Archive,
+        settings: &settings,
     };
     stop.or(create_beforehand(&session, &wanted_extensions(&selection, &fetched.manifest))).await?;
     let (admin, scrubber) = (&session, &config.scrubber);

@@ -18,6 +18,7 @@ pg_restore: from TOC entry 2; 3079 16401 EXTENSION postgis
 pg_restore: error: could not execute query: ERROR:  extension "postgis" is not available
 Command was: CREATE EXTENSION postgis;
 
+pg_restore: while INITIALIZING:
 pg_restore: error: could not execute query: ERROR:  unrecognized configuration parameter "transaction_timeout"
 Command was: SET transaction_timeout = 0;
 

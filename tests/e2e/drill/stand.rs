@@ -254,9 +254,9 @@ pub(super) fn restore_then(more: &str) -> FakeTools {
     tools.script(
         "pg_restore",
         &format!(
-            "PSQL='{psql}'\n\"$REAL\" \"$@\" || exit\nPASS=data\n\
-             for a; do case $a in --dbname=*) DB=$a;; --section=post-data) PASS=last;; esac; done\n\
-             [ $PASS = last ] || exit 0\n{more}"
+            "PSQL='{psql}'\n\"$REAL\" \"$@\" || exit\n\
+             for a; do case $a in --dbname=*) DB=$a;; --use-list=*) PASS=${{a##*/}};; esac; done\n\
+             case $PASS in 1-of-1-*|2-of-2-*|3-of-3-*|4-of-4-*|5-of-5-*) ;; *) exit 0;; esac\n{more}"
         ),
     );
     tools

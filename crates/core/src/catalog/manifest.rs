@@ -81,6 +81,13 @@ pub struct DatabaseFacts {
     pub locale_provider: String,
     /// Locale of the `icu` or `builtin` provider.
     pub locale: Option<String>,
+    /// Rules that are added to a locale of the `icu` provider (PostgreSQL 16 and later).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub icu_rules: Option<String>,
+    /// Settings that a session of the database had if it set nothing itself, as far as they decide what a restore
+    /// computes. Older manifests do not say.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub session_settings: BTreeMap<String, String>,
     /// Settings of `ALTER DATABASE ... SET`, names only: pg_dump writes them only with `--create`.
     pub settings: Vec<String>,
 }

@@ -1,5 +1,7 @@
 //! A child process as a stream whose clean end means success.
 
+mod words;
+
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
@@ -10,8 +12,8 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
-use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
-use tokio::process::{Child, ChildStderr, ChildStdout, Command};
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::process::{Child, ChildStdout, Command};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, Sleep, sleep};
 use tokio_util::sync::WaitForCancellationFutureOwned;
@@ -19,6 +21,8 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 use super::before_exec::BeforeExec;
 use crate::scrub::Scrubber;
 use crate::stop::{Stop, Stopped};
+
+pub(super) use words::Words;
 
 /// How long a child may take to end after SIGTERM before SIGKILL.
 const TERM_GRACE: Duration = Duration::from_secs(2);
@@ -39,9 +43,8 @@ pub(super) struct ChildSpec {
     pub(super) program: PathBuf,
     pub(super) args: Vec<OsString>,
     pub(super) variables: Vec<(&'static str, OsString)>,
-    /// What is kept of the end of its standard error. The rest is read and dropped, so that a child that
-    /// floods it never blocks.
-    pub(super) words_bytes: usize,
+    /// What becomes of what it says on standard error.
+    pub(super) words: Words,
 }
 
 /// Why a child's output is not usable.
@@ -54,7 +57,7 @@ pub enum ChildError {
         tool: String,
         /// How it ended.
         status: ExitStatus,
-        /// The scrubbed end of its standard error.
+        /// The scrubbed end of its standard error, where that was kept.
         words: String,
     },
     /// The run was stopped before the child ended.
@@ -106,15 +109,25 @@ impl ChildReader {
         let tool = spec.program.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let mut command = Command::new(&spec.program);
         command.args(&spec.args).env_clear().envs(spec.variables);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        let speakers = match &spec.words {
+            Words::Tail(_) => None,
+            Words::Lines(_) => Some(words::Speakers::open()?),
+        };
+        let (theirs, speakers) = speakers.map_or((Stdio::piped(), None), |(theirs, ours)| (theirs, Some(ours)));
+        command.stderr(theirs);
         command.process_group(0).kill_on_drop(true);
         BeforeExec::dying_by(Signal::SIGKILL).arrange(command.as_std_mut());
         let mut child = command.spawn()?;
-        let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
-            return Err(io::Error::other("the child has no pipes"));
+        drop(command); // Our copy of the child's end of its standard error, which would never end.
+        let no_pipe = || io::Error::other("the child has no pipes");
+        let stdout = child.stdout.take().ok_or_else(no_pipe)?;
+        let stderr = match (spec.words, speakers, child.stderr.take()) {
+            (Words::Tail(bytes), _, Some(stderr)) => tokio::spawn(words::tail(stderr, bytes, scrubber.clone())),
+            (Words::Lines(listener), Some(speakers), _) => tokio::spawn(words::lines(speakers, listener)),
+            _ => return Err(no_pipe()),
         };
         let pause = widen_pipe(&stdout).then(|| Box::pin(sleep(Duration::ZERO)));
-        let stderr = tokio::spawn(drain(stderr, spec.words_bytes, scrubber.clone()));
         Ok(Self {
             tool,
             stdout,
@@ -241,26 +254,6 @@ fn signal_group(group: Pid, signal: Signal) {
     if let Err(error) = killpg(group, signal) {
         tracing::debug!(%error, "cannot signal a child; it may have ended already");
     }
-}
-
-/// Reads `stderr` to its end and keeps the scrubbed tail.
-async fn drain(mut stderr: ChildStderr, words_bytes: usize, scrubber: Scrubber) -> String {
-    let mut tail: Vec<u8> = Vec::new();
-    let mut buffer = vec![0; 4096];
-    let mut cut = false;
-    while let Ok(count @ 1..) = stderr.read(&mut buffer).await {
-        tail.extend_from_slice(&buffer[..count]);
-        if tail.len() > 2 * words_bytes {
-            tail.drain(..tail.len() - words_bytes);
-            cut = true;
-        }
-    }
-    let mut start = tail.len().saturating_sub(words_bytes);
-    if cut || start > 0 {
-        // A cut may lie inside a secret, whose rest would not be recognised: drop the first, partial line.
-        start += tail[start..].iter().position(|byte| *byte == b'\n').map_or(tail.len() - start, |newline| newline + 1);
-    }
-    scrubber.scrub(String::from_utf8_lossy(&tail[start..]).trim()).into_owned()
 }
 
 /// Whether the pipe is wide now. It is not where the user's quota for pipes is used up: a smaller pipe is only slower.

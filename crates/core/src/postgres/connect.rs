@@ -17,7 +17,7 @@ use tokio_postgres::{Client, SimpleQueryMessage};
 use crate::postgres::conninfo::{Conninfo, Endpoint, Place, TargetSessionAttrs};
 
 use attempt::{GOODBYE_LIMIT, Opened, login, place};
-use options::{for_own_statements, version_number};
+use options::{SET_AS_TEXT, for_own_statements, restoring_options, version_number};
 
 pub use cause::{describe, is_passing};
 pub use error::ConnectError;
@@ -46,6 +46,7 @@ pub struct Session {
     endpoint: Endpoint,
     server_version_num: u32,
     child_options: String,
+    restoring_options: String,
     ended_by: Arc<OnceLock<String>>,
     traffic: TrafficTask,
 }
@@ -81,6 +82,11 @@ impl Session {
         &self.child_options
     }
 
+    /// As [`Session::child_options`], but for how values look as text, which a restore takes from its source.
+    pub(super) fn restoring_options(&self) -> &str {
+        &self.restoring_options
+    }
+
     /// Why the connection broke, if it did; statements only say that it is closed.
     pub fn broken_by(&self) -> Option<&str> {
         self.ended_by.get().map(String::as_str)
@@ -96,7 +102,7 @@ impl Session {
         }
     }
 
-    fn start(endpoint: Endpoint, opened: Opened, version: u32, child_options: String) -> Self {
+    fn start(endpoint: Endpoint, opened: Opened, version: u32, user_options: &str) -> Self {
         let ended_by = Arc::new(OnceLock::new());
         let reason = Arc::clone(&ended_by);
         let traffic = opened.traffic;
@@ -110,7 +116,8 @@ impl Session {
             client: opened.client,
             endpoint,
             server_version_num: version,
-            child_options,
+            child_options: safe_options(version, user_options),
+            restoring_options: restoring_options(version, user_options),
             ended_by,
             traffic: TrafficTask(task),
         }
@@ -120,7 +127,8 @@ impl Session {
     async fn inspect(&self, wanted: TargetSessionAttrs) -> Result<(), ConnectError> {
         let seconds = self.endpoint.connect_timeout_seconds();
         let place = place(&self.endpoint);
-        let query = self.client.simple_query(INSPECTION);
+        let inspection = format!("{SET_AS_TEXT}{INSPECTION}");
+        let query = self.client.simple_query(&inspection);
         let messages = match timeout(Duration::from_secs(seconds.into()), query).await {
             Err(_) => return Err(ConnectError::TimedOut { place, seconds }),
             Ok(Err(error)) => {
@@ -257,19 +265,19 @@ async fn connect_address(
     user_options: &str,
     wanted: TargetSessionAttrs,
 ) -> Result<Session, ConnectError> {
-    let common = safe_options(0, user_options);
+    let common = restoring_options(0, user_options);
     let mut opened = login(endpoint, address, &for_own_statements(&common)).await?;
     let version = opened.server_version.as_deref().and_then(version_number);
     let Some(version) = version else {
         let reason = "the server does not tell its version".to_owned();
         return Err(ConnectError::NotPostgres { place: place(endpoint), reason });
     };
-    let options = safe_options(version, user_options);
+    let options = restoring_options(version, user_options);
     if options != common {
         opened.close().await;
         opened = login_again(endpoint, address, &for_own_statements(&options)).await?;
     }
-    let session = Session::start(endpoint.clone(), opened, version, options);
+    let session = Session::start(endpoint.clone(), opened, version, user_options);
     session.inspect(wanted).await?;
     Ok(session)
 }

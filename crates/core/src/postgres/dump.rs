@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
-use super::child::ChildReader;
+use super::child::{ChildReader, Words};
 use super::connect::Session;
 use super::tool::Workbench;
 use super::tools::ClientTools;
@@ -43,7 +43,7 @@ impl<'run> Dumper<'run> {
         let mut args = self.archive_args();
         args.push(format!("--snapshot={snapshot}").into());
         args.extend(options.iter().map(OsString::from));
-        self.workbench.start("pg_dump", args, WORDS_BYTES)
+        self.workbench.start("pg_dump", args, Words::Tail(WORDS_BYTES))
     }
 
     /// Starts `pg_dump` in custom format for everything but rows.
@@ -53,7 +53,7 @@ impl<'run> Dumper<'run> {
     pub fn dump_schema(&self) -> anyhow::Result<ChildReader> {
         let mut args = self.archive_args();
         args.push("--schema-only".into());
-        self.workbench.start("pg_dump", args, WORDS_BYTES)
+        self.workbench.start("pg_dump", args, Words::Tail(WORDS_BYTES))
     }
 
     /// Starts `pg_dumpall` for the roles and tablespaces of the cluster, without password hashes.
@@ -69,7 +69,7 @@ impl<'run> Dumper<'run> {
             "--no-password".into(),
             format!("--database=dbname='{name}'").into(),
         ];
-        self.workbench.start("pg_dumpall", args, WORDS_BYTES)
+        self.workbench.start("pg_dumpall", args, Words::Tail(WORDS_BYTES))
     }
 
     fn archive_args(&self) -> Vec<OsString> {

@@ -3,6 +3,7 @@
 use anyhow::Context;
 
 use super::connect::Session;
+use super::settings::session_settings;
 use crate::catalog::DatabaseFacts;
 
 /// The oldest server whose catalogs the inventory understands.
@@ -29,7 +30,7 @@ pub async fn database_facts(session: &Session) -> anyhow::Result<DatabaseFacts> 
     );
     let client = session.client();
     let row = client.query_one(FACTS, &[]).await.context("read facts of the database")?;
-    let (locale_provider, locale) = locale(session).await?;
+    let (locale_provider, locale, icu_rules) = locale(session).await?;
     Ok(DatabaseFacts {
         name: row.try_get(1)?,
         server_version: row.try_get(0)?,
@@ -41,25 +42,30 @@ pub async fn database_facts(session: &Session) -> anyhow::Result<DatabaseFacts> 
         ctype: row.try_get(4)?,
         locale_provider,
         locale,
+        icu_rules,
+        session_settings: session_settings(session).await?,
         settings: row.try_get(6)?,
     })
 }
 
-/// The columns moved: providers came with 15, `daticulocale` became `datlocale` in 17.
-async fn locale(session: &Session) -> anyhow::Result<(String, Option<String>)> {
-    let (provider, locale) = match session.server_version_num() {
-        170_000.. => ("datlocprovider", "datlocale"),
-        150_000.. => ("datlocprovider", "daticulocale"),
-        _ => ("'c'", "NULL"),
+/// The columns moved: providers came with 15, rules of ICU with 16, `daticulocale` became `datlocale` in 17.
+async fn locale(session: &Session) -> anyhow::Result<(String, Option<String>, Option<String>)> {
+    let (provider, locale, rules) = match session.server_version_num() {
+        170_000.. => ("datlocprovider", "datlocale", "daticurules"),
+        160_000.. => ("datlocprovider", "daticulocale", "daticurules"),
+        150_000.. => ("datlocprovider", "daticulocale", "NULL"),
+        _ => ("'c'", "NULL", "NULL"),
     };
-    let sql = format!("SELECT {provider}::text, {locale}::text FROM pg_database WHERE datname = current_database()");
+    let sql = format!(
+        "SELECT {provider}::text, {locale}::text, {rules}::text FROM pg_database WHERE datname = current_database()"
+    );
     let row = session.client().query_one(&sql, &[]).await.context("read the locale provider")?;
     let provider = match row.try_get::<_, &str>(0)? {
         "i" => "icu",
         "b" => "builtin",
         _ => "libc",
     };
-    Ok((provider.to_owned(), row.try_get(1)?))
+    Ok((provider.to_owned(), row.try_get(1)?, row.try_get(2)?))
 }
 
 /// `None` where the role may not ask; a few managed services forbid it.

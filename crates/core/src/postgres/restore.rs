@@ -2,37 +2,40 @@
 //!
 //! Never in one pass: from an archive that was written to a pipe, `pg_restore --jobs` may create a trigger of
 //! a partitioned table before the rows of its partitions are in, and the trigger then changes them, with exit
-//! status 0. Everything that acts on rows is in the second pass.
+//! status 0. Everything that acts on rows is in a later pass than they are. Each pass has its own list of entries;
+//! the name of its file tells which pass it is, such as `1-of-3-data.list`.
 
+mod again;
 mod complaint;
+mod heard;
+mod passes;
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
 use tokio::io::AsyncReadExt;
 
-use super::child::ChildError;
+use super::archive::{Archive, Entry};
+use super::child::{ChildError, Words};
 use super::connect::Session;
+use super::settings::RestoreSettings;
 use super::tool::Workbench;
 use super::tools::ClientTools;
 use crate::scrub::Scrubber;
 use crate::secret::Secret;
 use crate::stop::Stop;
 
+use heard::Heard;
+
 pub use complaint::{Complaint, ComplaintClass};
+pub use passes::Pass;
 
-/// `pg_restore` says three lines for each object that it cannot restore: room for some thousand of them.
-const WORDS_BYTES: usize = 1024 * 1024;
-
-/// The parts of a restore, in their order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pass {
-    /// Definitions and rows.
-    Data,
-    /// Indexes, constraints, triggers, rules, policies.
-    PostData,
-}
+/// What a restore needs for itself, whatever the source or the target has set: an array in an archive is written for
+/// `array_nulls=on`.
+const FOR_RESTORES: &str = "-c array_nulls=on -c default_transaction_read_only=off";
 
 /// Whose objects come back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +60,8 @@ pub enum Grants {
 pub struct Source<'run> {
     /// The uncompressed archive.
     pub archive: &'run Path,
+    /// Its table of contents.
+    pub contents: &'run Archive,
     /// What `--use-list` takes: the lines of what to restore.
     pub list: &'run str,
     /// `--jobs`, at least 1.
@@ -65,13 +70,25 @@ pub struct Source<'run> {
     pub owners: Owners,
     /// Whose rights come back.
     pub grants: Grants,
+    /// What the sessions of the restore compute with.
+    pub settings: &'run RestoreSettings,
+}
+
+/// What became of a pass.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PassOutcome {
+    /// Everything that `pg_restore` complained of in the end; empty if all came back.
+    pub complaints: Vec<Complaint>,
+    /// Tables whose rows contradicted a constraint at first, and came back once those of other tables were there.
+    pub late: Vec<String>,
 }
 
 /// The restores of one run into one database.
 pub struct Restorer<'run> {
     workbench: Workbench<'run>,
     source: Source<'run>,
-    list_file: std::path::PathBuf,
+    scrubber: &'run Scrubber,
+    list_files: BTreeMap<Pass, PathBuf>,
 }
 
 impl<'run> Restorer<'run> {
@@ -88,38 +105,80 @@ impl<'run> Restorer<'run> {
         stop: &'run Stop,
     ) -> anyhow::Result<Self> {
         let workbench = Workbench::new(tools, session, scrubber, stop)?;
-        let list = Secret::new(source.list.to_owned());
-        let list_file =
-            workbench.private().write("restore.list", &list).context("write the list of what to restore")?;
-        Ok(Self { workbench, source, list_file })
+        let lists = passes::split(source.contents, source.list);
+        let count = lists.len();
+        let mut list_files = BTreeMap::new();
+        for (index, (pass, list)) in lists.into_iter().enumerate() {
+            let name = format!("{}-of-{count}-{}.list", index + 1, pass.name());
+            let file = workbench.private().write(&name, &Secret::new(list));
+            list_files.insert(pass, file.context("write the list of what to restore")?);
+        }
+        Ok(Self { workbench, source, scrubber, list_files })
     }
 
-    /// Runs one pass to its end and returns every complaint; an empty list means that all of it came back.
+    /// The passes that have something to restore, in their order.
+    pub fn passes(&self) -> impl Iterator<Item = Pass> {
+        self.list_files.keys().copied()
+    }
+
+    /// Runs one pass to its end. Rows that contradict a constraint are tried again, see [`PassOutcome::late`].
     ///
     /// # Errors
     /// Where `pg_restore` cannot be started, or a stop came. Whatever it says itself is a complaint, also
     /// that it was killed.
-    pub async fn run(&self, pass: Pass) -> anyhow::Result<Vec<Complaint>> {
-        let mut output = self.workbench.start("pg_restore", self.args(pass), WORDS_BYTES)?;
-        let mut printed = Vec::new();
-        match output.read_to_end(&mut printed).await {
-            Ok(_) => Ok(Vec::new()),
-            Err(error) => match error.get_ref().and_then(|inner| inner.downcast_ref::<ChildError>()) {
-                Some(ChildError::Failed { status, words, .. }) => Ok(complaint::read(words, &status.to_string())),
-                _ => Err(error).context("run pg_restore"),
-            },
+    pub async fn run(&self, pass: Pass) -> anyhow::Result<PassOutcome> {
+        let Some(list_file) = self.list_files.get(&pass) else { return Ok(PassOutcome::default()) };
+        let complaints = self.restore(list_file, pass.jobs(self.source.jobs)).await?;
+        match pass {
+            Pass::Data => self.again(complaints).await,
+            _ => Ok(PassOutcome { complaints, late: Vec::new() }),
         }
     }
 
-    fn args(&self, pass: Pass) -> Vec<OsString> {
+    /// Restores the entries of a list, and returns every complaint.
+    async fn restore(&self, list_file: &Path, jobs: usize) -> anyhow::Result<Vec<Complaint>> {
+        let heard: Arc<Mutex<Heard>> = Arc::default();
+        let listener = Arc::clone(&heard);
+        let words = Words::Lines(Box::new(move |process, line| {
+            listener.lock().unwrap_or_else(PoisonError::into_inner).hear(process, line);
+        }));
+        let options = [self.workbench.session().restoring_options(), FOR_RESTORES, self.source.settings.options()];
+        let args = self.args(list_file, jobs);
+        let mut output = self.workbench.start_with_options("pg_restore", args, words, &options.join(" "))?;
+        let mut printed = Vec::new();
+        let ended = output.read_to_end(&mut printed).await;
+        let heard = std::mem::take(&mut *heard.lock().unwrap_or_else(PoisonError::into_inner));
+        let complaints = match ended {
+            Ok(_) => heard.of_success(),
+            Err(error) => match error.get_ref().and_then(|inner| inner.downcast_ref::<ChildError>()) {
+                Some(ChildError::Failed { status, .. }) => heard.of_failure(&status.to_string(), jobs),
+                _ => return Err(error).context("run pg_restore"),
+            },
+        };
+        Ok(complaints.into_iter().map(|complaint| self.complete(complaint)).collect())
+    }
+
+    /// Names the object with its schema, which `pg_restore` leaves out, and takes secrets out.
+    fn complete(&self, mut complaint: Complaint) -> Complaint {
+        let entry = complaint.entry.and_then(|id| self.source.contents.entry(id));
+        let is_meant = |entry: &&Entry| complaint.object == Some(format!("{} {}", entry.desc, entry.tag));
+        if let Some(entry) = entry.filter(is_meant) {
+            complaint.object = Some(entry.to_string());
+        }
+        complaint.words = self.scrubber.scrub(&complaint.words).into_owned();
+        complaint
+    }
+
+    fn args(&self, list_file: &Path, jobs: usize) -> Vec<OsString> {
         let name = self.workbench.session().endpoint().dbname().replace('\\', "\\\\").replace('\'', "\\'");
         let mut use_list = OsString::from("--use-list=");
-        use_list.push(&self.list_file);
+        use_list.push(list_file);
         let mut args: Vec<OsString> = vec![
             format!("--dbname=dbname='{name}'").into(),
-            format!("--jobs={}", self.source.jobs).into(),
+            format!("--jobs={jobs}").into(),
             use_list,
             "--no-password".into(),
+            "--verbose".into(), // Else it does not name the entries that it complains of.
             "--no-tablespaces".into(),
         ];
         match self.source.owners {
@@ -129,10 +188,6 @@ impl<'run> Restorer<'run> {
         match self.source.grants {
             Grants::None => args.push("--no-privileges".into()),
             Grants::Archive => {}
-        }
-        match pass {
-            Pass::Data => args.extend(["--section=pre-data".into(), "--section=data".into()]),
-            Pass::PostData => args.push("--section=post-data".into()),
         }
         args.push(self.source.archive.into());
         args

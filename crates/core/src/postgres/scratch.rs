@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use super::connect::Session;
 use super::conninfo::Conninfo;
 use super::drill_server::{LockedServer, Ownership, hold_lock};
-use super::locale::Locale;
+use super::locale::{Locale, NewDatabase};
 use super::throwaway::random_text;
 use crate::secret::Secret;
 
@@ -158,12 +158,7 @@ impl ScratchDb<'_> {
     }
 
     async fn try_create_database(&self, locale: &Locale) -> Result<(), tokio_postgres::Error> {
-        let sql = format!(
-            "CREATE DATABASE {} TEMPLATE template0 OWNER {} {}",
-            escape_identifier(self.name()),
-            escape_identifier(self.owner.user()),
-            locale.create_options(self.server.major())
-        );
-        self.guard.client().batch_execute(&sql).await
+        let new = NewDatabase { name: self.name(), owner: Some(self.owner.user()), tablespace: None };
+        locale.create_database(&self.guard, new).await
     }
 }

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use anyhow::Context;
 
-use super::child::{ChildReader, ChildSpec};
+use super::child::{ChildReader, ChildSpec, Words};
 use super::connect::Session;
 use super::tools::ClientTools;
 use crate::private::PrivateDir;
@@ -50,18 +50,32 @@ impl<'run> Workbench<'run> {
         &self.private
     }
 
-    /// Starts `tool`, and keeps at most `words_bytes` of what it says.
+    /// Starts `tool`, and does with what it says as `words` asks for.
     ///
     /// # Errors
     /// Where it cannot be started; how it ends is told by the stream.
-    pub(super) fn start(&self, tool: &str, args: Vec<OsString>, words_bytes: usize) -> anyhow::Result<ChildReader> {
+    pub(super) fn start(&self, tool: &str, args: Vec<OsString>, words: Words) -> anyhow::Result<ChildReader> {
+        self.start_with_options(tool, args, words, self.session.child_options())
+    }
+
+    /// As [`Workbench::start`], with other `PGOPTIONS`.
+    ///
+    /// # Errors
+    /// As [`Workbench::start`].
+    pub(super) fn start_with_options(
+        &self,
+        tool: &str,
+        args: Vec<OsString>,
+        words: Words,
+        options: &str,
+    ) -> anyhow::Result<ChildReader> {
         let endpoint = self.session.endpoint();
-        let mut variables = endpoint.child_variables(self.session.child_options());
+        let mut variables = endpoint.child_variables(options);
         variables.push(("PGPASSFILE", self.private.path().join("pgpass").into()));
         variables.push(("HOME", self.private.path().into())); // No stray ~/.pgpass, ~/.postgresql, ~/.pg_service.conf.
         variables.push(("LC_ALL", "C".into()));
         variables.push(("PATH", CHILD_PATH.into()));
-        let spec = ChildSpec { program: self.tools.program(tool), args, variables, words_bytes };
+        let spec = ChildSpec { program: self.tools.program(tool), args, variables, words };
         ChildReader::spawn(spec, self.scrubber, self.stop).with_context(|| format!("start {tool}"))
     }
 }

@@ -4,7 +4,7 @@ use anyhow::{Context, bail};
 use backup_core::catalog::DatabaseFacts;
 use backup_core::postgres::connect::Session;
 use backup_core::postgres::conninfo::Conninfo;
-use backup_core::postgres::made_objects;
+use backup_core::postgres::{NewDatabase, create_database, made_objects};
 
 /// What is known of the target before anything is changed.
 pub(crate) struct Destination {
@@ -68,23 +68,8 @@ impl Destination {
     /// What the server says, for example that it has no such locale.
     pub(crate) async fn create(&self, source: &DatabaseFacts) -> anyhow::Result<()> {
         let session = maintenance(&self.to).await?;
-        let literal = |text: &str| format!("'{}'", text.replace('\'', "''"));
-        let mut sql = format!(
-            "CREATE DATABASE \"{}\" TEMPLATE template0 ENCODING {} LC_COLLATE {} LC_CTYPE {}",
-            self.to.dbname().replace('"', "\"\""),
-            literal(&source.encoding),
-            literal(&source.collate),
-            literal(&source.ctype)
-        );
-        match (source.locale_provider.as_str(), &source.locale) {
-            ("icu", Some(locale)) => sql.push_str(&format!(" LOCALE_PROVIDER icu ICU_LOCALE {}", literal(locale))),
-            ("builtin", Some(locale)) => {
-                sql.push_str(&format!(" LOCALE_PROVIDER builtin BUILTIN_LOCALE {}", literal(locale)));
-            }
-            _ => {}
-        }
-        session.client().batch_execute(&sql).await?;
-        Ok(())
+        let new = NewDatabase { name: self.to.dbname(), owner: None, tablespace: None };
+        Ok(create_database(&session, new, source).await?)
     }
 }
 

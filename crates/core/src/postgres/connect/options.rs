@@ -8,6 +8,10 @@ const ALWAYS: &str = "-c statement_timeout=0 -c lock_timeout=0 -c idle_in_transa
 /// with those of a restored table as text, and a role or database may have other settings here than there.
 const AS_TEXT: &str = "-c TimeZone=UTC -c bytea_output=hex -c xmlbinary=base64";
 
+/// The same for our own sessions, after the login: what the server and the database have set stays to be seen there
+/// as `pg_settings.reset_val`.
+pub(super) const SET_AS_TEXT: &str = "SET TimeZone = 'UTC'; SET bytea_output = 'hex'; SET xmlbinary = 'base64'; ";
+
 /// Unknown to older servers, which would refuse the connection. The check interval, in
 /// milliseconds, lets a server notice within two seconds that we are gone.
 const SINCE_14: &str = "-c idle_session_timeout=0 -c client_connection_check_interval=2000";
@@ -21,7 +25,16 @@ const SINCE_17: &str = "-c transaction_timeout=0";
 /// `server_version_num` is PostgreSQL's number, such as 150018; with 0 the options are those that
 /// every supported server takes.
 pub fn safe_options(server_version_num: u32, user_options: &str) -> String {
-    let mut options = vec![user_options.trim(), ALWAYS, AS_TEXT];
+    join(server_version_num, &[user_options.trim(), ALWAYS, AS_TEXT])
+}
+
+/// As [`safe_options`], but for values as text: a restore computes with the settings of its source.
+pub(super) fn restoring_options(server_version_num: u32, user_options: &str) -> String {
+    join(server_version_num, &[user_options.trim(), ALWAYS])
+}
+
+fn join(server_version_num: u32, common: &[&str]) -> String {
+    let mut options = common.to_vec();
     if server_version_num >= 140_000 {
         options.push(SINCE_14);
     }

@@ -58,3 +58,20 @@ fn a_dump_that_closes_its_output_and_hangs_is_ended_by_the_bound_of_the_run() {
         assert!(wait_until(Duration::from_secs(5), gone), "{case}: the tool outlived the run");
     }
 }
+
+/// What a tool leaves behind holds its standard error open, and would hold the run as well.
+#[test]
+fn what_a_tool_leaves_behind_neither_holds_the_run_nor_outlives_it() {
+    for (case, start) in [("listens", "sleep 1000 >&- &"), ("does not listen", "(trap '' TERM; sleep 1000) >&- &")] {
+        let stand = Stand::with_rows(1_000);
+        let mut tools = FakeTools::new();
+        let marker = format!("{}-{case}", stand.database.name);
+        tools.script("pg_dump", &format!(r#"export MARKER='{marker}'; {start} exec "$REAL" "$@""#));
+        let started = Instant::now();
+        let output = stand.backup().args(["run"]).env("PG_BIN_DIR", tools.path()).output();
+        assert_eq!(output.code, Some(0), "{case}: {}", output.stderr);
+        assert!(started.elapsed() < Duration::from_secs(20), "{case}: {:?}", started.elapsed());
+        let gone = || processes_named("sleep", ("MARKER", &marker)).is_empty();
+        assert!(wait_until(Duration::from_secs(5), gone), "{case}: it outlived the run");
+    }
+}

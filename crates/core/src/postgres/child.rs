@@ -15,8 +15,8 @@ use nix::unistd::Pid;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, Sleep, sleep};
-use tokio_util::sync::WaitForCancellationFutureOwned;
+use tokio::time::{Instant, Sleep, sleep, timeout};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::before_exec::BeforeExec;
 use crate::scrub::Scrubber;
@@ -68,9 +68,9 @@ pub enum ChildError {
 /// The standard output of a running child.
 ///
 /// Its end is held back until the exit status is known to be 0; anything else is a read error, and
-/// after an error every further read fails. A stop is a read error, too. Dropping it ends the
-/// child's whole process group: SIGTERM, and SIGKILL two seconds later; the kernel kills the
-/// child where this process dies first.
+/// after an error every further read fails. A stop is a read error, too. The child's whole process
+/// group ends with it, and when this value is dropped: SIGTERM, and SIGKILL two seconds later; the
+/// kernel kills the child where this process dies first.
 pub struct ChildReader {
     tool: String,
     stdout: ChildStdout,
@@ -85,12 +85,22 @@ pub struct ChildReader {
 
 struct Running {
     leader: Leader,
-    stderr: JoinHandle<String>,
+    stderr: Stderr,
 }
 
-/// The child, which leads a process group of its own. Dropped before it was waited for, it takes the
-/// whole group with it.
-struct Leader(Option<Child>);
+/// The child, which leads a process group of its own. The whole group ends with it, whether it was waited for or
+/// dropped.
+struct Leader {
+    child: Option<Child>,
+    group: Option<Pid>,
+}
+
+/// What reads the child's standard error.
+struct Stderr {
+    tail: JoinHandle<String>,
+    /// Ends the reading although a process may still hold the other end.
+    enough: CancellationToken,
+}
 
 type Ending = Pin<Box<dyn Future<Output = (io::Result<ExitStatus>, String)> + Send>>;
 
@@ -122,17 +132,21 @@ impl ChildReader {
         drop(command); // Our copy of the child's end of its standard error, which would never end.
         let no_pipe = || io::Error::other("the child has no pipes");
         let stdout = child.stdout.take().ok_or_else(no_pipe)?;
-        let stderr = match (spec.words, speakers, child.stderr.take()) {
-            (Words::Tail(bytes), _, Some(stderr)) => tokio::spawn(words::tail(stderr, bytes, scrubber.clone())),
-            (Words::Lines(listener), Some(speakers), _) => tokio::spawn(words::lines(speakers, listener)),
+        let enough = CancellationToken::new();
+        let until = enough.clone();
+        let tail = match (spec.words, speakers, child.stderr.take()) {
+            (Words::Tail(bytes), _, Some(stderr)) => tokio::spawn(words::tail(stderr, bytes, scrubber.clone(), until)),
+            (Words::Lines(listener), Some(speakers), _) => tokio::spawn(words::lines(speakers, listener, until)),
             _ => return Err(no_pipe()),
         };
         let pause = widen_pipe(&stdout).then(|| Box::pin(sleep(Duration::ZERO)));
+        let group = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
+        let leader = Leader { child: Some(child), group };
         Ok(Self {
             tool,
             stdout,
             pause,
-            running: Some(Running { leader: Leader(Some(child)), stderr }),
+            running: Some(Running { leader, stderr: Stderr { tail, enough } }),
             stop: stop.clone(),
             stopped: Box::pin(stop.token().clone().cancelled_owned()),
             ending: None,
@@ -140,12 +154,28 @@ impl ChildReader {
         })
     }
 
+    /// The number of the process group that it leads.
+    pub fn group(&self) -> Option<i32> {
+        self.running.as_ref().and_then(|running| running.leader.group).map(Pid::as_raw)
+    }
+
     /// After the end of standard output: waits for the status and the last words.
     fn poll_status(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if let Some(mut running) = self.running.take() {
             self.ending = Some(Box::pin(async move {
                 let status = running.leader.wait().await;
-                (status, running.stderr.await.unwrap_or_default())
+                // A child's own children may live on, and hold its standard error open.
+                running.leader.end_group(Signal::SIGTERM);
+                let Stderr { mut tail, enough } = running.stderr;
+                let words = match timeout(TERM_GRACE, &mut tail).await {
+                    Ok(words) => words,
+                    Err(_) => {
+                        running.leader.end_group(Signal::SIGKILL);
+                        enough.cancel();
+                        tail.await
+                    }
+                };
+                (status, words.unwrap_or_default())
             }));
         }
         let Some(ending) = &mut self.ending else { return Poll::Ready(Ok(())) };
@@ -209,27 +239,34 @@ impl AsyncRead for ChildReader {
 
 impl Leader {
     async fn wait(&mut self) -> io::Result<ExitStatus> {
-        match &mut self.0 {
+        match &mut self.child {
             Some(child) => child.wait().await,
             None => Err(io::Error::other("the child was dropped")),
+        }
+    }
+
+    /// Signals whatever is left of the group. To be called at once after the wait: the kernel gives the number to
+    /// no other process for as long as the group has members.
+    fn end_group(&self, signal: Signal) {
+        if let Some(group) = self.group {
+            signal_group(group, signal);
         }
     }
 }
 
 impl Drop for Leader {
     fn drop(&mut self) {
-        let Some(child) = self.0.take() else { return };
-        // There is no id where it was waited for: the number may belong to somebody else by now.
-        let Some(group) = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw) else { return };
+        // There is no id if it was waited for: its group has ended then.
+        let Some(child) = self.child.take().filter(|child| child.id().is_some()) else { return };
+        let Some(group) = self.group else { return };
         signal_group(group, Signal::SIGTERM);
         let mut doomed = Doomed { group, child };
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         runtime.spawn(async move {
-            if tokio::time::timeout(TERM_GRACE, doomed.child.wait()).await.is_err() {
-                signal_group(doomed.group, Signal::SIGKILL);
-                if let Err(error) = doomed.child.wait().await {
-                    tracing::debug!(%error, "cannot wait for a child that was killed");
-                }
+            let has_ended = timeout(TERM_GRACE, doomed.child.wait()).await.is_ok();
+            signal_group(doomed.group, Signal::SIGKILL); // Also those whom the child has left behind.
+            if !has_ended && let Err(error) = doomed.child.wait().await {
+                tracing::debug!(%error, "cannot wait for a child that was killed");
             }
         });
     }

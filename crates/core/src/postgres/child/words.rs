@@ -6,6 +6,7 @@ use std::process::Stdio;
 
 use tokio::io::AsyncReadExt;
 use tokio::process::ChildStderr;
+use tokio_util::sync::CancellationToken;
 
 use crate::scrub::Scrubber;
 
@@ -26,12 +27,17 @@ pub(in crate::postgres) enum Words {
 /// writer of each piece do the lines stay whole, and each with what its writer said before.
 pub(in crate::postgres) type Listener = Box<dyn FnMut(i32, &str) + Send>;
 
-/// Reads `stderr` to its end and keeps the scrubbed tail.
-pub(super) async fn tail(mut stderr: ChildStderr, words_bytes: usize, scrubber: Scrubber) -> String {
+/// Reads `stderr` to its end, or until it is `enough`, and keeps the scrubbed tail.
+pub(super) async fn tail(
+    mut stderr: ChildStderr,
+    words_bytes: usize,
+    scrubber: Scrubber,
+    enough: CancellationToken,
+) -> String {
     let mut tail: Vec<u8> = Vec::new();
     let mut buffer = vec![0; 4096];
     let mut cut = false;
-    while let Ok(count @ 1..) = stderr.read(&mut buffer).await {
+    while let Some(Ok(count @ 1..)) = enough.run_until_cancelled(stderr.read(&mut buffer)).await {
         tail.extend_from_slice(&buffer[..count]);
         if tail.len() > 2 * words_bytes {
             tail.drain(..tail.len() - words_bytes);
@@ -46,11 +52,11 @@ pub(super) async fn tail(mut stderr: ChildStderr, words_bytes: usize, scrubber: 
     scrubber.scrub(String::from_utf8_lossy(&tail[start..]).trim()).into_owned()
 }
 
-/// Reads what `speakers` say to the end, and tells the listener each line.
-pub(super) async fn lines(mut speakers: Speakers, mut listener: Listener) -> String {
+/// Reads what `speakers` say to the end, or until it is `enough`, and tells the listener each line.
+pub(super) async fn lines(mut speakers: Speakers, mut listener: Listener, enough: CancellationToken) -> String {
     let mut begun = Begun::default();
     let mut buffer = vec![0; 16 * 1024];
-    while let Ok((process, count @ 1..)) = speakers.read(&mut buffer).await {
+    while let Some(Ok((process, count @ 1..))) = enough.run_until_cancelled(speakers.read(&mut buffer)).await {
         begun.push(process, &buffer[..count], &mut listener);
     }
     begun.finish(&mut listener);

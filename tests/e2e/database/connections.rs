@@ -227,6 +227,33 @@ fn each_sslmode_encrypts_and_verifies_what_it_promises_r137() {
     assert_run_fails(&server.stand, variables, &["UnknownIssuer"]);
 }
 
+/// `openssl x509 -req` without extensions makes certificates of version 1, which libpq takes from `sslrootcert`.
+#[test]
+fn a_certificate_of_version_1_that_is_named_itself_is_believed_as_by_libpq_r137() {
+    if lacks_openssl("a_certificate_of_version_1_that_is_named_itself_is_believed_as_by_libpq_r137") {
+        return;
+    }
+    let server = TlsServer::start();
+    let ca = server.postgres.ca();
+    let folder = ca.parent().unwrap();
+    let make = "openssl req -new -nodes -newkey rsa:2048 -subj /CN=localhost -keyout v1.key -out v1.csr 2>/dev/null
+        openssl x509 -req -in v1.csr -signkey v1.key -days 30 -out v1.crt 2>/dev/null
+        openssl x509 -in v1.crt -noout -text | grep Version; cat v1.crt > server.crt; cat v1.key > server.key; chmod a+r v1.crt";
+    let made = Command::new("/bin/sh").args(["-ec", make]).current_dir(folder).output().unwrap();
+    if !String::from_utf8_lossy(&made.stdout).contains("Version: 1 ") {
+        let test = "a_certificate_of_version_1_that_is_named_itself_is_believed_as_by_libpq_r137";
+        return skip(&format!("database::connections::{test}"), "this openssl makes none of version 1");
+    }
+    assert_eq!(server.postgres.sql("postgres", "SELECT pg_reload_conf()"), "t");
+    let named = format!("sslrootcert={}", folder.join("v1.crt").display());
+    server.accepts("localhost", &format!("sslmode=verify-ca&{named}"));
+    server.accepts("localhost", &format!("sslmode=verify-full&{named}"));
+    server.accepts("localhost", &format!("sslmode=verify-full&channel_binding=require&{named}"));
+    let hidden = format!("hostaddr=127.0.0.1&{named}");
+    server.refuses("db.invalid", &format!("sslmode=verify-full&{hidden}"), &["TLS failed", "not valid for"]);
+    server.refuses("localhost", &format!("sslmode=verify-ca&sslrootcert={}", ca.display()), &["TLS failed"]);
+}
+
 #[test]
 fn an_empty_password_is_none_and_will_do_where_none_is_asked_for_r137() {
     if lacks_openssl("an_empty_password_is_none_and_will_do_where_none_is_asked_for_r137") {

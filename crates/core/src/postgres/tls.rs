@@ -5,6 +5,7 @@
 
 mod binding;
 mod verifier;
+mod version_1;
 
 use std::future::Future;
 use std::io;

@@ -91,7 +91,7 @@ fn signature_algorithm(certificate: &[u8]) -> Option<&[u8]> {
 }
 
 /// Splits one DER element with this tag into its contents and what follows it.
-fn element(bytes: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
+pub(super) fn element(bytes: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     let (_, rest) = bytes.split_first().filter(|(first, _)| **first == tag)?;
     let (length, rest) = rest.split_first()?;
     let (length, rest) = match length {

@@ -4,10 +4,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
-use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::{
+    WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature, verify_tls13_signature_with_raw_key,
+};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls_pki_types::{CertificateDer, ServerName, SubjectPublicKeyInfoDer, UnixTime};
+
+use super::version_1::Version1;
 
 /// How much of a certificate is verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +87,28 @@ impl Verifier {
             Err(error) => Err(error),
         }
     }
+
+    /// A certificate of version 1 that is itself in the file of authorities.
+    fn pinned_version_1(&self, certificate: &CertificateDer<'_>) -> Option<Version1> {
+        let is_pinned = self.depth != Depth::Nothing && self.pinned.iter().any(|pinned| pinned == certificate);
+        is_pinned.then(|| Version1::read(certificate)).flatten()
+    }
+
+    fn verify_pinned(
+        &self,
+        certificate: &Version1,
+        server_name: &ServerName<'_>,
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        if !certificate.is_valid_at(now.as_secs()) {
+            return Err(CertificateError::Expired.into());
+        }
+        if self.depth == Depth::Full && !certificate.is_of(&server_name.to_str()) {
+            let presented = certificate.common_name().map(str::to_owned).into_iter().collect();
+            return Err(CertificateError::NotValidForNameContext { expected: server_name.to_owned(), presented }.into());
+        }
+        Ok(ServerCertVerified::assertion())
+    }
 }
 
 impl ServerCertVerifier for Verifier {
@@ -96,6 +122,9 @@ impl ServerCertVerifier for Verifier {
     ) -> Result<ServerCertVerified, Error> {
         if self.depth == Depth::Nothing {
             return Ok(ServerCertVerified::assertion());
+        }
+        if let Some(certificate) = self.pinned_version_1(end_entity) {
+            return self.verify_pinned(&certificate, server_name, now);
         }
         let parsed = ParsedCertificate::try_from(end_entity)?;
         let chain =
@@ -126,7 +155,13 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let result = verify_tls13_signature(message, certificate, signature, &self.algorithms);
+        let result = match self.pinned_version_1(certificate) {
+            Some(pinned) => {
+                let key = SubjectPublicKeyInfoDer::from(pinned.public_key);
+                verify_tls13_signature_with_raw_key(message, &key, signature, &self.algorithms)
+            }
+            None => verify_tls13_signature(message, certificate, signature, &self.algorithms),
+        };
         self.checked(certificate, result)
     }
 

@@ -16,6 +16,7 @@ mod error;
 mod header;
 mod input;
 mod long_values;
+mod outline;
 mod rows;
 mod scan;
 mod selection;
@@ -30,6 +31,7 @@ pub use database::{DatabaseGrant, DatabaseLevel, DatabaseRight, DatabaseRights, 
 pub use difference::{Difference, difference, other_owners};
 pub use error::ArchiveError;
 pub use header::{Header, Version};
+pub use outline::Outline;
 pub use rows::{LargeObjectHasher, RowHasher, RowsDigest, RowsError};
 pub use scan::{Contents, TableData};
 pub use selection::{Extension, LeftOut, Reason, Rights, Selection, reaches_outside, select};

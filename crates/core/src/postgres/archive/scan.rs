@@ -12,11 +12,11 @@ use super::rows::{LargeObjectHasher, RowHasher, RowsDigest};
 use super::toc::{DumpId, Entry, OFFSET_SET};
 
 /// Types of blocks, `BLK_*` in `pg_backup_archiver.h`.
-const BLOCK_DATA: u8 = 1;
-const BLOCK_LARGE_OBJECTS: u8 = 3;
+pub(super) const BLOCK_DATA: u8 = 1;
+pub(super) const BLOCK_LARGE_OBJECTS: u8 = 3;
 
 /// The kind of entry that large objects belong to.
-const LARGE_OBJECTS: &str = "BLOBS";
+pub(super) const LARGE_OBJECTS: &str = "BLOBS";
 
 /// What the data of an archive amounts to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,6 +128,19 @@ fn read_large_objects(input: &mut Input<impl BufRead>) -> Result<RowsDigest, Arc
         read_chunks(input, |piece| hasher.push(piece))?;
         digest += hasher.finish();
     }
+}
+
+/// Passes the data of one entry without looking at it.
+pub(super) fn pass_chunks(input: &mut Input<impl BufRead>) -> Result<(), ArchiveError> {
+    read_chunks(input, |_| ())
+}
+
+/// As [`pass_chunks`], for large objects.
+pub(super) fn pass_large_objects(input: &mut Input<impl BufRead>) -> Result<(), ArchiveError> {
+    while input.integer()? != 0 {
+        pass_chunks(input)?;
+    }
+    Ok(())
 }
 
 /// Chunks are a length and that many bytes; length 0 ends them.

@@ -86,21 +86,51 @@ pub(super) struct Toc {
 
 impl Toc {
     pub(super) fn read(input: &mut Input<impl BufRead>, version: Version) -> Result<Self, ArchiveError> {
-        let offset = input.position();
-        let count = usize::try_from(input.integer()?).unwrap_or(usize::MAX);
-        input.expect(count <= ENTRIES_LIMIT, offset, "the number of its entries is impossible")?;
-        let mut toc = Self { entries: Vec::new(), places: HashMap::new(), encoding: String::new() };
-        for _ in 0..count {
+        let mut reader = TocReader::begin(input, version)?;
+        let (mut entries, mut places) = (Vec::new(), HashMap::new());
+        loop {
             let offset = input.position();
-            let entry = read_entry(input, version, &toc.encoding)?;
-            if entry.desc == "ENCODING" {
-                toc.encoding = quoted_value(&entry.defn).to_owned();
-            }
-            let place = toc.entries.len();
-            input.expect(toc.places.insert(entry.dump_id, place).is_none(), offset, "two entries have one number")?;
-            toc.entries.push(entry);
+            let Some(entry) = reader.next(input)? else { break };
+            let place = entries.len();
+            input.expect(places.insert(entry.dump_id, place).is_none(), offset, "two entries have one number")?;
+            entries.push(entry);
         }
-        Ok(toc)
+        Ok(Self { entries, places, encoding: reader.encoding })
+    }
+}
+
+/// The entries one by one, for those who do not keep them.
+pub(super) struct TocReader {
+    version: Version,
+    left: usize,
+    encoding: String,
+}
+
+impl TocReader {
+    /// Reads how many entries there are.
+    pub(super) fn begin(input: &mut Input<impl BufRead>, version: Version) -> Result<Self, ArchiveError> {
+        let offset = input.position();
+        let left = usize::try_from(input.integer()?).unwrap_or(usize::MAX);
+        input.expect(left <= ENTRIES_LIMIT, offset, "the number of its entries is impossible")?;
+        Ok(Self { version, left, encoding: String::new() })
+    }
+
+    /// The next entry; `None` after the last one.
+    pub(super) fn next(&mut self, input: &mut Input<impl BufRead>) -> Result<Option<Entry>, ArchiveError> {
+        if self.left == 0 {
+            return Ok(None);
+        }
+        self.left -= 1;
+        let entry = read_entry(input, self.version, &self.encoding)?;
+        if entry.desc == "ENCODING" {
+            quoted_value(&entry.defn).clone_into(&mut self.encoding);
+        }
+        Ok(Some(entry))
+    }
+
+    /// The encoding of the texts, after the last entry.
+    pub(super) fn into_encoding(self) -> String {
+        self.encoding
     }
 }
 

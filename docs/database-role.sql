@@ -25,5 +25,8 @@ SELECT format('GRANT SELECT ON LARGE OBJECT %s TO backup', oid) FROM pg_catalog.
 SELECT 'ALTER ROLE backup BYPASSRLS'
  WHERE EXISTS (SELECT FROM pg_catalog.pg_class WHERE relrowsecurity) \gexec
 
+-- Not granted, and named by `backup check` if there are any: subscriptions, which pg_dump writes for a superuser only, and
+-- the options of user mappings of foreign servers, passwords above all, which only their own user and superusers see.
+
 -- A login that can only read. The services set their own timeouts in each session.
 ALTER ROLE backup SET default_transaction_read_only = on;

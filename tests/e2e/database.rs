@@ -13,6 +13,7 @@ mod connections;
 mod contents;
 mod least_role;
 mod names;
+mod on_the_way;
 mod partial;
 mod privileges;
 mod report;

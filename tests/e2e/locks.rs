@@ -3,6 +3,7 @@
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use e2e::postgres::{Postgres, PostgresOptions};
 use e2e::process::{is_alive, wait_until};
 use e2e::proxy::{Fault, Operation, Rule};
 use serde_json::Value;
@@ -86,6 +87,23 @@ fn a_lock_held_for_ever_fails_the_run_with_the_tables_name_after_so_many_attempt
     assert!(stand.manifests().is_empty());
     lock.rollback();
     assert_eq!(run().output().code, Some(0));
+}
+
+#[test]
+fn a_lock_of_a_prepared_transaction_is_named_with_what_ends_it_r057() {
+    let options = PostgresOptions { settings: vec!["max_prepared_transactions = 5".to_owned()], ..Default::default() };
+    let server = Postgres::start(options);
+    server.sql("postgres", "CREATE TABLE t (id int)");
+    server.sql("postgres", "BEGIN; LOCK TABLE t IN ACCESS EXCLUSIVE MODE; PREPARE TRANSACTION 'left ''over'");
+    let stand = Stand::new();
+    let run = stand.backup().args(["run"]).env("DATABASE_URL", server.url("postgres"));
+    let output = run.env("LOCK_WAIT_TIMEOUT", "1").env("RETRY_ATTEMPTS", "1").output();
+    assert_eq!(output.code, Some(1), "{}", output.stderr);
+    let last: Value = serde_json::from_str(output.stderr.lines().last().unwrap()).unwrap();
+    let error = last["error"].as_str().unwrap();
+    assert!(error.contains("t (held by the prepared transaction 'left ''over' of postgres since "), "{error}");
+    assert!(error.contains("COMMIT PREPARED 'left ''over' or ROLLBACK PREPARED 'left ''over')"), "{error}");
+    server.sql("postgres", "ROLLBACK PREPARED 'left ''over'");
 }
 
 #[test]

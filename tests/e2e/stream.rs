@@ -1,6 +1,7 @@
 //! From `pg_dump` to a committed backup.
 
 mod broken_source;
+mod checked_dump;
 mod hanging_source;
 mod manifest;
 mod no_connection;

@@ -11,6 +11,7 @@ pub mod certificates;
 pub mod containers;
 pub mod moto;
 pub mod postgres;
+pub mod postgres_proxy;
 pub mod process;
 pub mod proxy;
 pub mod s3;

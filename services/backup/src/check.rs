@@ -84,6 +84,9 @@ async fn check_database(config: &BackupConfig) -> bool {
     for option in &config.dump.options.narrowing {
         say!("  note: PG_DUMP_OPTIONS has {option}: the backup is partial and never counts as fresh");
     }
+    for gap in &source.findings.gaps {
+        say!("  note: {gap}");
+    }
     for note in source.findings.notes.iter().map(String::as_str).chain(source.in_the_clear) {
         say!("  note: {note}");
     }

@@ -111,7 +111,8 @@ pub(crate) fn from_vars(vars: impl IntoIterator<Item = (String, String)>) -> Res
     // Ignoring these would make someone wait for an alert that does not come.
     settings.refuse_unsupported(&["WEBHOOK_URL", "HEALTHCHECK_PING_URL"]);
     let retry = settings.retry();
-    let source = source(&mut settings);
+    let silence = settings.seconds("DATABASE_SILENCE_TIMEOUT");
+    let source = source(&mut settings).map(|source| source.with_question_limit(silence));
     let store = settings.store(retry);
     let dump = dump(&mut settings);
     let signing_key = signing_key(&mut settings);

@@ -4,20 +4,17 @@ use std::io::Cursor;
 use std::sync::Arc;
 
 use anyhow::{Context, bail, ensure};
-use backup_core::catalog::{
-    BackupId, CodecFacts, DatabaseFacts, FORMAT, Inventory, Kind, Manifest, ObjectFacts, Role, Shelf,
-};
+use backup_core::catalog::{BackupId, CodecFacts, DatabaseFacts, FORMAT, Kind, Manifest, ObjectFacts, Role, Shelf};
 use backup_core::cause::find_cause;
 use backup_core::codec::{Codec, Compression, Digests, Stored, encode};
 use backup_core::postgres::connect::Session;
-use backup_core::postgres::{
-    ChildReader, ClientTools, Dumper, Preflight, Snapshot, database_facts, in_the_clear, preflight, take_inventory,
-};
-use backup_core::stop::{Stop, Stopped};
+use backup_core::postgres::{ClientTools, Dumper, Preflight, Watched, database_facts, in_the_clear, preflight};
+use backup_core::stop::Stop;
 use backup_core::storage::{ObjectKey, Store, UploadPlan};
 use chrono::Utc;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
+use crate::beside::watch;
 use crate::config::{BackupConfig, Globals};
 use crate::progress::Progress;
 
@@ -32,6 +29,9 @@ const DISCARD_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(2);
 /// writes them as hexadecimal text, which compresses back to the bytes themselves.
 const STORED_PERCENT_OF_DATABASE: u64 = 100;
 const UNCOMPRESSED_PERCENT_OF_DATABASE: u64 = 250;
+
+/// How many questions the facts of a database are; its size is a look at each of its files.
+const FACTS_QUESTIONS: u32 = 4;
 
 /// Two lines for each role and for each membership: enough for some 200,000 roles.
 const LARGEST_GLOBALS_BYTES: u64 = 32 * 1024 * 1024;
@@ -61,9 +61,14 @@ impl Source {
         let tools = ClientTools::find(config.bin_dir.as_deref().map(AsRef::as_ref), server_major)
             .await
             .context("find pg_dump")?;
-        let facts = database_facts(&session).await.context("inspect the database")?;
-        let findings = preflight(&session).await.context("inspect the database")?;
-        let in_the_clear = in_the_clear(&session).await.context("inspect the connection")?;
+        let facts = session
+            .ask_all(session.question_limit() * FACTS_QUESTIONS, database_facts(&session))
+            .await
+            .context("inspect the database")?;
+        let mut findings = preflight(&session).await.context("inspect the database")?;
+        findings.notes.extend(tools.minor_note(session.server_version_num()));
+        findings.notes.extend(changed_at_login(&session));
+        let in_the_clear = session.ask(in_the_clear(&session)).await.context("inspect the connection")?;
         Ok(Self { session, tools, facts, findings, in_the_clear })
     }
 }
@@ -77,7 +82,7 @@ impl Job<'_> {
         let id = BackupId::new(Utc::now());
         let source = self.stop.or(Source::inspect(self.config)).await?;
         self.refuse_what_blocks(&source.findings)?;
-        if let Some(warning) = source.in_the_clear {
+        for warning in source.findings.gaps.iter().map(String::as_str).chain(source.in_the_clear) {
             tracing::warn!("{warning}");
         }
         let shelf = self.config.shelf();
@@ -99,28 +104,15 @@ impl Job<'_> {
 
     /// Stores and confirms everything but the manifest, which is returned.
     async fn store_objects(&self, source: Source, upload: &Upload<'_>) -> anyhow::Result<Manifest> {
-        let lock_wait = self.config.dump.lock_wait;
-        let snapshot = self.stop.or(Snapshot::export(source.session, lock_wait)).await.context("take a snapshot")?;
-        // Its own stop, so that the inventory and the dump can end each other.
-        let stop = self.stop.child();
-        let dumper = Dumper::new(&source.tools, snapshot.session(), lock_wait, &self.config.scrubber, &stop)?;
-        let (globals, globals_note) = self.dump_globals(&dumper).await?;
+        // Before the snapshot: while pg_dumpall ran after it, tables could be rewritten that pg_dump had not locked.
+        let (globals, globals_note) = self.dump_globals(&source).await?;
         // Its keys are derived beside the dump.
         let globals = globals.map(|text| upload.encode(Cursor::new(text), self.globals_role(), 0));
-
-        let size_bytes = source.facts.size_bytes;
-        tracing::info!(backup_id = %upload.id, database = source.facts.name, size_bytes, "dumping");
-        let dump = dumper.dump(snapshot.name(), &self.config.dump.options.args)?;
-        let (dump, inventory) = together(
-            &stop,
-            upload.put(upload.encode(dump, self.dump_role(), size_bytes), &stop),
-            take_inventory(snapshot.session(), self.config.dump.fingerprint),
-        )
-        .await
-        .map_err(|(error, step)| error.context(step))?;
-        let snapshot_at = snapshot.at();
-        drop(dumper);
-        drop(snapshot); // Ends the transaction, which held back vacuum, before the last requests.
+        let Source { session, tools, facts, findings, .. } = source;
+        let mut dumped = self.dump_and_survey(session, &tools, &facts, upload).await?;
+        if !findings.is_superuser {
+            dumped.inventory.objects.remove("subscriptions"); // The dump has none, and a note says so.
+        }
 
         // After the dump, so that a dump that fails leaves no object behind.
         let globals = match globals {
@@ -134,15 +126,16 @@ impl Job<'_> {
             kind: self.kind(),
             narrowed_by: self.config.dump.options.narrowing.clone(),
             tool: concat!("backup ", env!("CARGO_PKG_VERSION")).to_owned(),
-            pg_dump_version: source.tools.version,
-            snapshot_at,
+            pg_dump_version: tools.version,
+            snapshot_at: dumped.snapshot_at,
             finished_at: Utc::now(),
-            database: source.facts,
+            database: facts,
             codec: codec_facts(&self.config.dump.codec),
-            dump,
+            dump: dumped.object,
             globals,
-            inventory,
-            notes: source.findings.notes.into_iter().chain(globals_note).collect(),
+            inventory: dumped.inventory,
+            gaps: findings.gaps.clone(),
+            notes: findings.gaps.into_iter().chain(findings.notes).chain(globals_note).chain(dumped.note).collect(),
         };
         let confirmed = upload.shelf.confirm(upload.store, &manifest);
         self.stop.or_after(COMMIT_GRACE, confirmed).await.context("confirm what was stored")?;
@@ -160,11 +153,11 @@ impl Job<'_> {
         Ok(())
     }
 
-    fn kind(&self) -> Kind {
+    pub(crate) fn kind(&self) -> Kind {
         self.config.dump.kind()
     }
 
-    fn dump_role(&self) -> Role {
+    pub(crate) fn dump_role(&self) -> Role {
         Role::Dump { kind: self.kind(), suffix: self.config.dump.codec.suffix() }
     }
 
@@ -173,12 +166,23 @@ impl Job<'_> {
     }
 
     /// Dumps the cluster's roles into memory; where that is not required, a failure becomes a note.
-    async fn dump_globals(&self, dumper: &Dumper<'_>) -> anyhow::Result<(Option<Vec<u8>>, Option<String>)> {
+    async fn dump_globals(&self, source: &Source) -> anyhow::Result<(Option<Vec<u8>>, Option<String>)> {
         if self.config.dump.globals == Globals::Off {
             return Ok((None, Some("roles and tablespaces are not stored (BACKUP_GLOBALS=false)".to_owned())));
         }
+        let (lock_wait, scrubber) = (self.config.dump.lock_wait, &self.config.scrubber);
+        let dumper = Dumper::new(&source.tools, &source.session, lock_wait, scrubber, self.stop)?;
+        let session = &source.session;
+        let row = session.ask(session.client().query_one("SELECT pg_catalog.pg_backend_pid()", &[])).await?;
+        let own_pid = row.try_get(0)?;
         let dumped = match dumper.dump_globals() {
-            Ok(globals) => read_globals(globals).await,
+            Ok(globals) => {
+                let watch = watch(self.config, own_pid, &globals);
+                tokio::select! {
+                    text = read_globals(Watched::new(globals, Arc::clone(&watch.tool))) => text,
+                    silent = watch.fell_silent() => Err(silent.into()),
+                }
+            }
             Err(error) => Err(error),
         };
         match dumped {
@@ -195,7 +199,19 @@ impl Job<'_> {
     }
 }
 
-async fn read_globals(globals: ChildReader) -> anyhow::Result<Vec<u8>> {
+/// What to say of a login event trigger that changes how rows look as text. The rows are right nevertheless.
+fn changed_at_login(session: &Session) -> Option<String> {
+    let names = session.changed_at_login();
+    (!names.is_empty()).then(|| {
+        format!(
+            "a login event trigger changes {} in each session, so a drill finds rows that look different; \
+             GRANT SET ON PARAMETER event_triggers lets this role switch such triggers off",
+            names.join(", ")
+        )
+    })
+}
+
+async fn read_globals(globals: Watched) -> anyhow::Result<Vec<u8>> {
     let mut text = Vec::new();
     globals.take(LARGEST_GLOBALS_BYTES + 1).read_to_end(&mut text).await?;
     ensure!(
@@ -206,23 +222,23 @@ async fn read_globals(globals: ChildReader) -> anyhow::Result<Vec<u8>> {
 }
 
 /// Where the objects of a run go.
-struct Upload<'run> {
+pub(crate) struct Upload<'run> {
     config: &'run BackupConfig,
     progress: &'run Progress,
     shelf: &'run Shelf,
     store: &'run Store,
-    id: &'run BackupId,
+    pub(crate) id: &'run BackupId,
 }
 
 /// An object that is being encoded, as far as that goes before it is put.
-struct Encoding {
+pub(crate) struct Encoding {
     key: ObjectKey,
     plan: UploadPlan,
     body: Stored,
 }
 
 impl Upload<'_> {
-    fn encode<R>(&self, plain: R, role: Role, database_bytes: u64) -> Encoding
+    pub(crate) fn encode<R>(&self, plain: R, role: Role, database_bytes: u64) -> Encoding
     where
         R: AsyncRead + Send + Unpin + 'static,
     {
@@ -244,7 +260,7 @@ impl Upload<'_> {
         Encoding { key, plan, body }
     }
 
-    async fn put(&self, Encoding { key, plan, body }: Encoding, stop: &Stop) -> anyhow::Result<ObjectFacts> {
+    pub(crate) async fn put(&self, Encoding { key, plan, body }: Encoding, stop: &Stop) -> anyhow::Result<ObjectFacts> {
         let digests: Digests = self.store.put(&key, plan, body, stop).await?;
         let name = key.as_str().rsplit('/').next().unwrap_or_default().to_owned();
         Ok(ObjectFacts { name, digests })
@@ -256,35 +272,6 @@ impl Upload<'_> {
         if let Ok(Err(error)) = discarded {
             tracing::debug!(error = format!("{error:#}"), "cannot take back what the run has stored");
         }
-    }
-}
-
-/// Runs the dump and the inventory side by side; where one fails, the other is ended, and the error
-/// of the first is returned with the step that it belongs to.
-async fn together(
-    stop: &Stop,
-    dump: impl Future<Output = anyhow::Result<ObjectFacts>>,
-    inventory: impl Future<Output = anyhow::Result<Inventory>>,
-) -> Result<(ObjectFacts, Inventory), (anyhow::Error, &'static str)> {
-    let dump = async {
-        let outcome = dump.await;
-        if outcome.is_err() {
-            stop.trigger(Stopped::Sibling);
-        }
-        outcome
-    };
-    let inventory = async {
-        let outcome = stop.or(inventory).await;
-        if outcome.is_err() {
-            stop.trigger(Stopped::Sibling);
-        }
-        outcome
-    };
-    match tokio::join!(dump, inventory) {
-        (Ok(dump), Ok(inventory)) => Ok((dump, inventory)),
-        (_, Err(error)) if error.downcast_ref::<Stopped>().is_none() => Err((error, "take inventory")),
-        (Err(error), _) => Err((error, "store dump")),
-        (Ok(_), Err(error)) => Err((error, "take inventory")),
     }
 }
 

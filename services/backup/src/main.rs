@@ -1,5 +1,6 @@
 //! `backup`: dumps a PostgreSQL database on schedule into an S3-compatible bucket.
 
+mod beside;
 mod check;
 mod config;
 mod daemon;

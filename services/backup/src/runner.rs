@@ -1,9 +1,9 @@
 //! A run: one job, tried again where the reason may pass, bounded in time, and retention after it.
 
-use backup_core::catalog::Manifest;
+use backup_core::catalog::{Manifest, NotListed};
 use backup_core::cause::{find_cause, stopped_by};
-use backup_core::postgres::ChildError;
-use backup_core::postgres::connect::{ConnectError, is_passing};
+use backup_core::postgres::connect::{ConnectError, Unanswered, is_passing};
+use backup_core::postgres::{ChildError, FellSilent, Rewritten};
 use backup_core::stop::Stop;
 use backup_core::storage::StoreError;
 
@@ -66,6 +66,13 @@ fn may_pass(error: &anyhow::Error) -> bool {
     if stopped_by(error).is_some() {
         return false;
     }
+    // The next attempt has a snapshot of its own, and a connection.
+    if find_cause::<Rewritten>(error).is_some() || find_cause::<NotListed>(error).is_some() {
+        return true;
+    }
+    if find_cause::<Unanswered>(error).is_some() || find_cause::<FellSilent>(error).is_some() {
+        return true;
+    }
     if let Some(error) = find_cause::<StoreError>(error) {
         // An id that was taken is as good as a reason that passes: the next attempt has another.
         return error.is_passing() || matches!(error, StoreError::AlreadyExists(_));
@@ -80,7 +87,7 @@ fn may_pass(error: &anyhow::Error) -> bool {
 }
 
 /// What `pg_dump` says (in English, its locale is ours) where a later attempt may succeed.
-const PASSING_WORDS: [&str; 11] = [
+const PASSING_WORDS: [&str; 12] = [
     "canceling statement due to lock timeout",
     LOCK_WAIT_TIMEOUT,
     "canceling statement due to conflict with recovery",
@@ -92,6 +99,8 @@ const PASSING_WORDS: [&str; 11] = [
     "too many clients",
     "the database system is",
     "deadlock detected",
+    // The session that exported it has ended.
+    "SET TRANSACTION SNAPSHOT",
 ];
 
 /// `--lock-wait-timeout` of `pg_dump` is a statement timeout around its `LOCK TABLE`, and it sets no other.
@@ -105,19 +114,32 @@ async fn explain(config: &BackupConfig, stop: &Stop, error: anyhow::Error) -> an
         return error;
     }
     match stop.or(lock_holders(config)).await {
-        Ok(held) if !held.is_empty() => {
-            error.context(format!("locked right now: {}; raise LOCK_WAIT_TIMEOUT or end that session", held.join(", ")))
-        }
+        Ok(held) if !held.is_empty() => error.context(format!(
+            "locked right now: {}; raise LOCK_WAIT_TIMEOUT or end what holds the lock",
+            held.join(", ")
+        )),
         _ => error, // The lock is gone already, or nobody can tell.
     }
 }
 
+/// A prepared transaction has no process: it holds its locks until someone commits or rolls it back, also across
+/// restarts of the server. Its number is in the lock that it holds on itself.
+const LOCK_HOLDERS: &str = "
+    SELECT DISTINCT CASE
+             WHEN l.pid IS NOT NULL THEN format('%s (held by process %s)', l.relation::regclass, l.pid)
+             WHEN p.gid IS NULL THEN format('%s (held by a prepared transaction)', l.relation::regclass)
+             ELSE format('%1$s (held by the prepared transaction %2$L of %3$s since %4$s; end it with COMMIT PREPARED %2$L or ROLLBACK PREPARED %2$L)',
+                         l.relation::regclass, p.gid, p.owner, date_trunc('second', p.prepared)) END
+      FROM pg_locks l
+      LEFT JOIN pg_locks x ON l.pid IS NULL AND x.pid IS NULL AND x.locktype = 'transactionid'
+                          AND x.virtualtransaction = l.virtualtransaction
+      LEFT JOIN pg_prepared_xacts p ON p.transaction = x.transactionid
+     WHERE l.mode = 'AccessExclusiveLock' AND l.granted AND l.locktype = 'relation'
+       AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+       AND l.relation >= 16384 LIMIT 5";
+
 async fn lock_holders(config: &BackupConfig) -> anyhow::Result<Vec<String>> {
     let session = config.source.connect().await?;
-    let sql = "SELECT DISTINCT format('%s (held by process %s)', l.relation::regclass, l.pid) FROM pg_locks l
-                WHERE l.mode = 'AccessExclusiveLock' AND l.granted AND l.locktype = 'relation'
-                  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-                  AND l.relation >= 16384 LIMIT 5";
-    let rows = session.client().query(sql, &[]).await?;
+    let rows = session.ask(session.client().query(LOCK_HOLDERS, &[])).await?;
     rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }

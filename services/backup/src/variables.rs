@@ -127,6 +127,13 @@ static DUMP_VARIABLES: &[Variable] = &[
         "Seconds to wait for the lock of a table.",
     ),
     Variable::new(
+        "DATABASE_SILENCE_TIMEOUT",
+        Kind::Number { min: 1, max: 3_600 },
+        "60",
+        "60",
+        "Seconds that the database may take to answer a question that needs no work. After them, the run ends for a reason that may pass.",
+    ),
+    Variable::new(
         "WEBHOOK_URL",
         Kind::Secret,
         "",

@@ -93,6 +93,7 @@ impl Drill<'_> {
         let manifest = fetcher.manifest(&backup.id, evidence).await?;
         let age = evidence.report.started_at - manifest.snapshot_at;
         evidence.report.recovery_point_seconds = Some(age.num_seconds());
+        evidence.report.notes.extend(manifest.gaps.iter().cloned());
         self.check_room(&manifest)?;
         let promised = manifest.clone();
         let is_large = manifest.dump.digests.plain_bytes >= LARGE_BYTES;

@@ -47,6 +47,59 @@ fn check_names_what_a_dump_will_not_contain() {
     assert_ne!(neighbour.name, *database);
 }
 
+/// No dump holds these, whoever makes it.
+#[test]
+fn what_no_dump_holds_is_named_by_check_run_and_manifest() {
+    let stand = Stand::with_rows(5);
+    // An extension with a table of its own that it does not mark is made by hand out of one without any.
+    stand.sql(
+        "CREATE EXTENSION pg_trgm; CREATE TABLE of_extension AS SELECT 1 AS id; CREATE TABLE empty_one (id int);
+         ALTER EXTENSION pg_trgm ADD TABLE of_extension; ALTER EXTENSION pg_trgm ADD TABLE empty_one;
+         CREATE TABLE information_schema.mine AS SELECT 1 AS id",
+    );
+    let parts = [
+        "because the extension does not mark them for pg_dump; CREATE EXTENSION makes the tables anew: public.of_extension of pg_trgm",
+        "what is in a schema of the system is in no dump: information_schema.mine;",
+    ];
+    let (code, report) = check(stand.backup());
+    assert_eq!(code, Some(0), "{report}");
+    let (output, manifest) = committed(&stand, stand.backup());
+    for part in parts {
+        assert!(report.contains(part), "{part:?} is missing in:\n{report}");
+        assert!(output.stderr.contains(part), "{part:?} is missing in:\n{}", output.stderr);
+        assert!(notes(&manifest).contains(part), "{part:?} is missing in:\n{}", notes(&manifest));
+    }
+    assert!(!report.contains("empty_one"), "{report}");
+}
+
+/// A superuser's dump holds them.
+#[test]
+fn what_the_dump_of_this_role_lacks_is_named() {
+    let stand = Stand::with_rows(5);
+    let (role, url) = new_role(&stand, "");
+    stand.sql(&format!(
+        "GRANT SELECT ON t TO {role}; CREATE EXTENSION postgres_fdw;
+         CREATE SERVER \"else where\" FOREIGN DATA WRAPPER postgres_fdw; GRANT USAGE ON FOREIGN SERVER \"else where\" TO {role};
+         CREATE USER MAPPING FOR PUBLIC SERVER \"else where\" OPTIONS (user 'a', password 'kqzw7vjx-of-all');
+         CREATE USER MAPPING FOR {role} SERVER \"else where\" OPTIONS (user 'b', password 'kqzw7vjx-own');
+         CREATE SUBSCRIPTION \"sub {role}\" CONNECTION 'host=nowhere.invalid' PUBLICATION p WITH (connect = false, slot_name = NONE)"
+    ));
+    let mapping = "because the role does not see them: PUBLIC on \"else where\"; dump as a superuser";
+    let subscription = format!("because pg_dump writes them for a superuser only: \"sub {role}\"; dump as");
+    let (_, as_role) = check(stand.backup().env("DATABASE_URL", &url));
+    assert!(as_role.contains(mapping) && as_role.contains(&subscription), "{as_role}");
+    let (output, manifest) = committed(&stand, stand.backup().env("DATABASE_URL", &url));
+    assert!(notes(&manifest).contains(mapping) && notes(&manifest).contains(&subscription), "{}", notes(&manifest));
+    assert!(super::said(&output.stderr).contains(mapping), "{}", output.stderr);
+    assert_eq!(manifest["inventory"]["objects"]["subscriptions"], Value::Null, "a drill would look for it");
+
+    let (_, manifest) = committed(&stand, stand.backup());
+    assert_eq!(manifest["inventory"]["objects"]["subscriptions"], 1);
+    assert!(!notes(&manifest).contains("does not see them"), "{}", notes(&manifest));
+    assert!(notes(&manifest).contains("subscriptions are restored disabled"), "{}", notes(&manifest));
+    stand.sql(&format!("DROP SUBSCRIPTION \"sub {role}\""));
+}
+
 #[test]
 fn check_names_other_databases_of_a_small_cluster() {
     use e2e::postgres::{Postgres, PostgresOptions};

@@ -39,6 +39,19 @@ fn of_several_versions_the_lowest_that_is_not_older_than_the_server_is_used_r005
 }
 
 #[test]
+fn another_minor_version_than_the_servers_is_named_by_check_and_manifest() {
+    let stand = Stand::with_rows(10);
+    let server = stand.postgres.major();
+    let other = tools(server);
+    let words = format!("pg_dump is {server}.99 and the server {server}.");
+    let (code, report) = check(with_tools(&stand, &[&other]));
+    assert!(code == Some(0) && report.contains(&words), "{report}");
+    let manifest = manifest_of(&stand, with_tools(&stand, &[&other]));
+    assert!(manifest["notes"].to_string().contains(&words), "{}", manifest["notes"]);
+    assert!(!stand.run_ok()["notes"].to_string().contains("pg_dump is "), "the tools of the server itself");
+}
+
+#[test]
 fn a_server_newer_than_every_client_fails_run_and_check_and_makes_the_daemon_red_r005() {
     let stand = Stand::with_rows(10);
     stand.run_ok();

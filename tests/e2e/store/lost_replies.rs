@@ -62,3 +62,23 @@ fn a_completion_that_never_succeeds_is_no_backup_r031() {
     assert!(output.stderr.contains("200 InternalError"), "{}", output.stderr);
     stand.assert_no_commit(&BTreeMap::new());
 }
+
+/// A gateway that answers 200 and writes later, or never: a manifest that is not listed makes no backup.
+#[test]
+fn a_manifest_that_was_answered_and_not_stored_is_no_backup_and_the_run_is_tried_again() {
+    let stand = crate::stand::Stand::with_rows(1_000);
+    let lost = || Rule::new(Operation::PutObject, Fault::bare_status(200)).key("manifest.json");
+    stand.proxy.rule(lost());
+    let output = stand.backup().args(["run"]).env("RETRY_ATTEMPTS", "1").output();
+    assert_exit(&output, 1);
+    assert!(output.stderr.contains("manifest.json has no bytes in the listing and"), "{}", output.stderr);
+    assert!(!output.stderr.contains("backup committed"), "{}", output.stderr);
+    stand.proxy.clear_rules();
+    clear(&stand);
+
+    stand.proxy.rule(lost().first(1));
+    let output = stand.run();
+    assert_exit(&output, 0);
+    assert!(output.stderr.contains("trying again"), "{}", output.stderr);
+    assert_eq!(stand.manifests().len(), 1);
+}

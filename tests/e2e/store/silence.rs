@@ -19,8 +19,10 @@ fn a_part_that_is_swallowed_is_sent_again_after_the_attempt_timeout_r120() {
     let folder = tempfile::tempdir().unwrap();
     let gate = folder.path().join("gate");
     let mut tools = FakeTools::new();
+    // Four parts of 5 MiB, and a small rest.
+    stand.sql("CREATE TABLE big AS SELECT g AS id, repeat('x', 1000) AS v FROM generate_series(1, 20850) g");
     let body = format!(
-        "head -c 20971520 /dev/urandom; while [ ! -e '{}' ]; do sleep 0.05; done; echo the last part",
+        r#""$REAL" "$@" | {{ head -c 20971520; while [ ! -e '{}' ]; do sleep 0.05; done; cat; }}"#,
         gate.display()
     );
     tools.script("pg_dump", &body);
@@ -32,7 +34,7 @@ fn a_part_that_is_swallowed_is_sent_again_after_the_attempt_timeout_r120() {
     std::fs::write(&gate, "").unwrap();
     let output = run.wait(Duration::from_secs(40));
     assert_exit(&output, 0);
-    assert!(output.stderr.contains("no answer within 5 s"), "{}", output.stderr);
+    assert!(output.stderr.contains("no answer within "), "{}", output.stderr);
     assert!(started.elapsed() >= Duration::from_secs(5));
     assert_eq!(stand.proxy.requests_of(Operation::UploadPart).len(), 6);
     assert_exactly_one_backup(&stand);

@@ -48,6 +48,9 @@ pub struct Manifest {
     pub inventory: Inventory,
     /// What a restore by hand must add, and what is not in the dump, in sentences.
     pub notes: Vec<String>,
+    /// Those of the notes that say what the dump lacks, or that it restores in some places only. Drills repeat them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gaps: Vec<String>,
 }
 
 impl Manifest {

@@ -11,7 +11,9 @@ mod seal;
 mod signing;
 mod table;
 
-use anyhow::{Context, ensure};
+use std::time::Duration;
+
+use anyhow::Context;
 
 pub use id::BackupId;
 pub use listing::{Backup, Catalog, Drill, Incomplete};
@@ -25,6 +27,25 @@ pub use signing::{Signers, SigningKey, SigningKeyError};
 
 use crate::codec::encryption::Label;
 use crate::storage::{ObjectKey, Store};
+
+/// How often the listing is asked for what was stored, and the time between.
+const LISTING_ATTEMPTS: u32 = 3;
+const LISTING_PAUSE: Duration = Duration::from_millis(500);
+
+/// The store has said that an object is stored, and does not list it so.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{key} has {} bytes in the listing and {sent_bytes} were sent, although the store has said that it is stored",
+    self.listed_bytes.map_or_else(|| "no".to_owned(), |bytes| bytes.to_string())
+)]
+pub struct NotListed {
+    /// The object.
+    pub key: ObjectKey,
+    /// Its size.
+    pub sent_bytes: u64,
+    /// Its size in the listing, if it is there.
+    pub listed_bytes: Option<u64>,
+}
 
 /// The keys of one database's backups below the prefix of a bucket.
 #[derive(Debug, Clone)]
@@ -87,21 +108,33 @@ impl Shelf {
     /// Checks that the store lists every object of a backup with the size that was sent.
     ///
     /// # Errors
-    /// Where a size differs or an object is missing. Then the backup must not be made to exist.
+    /// Where a size differs or an object is missing ([`NotListed`]). Then the backup must not be made to exist.
     pub async fn confirm(&self, store: &Store, manifest: &Manifest) -> anyhow::Result<()> {
         let start = self.run_start(&manifest.id);
-        let listed = store.list(&start).await.context("list what was stored")?;
+        let mut sent = Vec::new();
         for object in manifest.objects() {
             let key = start_key(&start, &object.name, &self.prefix).context("name of a stored object")?;
-            let bytes = listed.iter().find(|listed| listed.key == key).map(|listed| listed.bytes);
-            ensure!(
-                bytes == Some(object.digests.stored_bytes),
-                "{key} has {} bytes in the listing and {} were sent",
-                bytes.map_or_else(|| "no".to_owned(), |bytes| bytes.to_string()),
-                object.digests.stored_bytes
-            );
+            sent.push((key, object.digests.stored_bytes));
         }
-        Ok(())
+        self.find_in_listing(store, &manifest.id, &sent).await
+    }
+
+    /// Looks for each of `sent` with its size in the listing of a run, more than once: some stores list an object
+    /// a moment after they have answered that it is stored.
+    async fn find_in_listing(&self, store: &Store, id: &BackupId, sent: &[(ObjectKey, u64)]) -> anyhow::Result<()> {
+        let mut attempt = 1;
+        loop {
+            let listed = store.list(&self.run_start(id)).await.context("list what was stored")?;
+            let bytes_of = |key: &ObjectKey| listed.iter().find(|listed| listed.key == *key).map(|listed| listed.bytes);
+            let Some((key, sent_bytes)) = sent.iter().find(|(key, bytes)| bytes_of(key) != Some(*bytes)) else {
+                return Ok(());
+            };
+            if attempt == LISTING_ATTEMPTS {
+                return Err(NotListed { key: key.clone(), sent_bytes: *sent_bytes, listed_bytes: bytes_of(key) }.into());
+            }
+            attempt += 1;
+            tokio::time::sleep(LISTING_PAUSE).await;
+        }
     }
 
     /// Takes back what a run has stored before its commit was tried. After that it must not be
@@ -116,11 +149,12 @@ impl Shelf {
         Ok(())
     }
 
-    /// Makes a backup exist: writes its manifest, the last object of the run, signed where there is a key.
+    /// Makes a backup exist: writes its manifest, the last object of the run, signed where there is a key, and
+    /// looks for it in the listing. A store that answers 200 and has not stored it makes no backup.
     ///
     /// # Errors
-    /// Where it cannot be written. After a lost reply it may be there nevertheless, so its data must
-    /// stay.
+    /// Where it cannot be written, or is not listed ([`NotListed`]). It may be there nevertheless, or come later,
+    /// so its data must stay.
     pub async fn commit(
         &self,
         store: &Store,
@@ -128,7 +162,9 @@ impl Shelf {
         signing_key: Option<&SigningKey>,
     ) -> anyhow::Result<()> {
         let body = seal::write(manifest, signing_key).context("write manifest as JSON")?;
-        store.put_new(&self.key(&manifest.id, &Role::Manifest), body.into()).await.context("store manifest")
+        let (key, sent_bytes) = (self.key(&manifest.id, &Role::Manifest), body.len() as u64);
+        store.put_new(&key, body.into()).await.context("store manifest")?;
+        self.find_in_listing(store, &manifest.id, &[(key, sent_bytes)]).await
     }
 }
 

@@ -4,6 +4,7 @@ mod attempt;
 mod cause;
 mod error;
 mod options;
+mod pooled;
 
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
@@ -17,8 +18,9 @@ use tokio_postgres::{Client, SimpleQueryMessage};
 use crate::postgres::conninfo::{Conninfo, Endpoint, Place, TargetSessionAttrs};
 
 use attempt::{GOODBYE_LIMIT, Opened, login, place};
-use options::{SET_AS_TEXT, for_own_statements, restoring_options, version_number};
+use options::{WITHOUT_EVENT_TRIGGERS, as_statements, for_own_statements, restoring_options, version_number};
 
+pub(super) use attempt::LIBPQ_KEEPALIVES;
 pub use cause::{describe, is_passing};
 pub use error::ConnectError;
 pub use options::safe_options;
@@ -31,10 +33,28 @@ const MAX_ADDRESSES: usize = 16;
 const SLOT_ATTEMPTS: u32 = 5;
 const SLOT_PAUSE: Duration = Duration::from_millis(200);
 
+/// `server_version_num` of the first version with event triggers on login.
+const FIRST_WITH_LOGIN_TRIGGERS: u32 = 170_000;
+
 /// What decides whether a server will do, and whether our startup options arrived.
 const INSPECTION: &str = "SELECT pg_catalog.pg_is_in_recovery(), \
     pg_catalog.current_setting('transaction_read_only'), \
-    pg_catalog.current_setting('statement_timeout')";
+    pg_catalog.current_setting('backup.options_arrived', true), \
+    pg_catalog.current_setting('TimeZone'), \
+    pg_catalog.current_setting('bytea_output'), \
+    pg_catalog.current_setting('xmlbinary'), \
+    (SELECT reset_val FROM pg_catalog.pg_settings WHERE name = 'TimeZone'), \
+    (SELECT reset_val FROM pg_catalog.pg_settings WHERE name = 'bytea_output'), \
+    (SELECT reset_val FROM pg_catalog.pg_settings WHERE name = 'xmlbinary')";
+
+/// The settings of [`INSPECTION`], as they are and as they were at the start of the session, and what a dump takes.
+const AS_TEXT: [(&str, &str); 3] = [("TimeZone", "UTC"), ("bytea_output", "hex"), ("xmlbinary", "base64")];
+
+/// Whether there are event triggers on login, and the role may switch them off; from 17 on.
+const SHOULD_SWITCH_OFF: &str = "SELECT pg_catalog.has_parameter_privilege('event_triggers', 'SET') \
+    AND EXISTS (SELECT FROM pg_catalog.pg_event_trigger WHERE evtevent = 'login' AND evtenabled <> 'D')";
+
+const NO_ROW: &str = "no row for a SELECT without FROM";
 
 /// An open connection to one server.
 ///
@@ -49,6 +69,22 @@ pub struct Session {
     restoring_options: String,
     ended_by: Arc<OnceLock<String>>,
     traffic: TrafficTask,
+    /// How long an answer may take that needs no work worth mentioning.
+    question_limit: Duration,
+    options_arrived: bool,
+    changed_at_login: Vec<&'static str>,
+    /// The settings that are not as a dump takes them if nobody sets them.
+    unlike_a_dump: Vec<&'static str>,
+}
+
+/// A question that was asked, and no answer.
+#[derive(Debug, thiserror::Error)]
+#[error("{place} has not answered a question for {} seconds", .limit.as_secs())]
+pub struct Unanswered {
+    /// Database and host.
+    pub place: String,
+    /// The bound that was reached.
+    pub limit: Duration,
 }
 
 /// Carries the traffic until it is dropped.
@@ -87,6 +123,54 @@ impl Session {
         &self.restoring_options
     }
 
+    /// How long an answer may take that needs no work worth mentioning.
+    pub fn question_limit(&self) -> Duration {
+        self.question_limit
+    }
+
+    /// Waits for an answer that needs no work worth mentioning, at most for the connection's limit of a question.
+    ///
+    /// # Errors
+    /// What the server says, or [`Unanswered`].
+    pub async fn ask<T>(&self, question: impl Future<Output = Result<T, tokio_postgres::Error>>) -> anyhow::Result<T> {
+        self.ask_within(Duration::ZERO, question).await
+    }
+
+    /// As [`Session::ask`], for a question whose work may take `work` on the server.
+    ///
+    /// # Errors
+    /// As [`Session::ask`].
+    pub async fn ask_within<T>(
+        &self,
+        work: Duration,
+        question: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    ) -> anyhow::Result<T> {
+        let limit = self.question_limit.saturating_add(work);
+        let Ok(answer) = timeout(limit, Box::pin(question)).await else {
+            return Err(Unanswered { place: place(&self.endpoint), limit }.into());
+        };
+        answer.map_err(|error| match self.broken_by() {
+            Some(reason) if error.is_closed() => anyhow::Error::from(error).context(reason.to_owned()),
+            _ => error.into(),
+        })
+    }
+
+    /// Bounds several questions in a row, whose work may take `work` on the server.
+    ///
+    /// # Errors
+    /// [`Unanswered`], or what `questions` fails with.
+    pub async fn ask_all<T>(
+        &self,
+        work: Duration,
+        questions: impl Future<Output = anyhow::Result<T>>,
+    ) -> anyhow::Result<T> {
+        let limit = self.question_limit.saturating_add(work);
+        let Ok(answers) = timeout(limit, Box::pin(questions)).await else {
+            return Err(Unanswered { place: place(&self.endpoint), limit }.into());
+        };
+        answers
+    }
+
     /// Why the connection broke, if it did; statements only say that it is closed.
     pub fn broken_by(&self) -> Option<&str> {
         self.ended_by.get().map(String::as_str)
@@ -103,6 +187,7 @@ impl Session {
     }
 
     fn start(endpoint: Endpoint, opened: Opened, version: u32, user_options: &str) -> Self {
+        let question_limit = endpoint.question_limit();
         let ended_by = Arc::new(OnceLock::new());
         let reason = Arc::clone(&ended_by);
         let traffic = opened.traffic;
@@ -120,38 +205,64 @@ impl Session {
             restoring_options: restoring_options(version, user_options),
             ended_by,
             traffic: TrafficTask(task),
+            question_limit,
+            options_arrived: true,
+            changed_at_login: Vec::new(),
+            unlike_a_dump: Vec::new(),
         }
     }
 
-    /// Checks that the server is of the wanted kind, and that our settings are in force.
-    async fn inspect(&self, wanted: TargetSessionAttrs) -> Result<(), ConnectError> {
+    /// Checks that the server is of the wanted kind, and looks at the settings as they are after the login.
+    async fn inspect(&mut self, wanted: TargetSessionAttrs) -> Result<(), ConnectError> {
+        let row = self.row_at_login(INSPECTION).await?;
+        let [recovers, read_only, arrived, ..] = row.as_slice() else {
+            return Err(ConnectError::NotPostgres { place: place(&self.endpoint), reason: NO_ROW.to_owned() });
+        };
+        if !suits(wanted, recovers == "t", read_only == "on") {
+            return Err(ConnectError::WrongKind { place: place(&self.endpoint), wanted: wanted.as_str() });
+        }
+        self.options_arrived = arrived == "on";
+        let (is, at_start) = row[3..].split_at(AS_TEXT.len());
+        let which = |differs: &dyn Fn(usize) -> bool| -> Vec<&'static str> {
+            (0..AS_TEXT.len()).filter(|&index| differs(index)).map(|index| AS_TEXT[index].0).collect()
+        };
+        self.changed_at_login = which(&|index| is.get(index) != at_start.get(index));
+        self.unlike_a_dump = which(&|index| is.get(index).map(String::as_str) != Some(AS_TEXT[index].1));
+        Ok(())
+    }
+
+    /// One row of a simple query, within the time for a step of connecting. A null is an empty text.
+    async fn row_at_login(&self, sql: &str) -> Result<Vec<String>, ConnectError> {
         let seconds = self.endpoint.connect_timeout_seconds();
         let place = place(&self.endpoint);
-        let inspection = format!("{SET_AS_TEXT}{INSPECTION}");
-        let query = self.client.simple_query(&inspection);
-        let messages = match timeout(Duration::from_secs(seconds.into()), query).await {
+        let messages = match timeout(Duration::from_secs(seconds.into()), self.client.simple_query(sql)).await {
             Err(_) => return Err(ConnectError::TimedOut { place, seconds }),
-            Ok(Err(error)) => {
-                return Err(ConnectError::new(&place, self.endpoint.password(), &error));
-            }
+            Ok(Err(error)) => return Err(ConnectError::new(&place, self.endpoint.password(), &error)),
             Ok(Ok(messages)) => messages,
         };
         let row = messages.iter().find_map(|message| match message {
-            SimpleQueryMessage::Row(row) => Some((row.get(0)?, row.get(1)?, row.get(2)?)),
+            SimpleQueryMessage::Row(row) => Some(row),
             _ => None,
         });
-        let Some((recovers, read_only, statement_timeout)) = row else {
-            let reason = "no row for a SELECT without FROM".to_owned();
-            return Err(ConnectError::NotPostgres { place, reason });
-        };
-        if statement_timeout != "0" {
-            let message = "the startup options of the session were dropped on the way".to_owned();
-            return Err(ConnectError::Pooler { place, message });
-        }
-        if !suits(wanted, recovers == "t", read_only == "on") {
-            return Err(ConnectError::WrongKind { place, wanted: wanted.as_str() });
-        }
-        Ok(())
+        let row = row.ok_or_else(|| ConnectError::NotPostgres { place, reason: NO_ROW.to_owned() })?;
+        Ok((0..row.len()).map(|column| row.get(column).unwrap_or_default().to_owned()).collect())
+    }
+
+    /// Makes the settings by statements, which hold whatever has changed them at the login.
+    async fn settle(&self) -> Result<(), ConnectError> {
+        let sql = as_statements(&for_own_statements(&safe_options(self.server_version_num, "")));
+        self.row_at_login(&format!("{sql}; SELECT 1")).await.map(drop)
+    }
+
+    /// The settings for values as text that were changed at the login: by a login event trigger, which changes them in
+    /// every session of `pg_dump`, too.
+    pub fn changed_at_login(&self) -> &[&'static str] {
+        &self.changed_at_login
+    }
+
+    /// Whether children must do without startup options: see [`Session::child_options`].
+    pub fn is_pooled(&self) -> bool {
+        !self.options_arrived
     }
 }
 
@@ -171,7 +282,8 @@ impl Conninfo {
     ///
     /// Each address may take `connect_timeout` for each step (look-up, login, inspection). A login
     /// that is refused as such ends the search, as in libpq. Servers from 14 on are logged in to
-    /// twice: only the first login tells which settings the second may name.
+    /// twice: only the first login tells which settings the second may name. A third one switches
+    /// event triggers on login off, if there are any and the role may.
     ///
     /// # Errors
     /// The only host's failure, or one [`ConnectError::Every`] with all of them.
@@ -266,19 +378,39 @@ async fn connect_address(
     wanted: TargetSessionAttrs,
 ) -> Result<Session, ConnectError> {
     let common = restoring_options(0, user_options);
-    let mut opened = login(endpoint, address, &for_own_statements(&common)).await?;
+    let (opened, refused) = match login(endpoint, address, &for_own_statements(&common)).await {
+        // Some poolers refuse startup options. In session mode, statements do the same.
+        Err(ConnectError::Pooler { .. }) if user_options.is_empty() => (login(endpoint, address, "").await?, true),
+        opened => (opened?, false),
+    };
     let version = opened.server_version.as_deref().and_then(version_number);
     let Some(version) = version else {
         let reason = "the server does not tell its version".to_owned();
         return Err(ConnectError::NotPostgres { place: place(endpoint), reason });
     };
     let options = restoring_options(version, user_options);
-    if options != common {
+    // Before any question: a role's own timeouts may end a session that does not have all of our options.
+    let opened = if options == common || refused {
+        opened
+    } else {
         opened.close().await;
-        opened = login_again(endpoint, address, &for_own_statements(&options)).await?;
-    }
-    let session = Session::start(endpoint.clone(), opened, version, user_options);
+        login_again(endpoint, address, &for_own_statements(&options)).await?
+    };
+    let mut session = Session::start(endpoint.clone(), opened, version, user_options);
     session.inspect(wanted).await?;
+    if session.is_pooled() {
+        pooled::accept(&mut session, address, user_options).await?;
+        return Ok(session);
+    }
+    if version >= FIRST_WITH_LOGIN_TRIGGERS && session.row_at_login(SHOULD_SWITCH_OFF).await? == ["t"] {
+        session.close().await;
+        let options = format!("{} {WITHOUT_EVENT_TRIGGERS}", for_own_statements(&options));
+        let opened = login_again(endpoint, address, &options).await?;
+        session = Session::start(endpoint.clone(), opened, version, user_options);
+        session.child_options = format!("{} {WITHOUT_EVENT_TRIGGERS}", session.child_options);
+        session.inspect(wanted).await?;
+    }
+    session.settle().await?;
     Ok(session)
 }
 

@@ -16,6 +16,7 @@ mod url;
 mod variables;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::secret::Secret;
 
@@ -38,6 +39,9 @@ const MIN_CONNECT_TIMEOUT_SECONDS: u32 = 2;
 /// The longest wait that can be asked for; also what `connect_timeout=0` means, since every wait
 /// has a bound.
 pub const MAX_CONNECT_TIMEOUT_SECONDS: u32 = 600;
+
+/// How long an answer may take that needs no work worth mentioning, unless the operator says otherwise.
+pub const DEFAULT_QUESTION_LIMIT: Duration = Duration::from_secs(60);
 
 /// Far above every real connection string.
 pub const MAX_TEXT_BYTES: usize = 16 * 1024;
@@ -77,6 +81,7 @@ pub struct Conninfo {
     options: String,
     connect_timeout_seconds: u32,
     application_name: Option<String>,
+    question_limit: Duration,
 }
 
 impl Conninfo {
@@ -131,7 +136,14 @@ impl Conninfo {
             options: String::new(),
             connect_timeout_seconds: DEFAULT_CONNECT_TIMEOUT_SECONDS,
             application_name: None,
+            question_limit: DEFAULT_QUESTION_LIMIT,
         }
+    }
+
+    /// The same connection, whose sessions wait `limit` for an answer that needs no work worth mentioning.
+    #[must_use]
+    pub fn with_question_limit(self, limit: Duration) -> Self {
+        Self { question_limit: limit, ..self }
     }
 
     /// The same server, another database.
@@ -162,6 +174,11 @@ impl Conninfo {
     pub fn with_default_application_name(mut self, name: &str) -> Self {
         self.application_name.get_or_insert_with(|| name.to_owned());
         self
+    }
+
+    /// How long an answer may take that needs no work worth mentioning.
+    pub fn question_limit(&self) -> Duration {
+        self.question_limit
     }
 
     /// Where to try, in this order; never empty.

@@ -61,13 +61,11 @@ impl<'run> Dumper<'run> {
     /// # Errors
     /// As [`Dumper::dump`].
     pub fn dump_globals(&self) -> anyhow::Result<ChildReader> {
-        // pg_dumpall takes a connection string here, and a name that looks like one must stay a name.
-        let name = self.workbench.session().endpoint().dbname().replace('\\', "\\\\").replace('\'', "\\'");
         let args = vec![
             "--globals-only".into(),
             "--no-role-passwords".into(),
             "--no-password".into(),
-            format!("--database=dbname='{name}'").into(),
+            self.workbench.connection("--database"),
         ];
         self.workbench.start("pg_dumpall", args, Words::Tail(WORDS_BYTES))
     }
@@ -77,6 +75,7 @@ impl<'run> Dumper<'run> {
             "--format=custom".into(),
             "--compress=0".into(),
             "--no-password".into(),
+            self.workbench.connection("--dbname"),
             format!("--lock-wait-timeout={}", self.lock_wait.as_millis()).into(),
         ]
     }

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use tokio_postgres::error::SqlState;
+use tokio_postgres::error::{DbError, SqlState};
 
 use super::connect::Session;
 use crate::catalog::{Extension, Inventory, ObjectCounts, Sequence, Table};
@@ -20,6 +20,12 @@ pub enum Fingerprint {
     /// Objects only.
     Off,
 }
+
+/// Why an unlogged table of a standby is not counted: nothing of it is there, and no dump has it.
+pub(super) const UNLOGGED: &str = "unlogged on a standby";
+
+/// Why a table is not counted if `BACKUP_FINGERPRINT_TIMEOUT` has passed.
+const TIME_BUDGET: &str = "time budget";
 
 /// Leaves system schemas and extension members out: `$1` is a catalog, `$2` its alias and key, `$3` the
 /// column that names the schema.
@@ -151,12 +157,21 @@ const ROLES: &str = "
 /// What the server says. A table whose lock or count does not come in time is no error: it stays
 /// uncounted and says why.
 pub async fn take_inventory(session: &Session, fingerprint: Fingerprint) -> anyhow::Result<Inventory> {
+    let inventory = list_objects(session).await?;
+    Ok(Inventory { tables: count_rows(session, fingerprint).await.context("count rows")?, ..inventory })
+}
+
+/// The inventory without its tables.
+///
+/// # Errors
+/// What the server says.
+pub async fn list_objects(session: &Session) -> anyhow::Result<Inventory> {
     Ok(Inventory {
         objects: count_objects(session).await.context("count objects")?,
         sequences: read_sequences(session).await.context("read sequences")?,
         extensions: read_extensions(session).await.context("read extensions")?,
         roles: read_roles(session).await.context("read roles")?,
-        tables: count_rows(session, fingerprint).await.context("count rows")?,
+        tables: Vec::new(),
     })
 }
 
@@ -199,7 +214,10 @@ async fn read_roles(session: &Session) -> anyhow::Result<Vec<String>> {
 
 /// Counts the rows of each table that holds rows of its own, the small ones first, so that a budget
 /// that runs out leaves as few of them uncounted as possible.
-async fn count_rows(session: &Session, fingerprint: Fingerprint) -> anyhow::Result<Vec<Table>> {
+///
+/// # Errors
+/// If the list of tables cannot be read, or the connection breaks.
+pub async fn count_rows(session: &Session, fingerprint: Fingerprint) -> anyhow::Result<Vec<Table>> {
     let sql = format!(
         "SELECT n.nspname::text, c.relname::text, format('%I.%I', n.nspname, c.relname),
                 c.relpersistence = 'u' AND pg_is_in_recovery()
@@ -214,32 +232,55 @@ async fn count_rows(session: &Session, fingerprint: Fingerprint) -> anyhow::Resu
             Fingerprint::Off => None,
         };
         let (rows, not_counted) = match left {
-            None => (None, Some("off")),
-            _ if row.try_get(3)? => (None, Some("unlogged on a standby")),
-            Some(left) if left < Duration::from_millis(1) => (None, Some("time budget")),
+            _ if row.try_get(3)? => (None, Some(UNLOGGED.to_owned())),
+            None => (None, Some("off".to_owned())),
+            Some(left) if left < Duration::from_millis(1) => (None, Some(TIME_BUDGET.to_owned())),
             Some(left) => count_table(session, row.try_get(2)?, left).await?,
         };
-        let not_counted = not_counted.map(str::to_owned);
         tables.push(Table { schema: row.try_get(0)?, name: row.try_get(1)?, rows, not_counted });
     }
     tables.sort_by(|a, b| (&a.schema, &a.name).cmp(&(&b.schema, &b.name)));
     Ok(tables)
 }
 
-type Count = (Option<u64>, Option<&'static str>);
+type Count = (Option<u64>, Option<String>);
 
-/// Counts one table inside a savepoint, so that a timeout does not end the snapshot's transaction.
+/// Counts one table inside a savepoint, so that an error of the server does not end the snapshot's transaction.
+/// Whatever it says about one table leaves that table uncounted: planning a count plans the expressions of its
+/// indexes, and a function among them may need a `search_path` that no dump has.
+///
+/// # Errors
+/// If the connection breaks.
 async fn count_table(session: &Session, quoted_name: &str, left: Duration) -> anyhow::Result<Count> {
     let client = session.client();
     let begin = format!("SAVEPOINT count_rows; SET LOCAL statement_timeout = {}", left.as_millis());
-    client.batch_execute(&begin).await?;
-    let counted = client.query_one(&format!("SELECT count(*) FROM ONLY {quoted_name}"), &[]).await;
-    client.batch_execute("ROLLBACK TO count_rows; RELEASE count_rows").await?;
-    match counted {
-        Ok(row) => Ok((u64::try_from(row.try_get::<_, i64>(0)?).ok(), None)),
-        Err(error) if error.code() == Some(&SqlState::QUERY_CANCELED) => Ok((None, Some("time budget"))),
-        Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => Ok((None, Some("lock timeout"))),
-        Err(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => Ok((None, Some("no privilege"))),
-        Err(error) => Err(anyhow::Error::from(error).context(format!("count rows of {quoted_name}"))),
+    session.ask(client.batch_execute(&begin)).await?;
+    let sql = format!("SELECT count(*) FROM ONLY {quoted_name}");
+    let counted = session.ask_within(left, client.query_one(&sql, &[])).await;
+    let counted = match counted {
+        Ok(row) => Ok(u64::try_from(row.try_get::<_, i64>(0)?).ok()),
+        Err(error) => match error.downcast_ref::<tokio_postgres::Error>().and_then(|error| error.as_db_error()) {
+            Some(said) => Err(why_not_counted(said, quoted_name)),
+            None => return Err(error.context(format!("count rows of {quoted_name}"))),
+        },
+    };
+    session.ask(client.batch_execute("ROLLBACK TO count_rows; RELEASE count_rows")).await?;
+    Ok(match counted {
+        Ok(rows) => (rows, None),
+        Err(reason) => (None, Some(reason)),
+    })
+}
+
+/// The server's message may quote values, so the manifest gets its code only.
+fn why_not_counted(said: &DbError, quoted_name: &str) -> String {
+    match said.code() {
+        &SqlState::QUERY_CANCELED => TIME_BUDGET.to_owned(),
+        &SqlState::LOCK_NOT_AVAILABLE => "lock timeout".to_owned(),
+        &SqlState::INSUFFICIENT_PRIVILEGE => "no privilege".to_owned(),
+        code => {
+            let (message, code) = (said.message(), code.code());
+            tracing::warn!(table = quoted_name, message, code, "the rows of this table are not counted");
+            format!("the server refused (SQLSTATE {code})")
+        }
     }
 }

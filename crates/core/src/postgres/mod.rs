@@ -2,6 +2,7 @@
 
 pub mod archive;
 mod before_exec;
+mod checked_dump;
 mod child;
 pub mod connect;
 pub mod conninfo;
@@ -18,6 +19,7 @@ mod prepare;
 mod restore;
 mod scratch;
 mod settings;
+mod silence;
 mod snapshot;
 mod throwaway;
 mod timescaledb;
@@ -25,12 +27,14 @@ mod tls;
 mod tool;
 mod tools;
 
+pub use checked_dump::{CheckedDump, DumpError, Passed, check_completeness, check_origin};
 pub use child::{ChildError, ChildReader};
 pub use drill_server::{DrillPolicy, DrillServer, LockedServer, RestoreAs, SourceCluster, SuitableServer, Swept};
 pub use dump::Dumper;
 pub use facts::{OLDEST_SERVER_MAJOR, database_facts};
 pub use in_the_clear::in_the_clear;
-pub use inventory::{Fingerprint, take_inventory};
+use inventory::UNLOGGED;
+pub use inventory::{Fingerprint, count_rows, list_objects, take_inventory};
 pub use locale::{NewDatabase, create_database};
 pub use made_objects::made_objects;
 pub use patched::{OutdatedError, OutdatedTools, refuse_outdated};
@@ -39,7 +43,8 @@ pub use prepare::{MissingExtensions, Prepared, Wanted, WantedExtension, create_b
 pub use restore::{Complaint, ComplaintClass, Grants, Owners, Pass, PassOutcome, Restorer, Source};
 pub use scratch::{CleanupFailed, ScratchDb};
 pub use settings::RestoreSettings;
-pub use snapshot::Snapshot;
+pub use silence::{FellSilent, Waiting, Watch, Watched};
+pub use snapshot::{Rewritten, Snapshot};
 pub use throwaway::Throwaway;
 pub use timescaledb::Timescaledb;
 pub use tools::{ClientTools, ServerTools, ToolsError};

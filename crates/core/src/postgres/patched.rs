@@ -67,7 +67,7 @@ fn first_patched(major: u32) -> Option<u32> {
 }
 
 /// The minor version out of what a tool prints; `None` for what was never released, such as `18beta1`.
-fn minor(version: &str) -> Option<u32> {
+pub(super) fn minor(version: &str) -> Option<u32> {
     let number = version.split(' ').find(|word| word.starts_with(|c: char| c.is_ascii_digit()))?;
     number.split_once('.')?.1.parse().ok()
 }

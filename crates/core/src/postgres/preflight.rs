@@ -13,8 +13,13 @@ const NAMES_SHOWN: usize = 5;
 pub struct Preflight {
     /// `pg_dump` would fail on these, or leave rows out.
     pub blockers: Vec<String>,
+    /// The dump succeeds without these, because of the role that makes it or because no dump holds them, or can be
+    /// restored in some places only.
+    pub gaps: Vec<String>,
     /// The dump is complete, and these are still not in it or need care at a restore.
     pub notes: Vec<String>,
+    /// Whether the role is a superuser: `pg_dump` leaves subscriptions out for every other one.
+    pub is_superuser: bool,
 }
 
 /// One question: SQL that returns names, and the sentence around them.
@@ -75,6 +80,68 @@ const BLOCKERS: [Question; 5] = [
     },
 ];
 
+const GAPS: [Question; 5] = [
+    // What pg_user_mappings shows of its options, and to whom, is written in its definition.
+    Question {
+        sql:
+            "SELECT format('%s on %I', CASE WHEN u.umuser = 0 THEN 'PUBLIC' ELSE quote_ident(u.usename) END, u.srvname)
+                FROM pg_user_mappings u JOIN pg_foreign_server s ON s.oid = u.srvid
+               WHERE NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)
+                 AND NOT CASE WHEN u.umuser = 0 THEN pg_has_role(s.srvowner, 'USAGE')
+                              ELSE u.usename = current_user
+                               AND (pg_has_role(s.srvowner, 'USAGE') OR has_server_privilege(s.oid, 'USAGE')) END
+               ORDER BY 1",
+        sentence: |names| {
+            format!(
+                "the dump has user mappings without their options (passwords above all), because the role does not see them: {names}; dump as a superuser, or add the options by hand after a restore"
+            )
+        },
+    },
+    Question {
+        sql: "SELECT quote_ident(subname) FROM pg_subscription
+               WHERE NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)
+                 AND subdbid = (SELECT oid FROM pg_database WHERE datname = current_database()) ORDER BY 1",
+        sentence: |names| {
+            format!(
+                "subscriptions are not in the dump, because pg_dump writes them for a superuser only: {names}; dump as a superuser, or create them by hand after a restore"
+            )
+        },
+    },
+    Question {
+        sql: "SELECT format('%I.%I of %I', n.nspname, c.relname, x.extname)
+                FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                JOIN pg_depend e ON e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e'
+                                AND e.refclassid = 'pg_extension'::regclass
+                JOIN pg_extension x ON x.oid = e.refobjid
+               WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND c.oid <> ALL (coalesce(x.extconfig, '{}'))
+                 AND pg_relation_size(c.oid) > 0 ORDER BY 1",
+        sentence: |names| {
+            format!(
+                "rows of tables that belong to an extension are not in the dump, because the extension does not mark them for pg_dump; CREATE EXTENSION makes the tables anew: {names}"
+            )
+        },
+    },
+    Question {
+        sql:
+            "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+               WHERE c.oid >= 16384 AND n.nspname IN ('information_schema', 'pg_catalog')
+                 AND c.relkind IN ('r', 'p', 'm', 'v', 'f', 'S')
+                 AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid
+                                    AND e.deptype = 'e')
+               ORDER BY 1",
+        sentence: |names| {
+            format!("what is in a schema of the system is in no dump: {names}; move it with ALTER TABLE ... SET SCHEMA")
+        },
+    },
+    Question {
+        sql: "SELECT DISTINCT split_part(option, '=', 1) FROM pg_attribute a, unnest(a.attoptions) option
+               WHERE a.attrelid >= 16384 AND split_part(option, '=', 1) NOT IN ('n_distinct', 'n_distinct_inherited') ORDER BY 1",
+        sentence: |names| format!(
+            "columns have options that only servers of the same minor version are known to take, so the backup may restore only there: {names}"
+        ),
+    },
+];
+
 const NOTES: [Question; 8] = [
     Question {
         sql: "SELECT quote_ident(datname) FROM pg_database
@@ -101,7 +168,8 @@ const NOTES: [Question; 8] = [
     },
     Question {
         sql: "SELECT quote_ident(subname) FROM pg_subscription
-               WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database()) ORDER BY 1",
+               WHERE (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)
+                 AND subdbid = (SELECT oid FROM pg_database WHERE datname = current_database()) ORDER BY 1",
         sentence: |names| format!("subscriptions are restored disabled, and the dump may hold their connection strings: {names}"),
     },
     Question {
@@ -121,10 +189,14 @@ const NOTES: [Question; 8] = [
 /// # Errors
 /// What the server says.
 pub async fn preflight(session: &Session) -> anyhow::Result<Preflight> {
-    let mut found = Preflight::default();
-    for (questions, answers) in [(&BLOCKERS[..], &mut found.blockers), (&NOTES[..], &mut found.notes)] {
+    let is_superuser = "SELECT rolsuper FROM pg_roles WHERE rolname = current_user";
+    let row = session.ask(session.client().query_one(is_superuser, &[])).await.context("look at the role")?;
+    let mut found = Preflight { is_superuser: row.try_get(0)?, ..Preflight::default() };
+    let groups = [(&BLOCKERS[..], &mut found.blockers), (&GAPS[..], &mut found.gaps), (&NOTES[..], &mut found.notes)];
+    for (questions, answers) in groups {
         for question in questions {
-            let rows = session.client().query(question.sql, &[]).await.context("look for what a dump would miss")?;
+            let rows = session.ask(session.client().query(question.sql, &[])).await;
+            let rows = rows.context("look for what a dump would miss")?;
             let names: Vec<String> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
             if !names.is_empty() {
                 answers.push((question.sentence)(&some_of(&names)));

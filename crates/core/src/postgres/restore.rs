@@ -170,11 +170,10 @@ impl<'run> Restorer<'run> {
     }
 
     fn args(&self, list_file: &Path, jobs: usize) -> Vec<OsString> {
-        let name = self.workbench.session().endpoint().dbname().replace('\\', "\\\\").replace('\'', "\\'");
         let mut use_list = OsString::from("--use-list=");
         use_list.push(list_file);
         let mut args: Vec<OsString> = vec![
-            format!("--dbname=dbname='{name}'").into(),
+            self.workbench.connection("--dbname"),
             format!("--jobs={jobs}").into(),
             use_list,
             "--no-password".into(),

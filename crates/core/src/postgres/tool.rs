@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use anyhow::Context;
 
 use super::child::{ChildReader, ChildSpec, Words};
-use super::connect::Session;
+use super::connect::{LIBPQ_KEEPALIVES, Session};
 use super::tools::ClientTools;
 use crate::private::PrivateDir;
 use crate::scrub::Scrubber;
@@ -50,6 +50,13 @@ impl<'run> Workbench<'run> {
         &self.private
     }
 
+    /// The argument that names the database, and has libpq notice a dead connection as our own sessions do: there
+    /// are no variables for that. A name in quotes stays a name, whatever it looks like; nothing in it is secret.
+    pub(super) fn connection(&self, option: &str) -> OsString {
+        let name = self.session.endpoint().dbname().replace('\\', "\\\\").replace('\'', "\\'");
+        format!("{option}=dbname='{name}' {LIBPQ_KEEPALIVES}").into()
+    }
+
     /// Starts `tool`, and does with what it says as `words` asks for.
     ///
     /// # Errors
@@ -61,7 +68,7 @@ impl<'run> Workbench<'run> {
     /// As [`Workbench::start`], with other `PGOPTIONS`.
     ///
     /// # Errors
-    /// As [`Workbench::start`].
+    /// As [`Workbench::start`], and if something on the way drops these options.
     pub(super) fn start_with_options(
         &self,
         tool: &str,
@@ -69,12 +76,19 @@ impl<'run> Workbench<'run> {
         words: Words,
         options: &str,
     ) -> anyhow::Result<ChildReader> {
+        anyhow::ensure!(
+            !self.session.is_pooled() || options.is_empty(),
+            "{tool} needs startup options, and a connection pooler drops them; use the direct endpoint of the database"
+        );
         let endpoint = self.session.endpoint();
         let mut variables = endpoint.child_variables(options);
         variables.push(("PGPASSFILE", self.private.path().join("pgpass").into()));
         variables.push(("HOME", self.private.path().into())); // No stray ~/.pgpass, ~/.postgresql, ~/.pg_service.conf.
         variables.push(("LC_ALL", "C".into()));
         variables.push(("PATH", CHILD_PATH.into()));
+        if self.session.is_pooled() {
+            variables.push(("PGTZ", "UTC".into())); // A parameter of its own, which poolers know.
+        }
         let spec = ChildSpec { program: self.tools.program(tool), args, variables, words };
         ChildReader::spawn(spec, self.scrubber, self.stop).with_context(|| format!("start {tool}"))
     }

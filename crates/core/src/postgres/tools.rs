@@ -108,6 +108,19 @@ impl ClientTools {
         found
     }
 
+    /// What to say if they are of another minor version than a server of the same major version.
+    pub fn minor_note(&self, server_version_num: u32) -> Option<String> {
+        let (server_major, server_minor) = (server_version_num / 10_000, server_version_num % 10_000);
+        let minor = super::patched::minor(&self.version).filter(|_| self.major == server_major)?;
+        (minor != server_minor).then(|| {
+            format!(
+                "pg_dump is {}.{minor} and the server {server_major}.{server_minor}: what one minor version writes, another may not \
+                 know; keep the client tools at the minor version of the server, and restore on that version",
+                self.major
+            )
+        })
+    }
+
     /// The path of a tool of this installation.
     pub fn program(&self, name: &str) -> PathBuf {
         self.folder.join(name)
@@ -211,6 +224,20 @@ mod tests {
         check(&[13], 13, Ok(13));
         check(&[15, 17], 18, Err(ToolsError::TooOld { server: 18, newest: 17 }));
         check(&[], 16, Err(ToolsError::Missing { major: 16 }));
+    }
+
+    #[test]
+    fn another_minor_version_than_the_servers_is_named() {
+        let check = |version: &str, server: u32, expected: Option<&str>| {
+            let version = format!("pg_dump (PostgreSQL) {version}");
+            let tools = ClientTools { folder: PathBuf::new(), major: 17, version };
+            let note = tools.minor_note(server);
+            assert_eq!(note.as_deref().map(|note| note.split(':').next().unwrap()), expected);
+        };
+        check("17.12", 170_012, None);
+        check("17.12 (Debian 17.12-1)", 170_009, Some("pg_dump is 17.12 and the server 17.9"));
+        check("17.12", 160_009, None);
+        check("17beta1", 170_009, None);
     }
 
     #[test]

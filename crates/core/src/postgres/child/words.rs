@@ -165,7 +165,7 @@ mod tests {
         let listener: Listener = Box::new(move |process, line| {
             to.lock().unwrap().entry(process).or_default().push(line.to_owned());
         });
-        lines(ours, listener).await;
+        lines(ours, listener, CancellationToken::new()).await;
         let mut heard: Vec<Vec<String>> = heard.lock().unwrap().drain().map(|(_, lines)| lines).collect();
         heard.sort();
         let said = |word: &str| (1..10).map(|i| format!("pg_restore: error: {word} {i}")).collect::<Vec<_>>();

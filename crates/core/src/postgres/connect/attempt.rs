@@ -22,6 +22,9 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
 const KEEPALIVE_RETRIES: u32 = 4;
 /// As long for data that nobody acknowledges, which keepalives do not cover.
 const UNACKNOWLEDGED_LIMIT: Duration = Duration::from_secs(120);
+/// The same for client tools, as part of a connection string.
+pub(in crate::postgres) const LIBPQ_KEEPALIVES: &str =
+    "keepalives=1 keepalives_idle=60 keepalives_interval=15 keepalives_count=4 tcp_user_timeout=120000";
 /// Time for a goodbye before the socket is closed without one.
 pub(super) const GOODBYE_LIMIT: Duration = Duration::from_secs(1);
 

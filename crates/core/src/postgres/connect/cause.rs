@@ -93,6 +93,7 @@ pub(super) fn server_hint(code: &SqlState, message: &str) -> Option<&'static str
         "3D000" => Some("check the database name in DATABASE_URL or PGDATABASE"),
         "42501" => Some("grant CONNECT on the database to this user"),
         "53300" => Some("raise max_connections or the role's CONNECTION LIMIT, or close sessions"),
+        "P0001" => Some("a login event trigger of the database refuses the session; let it pass this role"),
         "57P03" => Some("the server is starting, stopping or recovering; it may answer later"),
         _ => None,
     }

@@ -143,8 +143,20 @@ impl ConnectError {
     }
 
     /// Whether nobody answered.
-    pub(super) fn is_silence(&self) -> bool {
-        matches!(self, Self::Resolve { .. } | Self::Unreachable { .. } | Self::TimedOut { .. })
+    pub fn is_silence(&self) -> bool {
+        match self {
+            Self::Resolve { .. } | Self::Unreachable { .. } | Self::TimedOut { .. } => true,
+            Self::Every(failures) => failures.iter().all(Self::is_silence),
+            Self::Settings(_)
+            | Self::TlsSetup(_)
+            | Self::Server { .. }
+            | Self::Pooler { .. }
+            | Self::Tls { .. }
+            | Self::NoTls { .. }
+            | Self::Login { .. }
+            | Self::NotPostgres { .. }
+            | Self::WrongKind { .. } => false,
+        }
     }
 
     /// Whether other hosts need not be tried, since the login is wrong rather than the host; the
@@ -193,6 +205,11 @@ impl ConnectError {
                 return Self::Pooler { place, message };
             }
             let hint = server_hint(server.code(), &message);
+            // A login is plain, unless a login event trigger runs code in it: its function is named there.
+            let message = match server.where_() {
+                Some(place) => format!("{message}, in {}", clean(place.lines().next().unwrap_or_default(), password)),
+                None => message,
+            };
             return Self::Server { place, message, code: server.code().clone(), hint };
         }
         if let Some(tls) = find_source::<rustls::Error>(error) {

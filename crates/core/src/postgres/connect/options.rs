@@ -8,9 +8,12 @@ const ALWAYS: &str = "-c statement_timeout=0 -c lock_timeout=0 -c idle_in_transa
 /// with those of a restored table as text, and a role or database may have other settings here than there.
 const AS_TEXT: &str = "-c TimeZone=UTC -c bytea_output=hex -c xmlbinary=base64";
 
-/// The same for our own sessions, after the login: what the server and the database have set stays to be seen there
-/// as `pg_settings.reset_val`.
-pub(super) const SET_AS_TEXT: &str = "SET TimeZone = 'UTC'; SET bytea_output = 'hex'; SET xmlbinary = 'base64'; ";
+/// A setting that no server, database or role has by itself: if it is missing, the startup options got lost.
+const ARRIVED: &str = "-c backup.options_arrived=on";
+
+/// Login event triggers run in every session of `pg_dump`, too: they can refuse it, write rows and change settings.
+/// For superusers, and roles with `GRANT SET ON PARAMETER event_triggers`, from 17 on.
+pub(super) const WITHOUT_EVENT_TRIGGERS: &str = "-c event_triggers=off";
 
 /// Unknown to older servers, which would refuse the connection. The check interval, in
 /// milliseconds, lets a server notice within two seconds that we are gone.
@@ -28,13 +31,15 @@ pub fn safe_options(server_version_num: u32, user_options: &str) -> String {
     join(server_version_num, &[user_options.trim(), ALWAYS, AS_TEXT])
 }
 
-/// As [`safe_options`], but for values as text: a restore computes with the settings of its source.
+/// As [`safe_options`], but for values as text: a restore computes with the settings of its source. Our own sessions
+/// begin with these, too, so that what the server and the database have set stays to be seen there as
+/// `pg_settings.reset_val`.
 pub(super) fn restoring_options(server_version_num: u32, user_options: &str) -> String {
     join(server_version_num, &[user_options.trim(), ALWAYS])
 }
 
 fn join(server_version_num: u32, common: &[&str]) -> String {
-    let mut options = common.to_vec();
+    let mut options = [common, &[ARRIVED]].concat();
     if server_version_num >= 140_000 {
         options.push(SINCE_14);
     }
@@ -54,6 +59,18 @@ fn join(server_version_num: u32, common: &[&str]) -> String {
 /// exclude nothing, without a word.
 pub(super) fn for_own_statements(options: &str) -> String {
     format!("{options} -c search_path= -c max_parallel_workers_per_gather=0")
+}
+
+/// The statement that makes the settings of `options` after the login: those that `options` names as `-c name=value`.
+///
+/// It is for a pooler that drops startup options, and for a login event trigger that has changed some.
+pub(super) fn as_statements(options: &str) -> String {
+    let settings = options.split("-c ").filter_map(|setting| setting.trim().split_once('='));
+    let statements = settings.map(|(name, value)| match value {
+        "" => format!("SET {name} = ''"),
+        value => format!("SET {name} = '{}'", value.replace('\'', "''")),
+    });
+    statements.collect::<Vec<_>>().join("; ")
 }
 
 /// Turns `server_version`, such as `15.18 (Debian 15.18-0+deb12u1)` or `17beta1`, into the number
@@ -97,10 +114,19 @@ mod tests {
     }
 
     #[test]
+    fn options_as_statements() {
+        let options = for_own_statements("-c statement_timeout=0 -c TimeZone=UTC");
+        let expected = "SET statement_timeout = '0'; SET TimeZone = 'UTC'; SET search_path = ''; \
+            SET max_parallel_workers_per_gather = '0'";
+        assert_eq!(as_statements(&options), expected);
+    }
+
+    #[test]
     fn explicit_settings_come_last_and_suit_the_version() {
         let for_version = |version| safe_options(version, " -c work_mem=64MB -c lock_timeout=1 ");
         let common = "-c work_mem=64MB -c lock_timeout=1 -c statement_timeout=0 -c lock_timeout=0 \
-            -c idle_in_transaction_session_timeout=0 -c TimeZone=UTC -c bytea_output=hex -c xmlbinary=base64";
+            -c idle_in_transaction_session_timeout=0 -c TimeZone=UTC -c bytea_output=hex -c xmlbinary=base64 \
+            -c backup.options_arrived=on";
         let since_14 = "-c idle_session_timeout=0 -c client_connection_check_interval=2000";
         assert_eq!(for_version(0), common);
         assert_eq!(for_version(130_020), common);

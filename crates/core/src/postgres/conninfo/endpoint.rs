@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::secret::Secret;
 
@@ -22,6 +23,7 @@ pub struct Endpoint {
     channel_binding: ChannelBinding,
     connect_timeout_seconds: u32,
     application_name: Option<String>,
+    question_limit: Duration,
 }
 
 impl Endpoint {
@@ -36,6 +38,7 @@ impl Endpoint {
             channel_binding: conninfo.channel_binding,
             connect_timeout_seconds: conninfo.connect_timeout_seconds,
             application_name: conninfo.application_name.clone(),
+            question_limit: conninfo.question_limit,
         }
     }
 
@@ -82,6 +85,11 @@ impl Endpoint {
     /// What the server shows in `pg_stat_activity`.
     pub fn application_name(&self) -> Option<&str> {
         self.application_name.as_deref()
+    }
+
+    /// How long an answer may take that needs no work worth mentioning.
+    pub fn question_limit(&self) -> Duration {
+        self.question_limit
     }
 
     /// The environment that makes libpq connect here, without the password (see

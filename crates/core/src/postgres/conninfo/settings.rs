@@ -116,6 +116,7 @@ impl Settings {
             options: self.options,
             connect_timeout_seconds: self.connect_timeout_seconds.unwrap_or(DEFAULT_CONNECT_TIMEOUT_SECONDS),
             application_name: self.application_name.or(self.fallback_application_name),
+            question_limit: super::DEFAULT_QUESTION_LIMIT,
         };
         conninfo.refuse_weak_system_roots()?;
         Ok(conninfo)

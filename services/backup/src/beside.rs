@@ -1,0 +1,179 @@
+//! The dump, and what happens beside it: the inventory in its snapshot, and the checks that nothing got lost.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use backup_core::catalog::{DatabaseFacts, Inventory, Kind, ObjectFacts};
+use backup_core::postgres::connect::Session;
+use backup_core::postgres::{
+    CheckedDump, ChildReader, ClientTools, Dumper, Passed, Rewritten, Snapshot, Waiting, Watch, Watched,
+    check_completeness, check_origin, count_rows, list_objects,
+};
+use backup_core::stop::{Stop, Stopped};
+use chrono::{DateTime, Utc};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::BackupConfig;
+use crate::job::{Job, Upload};
+
+/// Time for the lists of a large catalog, besides the wait for locks.
+const LISTS_WORK: Duration = Duration::from_secs(600);
+
+/// A dump that is stored and whole.
+pub(crate) struct Dumped {
+    pub(crate) object: ObjectFacts,
+    pub(crate) inventory: Inventory,
+    pub(crate) snapshot_at: DateTime<Utc>,
+    /// What could not be checked.
+    pub(crate) note: Option<String>,
+}
+
+/// What was found beside the dump.
+struct Surveyed {
+    inventory: Inventory,
+    rewritten: Rewritten,
+}
+
+impl Job<'_> {
+    /// Takes a snapshot, stores its dump, and takes its inventory meanwhile.
+    ///
+    /// # Errors
+    /// If any of it fails, if what `pg_dump` wrote is not a whole dump of this database, if a table was rewritten
+    /// before it was locked, and if a connection to the database falls silent.
+    pub(crate) async fn dump_and_survey(
+        &self,
+        session: Session,
+        tools: &ClientTools,
+        facts: &DatabaseFacts,
+        upload: &Upload<'_>,
+    ) -> anyhow::Result<Dumped> {
+        let lock_wait = self.config.dump.lock_wait;
+        let snapshot = self.stop.or(Snapshot::export(session, lock_wait)).await.context("take a snapshot")?;
+        // Its own stop, so that the inventory and the dump can end each other.
+        let stop = self.stop.child();
+        let dumper = Dumper::new(tools, snapshot.session(), lock_wait, &self.config.scrubber, &stop)?;
+        tracing::info!(backup_id = %upload.id, database = facts.name, size_bytes = facts.size_bytes, "dumping");
+        let dump = dumper.dump(snapshot.name(), &self.config.dump.options.args)?;
+        let watch = watch(self.config, snapshot.backend_pid(), &dump);
+        let (dump, beside) = CheckedDump::new(Watched::new(dump, Arc::clone(&watch.tool)), tools.major);
+        let both = together(
+            &stop,
+            upload.put(upload.encode(dump, self.dump_role(), facts.size_bytes), &stop),
+            self.survey(&snapshot, &beside.begun, &watch.own),
+        );
+        let outcome = unless_silent(&watch, &stop, Box::pin(both)).await;
+        let (object, surveyed) = outcome.map_err(|(error, step)| error.context(step))?;
+        let passed = beside.passed.await.context("check the dump")?;
+        let connected_as = snapshot.session().endpoint().dbname();
+        let note = self.check_dump(passed, facts, connected_as, &surveyed).context("check the dump")?;
+        Ok(Dumped { object, inventory: surveyed.inventory, snapshot_at: snapshot.at(), note })
+    }
+
+    /// Takes the inventory, and looks for tables that were rewritten before `pg_dump` had locked them, which it
+    /// has once its stream has begun. The snapshot's transaction has ended afterwards.
+    async fn survey(
+        &self,
+        snapshot: &Snapshot,
+        begun: &CancellationToken,
+        waiting: &Waiting,
+    ) -> anyhow::Result<Surveyed> {
+        let session = snapshot.session();
+        waiting.begin();
+        let lists_work = LISTS_WORK.saturating_add(self.config.dump.lock_wait);
+        let mut inventory = session.ask_all(lists_work, list_objects(session)).await?;
+        waiting.end();
+        begun.cancelled().await;
+        waiting.begin();
+        let rewritten = snapshot.rewritten().await?;
+        // A narrowed dump may have left it out; that is known when the dump has passed.
+        if !rewritten.tables.is_empty() && self.kind() == Kind::Full {
+            return Err(rewritten.into());
+        }
+        inventory.tables = count_rows(session, self.config.dump.fingerprint).await.context("count rows")?;
+        snapshot.release().await?;
+        waiting.end();
+        Ok(Surveyed { inventory, rewritten })
+    }
+
+    /// Compares the archive that has passed with the database; returns a note if it could not be read.
+    fn check_dump(
+        &self,
+        passed: Passed,
+        facts: &DatabaseFacts,
+        connected_as: &str,
+        surveyed: &Surveyed,
+    ) -> anyhow::Result<Option<String>> {
+        let outline = match passed {
+            Passed::Whole(outline) => outline,
+            Passed::Unknown(error) => {
+                let note = format!("whether the dump is whole was not checked: {error}");
+                tracing::warn!("{note}");
+                return Ok(Some(note));
+            }
+        };
+        check_origin(&outline, facts, connected_as)?;
+        if self.kind() == Kind::Full {
+            check_completeness(&outline, &surveyed.inventory)?;
+        }
+        let is_dumped = |(schema, name): &&(String, String)| outline.has_rows_of(schema, name) != Some(false);
+        let tables: Vec<_> = surveyed.rewritten.tables.iter().filter(is_dumped).cloned().collect();
+        if !tables.is_empty() {
+            return Err(Rewritten { tables }.into());
+        }
+        Ok(None)
+    }
+}
+
+/// Looks after the connection of `tool`, and after the session that `own_pid` serves.
+pub(crate) fn watch<'run>(config: &'run BackupConfig, own_pid: i32, tool: &ChildReader) -> Watch<'run> {
+    let limit = config.source.question_limit();
+    let (own, waiting) = (Arc::default(), Arc::default());
+    Watch { source: &config.source, limit, own_pid, own, tool: waiting, tool_group: tool.group() }
+}
+
+/// Runs `work`, which `stop` ends, unless one of its connections falls silent.
+async fn unless_silent<T>(
+    watch: &Watch<'_>,
+    stop: &Stop,
+    mut work: impl Future<Output = Result<T, (anyhow::Error, &'static str)>> + Unpin,
+) -> Result<T, (anyhow::Error, &'static str)> {
+    tokio::select! {
+        biased;
+        outcome = &mut work => outcome,
+        silent = watch.fell_silent() => {
+            stop.trigger(Stopped::Sibling);
+            drop(work.await); // Aborts the upload. What fell silent is the reason to show.
+            Err((silent.into(), "dump the database"))
+        }
+    }
+}
+
+/// Runs the dump and the inventory side by side; where one fails, the other is ended, and the error
+/// of the first is returned with the step that it belongs to.
+async fn together(
+    stop: &Stop,
+    dump: impl Future<Output = anyhow::Result<ObjectFacts>>,
+    inventory: impl Future<Output = anyhow::Result<Surveyed>>,
+) -> Result<(ObjectFacts, Surveyed), (anyhow::Error, &'static str)> {
+    let dump = async {
+        let outcome = dump.await;
+        if outcome.is_err() {
+            stop.trigger(Stopped::Sibling);
+        }
+        outcome
+    };
+    let inventory = async {
+        let outcome = stop.or(inventory).await;
+        if outcome.is_err() {
+            stop.trigger(Stopped::Sibling);
+        }
+        outcome
+    };
+    match tokio::join!(dump, inventory) {
+        (Ok(dump), Ok(inventory)) => Ok((dump, inventory)),
+        (_, Err(error)) if error.downcast_ref::<Stopped>().is_none() => Err((error, "take inventory")),
+        (Err(error), _) => Err((error, "store dump")),
+        (Ok(_), Err(error)) => Err((error, "take inventory")),
+    }
+}

@@ -37,7 +37,7 @@ const SLOT_PAUSE: Duration = Duration::from_millis(200);
 const FIRST_WITH_LOGIN_TRIGGERS: u32 = 170_000;
 
 /// What decides whether a server will do, and whether our startup options arrived.
-const INSPECTION: &str = "SELECT pg_catalog.pg_is_in_recovery(), \
+const INSPECTION: &str = "SET statement_timeout = 0; SELECT pg_catalog.pg_is_in_recovery(), \
     pg_catalog.current_setting('transaction_read_only'), \
     pg_catalog.current_setting('backup.options_arrived', true), \
     pg_catalog.current_setting('TimeZone'), \

@@ -108,11 +108,11 @@ fn server_with_login_triggers(test: &str) -> Option<Postgres> {
 }
 
 const LOGS: &str = "
-    CREATE TABLE logins (who text); CREATE TABLE t AS SELECT 1 AS id;
+    CREATE TABLE logins (tool bool); CREATE TABLE t AS SELECT 1 AS id;
     CREATE FUNCTION on_login() RETURNS event_trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN
         IF session_user = 'refused' THEN RAISE EXCEPTION 'not now'; END IF;
         IF NOT pg_is_in_recovery() AND current_setting('transaction_read_only') = 'off' THEN
-            INSERT INTO public.logins VALUES (session_user); END IF;
+            INSERT INTO public.logins VALUES (current_setting('application_name') = 'backup'); END IF;
         PERFORM set_config('statement_timeout', '1', false); END $$;
     CREATE EVENT TRIGGER on_login ON login EXECUTE FUNCTION on_login();
     ALTER EVENT TRIGGER on_login ENABLE ALWAYS";
@@ -130,8 +130,11 @@ fn login_event_triggers_are_off_for_the_dump_and_named_if_they_refuse_it() {
     let manifest = manifest_of(&stand, stand.backup().env("DATABASE_URL", server.url("app")));
     let tables = manifest["inventory"]["tables"].as_array().unwrap();
     assert_eq!(tables.len(), 2, "{tables:?}");
+    // Those of the run and of its retention, each before it knows of the trigger; none of pg_dump and pg_dumpall.
+    let logins: u32 = server.sql("app", "SELECT count(*) FROM logins WHERE tool").parse().unwrap();
+    assert_eq!(logins, 4);
     let url = server.url_as("refused", "kqzw7vjx-refused", "app");
-    let words = ["not now, in PL/pgSQL function on_login()", "a login event trigger of the database refuses"];
+    let words = ["not now, in PL/pgSQL function public.on_login()", "a login event trigger of the database refuses"];
     assert_run_fails(&stand, stand.backup().env("DATABASE_URL", &url), &words);
     let (code, report) = check(stand.backup().env("DATABASE_URL", &url));
     assert!(code == Some(1) && report.contains(words[0]), "{report}");

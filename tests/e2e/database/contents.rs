@@ -219,8 +219,9 @@ fn a_table_whose_count_the_server_refuses_is_not_counted_and_the_backup_is_made(
     let stand = Stand::with_rows(10);
     stand.sql(
         "CREATE FUNCTION inner_one(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1 + 1';
-         CREATE FUNCTION outer_one(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT inner_one($1)';
+         CREATE FUNCTION outer_one(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT public.inner_one($1)';
          CREATE TABLE places AS SELECT generate_series(1, 3) AS id; CREATE INDEX ON places (outer_one(id));
+         CREATE OR REPLACE FUNCTION outer_one(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT inner_one($1)';
          CREATE TABLE zz AS SELECT generate_series(1, 4) AS id",
     );
     let manifest = stand.run_ok();

@@ -31,7 +31,7 @@ fn startup_options_that_are_dropped_are_made_up_for_r135() {
     assert!(holds(b"2026-01-01 00:00:00+00") && !holds(b"05:45:00+05:45"), "the rows are in another time zone");
 
     // pg_dump cannot be told this by other means.
-    stand.sql(&format!("ALTER DATABASE {database} SET bytea_output = 'escape'"));
+    stand.sql(&format!("SET statement_timeout = 0; ALTER DATABASE {database} SET bytea_output = 'escape'"));
     let words = ["the startup options of the session were dropped on the way", "bytea_output", "pooler"];
     assert_run_fails(&stand, through(&stand, &proxy), &words);
     // Directly, the options arrive.
@@ -131,7 +131,8 @@ fn login_event_triggers_are_off_for_the_dump_and_named_if_they_refuse_it() {
     let tables = manifest["inventory"]["tables"].as_array().unwrap();
     assert_eq!(tables.len(), 2, "{tables:?}");
     // Those of the run and of its retention, each before it knows of the trigger; none of pg_dump and pg_dumpall.
-    let logins: u32 = server.sql("app", "SELECT count(*) FROM logins WHERE tool").parse().unwrap();
+    let logins: u32 =
+        server.sql("app", "SET statement_timeout = 0; SELECT count(*) FROM logins WHERE tool").parse().unwrap();
     assert_eq!(logins, 4);
     let url = server.url_as("refused", "kqzw7vjx-refused", "app");
     let words = ["not now, in PL/pgSQL function public.on_login()", "a login event trigger of the database refuses"];
@@ -140,6 +141,9 @@ fn login_event_triggers_are_off_for_the_dump_and_named_if_they_refuse_it() {
     assert!(code == Some(1) && report.contains(words[0]), "{report}");
 
     // A role that may not switch it off gets its timeouts nevertheless.
-    server.sql("app", "CREATE ROLE plain LOGIN PASSWORD 'kqzw7vjx-plain' IN ROLE pg_read_all_data");
+    server.sql(
+        "app",
+        "SET statement_timeout = 0; CREATE ROLE plain LOGIN PASSWORD 'kqzw7vjx-plain' IN ROLE pg_read_all_data",
+    );
     manifest_of(&stand, stand.backup().env("DATABASE_URL", server.url_as("plain", "kqzw7vjx-plain", "app")));
 }

@@ -10,6 +10,7 @@ mod encrypted;
 mod one_drill;
 mod order;
 mod owners;
+mod promises;
 mod proofs;
 mod queries;
 mod restore;

@@ -1,8 +1,10 @@
 //! Retention in a real bucket: what goes, in which order, and what never goes.
 
 mod bucket;
+mod doubt;
 mod listing;
 mod prune;
+mod shrunk;
 
 use std::collections::BTreeSet;
 

@@ -13,10 +13,11 @@
 //! 15 minutes of real time. A schedule such as `0 */6 * * *` belongs to the second kind: in a zone
 //! whose jump leaves out midnight it has one run fewer that day.
 //!
-//! Everything here is pure except [`Ticker`], which sleeps.
+//! Everything here is pure except [`Ticker`] and [`Rhythm`], which sleep.
 
 mod crontab;
 mod error;
+mod rhythm;
 mod ticker;
 mod wall_clock;
 
@@ -29,6 +30,7 @@ use chrono::{DateTime, Duration, Utc};
 use chrono_tz::Tz;
 
 pub use error::ScheduleError;
+pub use rhythm::{MakeUp, Occasion, Outlook, Rhythm};
 pub use ticker::Ticker;
 
 use crontab::Crontab;

@@ -2,20 +2,21 @@
 
 use std::time::Duration;
 
-use backup_core::catalog::{Kind, Shelf, SigningKey};
+use backup_core::catalog::{BackupId, Kind, Shelf, SigningKey};
 use backup_core::codec::{Codec, Compression};
 use backup_core::config::{ConfigError, Settings};
 use backup_core::postgres::conninfo::{Conninfo, PgVariables};
 use backup_core::postgres::{Fingerprint, OutdatedTools};
-use backup_core::schedule::Schedule;
+use backup_core::schedule::{MakeUp, Schedule};
 use backup_core::scrub::Scrubber;
 use backup_core::service::LogSettings;
 use backup_core::storage::{RetryPolicy, StoreConfig};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::dump_options::DumpOptions;
 use crate::encryption::{encryption, lines_of_keys, signing_key};
 use crate::retention::RetentionPolicy;
+use crate::shrink::SizeRule;
 use crate::variables::SECTIONS;
 
 /// What `pg_stat_activity` shows, where the URL does not say otherwise.
@@ -37,6 +38,8 @@ pub(crate) struct BackupConfig {
     /// What signs manifests, where anything does.
     pub(crate) signing_key: Option<SigningKey>,
     pub(crate) retention: RetentionPolicy,
+    /// Which backups are too small to delete older ones for.
+    pub(crate) size_rule: SizeRule,
     pub(crate) timing: Timing,
     pub(crate) port: u16,
     pub(crate) log: LogSettings,
@@ -88,17 +91,20 @@ pub(crate) struct Timing {
     pub(crate) min_interval: Duration,
     /// `None`: by the schedule.
     pub(crate) given_max_age: Option<Duration>,
-    pub(crate) max_shrink_percent: u64,
+    /// When a run that failed is made up for.
+    pub(crate) make_up: MakeUp,
     pub(crate) run_timeout: Duration,
     pub(crate) retry: RetryPolicy,
     pub(crate) grace: Duration,
 }
 
 impl Timing {
-    /// How old the newest full backup may be at `now`: the longest gap of the schedule around it, a
-    /// tenth of that and an hour, unless `BACKUP_MAX_AGE` says.
-    pub(crate) fn max_age(&self, now: DateTime<Utc>) -> Duration {
-        self.given_max_age.unwrap_or_else(|| self.schedule.tolerated_age(now))
+    /// How old the newest full backup may be at `now`, unless `BACKUP_MAX_AGE` says: the longest gap of the schedule
+    /// around it, a tenth of that and an hour, and as long as a run `takes`, since an age counts from the start of a
+    /// run and the next backup is there at the end of one.
+    pub(crate) fn max_age(&self, now: DateTime<Utc>, takes: TimeDelta) -> Duration {
+        let takes = takes.to_std().unwrap_or_default().min(self.run_timeout);
+        self.given_max_age.unwrap_or_else(|| self.schedule.tolerated_age(now) + takes)
     }
 }
 
@@ -117,6 +123,7 @@ pub(crate) fn from_vars(vars: impl IntoIterator<Item = (String, String)>) -> Res
     let dump = dump(&mut settings);
     let signing_key = signing_key(&mut settings);
     let retention = retention(&mut settings);
+    let size_rule = size_rule(&mut settings);
     let timing = timing(&mut settings, retry);
     let port = settings.port();
     let log = settings.log();
@@ -137,6 +144,7 @@ pub(crate) fn from_vars(vars: impl IntoIterator<Item = (String, String)>) -> Res
             dump: dump?,
             signing_key,
             retention,
+            size_rule,
             timing: timing?,
             port,
             log,
@@ -236,9 +244,17 @@ fn retention(settings: &mut Settings) -> RetentionPolicy {
     }
 }
 
+fn size_rule(settings: &mut Settings) -> SizeRule {
+    let accepted_from = settings.parsed("BACKUP_ACCEPT_SIZE_FROM", |text| {
+        BackupId::parse(text.trim()).ok_or("is not the id of a backup, as `backup list` shows them")
+    });
+    SizeRule { max_shrink_percent: settings.number("BACKUP_MAX_SHRINK_PERCENT"), accepted_from }
+}
+
 fn timing(settings: &mut Settings, retry: RetryPolicy) -> Option<Timing> {
     let schedule = settings.schedule("BACKUP_SCHEDULE", "BACKUP_INTERVAL", DEFAULT_SCHEDULE);
     let given_max_age = settings.optional_number("BACKUP_MAX_AGE").map(Duration::from_secs);
+    let make_up = settings.parsed("BACKUP_RETRY_AFTER", MakeUp::parse);
     Some(Timing {
         run_on_startup: settings.flag("RUN_ON_STARTUP"),
         single_shot: settings.flag("SINGLE_SHOT_MODE"),
@@ -247,10 +263,10 @@ fn timing(settings: &mut Settings, retry: RetryPolicy) -> Option<Timing> {
         grace: settings.seconds("SHUTDOWN_GRACE_SECONDS"),
         schedule: schedule?,
         given_max_age,
-        max_shrink_percent: settings.number("BACKUP_MAX_SHRINK_PERCENT"),
+        make_up: make_up?,
         retry,
     })
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,27 +1,33 @@
 //! The loop: one run at a time, on schedule, with a missed one caught up after a start.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use anyhow::Context;
 use backup_core::catalog::{Catalog, Kind};
-use backup_core::schedule::Ticker;
+use backup_core::schedule::{Occasion, Outlook, Rhythm, Ticker};
 use backup_core::service::{Board, ProbeMemory, State, bind, insist, serve, sleep};
 use backup_core::stop::Stop;
-use chrono::{DateTime, Utc};
+use backup_core::storage::Store;
+use chrono::{DateTime, TimeDelta, Utc};
 use rand::Rng;
 
 use crate::config::BackupConfig;
 use crate::pages::{Pages, router};
 use crate::progress::Progress;
-use crate::status::Facts;
-use crate::{prune, runner};
+use crate::status::{Facts, Limits};
+use crate::{journal, prune, runner};
+
+/// How far the clock may have been set back since a run began that counts as a young one.
+const CLOCK_TOLERANCE: TimeDelta = TimeDelta::minutes(10);
 
 /// Runs until `stop`.
 ///
 /// # Errors
 /// Only where the HTTP port cannot be had. A database or bucket that cannot be reached is waited for.
 pub(crate) async fn daemon(config: Arc<BackupConfig>, stop: &Stop) -> anyhow::Result<()> {
-    let board = Board::new(Facts::new(config.timing.schedule.to_string(), config.timing.max_age(Utc::now())));
+    let max_age = config.timing.max_age(Utc::now(), TimeDelta::zero());
+    let board = Board::new(Facts::new(config.timing.schedule.to_string(), max_age));
     let daemon = Daemon { config, board, progress: Arc::default(), stop };
     let listener = bind(daemon.config.port).await.context("listen on PORT")?;
     let port = listener.local_addr().context("listen on PORT")?.port();
@@ -51,23 +57,26 @@ impl Daemon<'_> {
         let Some(catalog) = self.first_listing().await else { return };
         let now = Utc::now();
         let last_success = catalog.newest(self.kind()).map(|backup| backup.id.time());
-        let starts_now = self.starts_now(&catalog, last_success, now);
-        let schedule = self.config.timing.schedule.clone();
-        let mut ticker = Ticker::new(schedule, if starts_now { Some(now) } else { last_success });
-        if starts_now && self.jitter().await {
-            self.run().await;
+        let start = self.start(&catalog, last_success, now);
+        let counts_from = if start == Start::AtATick { last_success } else { Some(now) };
+        let ticker = Ticker::new(self.config.timing.schedule.clone(), counts_from);
+        let mut rhythm = Rhythm::new(ticker, self.config.timing.make_up.clone());
+        match start {
+            Start::Now if self.jitter().await => self.run(&mut rhythm, Occasion::Tick(now)).await,
+            Start::PutOff(until) => rhythm.put_off_until(until),
+            Start::Now | Start::AtATick => {}
         }
         loop {
-            let max_age_seconds = self.config.timing.max_age(Utc::now()).as_secs();
             self.board.change(|facts| {
                 facts.state = State::Waiting;
-                facts.max_age_seconds = max_age_seconds; // Again, since daylight saving moves it.
-                facts.next_run_at = ticker.upcoming();
+                facts.next_run_at = rhythm.upcoming();
+                // Again, since daylight saving moves it.
+                facts.max_age_seconds = self.config.timing.max_age(Utc::now(), facts.longest_run).as_secs();
             });
-            let Some(tick) = ticker.next(self.stop.token()).await else { return };
-            tracing::debug!(%tick, "tick");
-            self.board.change(|facts| facts.skipped_overlapping_runs = ticker.skipped_overlap());
-            self.run().await;
+            let Some(occasion) = rhythm.next(self.stop.token()).await else { return };
+            tracing::debug!(?occasion, "the next run is due");
+            self.board.change(|facts| facts.skipped_overlapping_runs = rhythm.skipped_overlap());
+            self.run(&mut rhythm, occasion).await;
         }
     }
 
@@ -75,10 +84,12 @@ impl Daemon<'_> {
     async fn first_listing(&self) -> Option<Catalog> {
         let shelf = self.config.shelf();
         let catalog = insist(self.stop, "cannot list the bucket, trying again before the first run", async || {
-            shelf.catalog(&self.config.store.open(), Utc::now()).await
+            let store = self.config.store.open();
+            let catalog = shelf.catalog(&store, Utc::now()).await?;
+            self.saw(&catalog, &store).await;
+            Ok(catalog)
         })
         .await?;
-        self.saw(&catalog);
         report_oddities(&catalog);
         Some(catalog)
     }
@@ -88,25 +99,38 @@ impl Daemon<'_> {
     }
 
     /// Whether to run before the first tick: a run was missed, there is no backup at all, or
-    /// `RUN_ON_STARTUP` says so; and no backup is younger than `BACKUP_MIN_INTERVAL`.
-    fn starts_now(&self, catalog: &Catalog, last_success: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
+    /// `RUN_ON_STARTUP` says so; and no run began less than `BACKUP_MIN_INTERVAL` ago.
+    fn start(&self, catalog: &Catalog, last_success: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Start {
         let timing = &self.config.timing;
-        let youngest = catalog.newest(self.kind()).map(|backup| now - backup.id.time());
+        let min_interval = TimeDelta::from_std(timing.min_interval).unwrap_or(TimeDelta::MAX);
         // One from the next minutes, by a clock that was set back since, has a negative age and is young, too.
-        let too_young = youngest.is_some_and(|age| age.to_std().unwrap_or_default() < timing.min_interval);
+        let is_young = |began: DateTime<Utc>| (now - began).max(TimeDelta::zero()) < min_interval;
         let is_due = timing.schedule.is_due(last_success, now);
-        match (is_due, timing.run_on_startup, too_young) {
-            (false, false, _) => false,
-            (_, _, true) => {
-                tracing::info!("no run at start: a backup younger than BACKUP_MIN_INTERVAL exists");
-                false
+        if !is_due && !timing.run_on_startup {
+            return Start::AtATick;
+        }
+        if catalog.newest(self.kind()).is_some_and(|backup| is_young(backup.id.time())) {
+            tracing::info!("no run at start: a backup younger than BACKUP_MIN_INTERVAL exists");
+            return Start::AtATick;
+        }
+        // A run that died has cost the database as much as one that ended well.
+        let died = catalog.journal.last_start(now + CLOCK_TOLERANCE).filter(|began| is_young(*began));
+        match (is_due, died) {
+            (true, Some(began)) => {
+                let until = began.min(now) + min_interval;
+                tracing::warn!(%until, "a run began less than BACKUP_MIN_INTERVAL ago and came to no end; the next one waits");
+                Start::PutOff(until)
             }
-            (true, _, _) => {
+            (false, Some(_)) => {
+                tracing::info!("no run at start: one began less than BACKUP_MIN_INTERVAL ago");
+                Start::AtATick
+            }
+            (true, None) => {
                 let last_success = last_success.map(|at| at.to_rfc3339());
                 tracing::info!(last_success, "catching up a run that was missed");
-                true
+                Start::Now
             }
-            (false, true, _) => true,
+            (false, None) => Start::Now,
         }
     }
 
@@ -119,39 +143,65 @@ impl Daemon<'_> {
     }
 
     /// One run, and a look at what the bucket holds after it, whoever changed it.
-    async fn run(&self) {
-        self.back_up().await;
+    async fn run(&self, rhythm: &mut Rhythm, occasion: Occasion) {
+        self.back_up(rhythm, occasion).await;
         let store = self.config.store.open();
         match self.stop.or(self.config.shelf().catalog(&store, Utc::now())).await {
-            Ok(catalog) => self.saw(&catalog),
+            Ok(catalog) => self.saw(&catalog, &store).await,
             Err(error) => tracing::debug!(error = format!("{error:#}"), "cannot list the bucket after the run"),
         }
     }
 
-    fn saw(&self, catalog: &Catalog) {
-        self.board.change(|facts| facts.saw(catalog, self.config.timing.max_shrink_percent));
-        if let Some(alarm) = self.board.facts().shrunk {
+    async fn saw(&self, catalog: &Catalog, store: &Store) {
+        let limits = Limits {
+            kind: self.kind(),
+            size_rule: &self.config.size_rule,
+            timing: &self.config.timing,
+            retention: &self.config.retention,
+        };
+        self.board.change(|facts| facts.saw(catalog, &limits, store.clock(), Utc::now()));
+        let facts = self.board.facts();
+        for alarm in [facts.shrunk, facts.another_cluster, facts.clock].into_iter().flatten() {
             tracing::warn!("{alarm}");
         }
+        journal::mark_suspect(&self.config, store, catalog, self.stop).await;
     }
 
-    async fn back_up(&self) {
-        let started_at = Utc::now();
+    async fn back_up(&self, rhythm: &mut Rhythm, occasion: Occasion) {
+        let (started_at, began) = (Utc::now(), Instant::now());
         self.board.change(|facts| facts.state = State::Running);
         match runner::run(&self.config, self.stop, &self.progress).await {
             Ok(manifest) => {
-                self.board.change(|facts| facts.ran(started_at, Ok(&manifest)));
+                rhythm.succeeded();
+                self.board.change(|facts| facts.ran(started_at, occasion, Ok(&manifest)));
                 let retention = prune::after_commit(&self.config, self.stop, &manifest).await;
                 self.board.change(|facts| facts.retention = Some(retention));
             }
             Err(error) if self.stop.reason().is_some() => tracing::warn!(error = format!("{error:#}"), "run stopped"),
             Err(error) => {
+                let outlook = runner::outlook(&error);
+                rhythm.failed(began.elapsed(), outlook);
+                let next_run_at = rhythm.upcoming().map(|at| at.to_rfc3339());
                 let words = self.config.scrubber.scrub(&format!("{error:#}")).into_owned();
-                tracing::error!(error = words, "backup failed");
-                self.board.change(|facts| facts.ran(started_at, Err(words)));
+                tracing::error!(error = words, next_run_at, "backup failed");
+                if outlook == Outlook::Same {
+                    tracing::info!("this is not tried again before the next tick: it would fail in the same way");
+                }
+                self.board.change(|facts| facts.ran(started_at, occasion, Err(words)));
             }
         }
     }
+}
+
+/// What happens before the first tick.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Start {
+    /// A run.
+    Now,
+    /// A run, and not before this time.
+    PutOff(DateTime<Utc>),
+    /// Nothing.
+    AtATick,
 }
 
 fn report_oddities(catalog: &Catalog) {

@@ -16,6 +16,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::beside::watch;
 use crate::config::{BackupConfig, Globals};
+use crate::journal::record_start;
 use crate::progress::Progress;
 
 /// Time for the last two requests of a run once a stop was asked for: what is stored already is
@@ -87,6 +88,8 @@ impl Job<'_> {
         }
         let shelf = self.config.shelf();
         let store = self.config.store.open();
+        let started = record_start((&shelf, &store, &id), &source.session, &source.facts);
+        self.stop.or(started).await?;
 
         let upload = Upload { config: self.config, progress: self.progress, shelf: &shelf, store: &store, id: &id };
         let manifest = match self.store_objects(source, &upload).await {
@@ -119,6 +122,7 @@ impl Job<'_> {
             Some(globals) => Some(upload.put(globals, self.stop).await.context("store roles")?),
             None => None,
         };
+        let (timing, finished_at) = (&self.config.timing, Utc::now());
         let manifest = Manifest {
             format: FORMAT,
             id: upload.id.clone(),
@@ -128,7 +132,9 @@ impl Job<'_> {
             tool: concat!("backup ", env!("CARGO_PKG_VERSION")).to_owned(),
             pg_dump_version: tools.version,
             snapshot_at: dumped.snapshot_at,
-            finished_at: Utc::now(),
+            finished_at,
+            max_age_seconds: Some(timing.max_age(finished_at, finished_at - upload.id.time()).as_secs()),
+            run_timeout_seconds: Some(timing.run_timeout.as_secs()),
             database: facts,
             codec: codec_facts(&self.config.dump.codec),
             dump: dumped.object,

@@ -1,12 +1,15 @@
 //! `backup`: dumps a PostgreSQL database on schedule into an S3-compatible bucket.
 
+mod accept;
 mod beside;
 mod check;
+mod clusters;
 mod config;
 mod daemon;
 mod dump_options;
 mod encryption;
 mod job;
+mod journal;
 mod keygen;
 mod pages;
 mod progress;
@@ -26,10 +29,10 @@ use backup_core::codec::encryption::Encryption;
 use backup_core::config::environment;
 use backup_core::postgres::refuse_outdated;
 use backup_core::private::sweep_private_dirs;
-use backup_core::service::{Shell, exit, harden, show_health, silence_panics, stand_in_for_init};
+use backup_core::service::{HealthQuestion, Shell, exit, harden, show_health, silence_panics, stand_in_for_init};
 use backup_core::stop::Stop;
 use backup_core::text::{bytes, print};
-use chrono::Utc;
+use chrono::{TimeDelta, Utc};
 use clap::{Parser, Subcommand};
 
 use crate::config::BackupConfig;
@@ -72,10 +75,19 @@ enum Command {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Say that a smaller size is right from this backup on, so that retention goes on
+    AcceptSize {
+        /// Its id, as `backup list` and the alarm show it
+        id: String,
+    },
     /// Look for what would make a backup fail, and what it would not contain
     Check,
-    /// Ask the daemon that runs here how it is: exit code 0 or 1, for the health check of a container
-    Health,
+    /// Ask the daemon that runs here how it is: exit code 0 or 1
+    Health {
+        /// Only whether it lives, for the health check of a container
+        #[arg(long)]
+        live: bool,
+    },
     /// Make a pair of keys for age, or for signatures, and say what to put where; needs no configuration
     Keygen {
         /// An Ed25519 pair for BACKUP_SIGNING_KEY and VERIFY_SIGNING_KEY
@@ -139,10 +151,13 @@ async fn run(command: Option<Command>, config: Arc<BackupConfig>, stop: &Stop) -
             Ok(exit::OK)
         }
         Some(Command::Prune { dry_run }) => prune(&config, stop, dry_run).await,
+        Some(Command::AcceptSize { id }) => stop.or(accept::accept_size(&config, &id)).await.map(|()| exit::OK),
         Some(Command::Check) => {
             Ok(if stop.or(async { Ok(check::check(&config).await) }).await? { exit::OK } else { exit::FAILED })
         }
-        Some(Command::Health) => stop.or(async { Ok(show_health(config.port).await) }).await,
+        Some(Command::Health { live }) => {
+            stop.or(async { Ok(show_health(config.port, HealthQuestion::of(live)).await) }).await
+        }
         Some(Command::Keygen { signing }) => keygen(Purpose::of(signing)).map(|()| exit::OK),
     }
 }
@@ -183,7 +198,7 @@ async fn run_once(config: &BackupConfig, stop: &Stop) -> u8 {
     match outcome {
         Ok(manifest) => {
             prune::after_commit(config, stop, &manifest).await;
-            warn_of_shrinking(config, stop).await;
+            warn_of_oddities(config, stop).await;
             exit::OK
         }
         Err(error) => {
@@ -194,12 +209,19 @@ async fn run_once(config: &BackupConfig, stop: &Stop) -> u8 {
 }
 
 /// The run has succeeded all the same: what was there is in the bucket.
-async fn warn_of_shrinking(config: &BackupConfig, stop: &Stop) {
-    match stop.or(config.shelf().catalog(&config.store.open(), Utc::now())).await {
+async fn warn_of_oddities(config: &BackupConfig, stop: &Stop) {
+    let (store, now) = (config.store.open(), Utc::now());
+    match stop.or(config.shelf().catalog(&store, now)).await {
         Ok(catalog) => {
-            if let Some(alarm) = shrink::alarm(&catalog, config.timing.max_shrink_percent) {
+            let kind = config.dump.kind();
+            let max_age = config.timing.max_age(now, catalog.longest_run(kind));
+            let max_age = TimeDelta::from_std(max_age).unwrap_or(TimeDelta::MAX);
+            let shrunk = shrink::judge(&catalog, kind, &config.size_rule).shrunk.map(|shrunk| shrunk.to_string());
+            let another = clusters::another(&catalog, now, max_age).map(|another| another.to_string());
+            for alarm in [shrunk, another].into_iter().flatten() {
                 tracing::warn!("{alarm}");
             }
+            journal::mark_suspect(config, &store, &catalog, stop).await;
         }
         Err(error) => tracing::debug!(error = format!("{error:#}"), "cannot list the bucket after the run"),
     }
@@ -214,7 +236,8 @@ async fn prune(config: &BackupConfig, stop: &Stop, dry_run: bool) -> anyhow::Res
     if dry_run {
         return Ok(exit::OK);
     }
-    let pruned = stop.or(prepared.apply(config, &store)).await?;
+    let applied = async { prepared.apply(config, &store).await.map_err(|refusal| anyhow::anyhow!("{refusal}")) };
+    let pruned = stop.or(applied).await?;
     print(&format!(
         "deleted {} backups ({}) and {} dead runs, kept {}\n",
         pruned.deleted_backups,
@@ -224,6 +247,9 @@ async fn prune(config: &BackupConfig, stop: &Stop, dry_run: bool) -> anyhow::Res
     ));
     if let Some(note) = pruned.note {
         print(&format!("note: {note}\n"));
+    }
+    if let Some(blocked) = pruned.blocked {
+        anyhow::bail!("retention did not finish: {blocked}");
     }
     Ok(exit::OK)
 }

@@ -2,57 +2,100 @@
 //! sizes are all that it decides by.
 
 mod alone;
+mod deleter;
 
 use std::sync::Once;
+use std::time::Duration;
 
-use anyhow::Context;
-use backup_core::catalog::{Backup, Catalog, Incomplete, Manifest, Shelf};
+use backup_core::catalog::{Backup, BackupId, Catalog, Event, EventKind, Incomplete, Kind, Manifest, Shelf};
 use backup_core::stop::Stop;
-use backup_core::storage::{Deletion, ObjectKey, Store};
+use backup_core::storage::{Clock, ObjectKey, Store};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
+use crate::clusters::another;
 use crate::config::BackupConfig;
 use crate::prune::alone::Alone;
-use crate::retention::{Authority, Candidate, PrunePlan, Verdict, plan};
-use crate::status::RetentionState;
+use crate::prune::deleter::Deleter;
+use crate::retention::{Authority, Candidate, PrunePlan, Refusal, Verdict, plan};
+use crate::shrink::{Sizes, judge};
+use crate::status::{Limits, RetentionState};
 
 /// A run without a manifest may still be going on somewhere; after a day, and after twice the bound
 /// of a run, it is debris.
 const DEBRIS_AFTER: TimeDelta = TimeDelta::days(1);
+
+/// Bound of writing down that retention could not do its work.
+const RECORD_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Retention with the authority of a run that has just committed. Its failure is not the run's:
 /// the backup exists. It has as long as a run, so that a bucket that hangs delays the next one no more.
 pub(crate) async fn after_commit(config: &BackupConfig, stop: &Stop, manifest: &Manifest) -> RetentionState {
     let authority = Authority::Committed(manifest.id.to_string());
     let bounded = stop.bounded(config.timing.run_timeout, "BACKUP_TIMEOUT");
-    match bounded.stop.or(apply_retention(config, &authority)).await {
-        Ok(None) => {
+    let state = match bounded.stop.or(apply_retention(config, &authority)).await {
+        Ok(Applied::LeftToAnother) => {
             tracing::info!("retention is left to another process, which prunes the same backups right now");
-            RetentionState { pruned: None, degraded: None, left_to_another: true }
+            RetentionState { left_to_another: true, ..RetentionState::default() }
         }
-        Ok(Some(pruned)) => {
-            tracing::info!(kept = pruned.kept_backups, deleted = pruned.deleted_backups, "retention done");
-            if let Some(note) = pruned.note {
-                static SAID: Once = Once::new();
-                SAID.call_once(|| tracing::info!("{note}"));
-            }
-            RetentionState { pruned: Some(pruned), degraded: None, left_to_another: false }
+        Ok(Applied::Refused(refusal)) if refusal.is_degradation() => degraded(refusal.to_string()),
+        Ok(Applied::Refused(refusal)) => {
+            let refused = Some(refusal.to_string());
+            tracing::warn!(refused, "retention deleted nothing; the backup is committed, old ones pile up");
+            RetentionState { refused, ..RetentionState::default() }
         }
-        Err(error) => {
-            let words = config.scrubber.scrub(&format!("{error:#}")).into_owned();
-            tracing::warn!(error = words, "retention did not finish; the backup is committed, old ones pile up");
-            RetentionState { pruned: None, degraded: Some(words), left_to_another: false }
-        }
+        Ok(Applied::Done(pruned)) => of_pruned(config, pruned),
+        Err(error) => degraded(config.scrubber.scrub(&format!("{error:#}")).into_owned()),
+    };
+    if state.degraded.is_some() && stop.reason().is_none() {
+        record_degradation(config, manifest).await;
+    }
+    state
+}
+
+fn of_pruned(config: &BackupConfig, mut pruned: Pruned) -> RetentionState {
+    tracing::info!(kept = pruned.kept_backups, deleted = pruned.deleted_backups, "retention done");
+    if let Some(note) = pruned.note {
+        static SAID: Once = Once::new();
+        SAID.call_once(|| tracing::info!("{note}"));
+    }
+    pruned.blocked = pruned.blocked.map(|words| config.scrubber.scrub(&words).into_owned());
+    let state = pruned.blocked.clone().map(degraded).unwrap_or_default();
+    RetentionState { pruned: Some(pruned), ..state }
+}
+
+fn degraded(words: String) -> RetentionState {
+    tracing::warn!(error = words, "retention did not finish; the backup is committed, old ones pile up");
+    RetentionState { degraded: Some(words), ..RetentionState::default() }
+}
+
+/// Writes it down, so that a state that lasts is known after a restart, too.
+async fn record_degradation(config: &BackupConfig, manifest: &Manifest) {
+    let event = Event { id: manifest.id.clone(), kind: EventKind::RetentionDegraded };
+    let (shelf, store) = (config.shelf(), config.store.open());
+    match tokio::time::timeout(RECORD_TIMEOUT, shelf.record(&store, &event)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "cannot write down that retention did not finish"),
+        Err(_) => tracing::warn!("cannot write down that retention did not finish: the store does not answer"),
     }
 }
 
-/// `None` where another process is at it.
-async fn apply_retention(config: &BackupConfig, authority: &Authority) -> anyhow::Result<Option<Pruned>> {
-    let Some(_alone) = Alone::claim(config).await? else { return Ok(None) };
+/// What became of retention.
+enum Applied {
+    Done(Pruned),
+    Refused(Refusal),
+    /// Another process is at it.
+    LeftToAnother,
+}
+
+async fn apply_retention(config: &BackupConfig, authority: &Authority) -> anyhow::Result<Applied> {
+    let Some(_alone) = Alone::claim(config).await? else { return Ok(Applied::LeftToAnother) };
     let store = config.store.open();
     let prepared = Prune::prepare(config, &config.shelf(), &store, authority, Utc::now()).await?;
-    prepared.apply(config, &store).await.map(Some)
+    Ok(match prepared.apply(config, &store).await {
+        Ok(pruned) => Applied::Done(pruned),
+        Err(refusal) => Applied::Refused(refusal),
+    })
 }
 
 /// What retention would do, and what it stands on.
@@ -60,6 +103,7 @@ pub(crate) struct Prune {
     pub(crate) plan: PrunePlan,
     pub(crate) debris: Vec<Incomplete>,
     catalog: Catalog,
+    outdated_events: Vec<ObjectKey>,
 }
 
 /// What retention did.
@@ -70,6 +114,9 @@ pub(crate) struct Pruned {
     pub(crate) deleted_bytes: u64,
     pub(crate) deferred_backups: usize,
     pub(crate) deleted_debris: usize,
+    /// What could not be deleted, and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) blocked: Option<String>,
     /// What the bucket makes of deletions, where that is not what one would expect.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) note: Option<&'static str>,
@@ -102,26 +149,34 @@ impl Prune {
         // the full ones that another makes. An operator speaks for both.
         let concerned =
             |backup: &&Backup| matches!(authority, Authority::Operator) || backup.kind == config.dump.kind();
-        let candidates: Vec<Candidate> = all.filter(concerned).map(candidate).collect();
-        let plan = plan(&candidates, now, &config.retention, authority);
-        let run_timeout = TimeDelta::from_std(config.timing.run_timeout).unwrap_or(TimeDelta::MAX);
-        // A manifest without data stays: should the listing be wrong, it is all that tells what was there.
-        let old = |run: &&Incomplete| !run.lost_its_data && now - run.id.time() > DEBRIS_AFTER.max(run_timeout * 2);
+        let kinds = [Kind::Full, Kind::Partial];
+        let kinds = kinds.into_iter().filter(|kind| *authority == Authority::Operator || *kind == config.dump.kind());
+        let sizes: Vec<Sizes> = kinds.map(|kind| judge(&catalog, kind, &config.size_rule)).collect();
+        let doubt = doubt(config, store, &catalog, &sizes, now);
+        let is_suspect = |id: &BackupId| sizes.iter().any(|sizes| sizes.suspects.contains(id));
+        let candidates: Vec<Candidate> =
+            all.filter(concerned).map(|backup| candidate(backup, is_suspect(&backup.id))).collect();
+        let plan = plan(&candidates, now, &config.retention, authority, doubt);
+        let old = |run: &&Incomplete| is_debris(run, now, config.timing.run_timeout);
         let mut debris: Vec<Incomplete> = catalog.incomplete.iter().filter(old).cloned().collect();
         if plan.refused.is_some() {
             debris.clear();
         }
-        debris.truncate(usize::try_from(config.retention.max_deletes).unwrap_or(usize::MAX));
-        Ok(Self { plan, debris, catalog })
+        let most = usize::try_from(config.retention.max_deletes).unwrap_or(usize::MAX);
+        debris.truncate(most);
+        let mut outdated_events = catalog.outdated_events(now);
+        outdated_events.truncate(most);
+        Ok(Self { plan, debris, catalog, outdated_events })
     }
 
-    /// Deletes what the plan says, object by object, each backup's manifest first.
+    /// Deletes what the plan says, object by object, each backup's manifest first. A backup with an object that the
+    /// store refuses to delete stays behind, and the others go.
     ///
     /// # Errors
-    /// The first refusal; what was deleted before stays deleted, and the rest stays.
-    pub(crate) async fn apply(self, config: &BackupConfig, store: &Store) -> anyhow::Result<Pruned> {
-        if let Some(refusal) = &self.plan.refused {
-            anyhow::bail!("retention deleted nothing: {refusal}");
+    /// A plan that is refused deletes nothing.
+    pub(crate) async fn apply(self, config: &BackupConfig, store: &Store) -> Result<Pruned, Refusal> {
+        if let Some(refusal) = self.plan.refused {
+            return Err(refusal);
         }
         let count = |wanted: fn(&Verdict) -> bool| self.plan.lines.iter().filter(|line| wanted(&line.verdict)).count();
         let mut pruned = Pruned {
@@ -129,40 +184,77 @@ impl Prune {
             deferred_backups: count(|verdict| matches!(verdict, Verdict::Deferred)),
             ..Pruned::default()
         };
-        let mut hidden = false;
+        let mut deleter = Deleter::new(store);
         for line in self.plan.deletions() {
-            let backup = self.catalog.backups.iter().find(|backup| backup.id.as_str() == line.id);
-            let backup = backup.context("find a planned backup in the listing that it was planned from")?;
-            hidden |= delete_in_order(store, &backup.keys).await? == Deletion::Hidden;
-            tracing::info!(backup_id = %backup.id, stored_bytes = backup.stored_bytes, "deleted by retention");
-            pruned.deleted_backups += 1;
-            pruned.deleted_bytes += backup.stored_bytes;
+            // The plan was made from this listing.
+            let Some(backup) = self.catalog.backups.iter().find(|one| one.id.as_str() == line.id) else { continue };
+            if deleter.delete_in_order(&backup.keys).await {
+                tracing::info!(backup_id = %backup.id, stored_bytes = backup.stored_bytes, "deleted by retention");
+                pruned.deleted_backups += 1;
+                pruned.deleted_bytes += backup.stored_bytes;
+            }
         }
         for run in &self.debris {
-            hidden |= delete_in_order(store, &run.keys).await? == Deletion::Hidden;
-            tracing::info!(backup_id = %run.id, stored_bytes = run.stored_bytes, "deleted what a dead run had left");
-            pruned.deleted_debris += 1;
+            if deleter.delete_in_order(&run.keys).await {
+                tracing::info!(backup_id = %run.id, stored_bytes = run.stored_bytes, "deleted what a dead run had left");
+                pruned.deleted_debris += 1;
+            }
         }
-        pruned.note = hidden.then(|| hidden_note(config.store.is_b2()));
+        for key in self.outdated_events {
+            deleter.delete_in_order(&[key]).await;
+        }
+        pruned.note = deleter.has_hidden.then(|| hidden_note(config.store.is_b2()));
+        pruned.blocked = deleter.blocked();
         Ok(pruned)
     }
 }
 
-/// What became of the last one: a bucket does the same to all.
-async fn delete_in_order(store: &Store, keys: &[ObjectKey]) -> anyhow::Result<Deletion> {
-    let mut outcome = Deletion::Gone;
-    for key in keys {
-        outcome = store.delete(key).await.context("delete")?;
-    }
-    Ok(outcome)
+/// What retention had to delete already before each of the last `runs` runs that made a backup, and could not; none if
+/// one of them finished, or if something else has deleted it since, such as `backup prune` with other credentials.
+pub(crate) fn overdue(catalog: &Catalog, limits: &Limits<'_>, runs: usize) -> usize {
+    let all = catalog.backups.iter().filter(|backup| backup.kind == limits.kind);
+    let degraded: Vec<&Backup> = all.clone().take(runs).filter(|backup| backup.events.retention_degraded).collect();
+    let Some(first) = degraded.last().filter(|_| degraded.len() == runs) else { return 0 };
+    let (time, candidates) = (first.id.time(), all.filter(|backup| backup.id <= first.id));
+    let candidates: Vec<Candidate> = candidates.map(|backup| candidate(backup, false)).collect();
+    let plan = plan(&candidates, time, limits.retention, &Authority::Operator, None);
+    let backups = plan.lines.iter().filter(|line| !matches!(line.verdict, Verdict::Keep(_))).count();
+    backups + catalog.incomplete.iter().filter(|run| is_debris(run, time, limits.timing.run_timeout)).count()
 }
 
-fn candidate(backup: &Backup) -> Candidate {
+/// Whether a run has left this behind, as far as is known at `now`.
+fn is_debris(run: &Incomplete, now: DateTime<Utc>, run_timeout: Duration) -> bool {
+    let run_timeout = TimeDelta::from_std(run_timeout).unwrap_or(TimeDelta::MAX);
+    // A manifest without data stays: if the listing is wrong, it is all that tells what was there.
+    !run.lost_its_data && now - run.id.time() > DEBRIS_AFTER.max(run_timeout * 2)
+}
+
+/// Why nothing may be deleted now, whatever the rules say.
+fn doubt(
+    config: &BackupConfig,
+    store: &Store,
+    catalog: &Catalog,
+    sizes: &[Sizes],
+    now: DateTime<Utc>,
+) -> Option<Refusal> {
+    let clock = match store.clock() {
+        Clock::Agrees => None,
+        clock @ (Clock::Apart { .. } | Clock::Unknown) => Some(Refusal::Clock(clock)),
+    };
+    let shrunk = || sizes.iter().find_map(|sizes| sizes.shrunk.as_ref()).map(Refusal::from);
+    let max_age = TimeDelta::from_std(config.timing.max_age(now, catalog.longest_run(config.dump.kind())))
+        .unwrap_or(TimeDelta::MAX);
+    let another = || another(catalog, now, max_age).map(Refusal::AnotherCluster);
+    clock.or_else(shrunk).or_else(another)
+}
+
+fn candidate(backup: &Backup, suspect: bool) -> Candidate {
     Candidate {
         id: backup.id.to_string(),
         time: backup.id.time(),
         kind: backup.kind,
         proven: backup.is_proven(),
+        suspect,
         stored_bytes: backup.stored_bytes,
     }
 }

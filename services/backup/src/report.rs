@@ -12,6 +12,7 @@ pub(crate) fn prune_plan(prune: &Prune) -> String {
         let (word, reasons) = match &line.verdict {
             Verdict::Keep(reasons) => ("keep", reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
             Verdict::Delete => ("delete", "no rule keeps it".to_owned()),
+            Verdict::Deferred if prune.plan.refused.is_some() => ("later", "no rule keeps it".to_owned()),
             Verdict::Deferred => ("later", "over BACKUP_MAX_DELETES for one run".to_owned()),
         };
         text.push_str(&format!("{word:<6}  {}  {:>10}  {reasons}\n", line.id, bytes(line.stored_bytes)));

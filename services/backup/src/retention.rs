@@ -35,6 +35,9 @@ pub(crate) struct Candidate {
     pub(crate) kind: Kind,
     /// Whether a drill restored it and found it whole.
     pub(crate) proven: bool,
+    /// Whether it is so much smaller than usual that it may be of another database. It is kept as any other,
+    /// and takes no place from those that are not.
+    pub(crate) suspect: bool,
     /// Bytes of all its objects in the bucket.
     pub(crate) stored_bytes: u64,
 }
@@ -110,7 +113,7 @@ impl PrunePlan {
     }
 }
 
-/// Decides what becomes of every backup of one database.
+/// Decides what becomes of every backup of one database. With a `doubt`, nothing is deleted.
 ///
 /// The result depends neither on the order of `candidates` nor on repetitions: of several with the
 /// same id, the plan sees one, with whatever of theirs keeps it longer.
@@ -119,13 +122,14 @@ pub(crate) fn plan(
     now: DateTime<Utc>,
     policy: &RetentionPolicy,
     authority: &Authority,
+    doubt: Option<Refusal>,
 ) -> PrunePlan {
     let backups = newest_first(candidates);
     let mut reasons: BTreeMap<&str, Vec<KeepReason>> = BTreeMap::new();
     let mut emptied = None;
     for kind in [Kind::Full, Kind::Partial] {
         let group: Vec<&Candidate> = backups.iter().filter(|one| one.kind == kind).collect();
-        let kept = keep(&group, now, policy);
+        let kept = keep_with_suspects(&group, now, policy);
         let is_emptied = !kept.iter().flatten().any(|why| *why != KeepReason::FutureDated);
         let loses_some = kept.iter().any(Vec::is_empty);
         if is_emptied && loses_some {
@@ -133,7 +137,7 @@ pub(crate) fn plan(
         }
         reasons.extend(group.iter().map(|one| one.id.as_str()).zip(kept));
     }
-    let refused = missing(&backups, authority).or(emptied);
+    let refused = missing(&backups, authority).or(doubt).or(emptied);
     let allowed = match refused {
         Some(_) => 0,
         None => policy.max_deletes as usize,
@@ -164,6 +168,7 @@ fn newest_first(candidates: &[Candidate]) -> Vec<Candidate> {
                 known.time = known.time.max(candidate.time);
                 known.kind = known.kind.min(candidate.kind);
                 known.proven |= candidate.proven;
+                known.suspect &= candidate.suspect;
                 known.stored_bytes = known.stored_bytes.max(candidate.stored_bytes);
             })
             .or_insert_with(|| candidate.clone());
@@ -171,6 +176,18 @@ fn newest_first(candidates: &[Candidate]) -> Vec<Candidate> {
     let mut backups: Vec<Candidate> = by_id.into_values().collect();
     backups.sort_by(|one, other| (other.time, &other.id).cmp(&(one.time, &one.id)));
     backups
+}
+
+/// As [`keep`], for all of `group` and once more for those that are no suspects: what one of the two keeps, stays.
+fn keep_with_suspects(group: &[&Candidate], now: DateTime<Utc>, policy: &RetentionPolicy) -> Vec<Vec<KeepReason>> {
+    let mut kept = keep(group, now, policy);
+    let places: Vec<usize> = (0..group.len()).filter(|place| !group[*place].suspect).collect();
+    let usual: Vec<&Candidate> = places.iter().map(|place| group[*place]).collect();
+    for (place, reasons) in places.into_iter().zip(keep(&usual, now, policy)) {
+        let new: Vec<KeepReason> = reasons.into_iter().filter(|reason| !kept[place].contains(reason)).collect();
+        kept[place].extend(new);
+    }
+    kept
 }
 
 /// Why each backup of `group`, the newest first, is kept; no reasons for those that may go.

@@ -4,6 +4,7 @@ use backup_core::catalog::{Manifest, NotListed};
 use backup_core::cause::{find_cause, stopped_by};
 use backup_core::postgres::connect::{ConnectError, Unanswered, is_passing};
 use backup_core::postgres::{ChildError, FellSilent, Rewritten};
+use backup_core::schedule::Outlook;
 use backup_core::stop::Stop;
 use backup_core::storage::StoreError;
 
@@ -84,6 +85,20 @@ fn may_pass(error: &anyhow::Error) -> bool {
         return PASSING_WORDS.iter().any(|passing| words.contains(passing));
     }
     find_cause::<tokio_postgres::Error>(error).is_some_and(is_passing)
+}
+
+/// Whether a run that failed with `error` is worth another one before the next tick. One that was stopped or ran out
+/// of time is not, nor is one whose cause is known and does not pass by itself: wrong passwords, missing rights, a
+/// damaged table. What has no such cause may be in order again soon.
+pub(crate) fn outlook(error: &anyhow::Error) -> Outlook {
+    let has_known_cause = find_cause::<StoreError>(error).is_some()
+        || find_cause::<ConnectError>(error).is_some()
+        || matches!(find_cause(error), Some(ChildError::Failed { .. }))
+        || find_cause::<tokio_postgres::Error>(error).is_some();
+    match stopped_by(error).is_none() && (!has_known_cause || may_pass(error)) {
+        true => Outlook::MayDiffer,
+        false => Outlook::Same,
+    }
 }
 
 /// What `pg_dump` says (in English, its locale is ours) where a later attempt may succeed.

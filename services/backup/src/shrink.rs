@@ -1,94 +1,143 @@
-//! A backup that is much smaller than those before it: of an empty database, or of another one.
+//! A backup that is much smaller than usual: of an empty database, of another one, or of half of one.
+//!
+//! Decided from a listing alone. A backup that shrank is marked in the journal, and a marked one is never part
+//! of what is usual, so the alarm stays until the size is back or an operator accepts the new one. It is judged
+//! once, as the newest one: later retention thins out what was before it, and a database that shrinks slowly
+//! would then look as if it had shrunk at once.
 
-use backup_core::catalog::{Backup, Catalog, Kind};
+use std::collections::BTreeSet;
+use std::fmt;
+
+use backup_core::catalog::{Backup, BackupId, Catalog, Event, EventKind, Kind};
 use backup_core::text::bytes;
 
-/// So many backups before the newest tell what is usual.
+/// Number of backups that tell what is usual.
 const HISTORY: usize = 5;
 
-/// What is wrong with the size of the newest full backup, if anything: it is more than `max_shrink_percent`
-/// smaller than the median of the five before it. Only those that are stored in the same way are compared.
-/// A listing is all that it takes, so the alarm outlives a restart, and ends once the new size is usual.
-pub(crate) fn alarm(catalog: &Catalog, max_shrink_percent: u64) -> Option<String> {
-    let mut full = catalog.backups.iter().filter(|backup| backup.kind == Kind::Full);
-    let newest = full.next()?;
-    let alike = full.filter(|backup| dump_name(backup) == dump_name(newest));
-    let mut before: Vec<u64> = alike.take(HISTORY).map(|backup| backup.stored_bytes).collect();
-    before.sort_unstable();
-    let usual = *before.get(before.len() / 2)?;
-    let allowed = u128::from(usual) * u128::from(100_u64.saturating_sub(max_shrink_percent)) / 100;
-    (u128::from(newest.stored_bytes) < allowed).then(|| {
-        format!(
-            "the newest full backup has {}, and the {} before it {} (median): is it the right database, and whole? \
-             BACKUP_MAX_SHRINK_PERCENT ({max_shrink_percent}) sets the bound",
-            bytes(newest.stored_bytes),
-            before.len(),
-            bytes(usual)
-        )
-    })
+/// What counts as much smaller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SizeRule {
+    /// `BACKUP_MAX_SHRINK_PERCENT`.
+    pub(crate) max_shrink_percent: u64,
+    /// `BACKUP_ACCEPT_SIZE_FROM`.
+    pub(crate) accepted_from: Option<BackupId>,
 }
 
-/// The file of the dump, whose suffixes tell compression and encryption.
-fn dump_name(backup: &Backup) -> Option<&str> {
-    let mut names = backup.keys.iter().filter_map(|key| key.as_str().rsplit('/').next());
-    names.find(|name| name.contains(".dump"))
+/// What a listing tells about the sizes of the backups of one kind.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Sizes {
+    /// Backups that are smaller than was usual, and that no operator has accepted.
+    pub(crate) suspects: BTreeSet<BackupId>,
+    /// What is wrong with the newest one.
+    pub(crate) shrunk: Option<Shrunk>,
+    /// The event that still has to be written.
+    pub(crate) unmarked: Option<Event>,
+}
+
+/// The newest backup is much smaller than usual.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Shrunk {
+    kind: Kind,
+    measure: Measure,
+    max_shrink_percent: u64,
+    /// The first backup since the last one of a usual size: from it on the new size may be accepted.
+    pub(crate) since: BackupId,
+}
+
+/// What is smaller. `before` is a median of `count` backups.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Measure {
+    Bytes {
+        newest: u64,
+        before: u64,
+        count: usize,
+    },
+    Tables {
+        newest: u64,
+        before: u64,
+        count: usize,
+    },
+    /// It was marked, and the backups that it was held against are gone.
+    Marked,
+}
+
+/// Looks at the backups of `kind`.
+pub(crate) fn judge(catalog: &Catalog, kind: Kind, rule: &SizeRule) -> Sizes {
+    let group: Vec<&Backup> = catalog.backups.iter().filter(|backup| backup.kind == kind).collect();
+    let Some((newest, older)) = group.split_first() else { return Sizes::default() };
+    if rule.max_shrink_percent >= 100 {
+        return Sizes::default(); // Switched off, for what was marked before as well.
+    }
+    let accepted = rule.accepted_from.as_ref().max(catalog.journal.accepted_from());
+    // An acceptance of a backup that is still to come accepts nothing.
+    let accepted = accepted.filter(|from| **from <= newest.id);
+    let is_marked = |backup: &Backup| {
+        let stands = |mark: &Option<BackupId>| mark.as_ref() >= accepted || accepted.is_some_and(|id| *id > backup.id);
+        backup.events.size_suspect.iter().any(stands)
+    };
+    let usual = older.iter().copied().filter(|backup| !is_marked(backup));
+    let usual = usual.filter(|backup| accepted.is_none_or(|from| backup.id >= *from));
+    let measure = shrunk(newest, &usual.collect::<Vec<_>>(), rule.max_shrink_percent);
+    let measure = measure.or(is_marked(newest).then_some(Measure::Marked));
+    let mut suspects: BTreeSet<BackupId> =
+        group.iter().filter(|backup| is_marked(backup)).map(|backup| backup.id.clone()).collect();
+    let Some(measure) = measure else { return Sizes { suspects, ..Sizes::default() } };
+    suspects.insert(newest.id.clone());
+    let since = group.iter().take_while(|backup| suspects.contains(&backup.id)).last().unwrap_or(newest);
+    let shrunk = Shrunk { kind, measure, max_shrink_percent: rule.max_shrink_percent, since: since.id.clone() };
+    let unmarked = (!is_marked(newest))
+        .then(|| Event { id: newest.id.clone(), kind: EventKind::SizeSuspect { accepted: accepted.cloned() } });
+    Sizes { suspects, shrunk: Some(shrunk), unmarked }
+}
+
+/// What of `newest` is more than `max_shrink_percent` smaller than the median of the newest of `usual`. Only dumps
+/// that are stored in the same way have sizes to compare; numbers of tables compare always.
+fn shrunk(newest: &Backup, usual: &[&Backup], max_shrink_percent: u64) -> Option<Measure> {
+    let alike = usual.iter().filter(|backup| backup.dump_name == newest.dump_name);
+    let sizes: Vec<u64> = alike.take(HISTORY).map(|backup| backup.dump_bytes).collect();
+    if let Some(before) = median_far_above(&sizes, newest.dump_bytes, max_shrink_percent) {
+        return Some(Measure::Bytes { newest: newest.dump_bytes, before, count: sizes.len() });
+    }
+    let tables = newest.events.tables?;
+    let counts: Vec<u64> = usual.iter().filter_map(|backup| backup.events.tables).take(HISTORY).collect();
+    let before = median_far_above(&counts, tables, max_shrink_percent)?;
+    Some(Measure::Tables { newest: tables, before, count: counts.len() })
+}
+
+/// The median of `before`, if `newest` is by more than so many percent smaller.
+fn median_far_above(before: &[u64], newest: u64, max_shrink_percent: u64) -> Option<u64> {
+    let mut before = before.to_vec();
+    before.sort_unstable();
+    let median = *before.get(before.len() / 2)?;
+    let allowed = u128::from(median) * u128::from(100_u64.saturating_sub(max_shrink_percent));
+    (u128::from(newest) * 100 < allowed).then_some(median)
+}
+
+impl fmt::Display for Shrunk {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kind, measure, max_shrink_percent, since } = self;
+        match measure {
+            Measure::Bytes { newest, before, count } => write!(
+                formatter,
+                "the dump of the newest {kind} backup has {}, and the {count} before it {} (median)",
+                bytes(*newest),
+                bytes(*before)
+            ),
+            Measure::Tables { newest, before, count } => write!(
+                formatter,
+                "the newest {kind} backup is of a database with {newest} tables, and the {count} before it with \
+                 {before} (median)"
+            ),
+            Measure::Marked => write!(formatter, "the newest {kind} backup is much smaller than those before it were"),
+        }?;
+        write!(
+            formatter,
+            ": is it the right database, and whole? BACKUP_MAX_SHRINK_PERCENT ({max_shrink_percent}) sets the bound. \
+             Retention deletes nothing until the size is back, or until you accept it by BACKUP_ACCEPT_SIZE_FROM={since} \
+             or `backup accept-size {since}`"
+        )
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use backup_core::catalog::Shelf;
-    use backup_core::storage::{ListedObject, Prefix};
-    use chrono::{DateTime, Utc};
-
-    use super::*;
-
-    /// A catalog with full backups of these sizes in MiB, the oldest first, in files of these suffixes.
-    fn catalog(sizes: &[(u64, &str)]) -> Catalog {
-        let shelf = Shelf::new(Prefix::parse("p").unwrap(), "app");
-        let mut objects = Vec::new();
-        for (day, (mebibytes, suffix)) in sizes.iter().enumerate() {
-            let folder = format!("app/202611{:02}T030000Z-calpt5zmzst5hrp2", day + 1);
-            for (name, bytes) in [(format!("app.dump{suffix}"), mebibytes << 20), ("manifest.json".to_owned(), 0)] {
-                let key = Prefix::parse("p").unwrap().key(&format!("{folder}/{name}"));
-                objects.push(ListedObject { key, bytes, modified: None });
-            }
-        }
-        let now: DateTime<Utc> = "2026-11-28T00:00:00Z".parse().unwrap();
-        let catalog = Catalog::from_listing(&shelf, objects, now);
-        assert_eq!(catalog.backups.len(), sizes.len());
-        catalog
-    }
-
-    #[track_caller]
-    fn check(sizes: &[u64], expected: bool) {
-        let sizes: Vec<(u64, &str)> = sizes.iter().map(|size| (*size, ".zst")).collect();
-        assert_eq!(alarm(&catalog(&sizes), 50).is_some(), expected);
-    }
-
-    #[test]
-    fn a_size_far_below_the_median_of_the_last_five_is_an_alarm_r018() {
-        check(&[], false);
-        check(&[1], false);
-        check(&[100, 49], true);
-        check(&[100, 50], false);
-        // One that was small before is not what is usual.
-        check(&[100, 100, 1, 100, 100, 49], true);
-        check(&[100, 100, 100, 100, 100, 1000], false);
-        // It ends by itself once most of the last five are small.
-        check(&[100, 100, 100, 100, 100, 10, 10, 10], true);
-        check(&[100, 100, 100, 100, 100, 10, 10, 10, 10], false);
-        // What lies further back does not matter.
-        check(&[1000, 1000, 1000, 100, 100, 100, 100, 100, 90], false);
-    }
-
-    #[test]
-    fn another_compression_is_no_alarm_and_the_message_names_the_variable_r018() {
-        assert_eq!(alarm(&catalog(&[(100, ""), (100, ""), (10, ".zst")]), 50), None);
-        let told = alarm(&catalog(&[(100, ""), (100, ".zst"), (10, "")]), 50).unwrap();
-        assert!(
-            told.contains("10.00 MiB") && told.contains("100.00 MiB") && told.contains("BACKUP_MAX_SHRINK_PERCENT"),
-            "{told}"
-        );
-        assert_eq!(alarm(&catalog(&[(100, ""), (0, "")]), 100), None);
-    }
-}
+mod tests;

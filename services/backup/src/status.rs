@@ -3,17 +3,22 @@
 use std::time::Duration;
 
 use backup_core::catalog::{Catalog, Drill, Kind, Manifest};
+use backup_core::schedule::Occasion;
 use backup_core::service::{Board, State};
-use chrono::{DateTime, SecondsFormat, Utc};
+use backup_core::storage::Clock;
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde::Serialize;
 
+use crate::clusters::another;
+use crate::config::Timing;
 use crate::progress::Progress;
-use crate::prune::Pruned;
-use crate::shrink;
+use crate::prune::{Pruned, overdue};
+use crate::retention::RetentionPolicy;
+use crate::shrink::{SizeRule, judge};
 
-/// Failures in a row after which `/health` is red although the newest backup is young enough: one
-/// failure may pass, three are a state.
-const FAILURES_UNTIL_RED: u32 = 3;
+/// Failures in a row, of runs or of retention, after which `/health` is red although the newest backup is young
+/// enough: one failure may pass, three are a state.
+const FAILURES_UNTIL_RED: usize = 3;
 
 /// `/status`. An allow-list: nothing of the configuration is in it.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -27,10 +32,19 @@ pub(crate) struct Facts {
     pub(crate) newest_full_backup: Option<Newest>,
     /// How old that one may be.
     pub(crate) max_age_seconds: u64,
+    /// How long the longest of the last runs took.
+    #[serde(skip)]
+    pub(crate) longest_run: TimeDelta,
     /// Whether the bucket was listed since the start.
     pub(crate) bucket_was_seen: bool,
     /// What is wrong with the size of that backup, beside those before it.
     pub(crate) shrunk: Option<String>,
+    /// Whether another cluster stores its backups in the same place.
+    pub(crate) another_cluster: Option<String>,
+    /// What is wrong with the clock of this machine, beside the store's.
+    pub(crate) clock: Option<String>,
+    /// Backups and dead runs that retention could not delete after each of the newest runs, and nothing else did.
+    pub(crate) retention_overdue: usize,
     /// What drills have left in the bucket, in a sentence. This service proves nothing itself.
     pub(crate) drills: Option<String>,
     pub(crate) last_run: Option<LastRun>,
@@ -48,6 +62,14 @@ pub(crate) struct Newest {
     pub(crate) stored_bytes: u64,
 }
 
+/// What a listing is held against.
+pub(crate) struct Limits<'config> {
+    pub(crate) kind: Kind,
+    pub(crate) size_rule: &'config SizeRule,
+    pub(crate) timing: &'config Timing,
+    pub(crate) retention: &'config RetentionPolicy,
+}
+
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct LastRun {
     pub(crate) ended_at: DateTime<Utc>,
@@ -56,12 +78,14 @@ pub(crate) struct LastRun {
     pub(crate) error: Option<String>,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub(crate) struct RetentionState {
     #[serde(flatten)]
     pub(crate) pruned: Option<Pruned>,
     /// Why retention could not do its work. The backups are fine; old ones pile up.
     pub(crate) degraded: Option<String>,
+    /// Why it deleted nothing on purpose.
+    pub(crate) refused: Option<String>,
     /// Whether another process was pruning the same backups at that moment.
     pub(crate) left_to_another: bool,
 }
@@ -78,8 +102,15 @@ impl Facts {
     }
 
     /// What a listing showed.
-    pub(crate) fn saw(&mut self, catalog: &Catalog, max_shrink_percent: u64) {
-        self.shrunk = shrink::alarm(catalog, max_shrink_percent);
+    pub(crate) fn saw(&mut self, catalog: &Catalog, limits: &Limits<'_>, clock: Clock, now: DateTime<Utc>) {
+        self.shrunk = judge(catalog, limits.kind, limits.size_rule).shrunk.map(|shrunk| shrunk.to_string());
+        self.longest_run = catalog.longest_run(limits.kind);
+        let max_age = limits.timing.max_age(now, self.longest_run);
+        self.max_age_seconds = max_age.as_secs();
+        let max_age = TimeDelta::from_std(max_age).unwrap_or(TimeDelta::MAX);
+        self.another_cluster = another(catalog, now, max_age).map(|another| another.to_string());
+        self.clock = (clock != Clock::Agrees).then(|| clock.to_string());
+        self.retention_overdue = overdue(catalog, limits, FAILURES_UNTIL_RED);
         self.newest_full_backup = catalog.newest(Kind::Full).map(|backup| Newest {
             id: backup.id.to_string(),
             at: backup.id.time(),
@@ -91,12 +122,14 @@ impl Facts {
         self.backups_from_the_future = catalog.from_the_future.len();
     }
 
-    /// How a run ended.
-    pub(crate) fn ran(&mut self, started_at: DateTime<Utc>, outcome: Result<&Manifest, String>) {
+    /// How a run ended. One that failed to make up for another is no failure of its own: an outage is one, however
+    /// often it was tried to get past it.
+    pub(crate) fn ran(&mut self, started_at: DateTime<Utc>, occasion: Occasion, outcome: Result<&Manifest, String>) {
         let ended_at = Utc::now();
         let duration_seconds = (ended_at - started_at).as_seconds_f64();
         match &outcome {
             Ok(manifest) => self.committed(manifest),
+            Err(_) if occasion == Occasion::MakeUp && self.consecutive_failures > 0 => {}
             Err(_) => self.consecutive_failures += 1,
         }
         self.last_run = Some(LastRun { ended_at, succeeded: outcome.is_ok(), duration_seconds, error: outcome.err() });
@@ -130,8 +163,17 @@ impl Facts {
                 }
             }
         }
-        alarms.extend(self.shrunk.clone());
-        if self.consecutive_failures >= FAILURES_UNTIL_RED {
+        alarms.extend([&self.shrunk, &self.another_cluster, &self.clock].into_iter().flatten().cloned());
+        if self.retention_overdue > 0 {
+            let reason = self.retention.as_ref().and_then(|state| state.degraded.as_deref());
+            alarms.push(format!(
+                "retention did not finish after the last {FAILURES_UNTIL_RED} runs, and backups that should be gone are still \
+                 there ({}): {}",
+                self.retention_overdue,
+                reason.unwrap_or("the log of these runs tells why")
+            ));
+        }
+        if self.consecutive_failures as usize >= FAILURES_UNTIL_RED {
             let reason = self.last_run.as_ref().and_then(|run| run.error.as_deref()).unwrap_or("unknown");
             alarms.push(format!("the last {} runs failed, the latest with: {reason}", self.consecutive_failures));
         }
@@ -175,10 +217,19 @@ impl StatusPage {
 
 #[cfg(test)]
 mod tests {
-    use backup_core::catalog::{Backup, BackupId};
+    use backup_core::catalog::{Backup, BackupId, RunEvents};
     use chrono::{TimeDelta, TimeZone};
 
     use super::*;
+
+    /// What a listing changes, with defaults and a clock that agrees.
+    fn saw(facts: &mut Facts, catalog: &Catalog) {
+        let size_rule = SizeRule { max_shrink_percent: 50, accepted_from: None };
+        let config = crate::config::tests::good();
+        let limits =
+            Limits { kind: Kind::Full, size_rule: &size_rule, timing: &config.timing, retention: &config.retention };
+        facts.saw(catalog, &limits, Clock::Agrees, Utc::now());
+    }
 
     fn facts() -> Facts {
         Facts::new("test".to_owned(), Duration::from_secs(3600))
@@ -194,8 +245,9 @@ mod tests {
     fn an_old_or_missing_full_backup_is_an_alarm_r016() {
         let mut facts = facts();
         assert_eq!(facts.alarms(Utc::now()), ["the bucket could not be listed since the start"]);
-        facts.saw(&Catalog::default(), 50);
+        saw(&mut facts, &Catalog::default());
         assert_eq!(facts.alarms(Utc::now()), ["there is no full backup; partial ones do not count"]);
+        facts.max_age_seconds = 3600;
         with_backup_of_age(&mut facts, 59);
         assert!(facts.alarms(Utc::now()).is_empty());
         with_backup_of_age(&mut facts, 61);
@@ -205,7 +257,7 @@ mod tests {
     #[test]
     fn without_a_verdict_in_the_bucket_the_pair_was_never_verified_r107() {
         let mut facts = facts();
-        facts.saw(&Catalog::default(), 50);
+        saw(&mut facts, &Catalog::default());
         let page = serde_json::to_string(&facts).unwrap();
         assert_eq!(page.matches("verified").count(), 1, "{page}");
         assert!(page.contains("never verified"), "{page}");
@@ -216,12 +268,16 @@ mod tests {
             id: id.clone(),
             kind: Kind::Full,
             stored_bytes: 1,
+            dump_bytes: 1,
+            dump_name: "app.dump".to_owned(),
+            committed_at: None,
+            events: RunEvents::default(),
             has_globals: false,
             drills,
             keys: Vec::new(),
         };
         let backups = vec![backup(vec![drill(1, true), drill(20, false)]), backup(vec![drill(19, true)])];
-        facts.saw(&Catalog { backups, ..Catalog::default() }, 50);
+        saw(&mut facts, &Catalog { backups, ..Catalog::default() });
         let page = serde_json::to_string(&facts).unwrap();
         assert!(page.contains(&format!("the newest drill failed, of backup {id}, at 2026-11-20T03:00:00Z")), "{page}");
         assert!(!page.contains("verified"), "{page}");
@@ -232,7 +288,10 @@ mod tests {
         let mut facts = facts();
         with_backup_of_age(&mut facts, 1);
         for failures in 1..=3 {
-            facts.ran(Utc::now(), Err("why".to_owned()));
+            facts.ran(Utc::now(), Occasion::Tick(Utc::now()), Err("why".to_owned()));
+            // However often an outage is tried again, it is one.
+            facts.ran(Utc::now(), Occasion::MakeUp, Err("why".to_owned()));
+            facts.ran(Utc::now(), Occasion::MakeUp, Err("why".to_owned()));
             assert_eq!(facts.alarms(Utc::now()).len(), usize::from(failures == 3));
         }
         assert_eq!(facts.alarms(Utc::now()), ["the last 3 runs failed, the latest with: why"]);

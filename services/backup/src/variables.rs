@@ -43,7 +43,14 @@ static SCHEDULE_VARIABLES: &[Variable] = &[
         Kind::Number { min: 0, max: 86_400 },
         "300",
         "300",
-        "Seconds: a run at start is left out where a backup younger than this exists, so that a restart loop does not fill the bucket.",
+        "Seconds: a run at start is left out if a backup younger than this exists, and waits if a run that came to no end began less than this ago, so that a restart loop neither fills the bucket nor keeps the database at work.",
+    ),
+    Variable::new(
+        "BACKUP_RETRY_AFTER",
+        Kind::Text,
+        "300,900,3600",
+        "300,900,3600",
+        "Seconds after which a failed run is made up for, the last pause again and again until the next tick; `off` waits for the tick. A pause is at least as long as the run was.",
     ),
     Variable::new(
         "SINGLE_SHOT_MODE",
@@ -64,14 +71,21 @@ static SCHEDULE_VARIABLES: &[Variable] = &[
         Kind::Number { min: 60, max: 31_622_400 },
         "",
         "93600",
-        "Seconds: `/health` answers 503 when the newest full backup is older. Where it is not set: the longest gap of the schedule, a tenth of it and an hour.",
+        "Seconds: `/health` answers 503 when the newest full backup is older. If it is not set: the longest gap of the schedule, a tenth of it, an hour, and as long as the longest of the last five runs took. The manifest carries the bound to `verify`.",
     ),
     Variable::new(
         "BACKUP_MAX_SHRINK_PERCENT",
         Kind::Number { min: 1, max: 100 },
         "50",
         "50",
-        "Percent: `/health` answers 503, and the log warns, when the newest full backup is by more than this smaller than the median of the five before it. `100` switches it off.",
+        "Percent: `/health` answers 503, and retention deletes nothing, while the dump of the newest full backup is by more than this smaller than the median of the last five of a usual size, or its database has by more than this fewer tables. `100` switches it off.",
+    ),
+    Variable::new(
+        "BACKUP_ACCEPT_SIZE_FROM",
+        Kind::Text,
+        "",
+        "20261122T030000Z-calpt5zmzst5hrp2",
+        "The id of a backup: from it on, the smaller size is right, and retention goes on. `backup accept-size` does the same without a restart.",
     ),
 ];
 

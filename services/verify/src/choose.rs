@@ -12,9 +12,18 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::config::VerifyConfig;
 use crate::report::{Check, CheckState, Finding};
 
-/// A run without a manifest that began less than this ago may still be going on: the default of `BACKUP_TIMEOUT`,
-/// which `verify` does not know.
-const RUNNING_FOR: TimeDelta = TimeDelta::hours(6);
+/// A run without a manifest that began less than this ago may still be going on, unless the newest manifest says how
+/// long a run may take: the default of `BACKUP_TIMEOUT`.
+const RUNNING_FOR: Duration = Duration::from_secs(6 * 3600);
+
+/// How old the newest backup may be if neither `BACKUP_MAX_AGE` nor its manifest says.
+const DEFAULT_MAX_AGE: Duration = Duration::from_secs(26 * 3600);
+
+/// A manifest that promises less than this promises nothing.
+const LONGEST_MAX_AGE: Duration = Duration::from_secs(366 * 24 * 3600);
+
+/// Number of older backups whose clusters are compared with that of the chosen one.
+const MAX_BEFORE: usize = 5;
 
 /// The name of the check of the newest backup's age.
 pub(crate) const RECOVERY_POINT: &str = "recovery_point";
@@ -39,7 +48,9 @@ pub(crate) enum Wanted {
 pub(crate) struct Chosen {
     pub(crate) shelf: Shelf,
     pub(crate) backup: Backup,
-    /// The newest full backup's age against `BACKUP_MAX_AGE`, whichever backup was chosen.
+    /// The full backups before it, the newest first.
+    pub(crate) before: Vec<BackupId>,
+    /// The newest full backup's age against what is allowed, whichever backup was chosen.
     pub(crate) recovery_point: Check,
     /// What is wrong with the shelf: a stale newest backup, a newest run that is incomplete. The
     /// backup is drilled nevertheless.
@@ -70,8 +81,28 @@ pub(crate) async fn choose(config: &VerifyConfig, wanted: &Wanted, stop: &Stop) 
     let now = Utc::now();
     let shelf = shelf(config, &store, stop).await?;
     let catalog = stop.or(shelf.catalog(&store, now)).await.map_err(ChooseError::Unlisted)?;
-    let rules = Rules { now, max_age: config.backup_max_age, random: rand::random() };
+    let promised = promised(&shelf, &store, &catalog, stop).await?;
+    let max_age = config.backup_max_age.or(promised.max_age).unwrap_or(DEFAULT_MAX_AGE);
+    let running_for = promised.run_timeout.unwrap_or(RUNNING_FOR);
+    let rules = Rules { now, max_age, running_for, random: rand::random() };
     select(shelf, &catalog, wanted, &rules)
+}
+
+/// What `backup` says about its own schedule.
+#[derive(Default)]
+struct Promised {
+    max_age: Option<Duration>,
+    run_timeout: Option<Duration>,
+}
+
+/// Reads it in the manifest of the newest full backup. One that cannot be used promises nothing, and the drill of it
+/// says why.
+async fn promised(shelf: &Shelf, store: &Store, catalog: &Catalog, stop: &Stop) -> Result<Promised, ChooseError> {
+    let Some(newest) = catalog.newest(Kind::Full) else { return Ok(Promised::default()) };
+    let read = stop.or(async { Ok(shelf.manifest(store, &newest.id).await) }).await.map_err(ChooseError::Unlisted)?;
+    let Ok(manifest) = read else { return Ok(Promised::default()) };
+    let seconds = |seconds: Option<u64>| seconds.map(Duration::from_secs).map(|bound| bound.min(LONGEST_MAX_AGE));
+    Ok(Promised { max_age: seconds(manifest.max_age_seconds), run_timeout: seconds(manifest.run_timeout_seconds) })
 }
 
 /// The shelf of the database whose backups are meant.
@@ -100,6 +131,7 @@ pub(crate) async fn shelf(config: &VerifyConfig, store: &Store, stop: &Stop) -> 
 struct Rules {
     now: DateTime<Utc>,
     max_age: Duration,
+    running_for: Duration,
     random: u64,
 }
 
@@ -116,7 +148,7 @@ fn select(shelf: Shelf, catalog: &Catalog, wanted: &Wanted, rules: &Rules) -> Re
     let mut recovery_point = recovery_point(newest, rules, &mut findings);
     for run in &catalog.incomplete {
         let is_newest = newest.is_none_or(|newest| run.id > newest.id);
-        match complaint(run, rules.now) {
+        match complaint(run, rules) {
             Some(message) if is_newest => {
                 recovery_point.state = CheckState::Failed;
                 findings.push(Finding { check: RECOVERY_POINT, message });
@@ -125,7 +157,9 @@ fn select(shelf: Shelf, catalog: &Catalog, wanted: &Wanted, rules: &Rules) -> Re
             _ => {}
         }
     }
-    Ok(Chosen { shelf, backup, recovery_point, findings, notes })
+    let before = catalog.backups.iter().filter(|one| one.kind == Kind::Full && one.id < backup.id);
+    let before = before.take(MAX_BEFORE).map(|one| one.id.clone()).collect();
+    Ok(Chosen { shelf, backup, before, recovery_point, findings, notes })
 }
 
 fn by_rule<'catalog>(
@@ -187,11 +221,12 @@ fn recovery_point(newest: Option<&Backup>, rules: &Rules, findings: &mut Vec<Fin
 }
 
 /// What is wrong with a run that is no backup; `None` where it may still be going on.
-fn complaint(run: &Incomplete, now: DateTime<Utc>) -> Option<String> {
-    let old = now - run.id.time();
+fn complaint(run: &Incomplete, rules: &Rules) -> Option<String> {
+    let old = rules.now - run.id.time();
+    let running_for = TimeDelta::from_std(rules.running_for).unwrap_or(TimeDelta::MAX);
     match run.lost_its_data {
         true => Some(lost_its_data(run)),
-        false if old > RUNNING_FOR => {
+        false if old > running_for => {
             Some(format!("the newest run, {}, is incomplete: it began {} ago and has no manifest", run.id, age(old)))
         }
         false => None,

@@ -41,7 +41,8 @@ pub(crate) struct VerifyConfig {
     /// Whose manifests are believed; none: everybody's.
     pub(crate) signers: Signers,
     /// How old the newest full backup may be.
-    pub(crate) backup_max_age: Duration,
+    /// `None`: what `backup` has written into the newest manifest.
+    pub(crate) backup_max_age: Option<Duration>,
     pub(crate) timing: Timing,
     pub(crate) target: Target,
     pub(crate) restore_as: RestoreAs,
@@ -147,7 +148,7 @@ pub(crate) fn from_vars(vars: impl IntoIterator<Item = (String, String)>) -> Res
         true => SourceCluster::Allowed,
         false => SourceCluster::Refused,
     };
-    let backup_max_age = settings.seconds("BACKUP_MAX_AGE");
+    let backup_max_age = settings.optional_number("BACKUP_MAX_AGE").map(Duration::from_secs);
     let jobs = settings.optional_number("VERIFY_JOBS").and_then(|jobs| usize::try_from(jobs).ok());
     let content = match settings.choice("VERIFY_CONTENT") {
         "full" => Content::Full,

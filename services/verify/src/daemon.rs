@@ -153,7 +153,7 @@ impl Habit {
 
 #[cfg(test)]
 mod tests {
-    use backup_core::catalog::{Backup, BackupId, Kind};
+    use backup_core::catalog::{Backup, BackupId, Kind, RunEvents};
 
     use super::*;
 
@@ -186,6 +186,10 @@ mod tests {
             id: BackupId::new(old),
             kind: Kind::Full,
             stored_bytes: 1,
+            dump_bytes: 1,
+            dump_name: "app.dump".to_owned(),
+            committed_at: None,
+            events: RunEvents::default(),
             has_globals: false,
             drills,
             keys: Vec::new(),

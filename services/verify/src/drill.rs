@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use anyhow::{Context, anyhow};
-use backup_core::catalog::{Manifest, Role};
+use backup_core::catalog::Manifest;
 use backup_core::postgres::archive::{DatabaseLevel, LeftOut, Rights, Selection, select};
 use backup_core::postgres::{
     DrillPolicy, DrillServer, Grants, LockedServer, Owners, RestoreAs, RestoreSettings, ScratchDb, Source, Wanted,
@@ -15,8 +15,10 @@ use backup_core::stop::Stop;
 use chrono::Utc;
 use tokio::task::spawn_blocking;
 
+use crate::attest::attest;
 use crate::checks::{Extent, Subject, prove};
 use crate::choose::{ChooseError, Chosen};
+use crate::clusters;
 use crate::config::{Amcheck, Target, VerifyConfig};
 use crate::evidence::{AnotherDrill, CLEANUP, Evidence, Trouble};
 use crate::fetch::{Fetched, Fetcher};
@@ -94,6 +96,7 @@ impl Drill<'_> {
         let age = evidence.report.started_at - manifest.snapshot_at;
         evidence.report.recovery_point_seconds = Some(age.num_seconds());
         evidence.report.notes.extend(manifest.gaps.iter().cloned());
+        clusters::compare(&fetcher, &chosen.before, &manifest, evidence).await?;
         self.check_room(&manifest)?;
         let promised = manifest.clone();
         let is_large = manifest.dump.digests.plain_bytes >= LARGE_BYTES;
@@ -377,22 +380,4 @@ fn enter_left_out(selection: &Selection, candidate: &Candidate<'_>, evidence: &m
             holds_rows: left_out.holds_rows,
         })
         .collect();
-}
-
-/// Leaves the verdict beside the backup, for retention to see. Only what is known about the backup is told.
-async fn attest(config: &VerifyConfig, chosen: &Chosen, report: &mut Report, stop: &Stop) {
-    let (Some(backup), Some(passed)) = (&report.backup, report.proven) else { return };
-    let key = chosen.shelf.key(&backup.id, &Role::Drill { time: report.ended_at, passed });
-    let stored = async {
-        let text = serde_json::to_string_pretty(&report).context("write the report as JSON")?;
-        let body = config.scrubber.scrub(&text).into_owned();
-        Ok(config.store.open().put_new(&key, body.into()).await?)
-    };
-    if let Err(error) = stop.or(stored).await {
-        tracing::warn!(
-            error = format!("{error:#}"),
-            "cannot leave the verdict in the bucket; VERIFY_ATTEST needs s3:PutObject"
-        );
-        report.notes.push(format!("the verdict is not in the bucket: {error:#}"));
-    }
 }

@@ -4,7 +4,7 @@ use backup_core::cause::stopped_by;
 use backup_core::stop::Stopped;
 use chrono::{DateTime, Utc};
 
-use crate::report::{Check, CheckState, Finding, Report, Verdict};
+use crate::report::{Check, CheckState, ContentsCompared, Finding, Report, Verdict};
 
 /// Findings kept of one check; the rest is counted in a last one.
 const MOST_FINDINGS: usize = 50;
@@ -107,8 +107,9 @@ impl Evidence {
         };
         self.report.proven = match (&error, is_at_fault) {
             (_, true) => Some(false),
-            (None, false) => Some(true),
-            (Some(_), false) => None,
+            // Rows that were counted may hold anything.
+            (None, false) if self.report.contents_compared == ContentsCompared::All => Some(true),
+            (None | Some(_), false) => None,
         };
         self.report.verdict = verdict;
         self.report.error = error;
@@ -132,6 +133,7 @@ mod tests {
     #[track_caller]
     fn check(found_by: &[&'static str], outcome: Result<(), Trouble>, expected: (Verdict, Option<bool>)) {
         let mut evidence = Evidence::new(Utc::now());
+        evidence.report.contents_compared = ContentsCompared::All;
         for check in found_by {
             evidence.record(check, String::new(), vec!["found".to_owned()]);
         }
@@ -156,11 +158,24 @@ mod tests {
         check(&["contents"], Err(Trouble::Stopped(Stopped::Signal)), (Verdict::Stopped, Some(false)));
     }
 
+    #[test]
+    fn rows_that_were_counted_or_sampled_prove_nothing() {
+        for (compared, proven) in
+            [(ContentsCompared::All, Some(true)), (ContentsCompared::Sample, None), (ContentsCompared::None, None)]
+        {
+            let mut evidence = Evidence::new(Utc::now());
+            evidence.report.contents_compared = compared;
+            let report = evidence.finish(Ok(()), Utc::now());
+            assert_eq!((report.verdict, report.proven), (Verdict::Passed, proven), "{compared:?}");
+        }
+    }
+
     /// R060: a database that stays behind is a finding, and says nothing about the backup.
     #[test]
     fn neither_an_old_shelf_nor_a_database_left_behind_speaks_against_the_backup_r060() {
         check(&["recovery_point"], Ok(()), (Verdict::Failed, Some(true)));
         check(&["cleanup"], Ok(()), (Verdict::Failed, Some(true)));
+        check(&["cluster"], Ok(()), (Verdict::Failed, Some(true)));
         check(&["cleanup"], Err(Trouble::CouldNotRun(anyhow!("the server died"))), (Verdict::CouldNotRun, None));
         check(&["recovery_point", "contents"], Ok(()), (Verdict::Failed, Some(false)));
     }

@@ -1,7 +1,9 @@
 //! `verify`: restores backups into a throwaway database and proves that they are what was dumped.
 
+mod attest;
 mod checks;
 mod choose;
+mod clusters;
 mod config;
 mod daemon;
 mod drill;
@@ -36,7 +38,7 @@ use backup_core::postgres::refuse_outdated;
 use backup_core::private::sweep_private_dirs;
 use backup_core::scrub::Scrubber;
 use backup_core::secret::Secret;
-use backup_core::service::{Shell, exit, harden, show_health, silence_panics, stand_in_for_init};
+use backup_core::service::{HealthQuestion, Shell, exit, harden, show_health, silence_panics, stand_in_for_init};
 use backup_core::stop::Stop;
 use backup_core::text;
 use clap::{Args, Parser, Subcommand};
@@ -92,8 +94,12 @@ enum Command {
         #[arg(value_name = "ID", value_parser = id_or_latest)]
         backup: Wanted,
     },
-    /// Ask the daemon that runs here how it is: exit code 0 or 1, for the health check of a container
-    Health,
+    /// Ask the daemon that runs here how it is: exit code 0 or 1
+    Health {
+        /// Only whether it lives, for the health check of a container
+        #[arg(long)]
+        live: bool,
+    },
     /// Damage copies of the newest backup in every known way, and show that each is caught
     SelfTest,
 }
@@ -200,7 +206,9 @@ async fn run(command: Option<Command>, config: Arc<VerifyConfig>, stop: &Stop) -
         }
         None => run_once(&config, &config.habit.wanted_once(), None, stop).await,
         Some(Command::Run { choice, report }) => run_once(&config, &choice.wanted(&config.habit), report, stop).await,
-        Some(Command::Health) => stop.or(async { Ok(show_health(config.port).await) }).await,
+        Some(Command::Health { live }) => {
+            stop.or(async { Ok(show_health(config.port, HealthQuestion::of(live)).await) }).await
+        }
         Some(Command::List { json }) => {
             list::list(&config, if json { Format::Json } else { Format::Table }, stop).await?;
             Ok(exit::OK)

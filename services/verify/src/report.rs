@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::choose::RECOVERY_POINT;
+use crate::clusters::CLUSTERS;
 use crate::evidence::CLEANUP;
 
 /// How a drill ended. Four different things, with four exit codes.
@@ -29,9 +30,11 @@ pub(crate) enum Verdict {
 pub(crate) struct Report {
     /// How it ended.
     pub(crate) verdict: Verdict,
-    /// Whether this backup came back as it was, whatever is wrong with its age, with other backups or with the
-    /// end of the drill; `None` where that was not learned.
+    /// Whether this backup came back as it was, with the contents of every table compared, whatever is wrong with its
+    /// age, with other backups or with the end of the drill; `None` if that was not learned.
     pub(crate) proven: Option<bool>,
+    /// Of which tables the contents were compared.
+    pub(crate) contents_compared: ContentsCompared,
     /// When it began.
     pub(crate) started_at: DateTime<Utc>,
     /// When it ended.
@@ -70,6 +73,7 @@ impl Report {
         Self {
             verdict: Verdict::CouldNotRun,
             proven: None,
+            contents_compared: ContentsCompared::None,
             started_at,
             ended_at: started_at,
             backup: None,
@@ -86,6 +90,18 @@ impl Report {
             backup_vanished: false,
         }
     }
+}
+
+/// Of which tables a drill compared the contents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ContentsCompared {
+    /// Of every table, and of every large object.
+    All,
+    /// Of a sample; the rest was counted.
+    Sample,
+    /// Of none: rows were counted at most.
+    None,
 }
 
 /// The backup that was drilled, out of its manifest.
@@ -188,7 +204,7 @@ pub(crate) struct Finding {
 impl Finding {
     /// Whether it speaks against the backup that was drilled.
     pub(crate) fn is_about_the_backup(&self) -> bool {
-        ![RECOVERY_POINT, CLEANUP].contains(&self.check)
+        ![RECOVERY_POINT, CLEANUP, CLUSTERS].contains(&self.check)
     }
 }
 

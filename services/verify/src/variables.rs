@@ -74,9 +74,9 @@ static CHOICE_VARIABLES: &[Variable] = &[
     Variable::new(
         "BACKUP_MAX_AGE",
         Kind::Number { min: 60, max: 31_622_400 },
+        "",
         "93600",
-        "93600",
-        "Seconds: the recovery point that was promised. A newest full backup that is older fails every drill, whichever backup it takes.",
+        "Seconds: the recovery point that was promised. A newest full backup that is older fails every drill, whichever backup it takes. If it is not set: the bound of `backup`, out of the newest manifest, and 93600 if that says none.",
     ),
     Variable::new(
         "VERIFY_MAX_AGE",
@@ -160,7 +160,7 @@ static PROOF_VARIABLES: &[Variable] = &[
         Kind::Choice(&["full", "sample", "off"]),
         "full",
         "full",
-        "Compare every row of every table with the archive, those of a sample of tables, or none.",
+        "Compare every row of every table with the archive, those of a sample of tables, or none. Only `full` proves a backup.",
     ),
     Variable::new(
         "VERIFY_AMCHECK",
@@ -205,7 +205,7 @@ static RUN_VARIABLES: &[Variable] = &[
         Kind::Flag,
         "false",
         "true",
-        "`true`: store the result of each drill beside its backup, which needs `s3:PutObject`. Retention then keeps the newest backup that passed.",
+        "`true`: store the result of each drill beside its backup, which needs `s3:PutObject`. Retention then keeps the newest backup that passed. A drill that passes without `VERIFY_CONTENT=full` stores none.",
     ),
     Variable::new(
         "RESTORE_URL",

@@ -181,3 +181,33 @@ fn a_run_that_failed_for_a_passing_reason_succeeds_when_it_is_over_r003() {
     assert_eq!((script.starts().len(), stand.manifests().len()), (3, 1));
     stand.restore_newest();
 }
+
+/// R147: nobody waits a day for the end of an outage of a minute.
+#[test]
+fn a_run_that_failed_is_made_up_for_before_the_next_tick_r147() {
+    let stand = Stand::with_rows(10);
+    let door = Door::new(&stand);
+    let run = stand.backup().env("DATABASE_URL", &door.url).env("BACKUP_SCHEDULE", "0 0 1 1 *");
+    let daemon = Running::start(run.env("RETRY_ATTEMPTS", "1").env("BACKUP_RETRY_AFTER", "1"));
+    let failures = || daemon.process.stderr_so_far().matches("backup failed").count();
+    assert!(wait_until(SOON, || failures() >= 3), "{}", daemon.process.stderr_so_far());
+    assert_eq!(daemon.status()["consecutive_failures"], 1, "one outage is one failure");
+    door.open();
+    daemon.wait_for(SOON, |status| status["last_run"]["succeeded"] == true);
+    let status = daemon.wait_until_waiting();
+    assert_eq!((&status["consecutive_failures"], stand.manifests().len()), (&0.into(), 1));
+    let next: chrono::DateTime<chrono::Utc> = status["next_run_at"].as_str().unwrap().parse().unwrap();
+    assert_eq!(next.format("%m-%d %H:%M").to_string(), "01-01 00:00", "and then the schedule goes on");
+}
+
+#[test]
+fn a_run_that_would_fail_in_the_same_way_waits_for_the_tick_r147() {
+    let stand = Stand::with_rows(10);
+    let script = Script::pg_dump("echo 'pg_dump: error: permission denied for table t' >&2; exit 1");
+    let run = script.on(stand.backup()).env("BACKUP_SCHEDULE", "0 0 1 1 *").env("BACKUP_RETRY_AFTER", "1");
+    let mut daemon = Running::start(run);
+    daemon.process.wait_for_line("this is not tried again before the next tick", SOON);
+    let status = daemon.wait_until_waiting();
+    let next: chrono::DateTime<chrono::Utc> = status["next_run_at"].as_str().unwrap().parse().unwrap();
+    assert_eq!(next.format("%m-%d %H:%M").to_string(), "01-01 00:00");
+}

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
-use super::{Running, SOON};
+use super::{HELD, Running, SOON, Script};
 use crate::stand::Stand;
 
 fn time(value: &Value) -> DateTime<Utc> {
@@ -92,4 +92,43 @@ fn run_on_startup_runs_although_nothing_was_missed_r093() {
     let daemon = Running::start(run);
     daemon.wait_for(SOON, |status| status["last_run"]["succeeded"] == true);
     assert_eq!(stand.manifests().len(), 2);
+}
+
+/// R147: a process that dies in every run begins no more of them than one that ends them.
+#[test]
+fn a_restart_loop_begins_one_dump_in_the_shortest_interval_r147() {
+    let stand = Stand::with_rows(10);
+    let script = Script::pg_dump(HELD);
+    let mut daemon = Running::start(script.on(stand.backup()));
+    script.wait_for("held");
+    daemon.process.kill9();
+    for restart in 1..=5 {
+        let mut daemon = Running::start(script.on(stand.backup()));
+        let status = daemon.wait_until_waiting();
+        assert_eq!(script.starts().len(), 1, "restart {restart} began another dump");
+        let wait = time(&status["next_run_at"]) - Utc::now();
+        assert!(wait > TimeDelta::minutes(3) && wait < TimeDelta::minutes(6), "it is made up for soon: {status:#}");
+        daemon.process.kill9();
+    }
+    let events = stand.events();
+    assert!(events.len() == 1 && events[0].contains("-backup-started-") && events[0].ends_with("-1"), "{events:?}");
+    // When the time has come, the run that was put off takes place.
+    script.give("go");
+    let daemon = Running::start(script.on(stand.backup()).env("BACKUP_MIN_INTERVAL", "1"));
+    daemon.wait_for(SOON, |status| status["last_run"]["succeeded"] == true);
+}
+
+#[test]
+fn a_run_that_died_is_put_off_and_then_takes_place_r147() {
+    let stand = Stand::with_rows(10);
+    let died = stand.seed(TimeDelta::zero());
+    for file in ["manifest.json".to_owned(), format!("{}.dump.zst", stand.database.name)] {
+        stand.s3.delete(&stand.key(&died, &file));
+    }
+    let event = format!("postgres-backups/{}/events/{died}-backup-started-unknown-unknown", stand.database.name);
+    stand.s3.write(&event, "");
+    let daemon = Running::start(stand.backup().env("BACKUP_MIN_INTERVAL", "4"));
+    let status = daemon.wait_until_waiting();
+    assert_eq!(status["last_run"], Value::Null, "{status:#}");
+    daemon.wait_for(SOON, |status| status["last_run"]["succeeded"] == true);
 }

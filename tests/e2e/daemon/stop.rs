@@ -47,7 +47,7 @@ fn sigterm_during_a_dump_ends_the_daemon_cleanly_and_the_next_start_catches_up_r
     let output = interrupted(&stand, &script, stand.backup(), Signal::SIGTERM);
     assert_eq!(output.code, Some(0), "{}", output.stderr);
     assert_clean_end(&stand, &script);
-    let daemon = Running::start(stand.backup());
+    let daemon = Running::start(stand.backup().env("BACKUP_MIN_INTERVAL", "0"));
     daemon.wait_for(SOON, |status| status["last_run"]["succeeded"] == true);
     assert_eq!(stand.manifests().len(), 1);
 }
@@ -110,7 +110,7 @@ fn kill_9_during_an_upload_leaves_no_backup_and_the_next_start_cleans_up_r007() 
     assert!(wait_until(SOON, || !is_alive(script.starts()[0])), "pg_dump outlives the daemon");
     script.give("go"); // What the script has started has no parent now, and ends by itself.
 
-    let daemon = Running::start(backup());
+    let daemon = Running::start(backup().env("BACKUP_MIN_INTERVAL", "0"));
     daemon.wait_for(SOON, |status| status["last_run"]["succeeded"] == true);
     assert_eq!((stand.manifests().len(), private()), (1, 0), "{}", daemon.process.stderr_so_far());
     assert!(wait_until(SOON, || stand.sessions() == 0), "sessions of ours are left");

@@ -178,8 +178,9 @@ fn databases_whose_names_begin_alike_never_see_each_other_r011() {
         objects.retain(|key, _| !key.contains(&old));
         assert_eq!(server.stand.s3.objects(), objects, "after the prune of {name}");
     }
-    assert_eq!(of_folder(&server.stand.s3, "app").len(), 3);
-    assert_eq!(of_folder(&server.stand.s3, "app_staging").len(), 6);
+    // Each backup is three objects and an event.
+    assert_eq!(of_folder(&server.stand.s3, "app").len(), 4);
+    assert_eq!(of_folder(&server.stand.s3, "app_staging").len(), 8);
 }
 
 #[test]
@@ -198,5 +199,5 @@ fn prefixes_that_begin_alike_never_see_each_other_r011() {
     let output = with("p").args(["prune"]).output();
     assert!(output.stdout.contains("deleted 1 backups"), "{}", output.stdout);
     let left = |prefix: &str| stand.s3.objects().keys().filter(|key| key.starts_with(prefix)).count();
-    assert_eq!(prefixes.map(|prefix| left(&format!("{prefix}/test_"))), [3, 6, 6]);
+    assert_eq!(prefixes.map(|prefix| left(&format!("{prefix}/test_"))), [4, 8, 8]);
 }

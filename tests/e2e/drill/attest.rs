@@ -68,3 +68,28 @@ fn an_old_backup_that_came_back_is_recorded_as_proven() {
     let records = records(&stand, &old);
     assert!(records.len() == 1 && records[0].ends_with("-passed.json"), "{records:?}");
 }
+
+/// Rows that were counted, or compared in part, are no proof that retention may rely on.
+#[test]
+fn a_drill_that_does_not_compare_all_contents_proves_nothing_to_retention() {
+    let stand = DrillStand::small("zstd");
+    // As many rows, and other ones: only a look at the contents could tell.
+    let tools = restore_then(r#""$PSQL" -q "${DB#--dbname=}" -c "UPDATE t SET v = 'changed'" >&2 || exit 1"#);
+    for content in ["off", "sample"] {
+        let verify = stand.verify().env("VERIFY_ATTEST", "true").env("VERIFY_CONTENT", content);
+        let drill = if content == "off" { verify.env("PG_BIN_DIR", tools.path()) } else { verify };
+        let drill = stand.drill_with(drill);
+        drill.assert_verdict("passed", 0);
+        let compared = if content == "off" { "none" } else { content };
+        assert_eq!((&drill.report["proven"], &drill.report["contents_compared"]), (&Value::Null, &compared.into()));
+        assert!(drill.report["notes"].to_string().contains("no record of this drill"), "{:#}", drill.report["notes"]);
+        assert_eq!(records(&stand, &stand.id), Vec::<String>::new());
+    }
+    // What is wrong is told all the same.
+    let broken = restore_then("exit 1");
+    let verify = stand.verify().env("VERIFY_ATTEST", "true").env("VERIFY_CONTENT", "off");
+    stand.drill_with(verify.env("PG_BIN_DIR", broken.path())).assert_verdict("failed", 1);
+    assert!(records(&stand, &stand.id)[0].ends_with("-failed.json"));
+    let drill = stand.drill_with(stand.verify().env("VERIFY_ATTEST", "true"));
+    assert_eq!((&drill.report["proven"], &drill.report["contents_compared"]), (&true.into(), &"all".into()));
+}

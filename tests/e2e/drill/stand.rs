@@ -173,12 +173,18 @@ impl DrillStand {
 
     /// Copies the backup as if it had been made so long ago; the copy's id.
     pub(super) fn copy_as(&self, age: TimeDelta) -> String {
+        self.copy_with(age, |_| ())
+    }
+
+    /// As [`DrillStand::copy_as`], with a change of its manifest.
+    pub(super) fn copy_with(&self, age: TimeDelta, change: impl Fn(&mut Value)) -> String {
         let id = BackupId::new(Utc::now() - age).to_string();
         for (key, content) in &self.pristine {
             let key = key.replace(&self.id, &id);
             if key.ends_with("/manifest.json") {
                 let mut manifest: Value = serde_json::from_slice(content).unwrap();
                 manifest["id"] = id.as_str().into();
+                change(&mut manifest);
                 self.stand.s3.write(&key, sealed(manifest));
             } else {
                 self.stand.s3.write(&key, content);

@@ -109,7 +109,7 @@ fn one_shelf_holds_backups_of_every_kind_and_retention_needs_no_key() {
     assert_eq!(output.code, Some(0), "{}", output.stderr);
     let left = list(stand.backup());
     assert!(left.contains("3 committed, 3 of them full") && !left.contains(&old), "{left}");
-    assert_eq!(stand.s3.objects().len(), 9, "{:?}", stand.s3.objects());
+    assert_eq!(stand.objects().len(), 9, "{:?}", stand.s3.objects());
 }
 
 #[test]

@@ -50,7 +50,7 @@ fn an_abort_that_is_denied_is_one_warning_with_the_lifecycle_hint() {
     assert!(hints[0].contains("WARN"), "{}", hints[0]);
     let error = output.stderr.lines().find(|line| line.contains("\"backup failed\"")).expect("an error");
     assert!(error.contains("upload part of") && !error.contains("abort upload of"), "{error}");
-    assert_eq!(stand.s3.objects(), BTreeMap::new());
+    assert_eq!(stand.objects(), BTreeMap::new());
 }
 
 /// B2, RGW and their relatives refuse what the SDK would send by default.

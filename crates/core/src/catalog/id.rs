@@ -18,6 +18,9 @@ const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 pub struct BackupId(String);
 
 impl BackupId {
+    /// The length of every id.
+    pub(super) const CHARS: usize = TIME_CHARS + 1 + RANDOM_CHARS;
+
     /// A new id for a run that starts at `now`.
     pub fn new(now: DateTime<Utc>) -> Self {
         let mut random = rand::rng();

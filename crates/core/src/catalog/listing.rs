@@ -1,15 +1,18 @@
 //! A listing, sorted into backups, remains of dead runs, and what is not ours.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
-use super::{BackupId, Kind, Role, Shelf};
+use super::{BackupId, Journal, Kind, Role, RunEvents, Shelf};
 use crate::storage::{ListedObject, ObjectKey};
 
 /// A backup dated later than this from now was made by a wrong clock, here or there.
 const FUTURE_TOLERANCE: TimeDelta = TimeDelta::minutes(10);
+
+/// Number of runs that tell how long one takes.
+const RECENT_RUNS: usize = 5;
 
 /// One committed backup.
 #[derive(Debug, Clone)]
@@ -20,6 +23,14 @@ pub struct Backup {
     pub kind: Kind,
     /// Size of all its objects in the bucket.
     pub stored_bytes: u64,
+    /// Size of the dump alone. Records of drills come later, so the size of all tells nothing about the source.
+    pub dump_bytes: u64,
+    /// The file of the dump, whose suffixes tell kind, compression and encryption.
+    pub dump_name: String,
+    /// When the store says that the manifest was written.
+    pub committed_at: Option<DateTime<Utc>>,
+    /// What the journal tells about its run.
+    pub events: RunEvents,
     /// Whether the roles of the cluster lie beside it.
     pub has_globals: bool,
     /// The drills that are known here, the newest last.
@@ -60,6 +71,8 @@ pub struct Catalog {
     pub from_the_future: Vec<Backup>,
     /// Runs that are not backups, newest first; one of them may be running right now.
     pub incomplete: Vec<Incomplete>,
+    /// What was written down of runs and by operators.
+    pub journal: Journal,
     /// Objects below the database's folder that are not ours; never touched.
     pub foreign_objects: usize,
 }
@@ -67,6 +80,8 @@ pub struct Catalog {
 #[derive(Default)]
 struct Run {
     objects: Vec<(Role, ListedObject)>,
+    events: RunEvents,
+    event_keys: Vec<ObjectKey>,
 }
 
 impl Catalog {
@@ -75,9 +90,18 @@ impl Catalog {
         let mut catalog = Self::default();
         let mut runs: BTreeMap<BackupId, Run> = BTreeMap::new();
         for object in objects {
-            match shelf.parse(&object.key) {
-                Some((id, role)) => runs.entry(id).or_default().objects.push((role, object)),
-                None => catalog.foreign_objects += 1,
+            match (shelf.parse(&object.key), shelf.parse_event(&object.key)) {
+                (Some((id, role)), _) => runs.entry(id).or_default().objects.push((role, object)),
+                (None, Some(event)) => catalog.journal.events.push((event, object.key)),
+                (None, None) => catalog.foreign_objects += 1,
+            }
+        }
+        catalog.journal.events.sort_by(|(one, _), (other, _)| other.id.cmp(&one.id));
+        for (event, key) in &catalog.journal.events {
+            // An event without an object of its run makes no run: it died before its first byte, or is gone.
+            if let Some(run) = runs.get_mut(&event.id) {
+                run.events.add(event);
+                run.event_keys.push(key.clone());
             }
         }
         for (id, run) in runs.into_iter().rev() {
@@ -95,27 +119,59 @@ impl Catalog {
     pub fn newest(&self, kind: Kind) -> Option<&Backup> {
         self.backups.iter().find(|backup| backup.kind == kind)
     }
+
+    /// How long the longest of the newest runs took that made a backup of this kind, from the id to what the store
+    /// says of the manifest. A guess, since two clocks are in it; zero if nothing is known.
+    pub fn longest_run(&self, kind: Kind) -> TimeDelta {
+        let runs = self.backups.iter().filter(|backup| backup.kind == kind).take(RECENT_RUNS);
+        let took = runs.filter_map(|backup| Some(backup.committed_at? - backup.id.time()));
+        took.max().unwrap_or_default().max(TimeDelta::zero())
+    }
+
+    /// Keys of events that nothing needs any more.
+    pub fn outdated_events(&self, now: DateTime<Utc>) -> Vec<ObjectKey> {
+        let committed = self.backups.iter().chain(&self.from_the_future).map(|backup| &backup.id);
+        let listed: BTreeSet<&BackupId> = committed.chain(self.incomplete.iter().map(|run| &run.id)).collect();
+        self.journal.outdated(now, |id| listed.contains(id))
+    }
 }
 
 impl Run {
     fn sorted(mut self, id: BackupId) -> Result<Backup, Incomplete> {
         self.objects.sort_by_key(|(role, _)| deletion_rank(role));
         let has = |wanted: fn(&Role) -> bool| self.objects.iter().any(|(role, _)| wanted(role));
-        let has_manifest = has(|role| matches!(role, Role::Manifest));
+        let manifest = self.objects.iter().find(|(role, _)| matches!(role, Role::Manifest));
+        let (has_manifest, committed_at) = (manifest.is_some(), manifest.and_then(|(_, object)| object.modified));
         let has_globals = has(|role| matches!(role, Role::Globals { .. }));
-        let kind = self.objects.iter().find_map(|(role, _)| match role {
-            Role::Dump { kind, .. } => Some(*kind),
+        let dump = self.objects.iter().find_map(|(role, object)| match role {
+            Role::Dump { kind, .. } => Some((*kind, object.bytes, file_name(&object.key))),
             _ => None,
         });
         let mut drills: Vec<Drill> = self.objects.iter().filter_map(|(role, _)| drill(role)).collect();
         drills.sort_by_key(|drill| drill.time);
         let stored_bytes = self.objects.iter().map(|(_, object)| object.bytes).sum();
-        let keys = self.objects.into_iter().map(|(_, object)| object.key).collect();
-        match kind {
-            Some(kind) if has_manifest => Ok(Backup { id, kind, stored_bytes, has_globals, drills, keys }),
+        let keys = self.objects.into_iter().map(|(_, object)| object.key).chain(self.event_keys).collect();
+        let events = self.events;
+        match dump {
+            Some((kind, dump_bytes, dump_name)) if has_manifest => Ok(Backup {
+                id,
+                kind,
+                stored_bytes,
+                dump_bytes,
+                dump_name,
+                committed_at,
+                events,
+                has_globals,
+                drills,
+                keys,
+            }),
             _ => Err(Incomplete { id, keys, stored_bytes, lost_its_data: has_manifest }),
         }
     }
+}
+
+fn file_name(key: &ObjectKey) -> String {
+    key.as_str().rsplit('/').next().unwrap_or_default().to_owned()
 }
 
 fn deletion_rank(role: &Role) -> u8 {

@@ -36,6 +36,13 @@ pub struct Manifest {
     pub snapshot_at: DateTime<Utc>,
     /// When the last byte of the dump was stored.
     pub finished_at: DateTime<Utc>,
+    /// How old the newest full backup may become, as `backup` judges it: `verify` goes by the same number. Older
+    /// manifests do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_age_seconds: Option<u64>,
+    /// How long a run may take. Older manifests do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_timeout_seconds: Option<u64>,
     /// The database.
     pub database: DatabaseFacts,
     /// How objects were encoded.

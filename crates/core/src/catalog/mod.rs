@@ -2,6 +2,7 @@
 //! is written last. What is listed is derived from keys and sizes alone, since `backup` may not read;
 //! `verify` reads manifests, too.
 
+mod events;
 mod id;
 mod listing;
 mod manifest;
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 
+pub use events::{ClusterTag, Event, EventKind, Journal, RunEvents};
 pub use id::BackupId;
 pub use listing::{Backup, Catalog, Drill, Incomplete};
 pub use manifest::{
@@ -26,7 +28,7 @@ pub use seal::{UNSEALED, seal};
 pub use signing::{Signers, SigningKey, SigningKeyError};
 
 use crate::codec::encryption::Label;
-use crate::storage::{ObjectKey, Store};
+use crate::storage::{ObjectKey, Store, StoreError};
 
 /// How often the listing is asked for what was stored, and the time between.
 const LISTING_ATTEMPTS: u32 = 3;
@@ -94,6 +96,25 @@ impl Shelf {
         let rest = self.prefix.strip(key)?.strip_prefix(&self.database.to_string())?.strip_prefix('/')?;
         let (id, file_name) = rest.split_once('/')?;
         Some((BackupId::parse(id)?, Role::parse(file_name, &self.database)?))
+    }
+
+    /// The key of an event of this database.
+    pub fn event_key(&self, event: &Event) -> ObjectKey {
+        self.prefix.key(&format!("{}/{}/{}", self.database, events::FOLDER, event.file_name()))
+    }
+
+    /// The event that `key` is, if it is completely one of ours.
+    pub fn parse_event(&self, key: &ObjectKey) -> Option<Event> {
+        let rest = self.prefix.strip(key)?.strip_prefix(&self.database.to_string())?.strip_prefix('/')?;
+        Event::parse(rest.strip_prefix(events::FOLDER)?.strip_prefix('/')?)
+    }
+
+    /// Writes a line of the journal: an empty object.
+    ///
+    /// # Errors
+    /// If the store refuses or cannot be reached.
+    pub async fn record(&self, store: &Store, event: &Event) -> Result<(), StoreError> {
+        store.put_new(&self.event_key(event), bytes::Bytes::new()).await
     }
 
     /// Lists the bucket and sorts what it finds.

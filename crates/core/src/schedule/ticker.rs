@@ -117,6 +117,10 @@ impl Ticker {
         self.skipped_overlap
     }
 
+    pub(super) fn now(&self) -> DateTime<Utc> {
+        (self.clock)()
+    }
+
     fn skip_passed(&mut self) {
         let now = (self.clock)();
         let last_tick = self.schedule.trusted(self.last_tick, now);

@@ -21,11 +21,34 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// A page of reasons is a few kilobytes.
 const MAX_PAGE_BYTES: usize = 256 * 1024;
 
-/// Asks the daemon on `port` of this machine for `/health`, prints its answer, and returns an exit code:
-/// 0 where it is healthy, 1 where it is not or does not answer within five seconds.
-pub async fn show_health(port: u16) -> u8 {
+/// What a daemon is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HealthQuestion {
+    /// Whether anything is wrong that a person should look at: `/health`.
+    Alarms,
+    /// Whether the process answers: `/livez`.
+    Liveness,
+}
+
+impl HealthQuestion {
+    /// What the flag `--live` asks.
+    pub fn of(live: bool) -> Self {
+        if live { Self::Liveness } else { Self::Alarms }
+    }
+
+    fn path(self) -> &'static str {
+        match self {
+            Self::Alarms => "/health",
+            Self::Liveness => "/livez",
+        }
+    }
+}
+
+/// Asks the daemon on `port` of this machine, prints its answer, and returns an exit code: 0 if it answers 200, 1 if it
+/// does not or not within five seconds.
+pub async fn show_health(port: u16, question: HealthQuestion) -> u8 {
     let late = || anyhow!("the daemon on port {port} (PORT) does not answer within {} s", PATIENCE.as_secs());
-    match timeout(PATIENCE, ask(port)).await.unwrap_or_else(|_| Err(late())) {
+    match timeout(PATIENCE, ask(port, question)).await.unwrap_or_else(|_| Err(late())) {
         Ok((status, page)) => {
             print(&format!("{page}\n"));
             if status == StatusCode::OK { exit::OK } else { exit::FAILED }
@@ -37,14 +60,14 @@ pub async fn show_health(port: u16) -> u8 {
     }
 }
 
-async fn ask(port: u16) -> anyhow::Result<(StatusCode, String)> {
+async fn ask(port: u16, question: HealthQuestion) -> anyhow::Result<(StatusCode, String)> {
     // The daemon listens on both, or on IPv4 alone where there is no IPv6.
     let here = [SocketAddr::from((Ipv4Addr::LOCALHOST, port)), SocketAddr::from((Ipv6Addr::LOCALHOST, port))];
     let connected = TcpStream::connect(here.as_slice()).await;
     let stream = connected.with_context(|| format!("no daemon answers on port {port} (PORT) of this machine"))?;
     let (mut sender, connection) = handshake(TokioIo::new(stream)).await.context("speak HTTP to the daemon")?;
     let asked = async move {
-        let request = Request::get("/health").header(header::HOST, "localhost").body(Empty::<Bytes>::new())?;
+        let request = Request::get(question.path()).header(header::HOST, "localhost").body(Empty::<Bytes>::new())?;
         let response = sender.send_request(request).await.context("ask the daemon")?;
         let status = response.status();
         let page = Limited::new(response.into_body(), MAX_PAGE_BYTES).collect().await;

@@ -13,7 +13,7 @@ mod shell;
 
 pub use board::{Board, State};
 pub use hardening::harden;
-pub use health::show_health;
+pub use health::{HealthQuestion, show_health};
 pub use http::{bind, serve};
 pub use init::stand_in_for_init;
 pub use logging::{LogFormat, LogSettings, init_log};

@@ -12,6 +12,7 @@ use aws_sdk_s3::config::{
 };
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
 
+use super::clock::ClockWatch;
 use super::{Authorities, Prefix, RetryPolicy, Store};
 use crate::secret::Secret;
 
@@ -97,7 +98,9 @@ impl StoreConfig {
             .retry_config(RetryConfig::disabled()) // Our own retries know which operation is safe to repeat.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
         shared.set_endpoint_url(self.endpoint.clone());
+        let clock = ClockWatch::default();
         let config = aws_sdk_s3::config::Builder::from(&shared.build())
+            .interceptor(clock.clone())
             .force_path_style(self.path_style)
             .request_checksum_calculation(self.checksum.calculation())
             .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
@@ -111,6 +114,7 @@ impl StoreConfig {
             checksum: self.checksum == Checksum::Crc32,
             conditional: AtomicBool::new(true),
             hides: self.is_b2(),
+            clock,
         }
     }
 }

@@ -4,6 +4,7 @@
 
 mod authorities;
 mod client;
+mod clock;
 mod download;
 mod fault;
 mod key;
@@ -20,6 +21,7 @@ use chrono::{DateTime, Utc};
 
 pub use authorities::Authorities;
 pub use client::{Checksum, StoreConfig};
+pub use clock::Clock;
 pub use download::Download;
 pub use fault::StoreError;
 pub use key::{KeyError, ObjectKey, Prefix};
@@ -65,6 +67,8 @@ pub struct Store {
     conditional: AtomicBool,
     /// Whether every deletion hides the object, whatever the reply says.
     hides: bool,
+    /// What sees the `Date` of every answer.
+    clock: clock::ClockWatch,
 }
 
 impl Store {

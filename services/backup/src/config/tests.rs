@@ -17,6 +17,11 @@ fn read(changes: &[(&str, &str)]) -> Result<BackupConfig, String> {
     from_vars(pairs).map_err(|error| error.to_string())
 }
 
+/// Defaults, for tests of what stands on them.
+pub(crate) fn good() -> BackupConfig {
+    read(&[]).unwrap()
+}
+
 #[track_caller]
 fn check(changes: &[(&str, &str)], complaint: &str) {
     assert_eq!(read(changes).unwrap_err(), format!("invalid environment:\n  {complaint}"));
@@ -29,10 +34,23 @@ fn five_variables_suffice_and_defaults_are_those_of_the_documents() {
     assert_eq!((config.retention.keep_days, config.retention.keep_last), (7, 3));
     assert_eq!(config.port, 8080);
     assert_eq!(config.timing.run_timeout, Duration::from_secs(6 * 3600));
-    assert_eq!(config.timing.max_age(Utc::now()), Duration::from_secs(24 * 3600 + 24 * 360 + 3600));
+    assert_eq!(config.timing.max_age(Utc::now(), TimeDelta::zero()), Duration::from_secs(24 * 3600 + 24 * 360 + 3600));
+    assert_eq!(config.timing.make_up, MakeUp::parse("300,900,3600").unwrap());
     assert_eq!(config.dump.globals, Globals::WherePossible);
     assert_eq!(config.store.prefix.to_string(), "postgres-backups");
     assert!(config.store.path_style && config.store.checksum == Checksum::None);
+}
+
+/// R148: the next backup is there at the end of the next run, and ages count from the start of one.
+#[test]
+fn an_age_may_reach_the_longest_gap_and_as_long_as_a_run_takes_r148() {
+    let age = |changes: &[(&str, &str)], takes| read(changes).unwrap().timing.max_age(Utc::now(), takes).as_secs();
+    let daily = 24 * 3600 + 24 * 360 + 3600;
+    assert_eq!(age(&[], TimeDelta::hours(3)), daily + 3 * 3600);
+    assert_eq!(age(&[], TimeDelta::hours(100)), daily + 6 * 3600, "no run takes longer than BACKUP_TIMEOUT");
+    assert_eq!(age(&[("BACKUP_TIMEOUT", "90000")], TimeDelta::hours(100)), daily + 90_000);
+    assert_eq!(age(&[], TimeDelta::hours(-1)), daily);
+    assert_eq!(age(&[("BACKUP_MAX_AGE", "4000")], TimeDelta::hours(3)), 4000, "what is given wins");
 }
 
 #[test]
@@ -46,6 +64,14 @@ fn each_mistake_is_one_line_that_names_its_variable() {
     check(
         &[("COMPRESSION", "none"), ("COMPRESSION_LEVEL", "1")],
         "COMPRESSION_LEVEL: is set, and COMPRESSION=none has no levels",
+    );
+    check(
+        &[("BACKUP_RETRY_AFTER", "5m")],
+        "BACKUP_RETRY_AFTER: is neither off nor whole numbers of seconds from 1 to 86400, separated by commas",
+    );
+    check(
+        &[("BACKUP_ACCEPT_SIZE_FROM", "yesterday")],
+        "BACKUP_ACCEPT_SIZE_FROM: is not the id of a backup, as `backup list` shows them",
     );
     check(&[("BACKUP_KEEP_LAST", "0")], "BACKUP_KEEP_LAST: is not a whole number from 1 to 10000");
     check(

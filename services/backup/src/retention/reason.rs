@@ -5,6 +5,10 @@ use std::fmt;
 use chrono::NaiveDate;
 
 use backup_core::catalog::Kind;
+use backup_core::storage::Clock;
+
+use crate::clusters::AnotherCluster;
+use crate::shrink::Shrunk;
 
 /// Why a backup is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +68,28 @@ pub(crate) enum Refusal {
     },
     /// Not one backup of this kind with a credible date would remain.
     WouldEmptyGroup(Kind),
+    /// The newest backup is much smaller than usual, so the older ones may be the only good ones.
+    Shrunk(Shrunk),
+    /// The clock of this machine and that of the store do not agree, so no age is known.
+    Clock(Clock),
+    /// Another cluster stores its backups in the same place, so they cannot be counted as those of one database.
+    AnotherCluster(AnotherCluster),
+}
+
+impl Refusal {
+    /// Whether something is wrong with retention itself. The others are alarms of their own.
+    pub(crate) fn is_degradation(&self) -> bool {
+        match self {
+            Self::ListingInconsistent { .. } | Self::WouldEmptyGroup(_) => true,
+            Self::Shrunk(_) | Self::Clock(_) | Self::AnotherCluster(_) => false,
+        }
+    }
+}
+
+impl From<&Shrunk> for Refusal {
+    fn from(shrunk: &Shrunk) -> Self {
+        Self::Shrunk(shrunk.clone())
+    }
 }
 
 impl fmt::Display for Refusal {
@@ -82,6 +108,9 @@ impl fmt::Display for Refusal {
                 };
                 write!(formatter, "nothing deleted: every {kind} backup would go; keep at least the newest one")
             }
+            Self::Shrunk(shrunk) => write!(formatter, "nothing deleted: {shrunk}"),
+            Self::Clock(clock) => write!(formatter, "nothing deleted: {clock}"),
+            Self::AnotherCluster(another) => write!(formatter, "nothing deleted: {another}"),
         }
     }
 }

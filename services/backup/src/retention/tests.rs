@@ -23,7 +23,7 @@ const NEWEST_ONLY: RetentionPolicy = RetentionPolicy {
 /// A full backup made at `time`, such as `2026-11-22T03:00:00Z`.
 fn full(time: &str) -> Candidate {
     let id = format!("{}-0123456789abcdef", time.replace(['-', ':'], ""));
-    Candidate { id, time: at(time), kind: Kind::Full, proven: false, stored_bytes: 7 }
+    Candidate { id, time: at(time), kind: Kind::Full, proven: false, suspect: false, stored_bytes: 7 }
 }
 
 fn partial(time: &str) -> Candidate {
@@ -43,7 +43,7 @@ fn nights(count: i64) -> Vec<Candidate> {
 }
 
 fn as_operator(candidates: &[Candidate], policy: &RetentionPolicy) -> PrunePlan {
-    plan(candidates, at(NOW), policy, &Authority::Operator)
+    plan(candidates, at(NOW), policy, &Authority::Operator, None)
 }
 
 /// One word or list of reasons per line, the newest first.
@@ -221,7 +221,7 @@ fn thirty_failed_nights_delete_nothing_r008() {
     let backups: Vec<_> = nights(40).split_off(30);
     let policy = RetentionPolicy { keep_days: 7, keep_last: 3, ..NEWEST_ONLY };
     let failed = Authority::Committed("20261122T030000Z-never-committed".to_owned());
-    let plan = plan(&backups, at(NOW), &policy, &failed);
+    let plan = plan(&backups, at(NOW), &policy, &failed, None);
     assert_eq!(plan.deletions().count(), 0);
     // Even an operator cannot get below the newest three.
     let plan = as_operator(&backups, &policy);
@@ -232,12 +232,12 @@ fn thirty_failed_nights_delete_nothing_r008() {
 fn a_listing_without_what_was_just_committed_deletes_nothing_r014() {
     let committed = Authority::Committed(nights(1)[0].id.clone());
     let policy = RetentionPolicy { max_deletes: 1, ..NEWEST_ONLY };
-    let complete = plan(&nights(4), at(NOW), &policy, &committed);
+    let complete = plan(&nights(4), at(NOW), &policy, &committed, None);
     assert_eq!(verdicts(&complete), ["newest", "deferred", "deferred", "delete"]);
     assert_eq!(complete.refused, None);
 
     for listing in [vec![], nights(4).split_off(1)] {
-        let plan = plan(&listing, at(NOW), &policy, &committed);
+        let plan = plan(&listing, at(NOW), &policy, &committed, None);
         assert_eq!(plan.deletions().count(), 0);
         assert_eq!(plan.lines.len(), listing.len());
         let refusal = plan.refused.expect("a refusal").to_string();

@@ -22,6 +22,7 @@ use backup_core::stop::Stop;
 
 use crate::config::Content;
 use crate::evidence::{Evidence, Trouble};
+use crate::report::ContentsCompared;
 
 pub(crate) use queries::{Query, parse_queries};
 
@@ -83,7 +84,14 @@ async fn prove_all(subject: &Subject<'_>, extent: &Extent<'_>, evidence: &mut Ev
     queries::check(&session, extent, evidence)
         .await
         .context("run the queries of VERIFY_SQL and VERIFY_QUERIES_FILE")?;
-    amcheck::check(subject, extent.amcheck, evidence).await.context("check indexes with amcheck")
+    amcheck::check(subject, extent.amcheck, evidence).await.context("check indexes with amcheck")?;
+    // Last, so that a drill that did not come so far has compared nothing.
+    evidence.report.contents_compared = match extent.content {
+        Content::Full => ContentsCompared::All,
+        Content::Sample => ContentsCompared::Sample,
+        Content::Off => ContentsCompared::None,
+    };
+    Ok(())
 }
 
 /// A table as a person writes it.

@@ -1,3 +1,4 @@
+use backup_core::catalog::RunEvents;
 use backup_core::storage::Prefix;
 
 use super::*;
@@ -14,7 +15,18 @@ fn id(hours_ago: i64) -> BackupId {
 }
 
 fn backup(hours_ago: i64, kind: Kind) -> Backup {
-    Backup { id: id(hours_ago), kind, stored_bytes: 1, has_globals: false, drills: Vec::new(), keys: Vec::new() }
+    Backup {
+        id: id(hours_ago),
+        kind,
+        stored_bytes: 1,
+        dump_bytes: 1,
+        dump_name: "app.dump".to_owned(),
+        committed_at: None,
+        events: RunEvents::default(),
+        has_globals: false,
+        drills: Vec::new(),
+        keys: Vec::new(),
+    }
 }
 
 fn full(hours_ago: &[i64]) -> Catalog {
@@ -28,7 +40,7 @@ fn incomplete(hours_ago: i64, lost_its_data: bool) -> Incomplete {
 
 fn select_at_random(catalog: &Catalog, wanted: &Wanted, random: u64) -> Result<Chosen, ChooseError> {
     let shelf = Shelf::new(Prefix::parse("p").unwrap(), "app");
-    select(shelf, catalog, wanted, &Rules { now: now(), max_age: MAX_AGE, random })
+    select(shelf, catalog, wanted, &Rules { now: now(), max_age: MAX_AGE, running_for: RUNNING_FOR, random })
 }
 
 /// Which backup is chosen, by its age in hours, and the beginnings of what is found.

@@ -28,7 +28,7 @@ fn four_variables_suffice_and_defaults_are_those_of_the_documents() {
     let config = read(&[]).unwrap();
     assert!(matches!(config.target, Target::Throwaway));
     assert_eq!(config.habit, Habit::Newest { random_every: 5 });
-    assert_eq!(config.backup_max_age, Duration::from_secs(26 * 3600));
+    assert_eq!(config.backup_max_age, None);
     assert_eq!(config.timing.schedule.to_string(), "0 5 * * * UTC");
     assert_eq!(config.timing.drill_timeout, Duration::from_secs(6 * 3600));
     assert_eq!(config.timing.max_age(Utc::now()), Duration::from_secs(24 * 3600 + 24 * 360 + 3600));

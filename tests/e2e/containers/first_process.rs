@@ -19,10 +19,10 @@ fn both_images_do_their_work_without_root_and_with_a_read_only_root_r087() {
         return;
     };
     let backup = backup(&site, &[]).env("RUN_ON_STARTUP", "true").start();
-    assert!(wait_until(FIRST, || backup.health() == "healthy"), "{}", backup.log());
-    assert_eq!(backup.get("/health").0, 200);
+    let is_green = |daemon: &e2e::containers::Running| daemon.health() == "healthy" && daemon.get("/health").0 == 200;
+    assert!(wait_until(FIRST, || is_green(&backup)), "{}", backup.log());
     let verify = verify(&site, &[]).env("RUN_ON_STARTUP", "true").start();
-    assert!(wait_until(FIRST, || verify.health() == "healthy"), "{}", verify.log());
+    assert!(wait_until(FIRST, || is_green(&verify)), "{}", verify.log());
     let (_, status) = verify.get("/status");
     let status: serde_json::Value = serde_json::from_str(&status).unwrap();
     assert_eq!(status["last_report"]["verdict"], "passed", "{status:#}");

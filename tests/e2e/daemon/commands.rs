@@ -98,3 +98,31 @@ fn log_lines_are_json_and_hold_no_secret_whoever_said_it_r070() {
         assert!(!output.stderr.contains(secret) && !output.stdout.contains(secret), "{}", output.stderr);
     }
 }
+
+/// Platforms restart what is unhealthy or take it off the network: a missing backup must not look so.
+#[test]
+fn the_health_check_of_the_images_asks_whether_the_process_lives() {
+    let stand = Stand::with_rows(1);
+    stand.proxy.deny(&[e2e::proxy::Operation::PutObject]);
+    let port = e2e::process::free_port().to_string();
+    for (service, run) in [("backup", stand.backup()), ("verify", Run::new("verify").envs(stand.environment()))] {
+        let run = run.env_remove("DATABASE_URL").env("PORT", &port);
+        let run = if service == "backup" { run.env("DATABASE_URL", &stand.database.url) } else { run };
+        let daemon = super::Running::start(run);
+        let health = |args: &[&str]| {
+            let asked = Run::new(service).envs(stand.environment()).env("PORT", &port);
+            let asked = if service == "verify" { asked.env_remove("DATABASE_URL") } else { asked };
+            asked.args(["health"]).args(args).output()
+        };
+        assert!(e2e::process::wait_until(super::SOON, || daemon.get("/health").0 == 503), "{service}");
+        assert_eq!(health(&[]).code, Some(1), "{service}");
+        let live = health(&["--live"]);
+        assert_eq!((live.code, live.stdout.trim()), (Some(0), r#"{"status":"ok"}"#), "{service}");
+        drop(daemon);
+        assert_eq!(health(&["--live"]).code, Some(1), "{service} is gone");
+        let dockerfile =
+            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../services/{service}/Dockerfile"));
+        let check = format!(r#"CMD ["/usr/local/bin/{service}", "health", "--live"]"#);
+        assert!(std::fs::read_to_string(dockerfile).unwrap().contains(&check), "{service}");
+    }
+}

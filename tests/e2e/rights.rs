@@ -99,7 +99,10 @@ impl Account {
     #[track_caller]
     fn assert_calls(&self, expected: &[Operation]) {
         let requests = self.proxy.requests();
-        let refused: Vec<_> = requests.iter().filter(|request| request.status == Some(403)).collect();
+        let refused: Vec<_> = requests
+            .iter()
+            .filter(|request| request.status == Some(403) && request.operation != Operation::ListMultipartUploads)
+            .collect();
         assert!(refused.is_empty(), "{refused:#?}");
         let called: BTreeSet<Operation> = requests.iter().map(|request| request.operation).collect();
         assert_eq!(called, expected.iter().copied().collect());

@@ -7,6 +7,8 @@ mod failures;
 mod lost_replies;
 mod retries;
 mod silence;
+mod unlucky;
+mod uploads;
 
 use std::collections::BTreeSet;
 

@@ -4,7 +4,9 @@ mod broken_source;
 mod checked_dump;
 mod hanging_source;
 mod manifest;
+mod memory;
 mod no_connection;
+mod silence;
 pub(crate) mod sizes;
 mod temporary_files;
 

@@ -4,6 +4,7 @@ pub mod catalog;
 pub mod cause;
 pub mod codec;
 pub mod config;
+pub mod machine;
 pub mod postgres;
 pub mod private;
 pub mod private_host;

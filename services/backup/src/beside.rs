@@ -11,6 +11,7 @@ use backup_core::postgres::{
     check_completeness, check_origin, count_rows, list_objects,
 };
 use backup_core::stop::{Stop, Stopped};
+use backup_core::storage::UploadPlan;
 use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
@@ -46,7 +47,7 @@ impl Job<'_> {
         session: Session,
         tools: &ClientTools,
         facts: &DatabaseFacts,
-        upload: &Upload<'_>,
+        (upload, plan): (&Upload<'_>, UploadPlan),
     ) -> anyhow::Result<Dumped> {
         let lock_wait = self.config.dump.lock_wait;
         let snapshot = self.stop.or(Snapshot::export(session, lock_wait)).await.context("take a snapshot")?;
@@ -59,7 +60,7 @@ impl Job<'_> {
         let (dump, beside) = CheckedDump::new(Watched::new(dump, Arc::clone(&watch.tool)), tools.major);
         let both = together(
             &stop,
-            upload.put(upload.encode(dump, self.dump_role(), facts.size_bytes), &stop),
+            upload.put(upload.encode(dump, self.dump_role(), plan), &stop),
             self.survey(&snapshot, &beside.begun, &watch.own),
         );
         let outcome = unless_silent(&watch, &stop, Box::pin(both)).await;

@@ -9,6 +9,7 @@ use chrono::Utc;
 use crate::config::BackupConfig;
 use crate::encryption;
 use crate::job::Source;
+use crate::sizing;
 
 /// A line of the report.
 macro_rules! say {
@@ -81,6 +82,7 @@ async fn check_database(config: &BackupConfig) -> bool {
     for blocker in &source.findings.blockers {
         say!("  FAILED: {blocker}");
     }
+    let memory = check_memory(config, &source).await;
     for option in &config.dump.options.narrowing {
         say!("  note: PG_DUMP_OPTIONS has {option}: the backup is partial and never counts as fresh");
     }
@@ -90,7 +92,24 @@ async fn check_database(config: &BackupConfig) -> bool {
     for note in source.findings.notes.iter().map(String::as_str).chain(source.in_the_clear) {
         say!("  note: {note}");
     }
-    source.findings.blockers.is_empty() || !config.dump.options.narrowing.is_empty()
+    memory && (source.findings.blockers.is_empty() || !config.dump.options.narrowing.is_empty())
+}
+
+/// Whether the parts of an upload fit into the memory that there is.
+async fn check_memory(config: &BackupConfig, source: &Source) -> bool {
+    match sizing::plan_by_tables(config, source).await {
+        Ok((plan, warning)) => {
+            say!("memory: up to {} for parts of {}", bytes(plan.parts_bytes()), bytes(plan.part_bytes as u64));
+            if let Some(warning) = warning {
+                say!("  note: {warning}");
+            }
+            true
+        }
+        Err(error) => {
+            say!("memory: FAILED: {error}");
+            false
+        }
+    }
 }
 
 /// Lists, and stores and deletes a small object under the key of a run that never commits.

@@ -10,7 +10,7 @@ use backup_core::codec::{Codec, Compression, Digests, Stored, encode};
 use backup_core::postgres::connect::Session;
 use backup_core::postgres::{ClientTools, Dumper, Preflight, Watched, database_facts, in_the_clear, preflight};
 use backup_core::stop::Stop;
-use backup_core::storage::{ObjectKey, Store, UploadPlan};
+use backup_core::storage::{Estimate, ObjectKey, Store, UploadPlan};
 use chrono::Utc;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
@@ -18,6 +18,7 @@ use crate::beside::watch;
 use crate::config::{BackupConfig, Globals};
 use crate::journal::record_start;
 use crate::progress::Progress;
+use crate::sizing::{Trust, plan_dump};
 
 /// Time for the last two requests of a run once a stop was asked for: what is stored already is
 /// worth finishing where the store answers at once.
@@ -25,11 +26,6 @@ const COMMIT_GRACE: std::time::Duration = std::time::Duration::from_secs(3);
 
 /// Time to take back what a failed run has stored; what remains goes as debris a day later.
 const DISCARD_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(2);
-
-/// How large a stored stream may be, at worst: bytes that do not compress, and no indexes. `pg_dump`
-/// writes them as hexadecimal text, which compresses back to the bytes themselves.
-const STORED_PERCENT_OF_DATABASE: u64 = 100;
-const UNCOMPRESSED_PERCENT_OF_DATABASE: u64 = 250;
 
 /// How many questions the facts of a database are; its size is a look at each of its files.
 const FACTS_QUESTIONS: u32 = 4;
@@ -42,6 +38,8 @@ pub(crate) struct Job<'run> {
     pub(crate) config: &'run BackupConfig,
     pub(crate) stop: &'run Stop,
     pub(crate) progress: &'run Progress,
+    /// What the size of its parts may be planned by.
+    pub(crate) trust: Trust,
 }
 
 /// What a run knows of its source before the first byte.
@@ -88,6 +86,7 @@ impl Job<'_> {
         }
         let shelf = self.config.shelf();
         let store = self.config.store.open();
+        self.stop.or(async { Ok(store.reach().await?) }).await.context("reach the bucket")?;
         let started = record_start((&shelf, &store, &id), &source.session, &source.facts);
         self.stop.or(started).await?;
 
@@ -107,12 +106,14 @@ impl Job<'_> {
 
     /// Stores and confirms everything but the manifest, which is returned.
     async fn store_objects(&self, source: Source, upload: &Upload<'_>) -> anyhow::Result<Manifest> {
+        let plan = self.plan(&source, upload);
+        let plan = self.stop.or(plan).await.context("plan the upload")?;
         // Before the snapshot: while pg_dumpall ran after it, tables could be rewritten that pg_dump had not locked.
         let (globals, globals_note) = self.dump_globals(&source).await?;
         // Its keys are derived beside the dump.
-        let globals = globals.map(|text| upload.encode(Cursor::new(text), self.globals_role(), 0));
+        let globals = globals.map(|text| upload.encode(Cursor::new(text), self.globals_role(), small_plan()));
         let Source { session, tools, facts, findings, .. } = source;
-        let mut dumped = self.dump_and_survey(session, &tools, &facts, upload).await?;
+        let mut dumped = self.dump_and_survey(session, &tools, &facts, (upload, plan)).await?;
         if !findings.is_superuser {
             dumped.inventory.objects.remove("subscriptions"); // The dump has none, and a note says so.
         }
@@ -146,6 +147,11 @@ impl Job<'_> {
         let confirmed = upload.shelf.confirm(upload.store, &manifest);
         self.stop.or_after(COMMIT_GRACE, confirmed).await.context("confirm what was stored")?;
         Ok(manifest)
+    }
+
+    async fn plan(&self, source: &Source, upload: &Upload<'_>) -> anyhow::Result<UploadPlan> {
+        let name = file_name(&upload.shelf.key(upload.id, &self.dump_role()));
+        plan_dump(self.config, upload.store, source, &name, self.trust).await
     }
 
     /// A full dump must hold everything; of a narrowed one only `pg_dump` knows what it needs.
@@ -244,19 +250,11 @@ pub(crate) struct Encoding {
 }
 
 impl Upload<'_> {
-    pub(crate) fn encode<R>(&self, plain: R, role: Role, database_bytes: u64) -> Encoding
+    pub(crate) fn encode<R>(&self, plain: R, role: Role, plan: UploadPlan) -> Encoding
     where
         R: AsyncRead + Send + Unpin + 'static,
     {
         let codec = self.config.dump.codec.clone();
-        let percent = match codec.compression {
-            Compression::None => UNCOMPRESSED_PERCENT_OF_DATABASE,
-            Compression::Gzip { .. } | Compression::Zstd { .. } => STORED_PERCENT_OF_DATABASE,
-        };
-        let plan = match self.config.dump.part_bytes {
-            Some(part_bytes) => UploadPlan::with_part_bytes(part_bytes),
-            None => UploadPlan::for_size(database_bytes.saturating_mul(percent) / 100),
-        };
         let key = self.shelf.key(self.id, &role);
         let counter = match &role {
             Role::Dump { .. } => Arc::clone(self.progress.plain_bytes()),
@@ -268,8 +266,7 @@ impl Upload<'_> {
 
     pub(crate) async fn put(&self, Encoding { key, plan, body }: Encoding, stop: &Stop) -> anyhow::Result<ObjectFacts> {
         let digests: Digests = self.store.put(&key, plan, body, stop).await?;
-        let name = key.as_str().rsplit('/').next().unwrap_or_default().to_owned();
-        Ok(ObjectFacts { name, digests })
+        Ok(ObjectFacts { name: file_name(&key), digests })
     }
 
     /// Takes back what a failed run has stored. The failure itself stays the one that is shown.
@@ -279,6 +276,18 @@ impl Upload<'_> {
             tracing::debug!(error = format!("{error:#}"), "cannot take back what the run has stored");
         }
     }
+}
+
+fn file_name(key: &ObjectKey) -> String {
+    key.as_str().rsplit('/').next().unwrap_or_default().to_owned()
+}
+
+/// For what is small whatever the database is.
+fn small_plan() -> UploadPlan {
+    UploadPlan::for_stream(
+        Estimate { most_bytes: LARGEST_GLOBALS_BYTES, earlier_bytes: None },
+        UploadPlan::memory_bytes(),
+    )
 }
 
 /// Whether `pg_dumpall` itself refused, and neither the store nor a stop is the cause.

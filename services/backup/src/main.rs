@@ -18,7 +18,9 @@ mod report;
 mod retention;
 mod runner;
 mod shrink;
+mod sizing;
 mod status;
+mod uploads;
 mod variables;
 
 use std::process::ExitCode;

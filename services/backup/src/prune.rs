@@ -28,6 +28,12 @@ const DEBRIS_AFTER: TimeDelta = TimeDelta::days(1);
 /// Bound of writing down that retention could not do its work.
 const RECORD_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// The age from which on a run without a manifest is debris.
+pub(crate) fn debris_after(run_timeout: Duration) -> TimeDelta {
+    let run_timeout = TimeDelta::from_std(run_timeout).unwrap_or(TimeDelta::MAX);
+    DEBRIS_AFTER.max(run_timeout * 2)
+}
+
 /// Retention with the authority of a run that has just committed. Its failure is not the run's:
 /// the backup exists. It has as long as a run, so that a bucket that hangs delays the next one no more.
 pub(crate) async fn after_commit(config: &BackupConfig, stop: &Stop, manifest: &Manifest) -> RetentionState {
@@ -224,9 +230,8 @@ pub(crate) fn overdue(catalog: &Catalog, limits: &Limits<'_>, runs: usize) -> us
 
 /// Whether a run has left this behind, as far as is known at `now`.
 fn is_debris(run: &Incomplete, now: DateTime<Utc>, run_timeout: Duration) -> bool {
-    let run_timeout = TimeDelta::from_std(run_timeout).unwrap_or(TimeDelta::MAX);
     // A manifest without data stays: if the listing is wrong, it is all that tells what was there.
-    !run.lost_its_data && now - run.id.time() > DEBRIS_AFTER.max(run_timeout * 2)
+    !run.lost_its_data && now - run.id.time() > debris_after(run_timeout)
 }
 
 /// Why nothing may be deleted now, whatever the rules say.

@@ -6,11 +6,13 @@ use backup_core::postgres::connect::{ConnectError, Unanswered, is_passing};
 use backup_core::postgres::{ChildError, FellSilent, Rewritten};
 use backup_core::schedule::Outlook;
 use backup_core::stop::Stop;
-use backup_core::storage::StoreError;
+use backup_core::storage::{Basis, StoreError, TooManyParts};
 
 use crate::config::BackupConfig;
 use crate::job::Job;
 use crate::progress::Progress;
+use crate::sizing::Trust;
+use crate::uploads;
 
 /// Makes one backup, with every attempt inside the same bound of `BACKUP_TIMEOUT`.
 ///
@@ -19,9 +21,11 @@ use crate::progress::Progress;
 pub(crate) async fn run(config: &BackupConfig, stop: &Stop, progress: &Progress) -> anyhow::Result<Manifest> {
     let bounded = stop.bounded(config.timing.run_timeout, "BACKUP_TIMEOUT");
     let retry = config.timing.retry;
+    uploads::sweep(config, &bounded.stop).await;
+    let mut trust = Trust::EarlierBackups;
     let mut attempt = 1;
     loop {
-        let job = Job { config, stop: &bounded.stop, progress };
+        let job = Job { config, stop: &bounded.stop, progress, trust };
         let error = match Box::pin(job.run_once()).await {
             Ok(manifest) => {
                 log_committed(&manifest);
@@ -31,6 +35,9 @@ pub(crate) async fn run(config: &BackupConfig, stop: &Stop, progress: &Progress)
         };
         if attempt >= retry.attempts || bounded.stop.reason().is_some() || !may_pass(&error) {
             return Err(error);
+        }
+        if find_cause::<TooManyParts>(&error).is_some() {
+            trust = Trust::TablesOnly;
         }
         let pause = retry.pause(attempt);
         tracing::warn!(
@@ -75,8 +82,10 @@ fn may_pass(error: &anyhow::Error) -> bool {
         return true;
     }
     if let Some(error) = find_cause::<StoreError>(error) {
-        // An id that was taken is as good as a reason that passes: the next attempt has another.
-        return error.is_passing() || matches!(error, StoreError::AlreadyExists(_));
+        return error.passes_with_a_new_run();
+    }
+    if let Some(TooManyParts { plan }) = find_cause(error) {
+        return plan.basis == Basis::Earlier; // The next attempt plans by the tables.
     }
     if let Some(error) = find_cause::<ConnectError>(error) {
         return error.is_passing();

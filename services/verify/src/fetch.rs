@@ -68,7 +68,13 @@ impl Fetcher<'_> {
         let onlookers = Onlookers { plain_bytes: Some(self.plain_bytes), chunks: Some(to_scan) };
         let dump = self.object(&manifest, &role, "dump", onlookers, evidence).await?;
         let mut doubt = dump.unauthenticated;
-        if manifest.globals.is_some() {
+        if let Some(globals) = &manifest.globals {
+            if globals.digests.plain_bytes > globals::MAX_BYTES {
+                let bytes = globals.digests.plain_bytes;
+                return Err(
+                    evidence.damaged("roles", format!("the roles have {bytes} bytes, more than any backup has"))
+                );
+            }
             let role = Role::Globals { suffix: decoding.suffix() };
             let globals = self.object(&manifest, &role, "globals.sql", Onlookers::default(), evidence).await?;
             doubt = doubt.or(globals.unauthenticated);

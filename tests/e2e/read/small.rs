@@ -1,7 +1,7 @@
 //! Small objects in one piece, and the manifests among them.
 
 use backup_core::catalog::{BackupId, ManifestError, Shelf};
-use backup_core::storage::StoreError;
+use backup_core::storage::{Refusal, StoreError};
 use chrono::{TimeDelta, Utc};
 use e2e::proxy::{Fault, NOT_FOR_VERIFY, Operation, Rule};
 
@@ -39,7 +39,7 @@ async fn a_denied_read_asks_for_the_permissions_of_a_reader_r114() {
     let key = bucket.put("manifest.json", b"{}");
     bucket.proxy.deny(&[Operation::GetObject]);
     let error = bucket.store.read(&key, 10).await.unwrap_err();
-    assert!(error.is_denied() && !error.is_damage(), "{error}");
+    assert!(matches!(error, StoreError::Permanent { refusal: Refusal::Request, .. }) && !error.is_damage(), "{error}");
     let words = error.to_string();
     assert!(words.contains("s3:GetObject and s3:ListBucket") && !words.contains("s3:PutObject"), "{words}");
 }

@@ -33,7 +33,7 @@ impl Fetching {
     async fn of(plain: &[u8], compression: Compression) -> Self {
         let bucket = Bucket::new();
         let codec = Codec { compression, encryption: Encryption::None };
-        let plan = UploadPlan::for_size(0);
+        let plan = UploadPlan::with_part_bytes(8 << 20, u64::MAX).unwrap();
         let opening = Opening::plain(Decoding::from(&codec).decompression);
         let body = encode(Cursor::new(plain.to_vec()), codec, &Label::default(), plan.part_bytes, Default::default());
         let digests = bucket.store.put(&key("dump"), plan, body, &Stop::default()).await.unwrap();

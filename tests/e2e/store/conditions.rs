@@ -51,7 +51,7 @@ async fn an_object_of_somebody_else_is_not_taken_for_ours_r042() {
         let theirs = vec![b'#'; size];
         bucket.s3.write("p/taken", &theirs);
         let ours = std::io::Cursor::new(vec![b'.'; size]);
-        let plan = UploadPlan::with_part_bytes(part as u64);
+        let plan = UploadPlan::with_part_bytes(part as u64, u64::MAX).unwrap();
         let error = bucket.put("taken", ours, Compression::None, plan).await.unwrap_err();
         assert!(error.contains("p/taken exists already"), "{error}");
         assert!(bucket.s3.read("p/taken") == theirs, "{size} bytes were overwritten");

@@ -8,11 +8,10 @@ use e2e::proxy::{B2_REJECTS, Fault, NOT_FOR_BACKUP, Operation, RGW_REJECTS, Rule
 use super::{assert_exactly_one_backup, assert_exit, in_parts, large_stand};
 
 /// What `backup` must never send, whether the store would allow it or not.
-const NEVER: [Operation; 7] = [
+const NEVER: [Operation; 6] = [
     Operation::GetObject,
     Operation::HeadObject,
     Operation::HeadBucket,
-    Operation::ListMultipartUploads,
     Operation::ListParts,
     Operation::DeleteObjects,
     Operation::Other,
@@ -30,8 +29,10 @@ fn the_documented_policy_suffices_for_every_command() {
         assert_exit(&stand.backup().args(arguments).output(), 0);
     }
     assert!(!stand.proxy.requests_of(Operation::DeleteObject).is_empty(), "retention did not run");
-    let denied: Vec<_> = stand.proxy.requests().into_iter().filter(|request| request.status == Some(403)).collect();
-    assert!(denied.is_empty(), "{denied:?}");
+    let denied = stand.proxy.requests().into_iter().filter(|request| request.status == Some(403));
+    let denied: Vec<_> = denied.map(|request| request.operation).collect();
+    // Whether there are unfinished uploads is asked once, and not knowing it is no failure.
+    assert_eq!(denied, [Operation::ListMultipartUploads]);
     for operation in NEVER {
         assert!(stand.proxy.requests_of(operation).is_empty(), "{operation:?}");
     }

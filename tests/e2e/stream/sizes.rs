@@ -29,6 +29,11 @@ pub(crate) struct Bucket {
 
 impl Bucket {
     pub(crate) fn new() -> Self {
+        Self::with_attempt_timeout(Duration::from_secs(30))
+    }
+
+    /// A store that may be silent for so long.
+    pub(crate) fn with_attempt_timeout(attempt_timeout: Duration) -> Self {
         let s3 = S3Server::start();
         let proxy = FaultProxy::start(&s3);
         let config = StoreConfig {
@@ -44,7 +49,7 @@ impl Bucket {
             prefix: Prefix::parse("p").unwrap(),
             retry: RetryPolicy { attempts: 3, first_pause: Duration::ZERO },
             connect_timeout: Duration::from_secs(5),
-            attempt_timeout: Duration::from_secs(30),
+            attempt_timeout,
         };
         Self { store: config.open(), s3, proxy }
     }
@@ -101,8 +106,8 @@ impl Random {
     }
 }
 
-fn plan(part_bytes: usize, most_parts: u32) -> UploadPlan {
-    UploadPlan { most_parts, ..UploadPlan::with_part_bytes(part_bytes as u64) }
+pub(crate) fn plan(part_bytes: usize, most_parts: u32) -> UploadPlan {
+    UploadPlan { most_parts, ..UploadPlan::with_part_bytes(part_bytes as u64, u64::MAX).unwrap() }
 }
 
 /// R033: Cloudflare R2 takes no other parts than equal ones.

@@ -27,7 +27,7 @@ const PIECE_BYTES: usize = 256 * 1024;
 /// Chunks that wait in front of the compressor, so that `pg_dump` goes on while it is busy.
 const CHUNKS_WAITING: usize = 1;
 
-/// Finished parts that wait for the upload, beside the one being filled.
+/// The part that is being filled, or waits for the upload once it is full.
 const PARTS_WAITING: usize = 1;
 
 /// A stream of stored parts that is being made while it is read.
@@ -63,7 +63,7 @@ struct CodecStopped;
 /// Starts to encode `plain` into parts of `part_bytes`; `plain_bytes_so_far` counts for a progress display. An
 /// encryption that needs a MAC binds the object to `label`.
 ///
-/// Memory: one part being filled, one waiting, what the compressor holds, and beside the chunk that is read
+/// Memory: one part being filled or waiting, what the compressor holds, and beside the chunk that is read
 /// `CHUNKS_WAITING` and one on their way.
 pub fn encode<R>(plain: R, codec: Codec, label: &Label, part_bytes: usize, plain_bytes_so_far: Arc<AtomicU64>) -> Stored
 where

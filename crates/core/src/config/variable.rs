@@ -249,8 +249,8 @@ pub static S3_VARIABLES: &[Variable] = &[
     number(
         "S3_ATTEMPT_TIMEOUT",
         (5, 3600),
-        "300",
-        "Seconds for one attempt of one request; the upload of a large part may take longer, as if the link had at least 64 KiB/s.",
+        "60",
+        "Seconds of silence, in which the bucket takes no byte and sends none, after which an attempt of a request is given up.",
     ),
     number(
         "RETRY_ATTEMPTS",

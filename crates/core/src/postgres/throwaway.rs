@@ -2,7 +2,6 @@
 
 mod account;
 mod cluster;
-mod machine;
 mod postmaster;
 mod settings;
 
@@ -20,10 +19,10 @@ use super::locale::Locale;
 use super::timescaledb::{self, TIMESCALEDB};
 use super::tools::ServerTools;
 use crate::catalog::{DatabaseFacts, Extension};
+use crate::machine::Machine;
 use crate::secret::Secret;
 
 use cluster::Cluster;
-use machine::Machine;
 use postmaster::Postmaster;
 
 /// Only the name of the socket: nothing listens on a network.

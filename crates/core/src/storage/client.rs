@@ -13,7 +13,10 @@ use aws_sdk_s3::config::{
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
 
 use super::clock::ClockWatch;
+use super::requests::Requests;
+use super::watch::WatchedClient;
 use super::{Authorities, Prefix, RetryPolicy, Store};
+use crate::scrub::Scrubber;
 use crate::secret::Secret;
 
 /// Everything that reaching the bucket needs.
@@ -43,7 +46,7 @@ pub struct StoreConfig {
     pub retry: RetryPolicy,
     /// Bound of a connection attempt.
     pub connect_timeout: Duration,
-    /// Bound of one attempt of one request.
+    /// So long may the store take no byte and send none before an attempt is given up.
     pub attempt_timeout: Duration,
 }
 
@@ -74,6 +77,11 @@ impl StoreConfig {
         self.endpoint.as_deref().is_some_and(|endpoint| endpoint.contains("backblazeb2.com"))
     }
 
+    /// Removes the credentials from what the store says.
+    fn scrubber(&self) -> Scrubber {
+        Scrubber::new([&self.access_key_id, &self.secret_access_key].into_iter().chain(&self.session_token))
+    }
+
     /// A fresh client; sends nothing yet.
     pub fn open(&self) -> Store {
         let credentials = Credentials::new(
@@ -93,7 +101,7 @@ impl StoreConfig {
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(self.region.clone()))
             .credentials_provider(SharedCredentialsProvider::new(credentials))
-            .http_client(http)
+            .http_client(WatchedClient(http))
             .timeout_config(TimeoutConfig::builder().connect_timeout(self.connect_timeout).build())
             .retry_config(RetryConfig::disabled()) // Our own retries know which operation is safe to repeat.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
@@ -109,8 +117,7 @@ impl StoreConfig {
             client: aws_sdk_s3::Client::from_conf(config),
             bucket: self.bucket.clone(),
             prefix: self.prefix.clone(),
-            retry: self.retry,
-            attempt_timeout: self.attempt_timeout,
+            requests: Requests::new(self.retry, self.attempt_timeout, self.scrubber()),
             checksum: self.checksum == Checksum::Crc32,
             conditional: AtomicBool::new(true),
             hides: self.is_b2(),

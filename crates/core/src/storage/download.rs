@@ -155,10 +155,10 @@ impl Download {
                 }
             };
             match next_within(&self.source, open, self.bytes - self.delivered_bytes).await {
-                Err(error) if error.is_passing() && *broken_answers + 1 < self.source.retry.attempts => {
+                Err(error) if error.is_passing() && *broken_answers + 1 < self.source.requests.policy.attempts => {
                     *answer = None;
                     *broken_answers += 1;
-                    let pause = self.source.retry.pause(*broken_answers);
+                    let pause = self.source.requests.policy.pause(*broken_answers);
                     tracing::warn!(%error, pause_seconds = pause.as_secs_f32(), "the stream broke off, asking again");
                     tokio::time::sleep(pause).await;
                 }

@@ -2,37 +2,47 @@
 //! requests are sent. Who writes needs `s3:PutObject`, `s3:ListBucket` and `s3:DeleteObject`; who reads
 //! needs `s3:GetObject` and `s3:ListBucket`.
 
+mod answer;
 mod authorities;
 mod client;
 mod clock;
 mod download;
 mod fault;
 mod key;
+mod operation;
+mod plan;
 mod read;
+mod requests;
 mod retry;
+mod unfinished;
 mod upload;
+mod watch;
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
-
+use aws_sdk_s3::config::http::HttpResponse;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use authorities::Authorities;
 pub use client::{Checksum, StoreConfig};
 pub use clock::Clock;
 pub use download::Download;
-pub use fault::StoreError;
+pub use fault::{Refusal, StoreError};
 pub use key::{KeyError, ObjectKey, Prefix};
+pub use operation::Operation;
+pub use plan::{Basis, Estimate, PlanError, TooManyParts, UploadPlan};
 pub use retry::RetryPolicy;
-pub use upload::UploadPlan;
+pub use unfinished::UnfinishedUpload;
+
+use requests::Requests;
 
 /// S3 lists at most 1,000 keys a page; beyond ten million keys under one prefix something else is wrong.
 const MOST_PAGES: usize = 10_000;
 
-/// A transfer is expected to run at this rate at least; slower attempts are given up and repeated.
-const SLOWEST_LINK_BYTES_PER_SECOND: u64 = 64 * 1024;
+/// Of a page with 1,000 keys of some hundred bytes each.
+const PAGE_BYTES: u64 = 1024 * 1024;
 
 /// One object of a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,8 +70,7 @@ pub struct Store {
     client: aws_sdk_s3::Client,
     bucket: String,
     prefix: Prefix,
-    retry: RetryPolicy,
-    attempt_timeout: Duration,
+    requests: Requests,
     checksum: bool,
     /// Whether the store takes `If-None-Match`; false after it has answered 501 once.
     conditional: AtomicBool,
@@ -84,13 +93,13 @@ impl Store {
     /// `If-None-Match`, the key's own randomness is what prevents an overwrite.
     pub async fn put_new(&self, key: &ObjectKey, body: Bytes) -> Result<(), StoreError> {
         let expected_bytes = body.len() as u64;
-        let timeout = self.upload_timeout(expected_bytes);
-        let (outcome, attempts) = self.retry.run("store", key, timeout, || self.put_once(key, body.clone())).await;
+        let put = || self.put_once(key, body.clone());
+        let (outcome, attempts) = self.requests.run(Operation::Store, key, expected_bytes, put).await;
         match outcome {
             // The reply of an earlier attempt may have been lost after its effect.
             Err(StoreError::AlreadyExists(_)) if attempts > 1 && self.has(key, expected_bytes).await? => Ok(()),
             Err(StoreError::Unsupported { .. }) if self.conditional.swap(false, Ordering::Relaxed) => {
-                self.retry.run("store", key, timeout, || self.put_once(key, body.clone())).await.0
+                self.requests.run(Operation::Store, key, expected_bytes, put).await.0
             }
             outcome => outcome,
         }
@@ -106,7 +115,7 @@ impl Store {
             .set_checksum_algorithm(self.checksum_algorithm())
             .content_length(i64::try_from(body.len()).unwrap_or(i64::MAX))
             .body(ByteStream::from(body));
-        request.send().await.map(drop).map_err(|error| StoreError::from_sdk("store", key, error))
+        request.send().await.map(drop).map_err(|error| self.failed(Operation::Store, key, error))
     }
 
     /// Every object whose key starts with `start`, in the store's order, from all pages.
@@ -117,8 +126,8 @@ impl Store {
         let mut objects = Vec::new();
         let mut token: Option<String> = None;
         for _ in 0..MOST_PAGES {
-            let page =
-                self.retry.run("list", start, self.attempt_timeout, || self.list_page(start, token.clone())).await.0?;
+            let page = || self.list_page(start, token.clone());
+            let page = self.requests.run(Operation::List, start, PAGE_BYTES, page).await.0?;
             for object in page.contents() {
                 objects.push(listed_object(start, object)?);
             }
@@ -141,7 +150,7 @@ impl Store {
     ) -> Result<aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output, StoreError> {
         let request =
             self.client.list_objects_v2().bucket(&self.bucket).prefix(start.as_str()).set_continuation_token(token);
-        request.send().await.map_err(|error| StoreError::from_sdk("list", start, error))
+        request.send().await.map_err(|error| self.failed(Operation::List, start, error))
     }
 
     /// Whether the listing shows `key` with exactly `bytes` bytes.
@@ -152,14 +161,24 @@ impl Store {
         Ok(self.list(key).await?.iter().any(|object| object.key == *key && object.bytes == bytes))
     }
 
-    /// Asks whether the bucket answers, with one page of one request.
+    /// Asks for one page of a listing: what is wrong with the bucket or the credentials comes out before anything
+    /// else was begun, and an answer that contradicts this one later is doubted.
     ///
     /// # Errors
-    /// Where it does not, after one attempt.
+    /// If the bucket does not answer, or refuses.
+    pub async fn reach(&self) -> Result<(), StoreError> {
+        let start = self.prefix.key("");
+        self.requests.run(Operation::List, &start, PAGE_BYTES, || self.list_page(&start, None)).await.0.map(drop)
+    }
+
+    /// As [`Store::reach`], with a single attempt.
+    ///
+    /// # Errors
+    /// As [`Store::reach`].
     pub async fn probe(&self) -> Result<(), StoreError> {
         let start = self.prefix.key("");
-        let one = RetryPolicy { attempts: 1, ..self.retry };
-        one.run("list", &start, self.attempt_timeout, || self.list_page(&start, None)).await.0.map(drop)
+        let once = self.requests.once();
+        once.run(Operation::List, &start, PAGE_BYTES, || self.list_page(&start, None)).await.0.map(drop)
     }
 
     /// Deletes one object; one that is gone already counts as deleted.
@@ -169,9 +188,9 @@ impl Store {
     pub async fn delete(&self, key: &ObjectKey) -> Result<Deletion, StoreError> {
         let once = || async {
             let request = self.client.delete_object().bucket(&self.bucket).key(key.as_str());
-            request.send().await.map_err(|error| StoreError::from_sdk("delete", key, error))
+            request.send().await.map_err(|error| self.failed(Operation::Delete, key, error))
         };
-        match self.retry.run("delete", key, self.attempt_timeout, once).await.0 {
+        match self.requests.run(Operation::Delete, key, 0, once).await.0 {
             // `x-amz-delete-marker`: the bucket is versioned, and what was there is still there below the marker.
             Ok(reply) if reply.delete_marker() == Some(true) || self.hides => Ok(Deletion::Hidden),
             Ok(_) | Err(StoreError::NotFound(_)) => Ok(Deletion::Gone),
@@ -187,15 +206,13 @@ impl Store {
         self.checksum.then_some(aws_sdk_s3::types::ChecksumAlgorithm::Crc32)
     }
 
-    /// The time that one attempt to send `bytes` may take.
-    fn upload_timeout(&self, bytes: u64) -> Duration {
-        transfer_timeout(self.attempt_timeout, bytes)
+    /// What became of a request, without our credentials.
+    fn failed<E>(&self, operation: Operation, key: &ObjectKey, error: SdkError<E, HttpResponse>) -> StoreError
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        StoreError::from_sdk(operation, key, error, &self.requests.scrubber)
     }
-}
-
-/// The time that one attempt to move `bytes` may take.
-fn transfer_timeout(attempt_timeout: Duration, bytes: u64) -> Duration {
-    attempt_timeout.max(Duration::from_secs(bytes / SLOWEST_LINK_BYTES_PER_SECOND))
 }
 
 fn listed_object(start: &ObjectKey, object: &aws_sdk_s3::types::Object) -> Result<ListedObject, StoreError> {

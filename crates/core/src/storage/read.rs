@@ -4,13 +4,13 @@
 //! store to store, and whoever reads a backup knows its SHA-256 from the manifest.
 
 use std::ops::Range;
-use std::time::Duration;
 
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::{Buf, Bytes, BytesMut};
 
-use super::fault::{READ, innermost};
-use super::{ObjectKey, RetryPolicy, Store, StoreError, transfer_timeout};
+use super::fault::innermost;
+use super::requests::Requests;
+use super::{ObjectKey, Operation, Store, StoreError};
 
 /// An object and the way to it. It owns all it needs, so that tasks can have a clone.
 #[derive(Clone)]
@@ -18,8 +18,7 @@ pub(super) struct Source {
     client: aws_sdk_s3::Client,
     bucket: String,
     pub(super) key: ObjectKey,
-    pub(super) retry: RetryPolicy,
-    attempt_timeout: Duration,
+    pub(super) requests: Requests,
 }
 
 /// The head of an answer, and its body as it arrives.
@@ -49,8 +48,7 @@ impl Store {
             client: self.client.clone(),
             bucket: self.bucket.clone(),
             key: key.clone(),
-            retry: self.retry,
-            attempt_timeout: self.attempt_timeout,
+            requests: self.requests.clone(),
         }
     }
 }
@@ -62,7 +60,7 @@ impl Source {
         F: FnMut() -> Fut,
         Fut: Future<Output = Result<T, StoreError>>,
     {
-        self.retry.run(READ, &self.key, transfer_timeout(self.attempt_timeout, bytes), attempt).await.0
+        self.requests.run(Operation::Read, &self.key, bytes, attempt).await.0
     }
 
     /// Asks for `range` of the object, or for all of it, as long as it is the one that `etag` names.
@@ -78,10 +76,10 @@ impl Source {
             .key(self.key.as_str())
             .set_range(range.map(|range| format!("bytes={}-{}", range.start, range.end.saturating_sub(1))))
             .set_if_match(etag.map(str::to_owned));
-        let reply = tokio::time::timeout(self.attempt_timeout, Box::pin(request.send()))
+        let reply = tokio::time::timeout(self.requests.silence, Box::pin(request.send()))
             .await
             .map_err(|_| self.silence())?
-            .map_err(|error| StoreError::from_sdk(READ, &self.key, error))?;
+            .map_err(|error| StoreError::from_sdk(Operation::Read, &self.key, error, &self.requests.scrubber))?;
         // Not every store knows `If-Match` on reads.
         if let (Some(wanted), Some(found)) = (etag, reply.e_tag())
             && wanted != found
@@ -133,7 +131,7 @@ impl Source {
         if answer.rest.is_some() {
             return Ok(answer.rest.take());
         }
-        match tokio::time::timeout(self.attempt_timeout, answer.body.try_next()).await {
+        match tokio::time::timeout(self.requests.silence, answer.body.try_next()).await {
             Err(_) => Err(self.silence()),
             Ok(Err(error)) => Err(StoreError::broken_answer(&self.key, format!("it broke off: {}", innermost(&error)))),
             Ok(Ok(piece)) => Ok(piece),
@@ -158,7 +156,7 @@ impl Source {
     }
 
     fn silence(&self) -> StoreError {
-        StoreError::timed_out(READ, &self.key, self.attempt_timeout)
+        StoreError::silent(Operation::Read, &self.key, self.requests.silence)
     }
 }
 

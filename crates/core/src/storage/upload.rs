@@ -10,26 +10,11 @@ use tokio::task::JoinSet;
 
 use anyhow::Context;
 
-use super::{ObjectKey, Store, StoreError};
+use super::plan::{TooManyParts, UploadPlan};
+use super::unfinished::UnfinishedUpload;
+use super::{ObjectKey, Operation, Store, StoreError};
 use crate::codec::{Digests, Stored};
 use crate::stop::Stop;
-
-const MIB: u64 = 1024 * 1024;
-
-/// Parts of small dumps. S3 wants at least 5 MiB; 8 MiB keep the memory of four in flight small.
-const SMALLEST_PART_BYTES: u64 = 8 * MIB;
-
-/// S3's own bound of one part.
-const LARGEST_PART_BYTES: u64 = 5 * 1024 * MIB;
-
-/// S3 takes 10,000 parts; planning for 9,000 leaves room for a database that grows during its dump.
-const PLANNED_PARTS: u64 = 9_000;
-
-/// S3's own bound of the number of parts.
-const MOST_PARTS: u32 = 10_000;
-
-/// Memory for parts on their way, beside the one being filled and the one waiting.
-const IN_FLIGHT_BYTES: u64 = 32 * MIB;
 
 /// What is left of an upload once a stop was asked for and the source has ended already.
 const STOP_GRACE: Duration = Duration::from_secs(3);
@@ -37,34 +22,8 @@ const STOP_GRACE: Duration = Duration::from_secs(3);
 /// An abort that takes longer than this is left to the bucket's lifecycle rule.
 const ABORT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The shape of an upload, fixed before its first byte: all parts but the last must be equal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct UploadPlan {
-    /// Size of every part but the last.
-    pub part_bytes: usize,
-    /// Parts on their way at once.
-    pub parts_in_flight: usize,
-    /// The number of parts that the store takes.
-    pub most_parts: u32,
-}
-
-impl UploadPlan {
-    /// The plan for a stream of about `expected_bytes`: parts of at least 8 MiB, and so large that
-    /// 9,000 of them suffice.
-    pub fn for_size(expected_bytes: u64) -> Self {
-        let needed = expected_bytes.div_ceil(PLANNED_PARTS).next_multiple_of(MIB);
-        Self::with_part_bytes(needed.clamp(SMALLEST_PART_BYTES, LARGEST_PART_BYTES))
-    }
-
-    /// The plan with parts of a given size, in bytes.
-    pub fn with_part_bytes(part_bytes: u64) -> Self {
-        Self {
-            part_bytes: usize::try_from(part_bytes).unwrap_or(usize::MAX),
-            parts_in_flight: usize::try_from((IN_FLIGHT_BYTES / part_bytes).clamp(1, 8)).unwrap_or(1),
-            most_parts: MOST_PARTS,
-        }
-    }
-}
+/// Beyond the usual silence, a store that joins parts may say nothing for so long for each of them.
+const JOINING_TIME_OF_A_PART: Duration = Duration::from_millis(5);
 
 struct Upload<'store> {
     store: &'store Store,
@@ -110,9 +69,9 @@ impl Store {
                 .bucket(&self.bucket)
                 .key(key.as_str())
                 .set_checksum_algorithm(self.checksum_algorithm());
-            request.send().await.map_err(|error| StoreError::from_sdk("begin upload of", key, error))
+            request.send().await.map_err(|error| self.failed(Operation::BeginUpload, key, error))
         };
-        let reply = self.retry.run("begin upload of", key, self.attempt_timeout, once).await.0?;
+        let reply = self.requests.run(Operation::BeginUpload, key, 0, once).await.0?;
         let id = reply.upload_id().unwrap_or_default().to_owned();
         Ok(Upload { store: self, key, id })
     }
@@ -151,7 +110,7 @@ impl Upload<'_> {
                 Some(done) = in_flight.join_next() => parts.push(done??),
                 part = next(&mut waiting, body), if room => match part {
                     None => ended = true,
-                    Some(_) if sent == plan.most_parts => return Err(too_many_parts(plan)),
+                    Some(_) if sent == plan.most_parts => return Err(TooManyParts { plan }.into()),
                     Some(part) => {
                         sent += 1;
                         in_flight.spawn(self.part_task(sent, part));
@@ -166,8 +125,7 @@ impl Upload<'_> {
     /// A task that owns all it needs, so that dropping the set of tasks ends it.
     fn part_task(&self, number: u32, part: Bytes) -> impl Future<Output = Result<CompletedPart, StoreError>> + 'static {
         let number = i32::try_from(number).unwrap_or(i32::MAX);
-        let timeout = self.store.upload_timeout(part.len() as u64);
-        let (retry, checksum) = (self.store.retry, self.store.checksum_algorithm());
+        let (requests, checksum) = (self.store.requests.clone(), self.store.checksum_algorithm());
         let (client, bucket) = (self.store.client.clone(), self.store.bucket.clone());
         let (key, id) = (self.key.clone(), self.id.clone());
         async move {
@@ -181,10 +139,10 @@ impl Upload<'_> {
                     .content_length(i64::try_from(part.len()).unwrap_or(i64::MAX))
                     .set_checksum_algorithm(checksum.clone())
                     .body(ByteStream::from(part.clone()));
-                let key = &key;
-                async move { request.send().await.map_err(|error| StoreError::from_sdk("upload part of", key, error)) }
+                let failed = |error| StoreError::from_sdk(Operation::UploadPart, &key, error, &requests.scrubber);
+                async move { request.send().await.map_err(failed) }
             };
-            let reply = retry.run("upload part of", &key, timeout, once).await.0?;
+            let reply = requests.run(Operation::UploadPart, &key, part.len() as u64, once).await.0?;
             Ok(CompletedPart::builder()
                 .part_number(number)
                 .set_e_tag(reply.e_tag().map(str::to_owned))
@@ -206,7 +164,7 @@ impl Upload<'_> {
         match outcome {
             Ok(()) => Ok(()),
             // The reply of an earlier attempt may have been lost after its effect.
-            Err(StoreError::NotFound(_) | StoreError::AlreadyExists(_))
+            Err(StoreError::NotFound(_) | StoreError::LostUpload { .. } | StoreError::AlreadyExists(_))
                 if attempts > 1 && self.store.has(self.key, stored_bytes).await? =>
             {
                 Ok(())
@@ -227,21 +185,20 @@ impl Upload<'_> {
                 .upload_id(&self.id)
                 .set_if_none_match(self.store.condition())
                 .multipart_upload(parts.clone());
-            request.send().await.map(drop).map_err(|error| StoreError::from_sdk("complete upload of", self.key, error))
+            let failed = |error| self.store.failed(Operation::CompleteUpload, self.key, error);
+            request.send().await.map(drop).map_err(failed)
         };
-        self.store.retry.run("complete upload of", self.key, self.store.attempt_timeout, once).await
+        let joining = JOINING_TIME_OF_A_PART * u32::try_from(parts.parts().len()).unwrap_or(u32::MAX);
+        self.store.requests.patient(joining).run(Operation::CompleteUpload, self.key, 0, once).await
     }
 
     /// Ends the upload where `outcome` is an error; that error stays the one that is shown.
     async fn aborted_on_error<T>(&self, outcome: anyhow::Result<T>) -> anyhow::Result<T> {
         let Err(cause) = outcome else { return outcome };
-        let client = &self.store.client;
-        let request =
-            client.abort_multipart_upload().bucket(&self.store.bucket).key(self.key.as_str()).upload_id(&self.id);
-        let aborted = tokio::time::timeout(ABORT_TIMEOUT, Box::pin(request.send()))
-            .await
-            .map_err(|_| StoreError::timed_out("abort upload of", self.key, ABORT_TIMEOUT))
-            .and_then(|reply| reply.map_err(|error| StoreError::from_sdk("abort upload of", self.key, error)));
+        let upload = UnfinishedUpload { key: self.key.clone(), id: self.id.clone() };
+        let aborted = tokio::time::timeout(ABORT_TIMEOUT, Box::pin(self.store.abort_once(&upload))).await;
+        let aborted =
+            aborted.unwrap_or_else(|_| Err(StoreError::silent(Operation::AbortUpload, self.key, ABORT_TIMEOUT)));
         if let Err(error) = aborted {
             tracing::warn!(
                 %error,
@@ -256,35 +213,5 @@ async fn next(waiting: &mut std::vec::IntoIter<Bytes>, body: &mut Stored) -> Opt
     match waiting.next() {
         Some(part) => Some(part),
         None => body.next_part().await,
-    }
-}
-
-fn too_many_parts(plan: UploadPlan) -> anyhow::Error {
-    anyhow::anyhow!(
-        "the dump exceeds {} parts of {} bytes, set PART_SIZE to larger parts",
-        plan.most_parts,
-        plan.part_bytes
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check(expected_bytes: u64, part_mib: usize, in_flight: usize) {
-        let plan = UploadPlan::for_size(expected_bytes);
-        assert_eq!((plan.part_bytes, plan.parts_in_flight), (part_mib * MIB as usize, in_flight), "{expected_bytes}");
-        assert!(plan.part_bytes as u64 * PLANNED_PARTS >= expected_bytes);
-    }
-
-    #[test]
-    fn nine_thousand_parts_suffice_for_the_expected_size_r034() {
-        check(0, 8, 4);
-        check(2 << 30, 8, 4);
-        check(72_000 * MIB, 8, 4);
-        check(72_001 * MIB, 9, 3);
-        check(1 << 40, 117, 1);
-        check(40 << 40, 4661, 1);
     }
 }

@@ -3,7 +3,7 @@
 
 mod pieces;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
@@ -188,12 +188,12 @@ pub(super) fn check(compared: &[Compared<'_>], content: Content, evidence: &mut 
     if content == Content::Off {
         return evidence.skip("contents", "VERIFY_CONTENT=off");
     }
-    let mut found = Vec::new();
+    let (mut found, mut equal) = (Vec::new(), HashMap::new());
     let (mut read, mut all, mut rows_read) = (0_usize, 0_usize, 0);
     for Compared { target, tables, outcome } in compared {
         let name = table_name(&target.schema, &target.name);
         all += tables.len();
-        let equal = match outcome {
+        let is_equal = match outcome {
             Outcome::Equal { rows } => {
                 read += tables.len();
                 rows_read += rows;
@@ -213,21 +213,20 @@ pub(super) fn check(compared: &[Compared<'_>], content: Content, evidence: &mut 
                 continue;
             }
         };
-        mark(evidence, tables, equal);
+        equal.extend(tables.iter().map(|table| (&table.table, is_equal)));
     }
+    mark(evidence, equal);
     let figures = format!("{read} of {all} tables read back row by row, {rows_read} rows");
     evidence.record("contents", figures, found);
 }
 
-fn mark(evidence: &mut Evidence, tables: &[&RestoredTable], equal: bool) {
-    for table in tables {
-        let figures = evidence
-            .report
-            .tables
-            .iter_mut()
-            .find(|figures| figures.schema == table.table.schema && figures.name == table.table.name);
-        if let Some(figures) = figures {
-            figures.content_equal = Some(equal);
+/// Enters into the figures of each table whether its contents are equal.
+fn mark(evidence: &mut Evidence, equal: HashMap<&TableName, bool>) {
+    let by_name: HashMap<(&str, &str), bool> =
+        equal.into_iter().map(|(table, equal)| ((table.schema.as_str(), table.name.as_str()), equal)).collect();
+    for figures in &mut evidence.report.tables {
+        if let Some(equal) = by_name.get(&(figures.schema.as_str(), figures.name.as_str())) {
+            figures.content_equal = Some(*equal);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Row counts: the source's snapshot, the archive's lines, the restored table. Exactly equal, or a finding.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use backup_core::catalog::Table;
 
@@ -20,12 +20,26 @@ pub(super) fn check(subject: &Subject<'_>, compared: &[Compared<'_>], evidence: 
         .flat_map(|compared| compared.tables.iter().map(move |table| (*table, compared)))
         .map(|found| ((found.0.table.schema.as_str(), found.0.table.name.as_str()), found))
         .collect();
-    let mut found: Vec<String> = compared.iter().filter_map(|compared| problem_of_target(subject, compared)).collect();
+    let source: HashMap<Name<'_>, &Table> = subject
+        .manifest
+        .inventory
+        .tables
+        .iter()
+        .map(|table| ((table.schema.as_str(), table.name.as_str()), table))
+        .collect();
+    let left_out: HashSet<Name<'_>> = subject
+        .selection
+        .left_out
+        .iter()
+        .filter(|left_out| left_out.holds_rows)
+        .map(|left_out| (left_out.schema.as_str(), left_out.name.as_str()))
+        .collect();
+    let mut found: Vec<String> = compared.iter().filter_map(|compared| problem_of_target(&source, compared)).collect();
     let (mut equal, mut uncounted, mut rows) = (0_usize, 0_usize, 0);
     for table in &subject.manifest.inventory.tables {
         let restored = by_name.get(&(table.schema.as_str(), table.name.as_str())).copied();
         evidence.report.tables.push(figures(table, restored));
-        if restored.is_none() && is_left_out(subject, table) {
+        if restored.is_none() && left_out.contains(&(table.schema.as_str(), table.name.as_str())) {
             continue; // Named among what was not exercised.
         }
         uncounted += usize::from(table.rows.is_none());
@@ -57,12 +71,6 @@ fn figures(table: &Table, restored: Option<Found<'_>>) -> TableFigures {
     }
 }
 
-fn is_left_out(subject: &Subject<'_>, table: &Table) -> bool {
-    let rows = subject.selection.left_out.iter().filter(|left_out| left_out.holds_rows);
-    let mut names = rows.map(|left_out| (&left_out.schema, &left_out.name));
-    names.any(|name| name == (&table.schema, &table.name))
-}
-
 fn is_equal(compared: &Compared<'_>) -> bool {
     match compared.outcome {
         Outcome::Equal { .. } | Outcome::OtherContents { .. } | Outcome::CountedOnly { .. } => true,
@@ -71,12 +79,12 @@ fn is_equal(compared: &Compared<'_>) -> bool {
 }
 
 /// The database against the archive.
-fn problem_of_target(subject: &Subject<'_>, compared: &Compared<'_>) -> Option<String> {
+fn problem_of_target(source: &HashMap<Name<'_>, &Table>, compared: &Compared<'_>) -> Option<String> {
     let name = table_name(&compared.target.schema, &compared.target.name);
     match &compared.outcome {
         Outcome::Unreadable(why) => Some(format!("table {name}: cannot be read after the restore: {why}")),
         Outcome::OtherRows { archived, now } => {
-            let counted = compared.tables.iter().all(|table| is_counted(subject, table));
+            let counted = compared.tables.iter().all(|table| is_counted(source, table));
             let before = if counted { "in the source's snapshot" } else { "in the archive" };
             Some(format!("table {name}: {archived} rows {before}, and {now} after the restore"))
         }
@@ -85,15 +93,10 @@ fn problem_of_target(subject: &Subject<'_>, compared: &Compared<'_>) -> Option<S
 }
 
 /// Whether the source counted as many rows as the archive has.
-fn is_counted(subject: &Subject<'_>, restored: &RestoredTable) -> bool {
+fn is_counted(source: &HashMap<Name<'_>, &Table>, restored: &RestoredTable) -> bool {
     let archived = restored.archived.map(|digest| digest.rows);
-    let named = |table: &&Table| table.schema == restored.table.schema && table.name == restored.table.name;
-    subject
-        .manifest
-        .inventory
-        .tables
-        .iter()
-        .find(named)
+    source
+        .get(&(restored.table.schema.as_str(), restored.table.name.as_str()))
         .is_some_and(|table| table.rows.is_some() && table.rows == archived)
 }
 

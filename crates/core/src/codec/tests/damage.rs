@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 use super::*;
 use crate::codec::encryption::Opening;
-use crate::storage::{Prefix, StoreError};
+use crate::storage::{Operation, Prefix, StoreError};
 
 /// Stored bytes arrive in chunks that end nowhere in particular.
 const CHUNK: usize = 10_007;
@@ -179,8 +179,12 @@ async fn what_the_network_does_is_not_called_damage() {
         let (stored, digests, decoding) = encoded(&plain_text(100_000), compression).await;
         let begin = || vec![Ok(Some(Bytes::copy_from_slice(&stored[..stored.len() / 2])))];
 
-        let passing =
-            StoreError::Passing { operation: "read", key: key.clone(), reason: "lost".into(), retry_after: None };
+        let passing = StoreError::Passing {
+            operation: Operation::Read,
+            key: key.clone(),
+            reason: "lost".into(),
+            retry_after: None,
+        };
         let mut chunks = begin();
         chunks.push(Err(passing));
         let error = decode_chunks(chunks, decoding, &digests).await.1.unwrap_err();

@@ -8,6 +8,12 @@ use super::long_values;
 use super::sql::{Lexer, Token};
 use super::toc::Entry;
 
+/// Most columns of a table (`MaxHeapAttributeNumber` is 1,600).
+const MAX_COLUMNS: usize = 1_664;
+
+/// So many tokens tell a column's name and whether its type is a single word.
+const TOKENS_OF_A_COLUMN: usize = 3;
+
 /// A table, by its schema and name as they are, without quotation marks.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TableName {
@@ -131,26 +137,33 @@ fn bytea_columns(entry: &Entry, archive: &Archive) -> Vec<String> {
 /// The columns of a `CREATE TABLE` whose type is the single word `wanted`. The type of another schema would have its
 /// schema before it. `pg_dump` writes keywords in capitals, and in names without quotation marks there are none.
 fn columns_of_type(wanted: &str, definition: &str) -> Vec<String> {
-    let elements = elements(definition);
-    let columns = elements.iter().filter_map(|element| match element.as_slice() {
+    let column = |element: &[Token<'_>]| match element {
         [_, _, Token::Symbol('[' | '.' | '('), ..] => None,
         [Token::Word(first), ..] if first.contains(|c: char| c.is_ascii_uppercase()) => None,
         [name, Token::Word(word), ..] if *word == wanted => name.name(),
         _ => None,
+    };
+    let mut columns = Vec::new();
+    for_each_element(definition, |element| {
+        if columns.len() < MAX_COLUMNS {
+            columns.extend(column(element));
+        }
     });
-    columns.collect()
+    columns
 }
 
-/// What stands between the commas of the first list in parentheses.
-fn elements(definition: &str) -> Vec<Vec<Token<'_>>> {
-    let mut elements = Vec::new();
-    let (mut depth, mut element) = (0_usize, Vec::new());
+/// Hands over the first [`TOKENS_OF_A_COLUMN`] of what stands between the commas of the first list in parentheses.
+fn for_each_element<'sql>(definition: &'sql str, mut sink: impl FnMut(&[Token<'sql>])) {
+    let (mut depth, mut element) = (0_usize, Vec::with_capacity(TOKENS_OF_A_COLUMN));
     for token in Lexer::new(definition) {
         match (token, depth) {
             (Token::Symbol(')'), 1) => break,
-            (Token::Symbol(','), 1) => elements.push(std::mem::take(&mut element)),
-            (_, 0) => {}
-            _ => element.push(token),
+            (Token::Symbol(','), 1) => {
+                sink(&element);
+                element.clear();
+            }
+            (_, 1..) if element.len() < TOKENS_OF_A_COLUMN => element.push(token),
+            _ => {}
         }
         match token {
             Token::Symbol('(') => depth += 1,
@@ -158,8 +171,7 @@ fn elements(definition: &str) -> Vec<Vec<Token<'_>>> {
             _ => {}
         }
     }
-    elements.push(element);
-    elements
+    sink(&element);
 }
 
 /// An identifier for SQL, whatever characters it has.
@@ -183,6 +195,9 @@ fn parse(statement: &str) -> Option<(TableName, Vec<String>)> {
     let mut token = tokens.next()?;
     if token == Token::Symbol('(') {
         loop {
+            if columns.len() == MAX_COLUMNS {
+                return None;
+            }
             columns.push(tokens.next()?.name()?);
             match tokens.next()? {
                 Token::Symbol(',') => {}

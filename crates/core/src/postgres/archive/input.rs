@@ -5,9 +5,12 @@ use std::io::{self, BufRead};
 
 use super::error::ArchiveError;
 
-/// Longest text in a header or table of contents. PostgreSQL keeps no text of 1 GiB or more, and a
-/// definition of a quarter of that is no definition that a person or a program wrote.
-pub(super) const TEXT_BYTES_LIMIT: u64 = 256 * 1024 * 1024;
+/// Longest text in a header or table of contents: a definition of more is none that a person or a program wrote. The
+/// largest function bodies and views that are known have some MiB.
+pub(super) const TEXT_BYTES_LIMIT: u64 = 64 * 1024 * 1024;
+
+/// So much of a text is allocated at once.
+const TEXT_PIECE_BYTES: usize = 64 * 1024;
 
 /// Integers are a sign and this many bytes, the lowest first. `pg_dump` writes its `sizeof(int)`.
 pub(super) const INTEGER_BYTES: usize = 4;
@@ -78,9 +81,17 @@ impl<R: BufRead> Input<R> {
         }
         let length =
             u64::try_from(length).map_err(|_| ArchiveError::damaged(offset, "a text has a negative length"))?;
-        self.expect(length <= TEXT_BYTES_LIMIT, offset, "a text is longer than 256 MiB")?;
+        self.expect(length <= TEXT_BYTES_LIMIT, offset, "a text is longer than 64 MiB")?;
         let mut text = Vec::new();
-        self.pass(length, |piece| text.extend_from_slice(piece))?;
+        let bytes = usize::try_from(length).unwrap_or(usize::MAX);
+        self.pass(length, |piece| {
+            if text.capacity() - text.len() < piece.len() {
+                // Doubled as a rule, and never beyond its length.
+                let more = text.len().max(piece.len()).max(TEXT_PIECE_BYTES);
+                text.reserve_exact(more.min(bytes - text.len()));
+            }
+            text.extend_from_slice(piece);
+        })?;
         Ok(Some(text))
     }
 

@@ -81,7 +81,7 @@ impl<R: BufRead> ArchiveReader<R> {
     pub fn open(source: R) -> Result<Self, ArchiveError> {
         let mut input = Input::new(source);
         let header = Header::read(&mut input)?;
-        let Toc { entries, places, encoding } = Toc::read(&mut input, header.version)?;
+        let Toc { entries, places, encoding } = Toc::read(&mut input, header.version, toc::memory_bytes())?;
         Ok(Self { archive: Archive { header, entries, encoding, places }, input })
     }
 

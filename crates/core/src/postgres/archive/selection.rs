@@ -242,8 +242,7 @@ fn reason(entry: &Entry, archive: &Archive, rights: Rights, schemas: &BTreeSet<S
 
 /// Whether a `CREATE SUBSCRIPTION` is one that makes no connection: `WITH (connect = false, ..)`.
 fn never_connects(definition: &str) -> bool {
-    let tokens: Vec<_> = sql::Lexer::new(definition).collect();
-    tokens.windows(3).any(|words| words[0].is("connect") && words[1].is("=") && words[2].is("false"))
+    sql::has_in_a_row(definition, ["connect", "=", "false"])
 }
 
 /// Adds everything that depends, directly or not, on something that will not be there. What would be made

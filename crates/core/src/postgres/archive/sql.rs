@@ -59,12 +59,33 @@ impl<'sql> Statement<'sql> {
     }
 }
 
-/// The statements of a definition: what is between semicolons outside of parentheses.
+/// Most tokens that are kept of a definition. A view of a thousand columns over a hundred tables has some ten
+/// thousand, the grants on a table a few for each grantee.
+const MAX_TOKENS: usize = 1_000_000;
+
+/// Most statements of a definition: one for each grantee and grantor of a table.
+const MAX_STATEMENTS: usize = 200_000;
+
+/// Whether the tokens `first`, `second` and `third` follow each other anywhere in `sql`.
+pub(super) fn has_in_a_row(sql: &str, [first, second, third]: [&str; 3]) -> bool {
+    let (mut before, mut last) = (Token::Unfinished, Token::Unfinished);
+    Lexer::new(sql).any(|token| {
+        let found = before.is(first) && last.is(second) && token.is(third);
+        (before, last) = (last, token);
+        found
+    })
+}
+
+/// The statements of a definition: what is between semicolons outside of parentheses. A definition that no `pg_dump`
+/// would write, because it is too large, is one statement that begins like none.
 pub(super) fn statements(sql: &str) -> Vec<Statement<'_>> {
     let mut statements = Vec::new();
     let mut lexer = Lexer::new(sql);
-    let (mut start, mut depth, mut tokens) = (0, 0_usize, Vec::new());
+    let (mut start, mut depth, mut tokens, mut kept) = (0, 0_usize, Vec::new(), 0);
     loop {
+        if kept > MAX_TOKENS || statements.len() > MAX_STATEMENTS {
+            return vec![Statement { text: sql, tokens: vec![Token::Unfinished] }];
+        }
         let before = lexer.position;
         let token = lexer.next();
         match token {
@@ -82,7 +103,10 @@ pub(super) fn statements(sql: &str) -> Vec<Statement<'_>> {
         }
         match token {
             None => return statements,
-            Some(token) if !ends && (depth == 0 || depth == 1 && token == Token::Symbol('(')) => tokens.push(token),
+            Some(token) if !ends && (depth == 0 || depth == 1 && token == Token::Symbol('(')) => {
+                kept += 1;
+                tokens.push(token);
+            }
             Some(_) => {}
         }
     }

@@ -7,6 +7,8 @@ use std::io::BufRead;
 use super::error::ArchiveError;
 use super::header::{OFFSET_BYTES, Version};
 use super::input::Input;
+use crate::machine::Machine;
+use crate::text;
 
 /// The number of an entry within its archive; at least 1.
 pub type DumpId = i32;
@@ -17,6 +19,21 @@ const ENTRIES_LIMIT: usize = 10_000_000;
 
 /// Most entries that one depends on; `pg_dump` writes each at most once.
 const DEPENDENCIES_LIMIT: usize = ENTRIES_LIMIT;
+
+/// Memory that a table of contents may take: at least this, some 300,000 entries...
+const MIN_MEMORY_BYTES: u64 = 128 * 1024 * 1024;
+
+/// ...and at most this, some five million.
+const MAX_MEMORY_BYTES: u64 = 2 * 1024 * 1024 * 1024;
+
+/// What the list and the map of entries take for one, beside the entry, when they have just grown.
+const ENTRY_BYTES: usize = size_of::<Entry>() + 32;
+
+/// What a dependency takes, with its place in the maps of what depends on what.
+const DEPENDENCY_BYTES: usize = 64;
+
+/// What an allocation takes beside its bytes.
+const ALLOCATION_BYTES: usize = 24;
 
 /// Flags before an offset, `K_OFFSET_*` in `pg_backup_archiver.h`.
 const OFFSET_NOT_SET: u8 = 1;
@@ -85,12 +102,22 @@ pub(super) struct Toc {
 }
 
 impl Toc {
-    pub(super) fn read(input: &mut Input<impl BufRead>, version: Version) -> Result<Self, ArchiveError> {
+    /// Reads all entries, which may take `memory_bytes`.
+    pub(super) fn read(
+        input: &mut Input<impl BufRead>,
+        version: Version,
+        memory_bytes: u64,
+    ) -> Result<Self, ArchiveError> {
         let mut reader = TocReader::begin(input, version)?;
         let (mut entries, mut places) = (Vec::new(), HashMap::new());
+        let (count, mut taken_bytes) = (reader.left, 0);
         loop {
             let offset = input.position();
             let Some(entry) = reader.next(input)? else { break };
+            taken_bytes += memory_of(&entry);
+            if taken_bytes > memory_bytes {
+                return Err(too_large(count, memory_bytes));
+            }
             let place = entries.len();
             input.expect(places.insert(entry.dump_id, place).is_none(), offset, "two entries have one number")?;
             entries.push(entry);
@@ -132,6 +159,29 @@ impl TocReader {
     pub(super) fn into_encoding(self) -> String {
         self.encoding
     }
+}
+
+/// Memory for the table of contents of an archive: a quarter of what this machine or container has, since a drill has a
+/// server beside it and computes with the entries.
+pub(super) fn memory_bytes() -> u64 {
+    (Machine::here().memory_bytes / 4).clamp(MIN_MEMORY_BYTES, MAX_MEMORY_BYTES)
+}
+
+/// What an entry takes: itself, its place and number in a map, and its texts, each of which the allocator rounds up.
+fn memory_of(entry: &Entry) -> u64 {
+    let Entry { tag, desc, defn, copy_stmt, namespace, owner, dependencies, .. } = entry;
+    let texts = [tag, desc, defn, copy_stmt, namespace, owner].into_iter().map(String::capacity);
+    let allocated = texts.filter(|bytes| *bytes > 0).map(|bytes| bytes + ALLOCATION_BYTES);
+    (size_of::<Entry>() + ENTRY_BYTES + allocated.sum::<usize>() + dependencies.capacity() * DEPENDENCY_BYTES) as u64
+}
+
+/// The archive may be good: it is this machine that is too small for it.
+fn too_large(entries: usize, memory_bytes: u64) -> ArchiveError {
+    let taken = text::bytes(memory_bytes);
+    ArchiveError::Unsupported(format!(
+        "its table of contents has {entries} entries and takes more than {taken} of memory, a quarter of what this \
+         machine or container has or the most that is read; give it more memory, or restore with `pg_restore`"
+    ))
 }
 
 fn read_entry(input: &mut Input<impl BufRead>, version: Version, encoding: &str) -> Result<Entry, ArchiveError> {
@@ -239,6 +289,26 @@ fn decode(bytes: Vec<u8>, encoding: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// R151: many small entries are what takes the most memory for its bytes.
+    #[test]
+    fn a_table_of_contents_stays_within_its_memory_r151() {
+        let integer = |value: i32| [&[u8::from(value < 0)], &value.unsigned_abs().to_le_bytes()[..]].concat();
+        let entry = |id: i32| {
+            let mut bytes = [integer(id), integer(0)].concat();
+            (0..2).for_each(|_| bytes.extend([integer(1), b"1".to_vec()].concat()));
+            bytes.extend([integer(-1), integer(-1), integer(2)].concat());
+            (0..9).for_each(|_| bytes.extend(integer(-1)));
+            bytes.extend([&[OFFSET_NO_DATA][..], &[0; OFFSET_BYTES]].concat());
+            bytes
+        };
+        const ENTRIES: i32 = 10_000;
+        let toc = [integer(ENTRIES)].into_iter().chain((1..=ENTRIES).map(entry)).collect::<Vec<_>>().concat();
+        let read = |memory_bytes| Toc::read(&mut Input::new(&toc[..]), Version::V1_14, memory_bytes);
+        assert_eq!(read(16 << 20).unwrap().entries.len(), 10_000);
+        let error = read(1 << 20).err().expect("10,000 entries take more than 1 MiB");
+        assert!(!error.is_damage() && error.to_string().contains("takes more than 1.00 MiB of memory"), "{error}");
+    }
 
     #[test]
     fn texts_of_every_encoding_stay_different() {

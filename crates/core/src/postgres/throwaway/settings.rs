@@ -1,6 +1,6 @@
 //! The settings of a server of which nothing must survive a crash.
 
-use super::machine::Machine;
+use crate::machine::Machine;
 
 const MIB: u64 = 1024 * 1024;
 

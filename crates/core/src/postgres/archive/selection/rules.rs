@@ -1,7 +1,7 @@
 //! What PostgreSQL lets only a superuser make.
 
 use crate::postgres::archive::Archive;
-use crate::postgres::archive::sql::{Lexer, Statement};
+use crate::postgres::archive::sql::{Statement, has_in_a_row};
 use crate::postgres::archive::toc::Entry;
 
 /// Kinds of which PostgreSQL says so whatever the definition holds.
@@ -68,10 +68,7 @@ fn routine(statement: &Statement<'_>) -> Option<&'static str> {
 
 /// `STYPE = internal` and its kin, which stand inside of the parentheses.
 fn has_internal_state(aggregate: &str) -> bool {
-    let tokens: Vec<_> = Lexer::new(aggregate).collect();
-    tokens
-        .windows(3)
-        .any(|words| (words[0].is("STYPE") || words[0].is("MSTYPE")) && words[1].is("=") && words[2].is("internal"))
+    ["STYPE", "MSTYPE"].into_iter().any(|option| has_in_a_row(aggregate, [option, "=", "internal"]))
 }
 
 /// A cast needs one of its types to be one's own, and one without a function trusts their layout.

@@ -1,4 +1,4 @@
-//! How large the machine is, or the container that we are in.
+//! How large the machine is, or the container that this process is in.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,18 +10,18 @@ const UNKNOWN_MEMORY_BYTES: u64 = 1024 * 1024 * 1024;
 /// The longest path of control groups that is walked.
 const MAX_DEPTH: usize = 32;
 
-/// What the server may use.
+/// What this process and its children may use.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Machine {
+pub struct Machine {
     /// Physical memory, or the limit of the control group where that is lower.
-    pub(super) memory_bytes: u64,
+    pub memory_bytes: u64,
     /// Processors that we may use at once.
-    pub(super) processors: u32,
+    pub processors: u32,
 }
 
 impl Machine {
     /// This one.
-    pub(super) fn here() -> Self {
+    pub fn here() -> Self {
         let physical = fs::read_to_string("/proc/meminfo").ok().and_then(|text| total_bytes(&text));
         let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
         let limits = group_limit_files(&groups).into_iter().filter_map(|file| limit_bytes(&file));

@@ -19,6 +19,7 @@ use crate::config::{BackupConfig, Globals};
 use crate::journal::record_start;
 use crate::progress::Progress;
 use crate::sizing::{Trust, plan_dump};
+use crate::uploads;
 
 /// Time for the last two requests of a run once a stop was asked for: what is stored already is
 /// worth finishing where the store answers at once.
@@ -86,7 +87,8 @@ impl Job<'_> {
         }
         let shelf = self.config.shelf();
         let store = self.config.store.open();
-        self.stop.or(async { Ok(store.reach().await?) }).await.context("reach the bucket")?;
+        self.stop.or(async { Ok(store.reach(&shelf.start()).await?) }).await.context("reach the bucket")?;
+        uploads::sweep(self.config, self.stop).await;
         let started = record_start((&shelf, &store, &id), &source.session, &source.facts);
         self.stop.or(started).await?;
 

@@ -12,7 +12,6 @@ use crate::config::BackupConfig;
 use crate::job::Job;
 use crate::progress::Progress;
 use crate::sizing::Trust;
-use crate::uploads;
 
 /// Makes one backup, with every attempt inside the same bound of `BACKUP_TIMEOUT`.
 ///
@@ -21,7 +20,6 @@ use crate::uploads;
 pub(crate) async fn run(config: &BackupConfig, stop: &Stop, progress: &Progress) -> anyhow::Result<Manifest> {
     let bounded = stop.bounded(config.timing.run_timeout, "BACKUP_TIMEOUT");
     let retry = config.timing.retry;
-    uploads::sweep(config, &bounded.stop).await;
     let mut trust = Trust::EarlierBackups;
     let mut attempt = 1;
     loop {

@@ -47,7 +47,7 @@ async fn sweep_old(config: &BackupConfig, store: &Store, now: DateTime<Utc>) -> 
     let mut ended = 0;
     let is_old = |upload: &UnfinishedUpload| {
         // A key that does not parse completely as ours is not ours.
-        shelf.parse(&upload.key).is_some_and(|(id, _)| now - id.time() > debris_after(config))
+        shelf.parse(&upload.key).is_some_and(|(id, _)| now - id.time() > debris_after(config.timing.run_timeout))
     };
     for upload in store.unfinished_uploads(&shelf.start()).await?.iter().filter(|upload| is_old(upload)) {
         store.abort(upload).await?;

@@ -10,8 +10,9 @@ use super::{committed, deletions, prune, seed_days};
 use crate::daemon::Running;
 use crate::stand::Stand;
 
-/// What a run asks for first is whether its data arrived, then its manifest; the third listing is retention's.
-const RETENTIONS: u32 = 3;
+/// A run asks whether it reaches the bucket, whether its data arrived, and whether its manifest did; the fourth listing
+/// is retention's.
+const RETENTIONS: u32 = 4;
 
 /// The text of a listing without the objects for which `goes` says so.
 fn without(page: Vec<u8>, goes: impl Fn(&str) -> bool) -> Vec<u8> {

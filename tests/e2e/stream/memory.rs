@@ -41,7 +41,7 @@ async fn an_upload_in_a_process_of_its_own() {
     let bucket = Bucket::new();
     // Slower than the stream, so that as many parts as there may be are on their way.
     bucket.proxy.rule(Rule::new(Operation::UploadPart, Fault::Delay(Duration::from_millis(400))));
-    let stream = tokio::io::repeat(7).take(9 * 40 * MIB);
+    let stream = tokio::io::repeat(7).take(6 * 40 * MIB);
     bucket.put("object", stream, Compression::None, plan).await.unwrap();
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();

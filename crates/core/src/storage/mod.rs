@@ -161,17 +161,16 @@ impl Store {
         Ok(self.list(key).await?.iter().any(|object| object.key == *key && object.bytes == bytes))
     }
 
-    /// Asks for one page of a listing: what is wrong with the bucket or the credentials comes out before anything
+    /// Asks for one page of the listing below `start`: what is wrong with the bucket or the credentials comes out before anything
     /// else was begun, and an answer that contradicts this one later is doubted.
     ///
     /// # Errors
     /// If the bucket does not answer, or refuses.
-    pub async fn reach(&self) -> Result<(), StoreError> {
-        let start = self.prefix.key("");
-        self.requests.run(Operation::List, &start, PAGE_BYTES, || self.list_page(&start, None)).await.0.map(drop)
+    pub async fn reach(&self, start: &ObjectKey) -> Result<(), StoreError> {
+        self.requests.run(Operation::List, start, PAGE_BYTES, || self.list_page(start, None)).await.0.map(drop)
     }
 
-    /// As [`Store::reach`], with a single attempt.
+    /// As [`Store::reach`] for the whole prefix, with a single attempt.
     ///
     /// # Errors
     /// As [`Store::reach`].

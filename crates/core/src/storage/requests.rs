@@ -2,6 +2,7 @@
 //! what to believe of a refusal.
 
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
@@ -70,7 +71,8 @@ impl Requests {
         let (mut attempts, mut refused_attempts) = (1, 0);
         let mut silent = Duration::ZERO;
         loop {
-            let outcome = self.attempt(operation, key, bytes, attempt()).await;
+            // The SDK's futures are large.
+            let outcome = self.attempt(operation, key, bytes, Box::pin(attempt())).await;
             let Err(error) = outcome else {
                 self.granted.fetch_or(operation.right(), Ordering::Relaxed);
                 return (outcome, attempts);
@@ -99,10 +101,10 @@ impl Requests {
         operation: Operation,
         key: &ObjectKey,
         bytes: u64,
-        attempt: impl Future<Output = Result<T, StoreError>>,
+        attempt: Pin<Box<impl Future<Output = Result<T, StoreError>>>>,
     ) -> Result<T, StoreError> {
         let longest = self.silence * MAX_ATTEMPT_SILENCES + Duration::from_secs(bytes / MIN_BYTES_PER_SECOND);
-        let watched = Watch::new(self.silence).guard(Box::pin(attempt)); // The SDK's futures are large.
+        let watched = Watch::new(self.silence).guard(attempt);
         match tokio::time::timeout(longest, watched).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(silence)) => Err(StoreError::silent(operation, key, silence)),

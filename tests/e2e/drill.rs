@@ -14,6 +14,7 @@ mod owners;
 mod promises;
 mod proofs;
 mod queries;
+mod reference;
 mod restore;
 mod self_test;
 mod signed;

@@ -26,6 +26,7 @@ use crate::ground::{Ground, GroundServer};
 use crate::isolation;
 use crate::passes::Passes;
 use crate::progress::Progress;
+use crate::reference::{Place, Recipe};
 use crate::report::{NotExercised, Report, ServerFacts};
 use crate::scan::Scanned;
 use crate::self_test::Sabotage;
@@ -287,6 +288,11 @@ impl Drill<'_> {
             owner: scratch.owner(),
             admin: scratch.admin(),
             tools: &tools,
+            recipe: Recipe {
+                place: Place::Scratch(scratch),
+                source,
+                extensions: wanted_extensions(&selection, &candidate.fetched.manifest),
+            },
             folder: candidate.folder.path(),
             jobs: self.config.jobs,
             scrubber: &self.config.scrubber,

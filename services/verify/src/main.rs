@@ -19,6 +19,7 @@ mod pages;
 mod passes;
 mod print;
 mod progress;
+mod reference;
 mod report;
 mod restore;
 mod runner;

@@ -13,6 +13,7 @@ use backup_core::secret::Secret;
 use backup_core::stop::Stop;
 use backup_core::text;
 use chrono::Utc;
+use tokio::sync::Mutex;
 
 use crate::checks::{Extent, Subject, prove};
 use crate::choose::{Chosen, Wanted, choose};
@@ -23,6 +24,7 @@ use crate::fetch::Fetcher;
 use crate::passes::Passes;
 use crate::print::{self, Paint};
 use crate::progress::Progress;
+use crate::reference::{Place, Recipe};
 use crate::report::{Report, Verdict};
 use crate::scan::Scanned;
 
@@ -128,6 +130,8 @@ async fn restore_into(
     passes.run(source, evidence).await?;
     if options.proof {
         progress.enter("prove", None);
+        let slot = Mutex::new(None);
+        let place = Place::Guest { beside: to, source: &fetched.manifest.database, slot: &slot };
         let subject = Subject {
             manifest: &fetched.manifest,
             archive: &scanned.archive,
@@ -137,12 +141,19 @@ async fn restore_into(
             owner: to,
             admin: None,
             tools: &tools,
+            recipe: Recipe { place, source, extensions: wanted_extensions(&selection, &fetched.manifest) },
             folder: folder.path(),
             jobs,
             scrubber: &config.scrubber,
             stop,
         };
-        prove(&subject, &proof_of_contents(), evidence).await?;
+        let proven = prove(&subject, &proof_of_contents(), evidence).await;
+        if let Some(guest) = slot.into_inner()
+            && let Err(failed) = guest.drop().await
+        {
+            evidence.note(format!("database {} could not be dropped; drop it by hand", failed.database));
+        }
+        proven?;
     }
     tell_what_to_add(&fetched.manifest, &scanned, &selection, evidence);
     Ok(())

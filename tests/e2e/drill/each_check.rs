@@ -56,10 +56,31 @@ fn each_check_of_rows_is_the_only_one_that_sees_its_damage() {
             "large_objects",
             "the contents of the 1 large objects are not the archive's",
         ),
+        (
+            Sql("GRANT SELECT ON LARGE OBJECT 7001 TO PUBLIC"),
+            "large_objects",
+            "large object 7001: no rights of others in the archive, and SELECT for PUBLIC after the restore",
+        ),
+        (
+            Sql("COMMENT ON LARGE OBJECT 7001 IS 'it''s other'"),
+            "large_objects",
+            "the comment on large object 7001 is not the archive's",
+        ),
+        (
+            SuperuserSql("ALTER LARGE OBJECT 7001 OWNER TO pg_monitor"),
+            "large_objects",
+            "large object 7001 belonged to postgres, and belongs to pg_monitor now",
+        ),
         (Sql("SELECT setval('numbers', 41)"), "sequences", "sequence public.numbers: 42 in the archive, 41 now"),
-        (Variable("MIN_TABLE_COUNT", "6"), "table_count", "5 tables, and MIN_TABLE_COUNT asks for 6"),
+        (Variable("MIN_TABLE_COUNT", "7"), "table_count", "6 tables, and MIN_TABLE_COUNT asks for 7"),
         (Variable("VERIFY_SQL", "SELECT count(*) > 500 FROM t"), "queries", "a boolean is not true"),
         (Sql("REFRESH MATERIALIZED VIEW totals WITH NO DATA"), "materialized_views", "public.totals has no rows"),
+        (Sql("REFRESH MATERIALIZED VIEW empty"), "materialized_views", "view public.empty has rows, and had none"),
+        (
+            Sql("UPDATE files SET body = sha256(body)"),
+            "contents",
+            "table public.files: 2 rows as in the archive, and their contents are not the archive's",
+        ),
     ]);
 }
 
@@ -99,6 +120,39 @@ fn each_check_of_definitions_is_the_only_one_that_sees_its_damage() {
             SuperuserSql("UPDATE pg_constraint SET convalidated = false WHERE conrelid = 'parts_low'::regclass"),
             "constraints",
             "constraint public.parts_low parts_kind_fkey is not validated",
+        ),
+        (
+            SuperuserSql("UPDATE pg_trigger SET tgenabled = 'D' WHERE tgrelid = 'kinds'::regclass AND tgisinternal"),
+            "constraints",
+            "constraint public.parts parts_kind_fkey is not enforced",
+        ),
+        (
+            // The owner's own rights.
+            SuperuserSql("REVOKE SELECT ON t FROM CURRENT_USER"),
+            "definitions",
+            "ACL public.TABLE t was not in the dump",
+        ),
+        (
+            SuperuserSql(
+                "CREATE ACCESS METHOD heap2 TYPE TABLE HANDLER heap_tableam_handler; ALTER TABLE t SET ACCESS METHOD heap2",
+            ),
+            "definitions",
+            "TABLE public.t differs: ",
+        ),
+        (
+            SuperuserSql("CREATE SCHEMA other; ALTER EXTENSION pgcrypto SET SCHEMA other"),
+            "definitions",
+            "EXTENSION pgcrypto differs: ",
+        ),
+        (
+            // The same rows again, while the index was not told.
+            SuperuserSql(
+                "UPDATE pg_index SET indisready = false, indisvalid = false WHERE indexrelid = 't_v'::regclass;
+                 CREATE TEMP TABLE again AS SELECT * FROM t; DELETE FROM t; INSERT INTO t SELECT * FROM again;
+                 UPDATE pg_index SET indisready = true, indisvalid = true WHERE indexrelid = 't_v'::regclass",
+            ),
+            "amcheck",
+            "lacks matching index tuple within index \"t_v\"",
         ),
         (
             // Its tuples are now in the wrong order.

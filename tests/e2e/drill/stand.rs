@@ -33,10 +33,13 @@ const DATABASE: &str = "
     CREATE SEQUENCE numbers;
     SELECT setval('numbers', 42);
     CREATE MATERIALIZED VIEW totals AS SELECT count(*) AS rows FROM t;
+    CREATE MATERIALIZED VIEW empty AS SELECT 1 AS one WITH NO DATA;
+    CREATE TABLE files (id int, body bytea);
+    INSERT INTO files SELECT g, decode(repeat(md5(g::text), 200), 'hex') FROM generate_series(1, 2) g;
     CREATE FUNCTION twice(n int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT n * 2';
     CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
     CREATE TRIGGER kinds_keep BEFORE UPDATE ON kinds FOR EACH ROW EXECUTE FUNCTION keep();
-    SELECT lo_from_bytea(0, 'some bytes');";
+    SELECT lo_from_bytea(7001, 'some bytes');";
 
 /// One backup, the bucket that it is in, and a folder for temporary files that must be empty again
 /// after every drill.
@@ -253,7 +256,7 @@ pub(super) fn processes_of(folder: &Path) -> Vec<u32> {
 }
 
 /// Tools whose `pg_restore` is the real one and then, in its last pass, does `more`; `"$DB"` is the
-/// argument that names the database, also for `"$PSQL"`.
+/// argument that names the database, also for `"$PSQL"`. The reference database stays as it is.
 pub(super) fn restore_then(more: &str) -> FakeTools {
     let mut tools = FakeTools::new();
     let psql = tools.real("psql").display().to_string();
@@ -262,6 +265,7 @@ pub(super) fn restore_then(more: &str) -> FakeTools {
         &format!(
             "PSQL='{psql}'\n\"$REAL\" \"$@\" || exit\n\
              for a; do case $a in --dbname=*) DB=$a;; --use-list=*) PASS=${{a##*/}};; esac; done\n\
+             case $DB in *verify_reference_*) exit 0;; esac\n\
              case $PASS in 1-of-1-*|2-of-2-*|3-of-3-*|4-of-4-*|5-of-5-*) ;; *) exit 0;; esac\n{more}"
         ),
     );

@@ -126,3 +126,29 @@ fn whatever_stands_in_the_way_leaves_the_target_as_it_was_r132() {
     assert_eq!((server.sql(&target.name, STATE), leftovers(&server)), (before, String::new()));
     site.assert_clean();
 }
+
+/// What looks different may only be spelled differently, and that takes a second database to tell.
+#[test]
+fn a_difference_in_words_is_judged_only_if_the_login_may_create_a_database() {
+    let password = "password-of-the-maker";
+    let site = Site::new(&format!(
+        "CREATE ROLE \"maker of SOURCE\" LOGIN PASSWORD '{password}'; CREATE SCHEMA mine AUTHORIZATION \"maker of SOURCE\";
+         SET ROLE \"maker of SOURCE\"; CREATE TABLE mine.t (v varchar CHECK (v IN ('a', 'b'))); INSERT INTO mine.t VALUES ('a')"
+    ));
+    let postgres = site.stand.postgres;
+    let maker = format!("maker of {}", site.stand.database.name);
+    let restored = |expected, parts: &[&str]| {
+        let target = postgres.create_database();
+        postgres.sql(SUPERUSER, &format!("ALTER DATABASE \"{}\" OWNER TO \"{maker}\"", target.name));
+        let output = restore(&site, &["--to", &postgres.url_as(&maker, password, &target.name)]).output();
+        assert_says(&output, expected, parts);
+    };
+    let unknown = "this server may only spell it differently, which could not be checked, since no reference database \
+        could be made beside it: the login may not create databases";
+    restored(FAILED, &["TABLE mine.t differs: ", unknown, "NOT restored as it was"]);
+    postgres.sql(SUPERUSER, &format!("ALTER ROLE \"{maker}\" CREATEDB"));
+    restored(PASSED, &["spelled differently by this server than in the archive", "TABLE mine.t", "restored\n"]);
+    let left = "SELECT count(*) FROM pg_database d JOIN pg_roles r ON r.oid = d.datdba
+                 WHERE d.datname LIKE 'verify_reference_%' AND r.rolname = 'NAME'";
+    assert_eq!(postgres.sql(SUPERUSER, &left.replace("NAME", &maker)), "0");
+}

@@ -18,6 +18,8 @@ async fn only_the_leftovers_of_dead_runs_are_swept_r059_r047() {
     let wanted = Wanted { roles: vec!["App Owner".to_owned()], ..Wanted::default() };
     dead.prepare(&wanted).await.unwrap();
     let (dead_name, dead_owner) = (dead.name().to_owned(), dead.owner().user().to_owned());
+    let reference = dead.create_reference().await.unwrap().owner().dbname().to_owned();
+    assert_eq!(reference, dead_name.replace("drill", "reference"));
     let sql = format!("SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = '{dead_name}'");
     let mark = server.sql(SUPERUSER, &sql);
     drop(dead); // As a process that dies: the session ends, and the database stays.
@@ -47,7 +49,8 @@ async fn only_the_leftovers_of_dead_runs_are_swept_r059_r047() {
         "SELECT string_agg(datname, '|' ORDER BY datname COLLATE \"C\") FROM pg_database WHERE NOT datistemplate";
     let names = server.sql(SUPERUSER, names);
     assert_eq!(names.split('|').count(), 8, "{names}");
-    assert!(names.contains("production") && names.contains(alive.name()) && !names.contains(&dead_name), "{names}");
+    assert!(names.contains("production") && names.contains(alive.name()), "{names}");
+    assert!(!names.contains(&dead_name) && !names.contains(&reference), "{names}");
     let roles = "SELECT string_agg(rolname, ' ' ORDER BY rolname) FROM pg_roles WHERE rolname !~ '^pg_'";
     let expected = format!("app_user drill_login postgres {}", alive.owner().user());
     assert_eq!(server.sql(SUPERUSER, roles), expected);
@@ -59,8 +62,32 @@ async fn only_the_leftovers_of_dead_runs_are_swept_r059_r047() {
     alive.drop().await.unwrap();
     assert!(!leftovers(&server).contains(&alive_name));
     for line in server.log_text().lines().filter(|line| line.contains("statement: DROP DATABASE")) {
-        assert!(line.contains(&format!("\"{alive_name}\"")) || line.contains(&format!("\"{dead_name}\"")), "{line}");
+        assert!(
+            [&alive_name, &dead_name, &reference].iter().any(|name| line.contains(&format!("\"{name}\""))),
+            "{line}"
+        );
     }
+}
+
+/// Neither the database of a run nor its reference database, which died before it had a comment, outlives the run.
+#[tokio::test]
+async fn a_reference_database_goes_with_its_run_r059() {
+    let server = server(&[]);
+    let drill = without_admin(&server);
+    let locked = lock(&drill, &source("UTF8", "C")).await;
+    let scratch = locked.create_scratch().await.unwrap();
+    scratch.create_reference().await.unwrap();
+    assert!(leftovers(&server).contains("verify_reference_"));
+    scratch.drop().await.unwrap();
+    assert_eq!(leftovers(&server), "");
+    let dead = locked.create_scratch().await.unwrap();
+    let reference = dead.create_reference().await.unwrap().owner().dbname().to_owned();
+    server.sql(SUPERUSER, &format!("COMMENT ON DATABASE {reference} IS NULL"));
+    drop(dead);
+    wait_for_locks(&server, 1).await;
+    let swept = drill.sweep().await.unwrap();
+    assert_eq!((swept.databases.len(), swept.unmarked.len(), swept.failed.len()), (1, 0, 0));
+    assert_eq!(leftovers(&server), "");
 }
 
 #[tokio::test]

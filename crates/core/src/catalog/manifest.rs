@@ -149,6 +149,10 @@ pub struct ObjectFacts {
 /// What was in the database, extension members and system schemas aside.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Inventory {
+    /// Which questions `objects` are the answers to; backups of earlier versions do not say. A count is compared with
+    /// another one of the same question only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub questions: Option<u32>,
     /// Objects by kind.
     pub objects: ObjectCounts,
     /// Every table that holds rows of its own, partitions included.

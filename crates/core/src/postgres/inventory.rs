@@ -1,6 +1,7 @@
 //! What is in a database: the same questions for a source, in the dump's snapshot, and later for
 //! what was restored from it.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -58,6 +59,40 @@ fn without_schema(catalog: &str) -> String {
     )
 }
 
+/// Grows if a question below comes to count differently.
+const QUESTIONS: u32 = 2;
+
+/// Kinds whose question changed, and the first [`QUESTIONS`] with the present one.
+const CHANGED: [(&str, u32); 2] = [("comments", 2), ("operators", 2)];
+
+/// The kinds that are counted differently now than they were for `inventory`.
+pub fn kinds_asked_otherwise(inventory: &Inventory) -> BTreeSet<&'static str> {
+    let asked = inventory.questions.unwrap_or(1);
+    CHANGED.iter().filter(|(_, since)| asked < *since).map(|(kind, _)| *kind).collect()
+}
+
+/// Comments on what `pg_dump` writes with its comment. It writes none on extensions whose comment was removed, inherited
+/// constraints, copies of triggers, and what PostgreSQL makes along with something else: a table's row type, a range
+/// type's functions.
+const COMMENTS: &str = "SELECT count(*) FROM pg_description d WHERE d.objoid >= 16384
+    AND d.classoid <> 'pg_extension'::regclass
+    AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = d.classoid AND e.objid = d.objoid AND e.deptype = 'e')
+    AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = d.classoid AND e.objid = d.objoid AND e.deptype = 'i'
+                       AND d.classoid IN ('pg_proc'::regclass, 'pg_type'::regclass))
+    AND NOT EXISTS (SELECT FROM pg_class c LEFT JOIN pg_index x ON x.indexrelid = c.oid
+                     WHERE d.classoid = 'pg_class'::regclass AND c.oid = d.objoid
+                       AND (c.relpersistence = 't' OR NOT x.indisvalid AND c.relkind = 'i'))
+    AND NOT EXISTS (SELECT FROM pg_constraint k LEFT JOIN pg_class c ON c.oid = k.conrelid
+                     WHERE d.classoid = 'pg_constraint'::regclass AND k.oid = d.objoid
+                       AND (c.relpersistence = 't' OR k.contype IN ('c', 'n') AND NOT k.conislocal
+                            OR k.contype = 'f' AND k.conparentid <> 0))
+    AND NOT EXISTS (SELECT FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+                     WHERE d.classoid = 'pg_trigger'::regclass AND t.oid = d.objoid
+                       AND (c.relpersistence = 't' OR t.tgparentid <> 0))
+    AND NOT EXISTS (SELECT FROM pg_rewrite w JOIN pg_class c ON c.oid = w.ev_class
+                     WHERE d.classoid = 'pg_rewrite'::regclass AND w.oid = d.objoid
+                       AND (c.relpersistence = 't' OR w.rulename = '_RETURN'))";
+
 fn count_questions() -> Vec<(&'static str, String)> {
     let relations = |kinds: &str| {
         user_objects("pg_class", "c", "relnamespace", &format!("c.relkind IN ({kinds}) AND c.relpersistence <> 't'"))
@@ -89,7 +124,8 @@ fn count_questions() -> Vec<(&'static str, String)> {
         ("aggregates", functions("'a'")),
         ("types", user_objects("pg_type", "t", "typnamespace", standalone_types)),
         ("collations", user_objects("pg_collation", "c", "collnamespace", "true")),
-        ("operators", user_objects("pg_operator", "o", "oprnamespace", "true")),
+        // One that another one names as its commutator, and that was never made, is in no dump.
+        ("operators", user_objects("pg_operator", "o", "oprnamespace", "o.oprcode <> 0")),
         ("operator_classes", user_objects("pg_opclass", "o", "opcnamespace", "true")),
         ("text_search_configurations", user_objects("pg_ts_config", "t", "cfgnamespace", "true")),
         ("casts", without_schema("pg_cast")),
@@ -98,8 +134,7 @@ fn count_questions() -> Vec<(&'static str, String)> {
         ("foreign_servers", without_schema("pg_foreign_server")),
         ("extensions", "SELECT count(*) FROM pg_extension".to_owned()),
         ("large_objects", "SELECT count(*) FROM pg_largeobject_metadata".to_owned()),
-        ("comments", "SELECT count(*) FROM pg_description d WHERE d.objoid >= 16384
-            AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = d.classoid AND e.objid = d.objoid AND e.deptype = 'e')".to_owned()),
+        ("comments", COMMENTS.to_owned()),
         ("subscriptions", "SELECT count(subname) FROM pg_subscription
             WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())".to_owned()),
     ]
@@ -167,6 +202,7 @@ pub async fn take_inventory(session: &Session, fingerprint: Fingerprint) -> anyh
 /// What the server says.
 pub async fn list_objects(session: &Session) -> anyhow::Result<Inventory> {
     Ok(Inventory {
+        questions: Some(QUESTIONS),
         objects: count_objects(session).await.context("count objects")?,
         sequences: read_sequences(session).await.context("read sequences")?,
         extensions: read_extensions(session).await.context("read extensions")?,

@@ -1,5 +1,6 @@
 //! The database of one drill, which can only be made: nothing else is ever restored into or dropped.
 
+mod reference;
 mod removal;
 mod run;
 
@@ -18,6 +19,7 @@ use super::locale::{Locale, NewDatabase};
 use super::throwaway::random_text;
 use crate::secret::Secret;
 
+pub use reference::{GuestDb, ReferenceDb};
 pub use removal::CleanupFailed;
 pub(super) use removal::remove;
 pub(super) use run::RunId;
@@ -91,7 +93,8 @@ impl ScratchDb<'_> {
         &self.notes
     }
 
-    /// Ends every session in the database, drops it, and then the roles that the run created.
+    /// Ends every session in the database and in the run's reference database, drops both, and then the roles that
+    /// the run created.
     ///
     /// # Errors
     /// [`CleanupFailed`] after several attempts, each with a connection of its own. The next sweep tries again.

@@ -1,4 +1,4 @@
-//! The structure of every B-tree index, by PostgreSQL's own amcheck.
+//! The structure of every B-tree index, and that it has an entry for each row, by PostgreSQL's own amcheck.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,12 +7,10 @@ use anyhow::Context;
 use backup_core::postgres::connect::Session;
 use backup_core::postgres::conninfo::Conninfo;
 use tokio::task::JoinSet;
+use tokio_postgres::error::{DbError, SqlState};
 
 use super::Subject;
 use crate::evidence::Evidence;
-
-/// Its functions go where nothing of the backup is.
-const SCHEMA: &str = "verify_amcheck";
 
 const INDEXES: &str = "SELECT c.oid, format('%I.%I', n.nspname, c.relname)
       FROM pg_index x JOIN pg_class c ON c.oid = x.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -22,7 +20,7 @@ const INDEXES: &str = "SELECT c.oid, format('%I.%I', n.nspname, c.relname)
 
 type Indexes = Arc<Mutex<VecDeque<(u32, String)>>>;
 
-/// Checks every index over several sessions; skipped where the extension cannot be had.
+/// Checks every index over several sessions; skipped if there is no extension and none can be created.
 pub(super) async fn check(subject: &Subject<'_>, wanted: bool, evidence: &mut Evidence) -> anyhow::Result<()> {
     if !wanted {
         evidence.skip("amcheck", "VERIFY_AMCHECK=off");
@@ -30,47 +28,99 @@ pub(super) async fn check(subject: &Subject<'_>, wanted: bool, evidence: &mut Ev
     }
     let login = subject.admin.unwrap_or(subject.owner);
     let session = login.connect().await.context("connect to the restored database")?;
-    if let Err(why) = create_extension(&session).await {
-        evidence.skip("amcheck", format!("the extension cannot be created here: {why}"));
-        return Ok(());
-    }
+    let schema = match schema(&session).await? {
+        Ok(schema) => schema,
+        Err(why) => {
+            evidence.skip("amcheck", format!("the extension cannot be created here: {why}"));
+            return Ok(());
+        }
+    };
     let rows = session.client().query(INDEXES, &[]).await.context("list indexes")?;
     let indexes = rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect::<anyhow::Result<_>>()?;
     let indexes: Indexes = Arc::new(Mutex::new(indexes));
     let mut workers = JoinSet::new();
     for _ in 0..subject.jobs.max(1) {
-        workers.spawn(work(login.clone(), Arc::clone(&indexes)));
+        workers.spawn(work(login.clone(), schema.clone(), Arc::clone(&indexes)));
     }
-    let mut found = Vec::new();
+    let (mut found, mut not_compared) = (Vec::new(), Vec::new());
     while let Some(done) = workers.join_next().await {
-        found.extend(done.context("check indexes")??);
+        let Looked { bad, structure_only } = done.context("check indexes")??;
+        found.extend(bad);
+        not_compared.extend(structure_only);
     }
-    evidence.record("amcheck", format!("{} B-tree indexes walked through", rows.len()), found);
+    let mut figures = format!("{} B-tree indexes walked through and compared with the rows", rows.len());
+    if !not_compared.is_empty() {
+        figures.push_str(&format!("; of {} only the structure: {}", not_compared.len(), not_compared.join(", ")));
+    }
+    evidence.record("amcheck", figures, found);
     Ok(())
 }
 
-/// The server's words where it refuses.
-async fn create_extension(session: &Session) -> Result<(), String> {
-    let sql = format!("CREATE SCHEMA {SCHEMA}; CREATE EXTENSION amcheck SCHEMA {SCHEMA}");
-    session.client().batch_execute(&sql).await.map_err(|error| match error.as_db_error() {
-        Some(said) => said.message().to_owned(),
-        None => "the connection broke".to_owned(),
-    })
+/// The schema that has amcheck's functions, quoted: that of the backup's own extension, or a new one. The server's words
+/// if it refuses.
+async fn schema(session: &Session) -> anyhow::Result<Result<String, String>> {
+    // A function of that name that an extension did not make is not run: it is the backup's.
+    let own = "SELECT quote_ident(n.nspname) FROM pg_extension e
+                 JOIN pg_depend d ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid AND d.deptype = 'e'
+                 JOIN pg_proc p ON d.classid = 'pg_proc'::regclass AND p.oid = d.objid
+                 JOIN pg_namespace n ON n.oid = p.pronamespace JOIN pg_language l ON l.oid = p.prolang
+                WHERE e.extname = 'amcheck' AND p.proname = 'bt_index_check' AND p.pronargs = 2 AND l.lanname = 'c'
+                  AND p.proargtypes[0] = 'regclass'::regtype AND p.proargtypes[1] = 'bool'::regtype";
+    if let Some(row) = session.client().query_opt(own, &[]).await.context("look for amcheck")? {
+        return Ok(Ok(row.try_get(0)?));
+    }
+    // Nothing of the backup can have that name.
+    let schema = format!("verify_amcheck_{:016x}", rand::random::<u64>());
+    let sql = format!("CREATE SCHEMA {schema}; CREATE EXTENSION amcheck SCHEMA {schema}");
+    match session.client().batch_execute(&sql).await {
+        Ok(()) => Ok(Ok(schema)),
+        Err(error) => match error.as_db_error() {
+            Some(said) => Ok(Err(said.message().to_owned())),
+            None => Err(error).context("create extension amcheck"),
+        },
+    }
 }
 
-async fn work(login: Conninfo, indexes: Indexes) -> anyhow::Result<Vec<String>> {
+/// What one session says of the indexes that it took.
+#[derive(Default)]
+struct Looked {
+    bad: Vec<String>,
+    /// Names of indexes that have functions which could not be run, and why.
+    structure_only: Vec<String>,
+}
+
+async fn work(login: Conninfo, schema: String, indexes: Indexes) -> anyhow::Result<Looked> {
     let session = login.connect().await.context("connect to the restored database")?;
-    let sql = format!("SELECT {SCHEMA}.bt_index_check($1::oid::regclass)");
+    let sql = format!("SELECT {schema}.bt_index_check($1::oid::regclass, $2)");
     let check = session.client().prepare(&sql).await.context("prepare the check")?;
-    let mut found = Vec::new();
+    let mut looked = Looked::default();
     loop {
         let next = indexes.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-        let Some((oid, name)) = next else { return Ok(found) };
-        if let Err(error) = session.client().query(&check, &[&oid]).await {
-            match error.as_db_error() {
-                Some(said) => found.push(format!("index {name}: {}", said.message())),
-                None => return Err(anyhow::Error::from(error).context(format!("check index {name}"))),
+        let Some((oid, name)) = next else { return Ok(looked) };
+        let run = async |with_rows: bool| -> anyhow::Result<Option<DbError>> {
+            match session.client().query(&check, &[&oid, &with_rows]).await {
+                Ok(_) => Ok(None),
+                Err(error) => match error.as_db_error() {
+                    Some(said) => Ok(Some(said.clone())),
+                    None => Err(anyhow::Error::from(error).context(format!("check index {name}"))),
+                },
+            }
+        };
+        let Some(mut said) = run(true).await? else { continue };
+        // An expression or a condition of the index that does not run here says nothing about the index.
+        if !is_damage(&said) {
+            match run(false).await? {
+                None => {
+                    looked.structure_only.push(format!("{name} ({})", said.message()));
+                    continue;
+                }
+                Some(structure) => said = structure,
             }
         }
+        looked.bad.push(format!("index {name}: {}", said.message()));
     }
+}
+
+fn is_damage(said: &DbError) -> bool {
+    [SqlState::INDEX_CORRUPTED, SqlState::DATA_CORRUPTED].contains(said.code())
 }

@@ -1,37 +1,140 @@
 //! Every definition against the archive's: the restored database is dumped again without rows, and the two
-//! tables of contents are compared, text by text.
+//! tables of contents are compared, text by text. What differs is held against a reference database (decision 18).
 
+use std::collections::BTreeSet;
 use std::fs::File;
+use std::time::Instant;
 
 use anyhow::Context;
-use backup_core::postgres::archive::{Archive, Difference, difference, other_owners};
+use backup_core::cause::stopped_by;
+use backup_core::postgres::archive::{Archive, Comparison, Difference, Entry, Judged, Respelled};
 use backup_core::postgres::connect::Session;
 use backup_core::postgres::{Dumper, Owners};
 
 use super::Subject;
 use crate::evidence::Evidence;
+use crate::reference::Place;
 
 /// Nobody else is in the database, so a lock that is not free at once never will be.
 const LOCK_WAIT: std::time::Duration = std::time::Duration::from_secs(60);
 
+/// Objects that one note names; the rest is counted.
+const MAX_NAMED: usize = 20;
+
+const CHECK: &str = "definitions";
+
 pub(super) async fn check(subject: &Subject<'_>, session: &Session, evidence: &mut Evidence) -> anyhow::Result<()> {
     let restored = schema(subject, session).await.context("dump the restored schema")?;
-    let same_major = subject.same_major();
-    let differences = difference(subject.archive, &restored, subject.selection, subject.owner.user());
-    let is_finding = |difference: &&Difference| {
-        // Another major version writes the same definition in other words.
-        same_major || matches!(difference, Difference::Missing(_))
+    let comparison = Comparison {
+        dumped: subject.archive,
+        restored: &restored,
+        selection: subject.selection,
+        owners: subject.owners,
+        restorer: subject.owner.user(),
     };
-    let found: Vec<String> = differences.iter().filter(is_finding).map(ToString::to_string).collect();
-    let compared = restored.entries.len();
-    let how = if same_major { "with the text of the archive" } else { "there; texts differ between major versions" };
-    evidence.record("definitions", format!("{compared} entries {how}"), found);
-    owners(subject, &restored, evidence);
+    let differences = comparison.differences();
+    let mut figures = format!("{} entries with the text of the archive", restored.entries.len());
+    let found = match judge(subject, &comparison, differences, &mut figures, evidence).await {
+        Ok(found) => found,
+        Err((missing, error)) => {
+            if !missing.is_empty() {
+                evidence.record(CHECK, figures, missing);
+            }
+            return Err(error);
+        }
+    };
+    evidence.record(CHECK, figures, found);
+    owners(subject, &comparison, evidence);
+    not_exercised(subject, &restored).into_iter().for_each(|note| evidence.note(note));
     Ok(())
 }
 
-/// The definitions of the restored database, by a `pg_dump` of its own version.
-async fn schema(subject: &Subject<'_>, session: &Session) -> anyhow::Result<Archive> {
+/// What the archive holds and this restore could not bring back.
+fn not_exercised(subject: &Subject<'_>, restored: &Archive) -> Vec<String> {
+    let mut notes = Vec::new();
+    let tablespaces: BTreeSet<&str> = subject.archive.entries.iter().map(|entry| entry.tablespace.as_str()).collect();
+    let there: BTreeSet<&str> = restored.entries.iter().map(|entry| entry.tablespace.as_str()).collect();
+    let lost: Vec<&str> = tablespaces.difference(&there).copied().filter(|name| !name.is_empty()).collect();
+    if !lost.is_empty() {
+        notes.push(format!("not restored: the tablespaces of the source ({}); all lies in one here", lost.join(", ")));
+    }
+    if subject.owners == Owners::Restorer {
+        let is_changed = |entry: &&Entry| {
+            let is_same =
+                |other: &Entry| (&other.desc, &other.tag, &other.defn) == (&entry.desc, &entry.tag, &entry.defn);
+            entry.desc == "COMMENT" && entry.tag.starts_with("EXTENSION ") && !restored.entries.iter().any(is_same)
+        };
+        let changed = subject.archive.entries.iter().filter(is_changed);
+        notes.extend(changed.map(|entry| format!("not restored: {entry}, which only the extension's owner may set")));
+    }
+    notes
+}
+
+/// The findings among `differences`; what was found in any case where that cannot be told of the others.
+async fn judge(
+    subject: &Subject<'_>,
+    comparison: &Comparison<'_>,
+    differences: Vec<Difference>,
+    figures: &mut String,
+    evidence: &mut Evidence,
+) -> Result<Vec<String>, (Vec<String>, anyhow::Error)> {
+    let is_missing = |difference: &&Difference| matches!(difference, Difference::Missing(_));
+    if differences.iter().all(|difference| is_missing(&difference)) {
+        return Ok(sentences(&differences));
+    }
+    let started = Instant::now();
+    match subject.recipe.definitions(subject).await {
+        Ok(reference) => {
+            let Judged { findings, respelled } = comparison.judge(differences, &reference);
+            let seconds = started.elapsed().as_secs_f64();
+            let judged =
+                format!("; {} held against a reference database in {seconds:.1} s", findings.len() + respelled.len());
+            figures.push_str(&judged);
+            note(&respelled, evidence);
+            Ok(sentences(&findings))
+        }
+        Err(error) if stopped_by(&error).is_none() && matches!(subject.recipe.place, Place::Guest { .. }) => {
+            Ok(differences.iter().map(|difference| unexplained(difference, &error)).collect())
+        }
+        Err(error) => {
+            let missing: Vec<String> = differences.iter().filter(is_missing).map(ToString::to_string).collect();
+            Err((missing, error.context("make a reference database")))
+        }
+    }
+}
+
+fn sentences(differences: &[Difference]) -> Vec<String> {
+    differences.iter().map(ToString::to_string).collect()
+}
+
+/// A difference on the server of a person that does not let us look further.
+fn unexplained(difference: &Difference, why: &anyhow::Error) -> String {
+    match difference {
+        Difference::Missing(_) => difference.to_string(),
+        _ => format!(
+            "{difference}; this server may only spell it differently, which could not be checked, since no reference \
+             database could be made beside it: {why:#}"
+        ),
+    }
+}
+
+fn note(respelled: &[Respelled], evidence: &mut Evidence) {
+    let (reordered, spelled): (Vec<&Respelled>, Vec<&Respelled>) =
+        respelled.iter().partition(|respelled| respelled.is_reordered);
+    for (these, what) in [
+        (spelled, "spelled differently by this server than in the archive; a reference database has the same text"),
+        (reordered, "in another order of columns than in the source, which pg_dump cannot keep"),
+    ] {
+        if !these.is_empty() {
+            let mut names: Vec<String> = these.iter().take(MAX_NAMED).map(|one| one.object.to_string()).collect();
+            names.extend((these.len() > MAX_NAMED).then(|| format!("and {} more", these.len() - MAX_NAMED)));
+            evidence.note(format!("{what}: {}", names.join(", ")));
+        }
+    }
+}
+
+/// The definitions of the database of `session`.
+pub(crate) async fn schema(subject: &Subject<'_>, session: &Session) -> anyhow::Result<Archive> {
     let dumper = Dumper::new(subject.tools, session, LOCK_WAIT, subject.scrubber, subject.stop)?;
     let mut dump = dumper.dump_schema()?;
     let path = subject.folder.join("restored-schema.dump");
@@ -48,7 +151,7 @@ async fn schema(subject: &Subject<'_>, session: &Session) -> anyhow::Result<Arch
 
 /// A restore needs each owner, so the manifest must name them all. A plain role owns all that it restores;
 /// otherwise everything must belong to whom it belonged to.
-fn owners(subject: &Subject<'_>, restored: &Archive, evidence: &mut Evidence) {
+fn owners(subject: &Subject<'_>, comparison: &Comparison<'_>, evidence: &mut Evidence) {
     let known = &subject.manifest.inventory.roles;
     let mut owners: Vec<&str> = subject.archive.entries.iter().map(|entry| entry.owner.as_str()).collect();
     owners.retain(|owner| !owner.is_empty());
@@ -59,7 +162,7 @@ fn owners(subject: &Subject<'_>, restored: &Archive, evidence: &mut Evidence) {
         missing.map(|owner| format!("the archive names owner {owner}, and the manifest does not")).collect();
     let how = match subject.owners {
         Owners::Archive => {
-            found.extend(other_owners(subject.archive, restored));
+            found.extend(comparison.other_owners());
             ", each of what it owned"
         }
         Owners::Restorer => "; the role of the drill owns what it restored",

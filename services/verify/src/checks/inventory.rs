@@ -1,19 +1,16 @@
 //! How many objects of each kind there are, and which extensions: the manifest against the same questions
 //! asked of the restored database.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use backup_core::catalog::Inventory;
-use backup_core::postgres::archive::{LeftOut, Reason};
+use anyhow::Context;
+use backup_core::catalog::{Inventory, ObjectCounts};
+use backup_core::postgres::archive::{LeftOut, Made, Reason};
 use backup_core::postgres::connect::Session;
-use backup_core::postgres::{Fingerprint, take_inventory};
+use backup_core::postgres::{Fingerprint, kinds_asked_otherwise, take_inventory};
 
 use super::Subject;
 use crate::evidence::Evidence;
-
-/// What hangs on a relation: where one is left out, the counts of these cannot be foretold.
-const OF_RELATIONS: [&str; 9] =
-    ["columns", "comments", "constraints", "indexes", "policies", "rules", "statistics", "triggers", "types"];
 
 /// Asks the restored database, enters the check, and returns the answers.
 pub(super) async fn check(
@@ -22,85 +19,61 @@ pub(super) async fn check(
     evidence: &mut Evidence,
 ) -> anyhow::Result<Inventory> {
     let restored = take_inventory(session, Fingerprint::Off).await?;
-    extensions(subject, &restored, evidence);
+    extensions(subject, session, &restored, evidence).await.context("compare extensions")?;
     if subject.manifest.kind == backup_core::catalog::Kind::Partial {
         evidence.skip("inventory", "the manifest describes the whole database, and this backup holds a part of it");
-    } else if !subject.same_major() {
-        evidence.skip("inventory", "another major version counts some objects differently; definitions are compared");
+    } else if !subject.is_on_same_major(session) {
+        evidence.skip(
+            "inventory",
+            "a server of another major version counts some objects differently; definitions are compared",
+        );
     } else {
         counts(subject, &restored, evidence);
     }
     Ok(restored)
 }
 
+/// The counts of the source, less what was left out, against those of the restored database.
 fn counts(subject: &Subject<'_>, restored: &Inventory, evidence: &mut Evidence) {
-    let source = &subject.manifest.inventory.objects;
-    let uncertain = uncertain_kinds(subject);
-    let kinds: BTreeSet<&String> = source.keys().chain(restored.objects.keys()).collect();
+    let inventory = &subject.manifest.inventory;
+    let left_out = subject.selection.left_out.iter().filter(|left_out| left_out.reason.is_unproven());
+    let Made { counts: less, uncertain } = subject.archive.made_by(left_out.map(|left_out| left_out.dump_id));
+    let asked_otherwise = kinds_asked_otherwise(inventory);
+    let kinds: BTreeSet<&str> = inventory.objects.keys().chain(restored.objects.keys()).map(String::as_str).collect();
     let (mut equal, mut objects, mut found) = (0_usize, 0_u64, Vec::new());
-    for kind in kinds.iter().filter(|kind| !uncertain.contains(kind.as_str())) {
-        let (was, is) = (source.get(*kind).copied().unwrap_or(0), restored.objects.get(*kind).copied().unwrap_or(0));
+    for kind in kinds.iter().copied().filter(|kind| !uncertain.contains(kind) && !asked_otherwise.contains(kind)) {
+        let count = |objects: &ObjectCounts| objects.get(kind).copied().unwrap_or(0);
+        let (was, is) = (count(&inventory.objects), count(&restored.objects));
+        let left_out = less.get(kind).copied().unwrap_or(0);
         objects += is;
-        if was == is {
+        if was == is + left_out {
             equal += 1;
-        } else {
-            found.push(format!("{was} {} in the source, and {is} after the restore", kind.replace('_', " ")));
+            continue;
         }
+        let but = if left_out > 0 { format!(", with {left_out} left out") } else { String::new() };
+        found.push(format!("{was} {} in the source, and {is} after the restore{but}", kind.replace('_', " ")));
     }
     let mut figures =
         format!("{equal} of {} kinds of objects with the count of the source, {objects} objects", kinds.len());
-    if !uncertain.is_empty() {
-        let names: Vec<&str> = uncertain.iter().copied().collect();
-        figures.push_str(&format!("; not counted, since some were left out: {}", names.join(", ")));
+    for (why, kinds) in [
+        ("some were left out, and their definitions do not say how many", &uncertain),
+        ("the backup's version counts them in another way", &asked_otherwise),
+    ] {
+        if !kinds.is_empty() {
+            let names: Vec<&str> = kinds.iter().copied().collect();
+            figures.push_str(&format!("; not compared, since {why}: {}", names.join(", ")));
+        }
     }
     evidence.record("inventory", figures, found);
 }
 
-/// Kinds of which something was left out.
-fn uncertain_kinds(subject: &Subject<'_>) -> BTreeSet<&'static str> {
-    let mut uncertain = BTreeSet::new();
-    for left_out in subject.selection.left_out.iter().filter(|left_out| left_out.reason.is_unproven()) {
-        uncertain.extend(kinds_of(left_out));
-    }
-    uncertain
-}
-
-fn kinds_of(left_out: &LeftOut) -> Vec<&'static str> {
-    let mut kinds = match left_out.desc.as_str() {
-        "TABLE" => vec!["tables", "partitioned_tables"],
-        "FOREIGN TABLE" => vec!["foreign_tables"],
-        "VIEW" => vec!["views"],
-        "MATERIALIZED VIEW" => vec!["materialized_views"],
-        "SEQUENCE" | "SEQUENCE OWNED BY" => vec!["sequences"],
-        "FUNCTION" | "PROCEDURE" | "AGGREGATE" => return vec!["functions", "procedures", "aggregates", "comments"],
-        "SCHEMA" => return vec!["schemas", "comments"],
-        "EXTENSION" => return vec!["extensions", "schemas", "comments"],
-        "EVENT TRIGGER" => return vec!["event_triggers", "comments"],
-        "PUBLICATION" => return vec!["publications", "comments"],
-        "SUBSCRIPTION" => return vec!["subscriptions", "comments"],
-        "SERVER" | "FOREIGN DATA WRAPPER" => return vec!["foreign_servers", "comments"],
-        "CAST" => return vec!["casts", "comments"],
-        "COLLATION" => return vec!["collations", "comments"],
-        "OPERATOR" => return vec!["operators", "comments"],
-        "OPERATOR CLASS" | "OPERATOR FAMILY" => return vec!["operator_classes", "comments"],
-        "TEXT SEARCH CONFIGURATION" => return vec!["text_search_configurations", "comments"],
-        "ACL"
-        | "DEFAULT ACL"
-        | "SECURITY LABEL"
-        | "USER MAPPING"
-        | "SEQUENCE SET"
-        | "BLOBS"
-        | "TABLE DATA"
-        | "MATERIALIZED VIEW DATA"
-        | "STATISTICS DATA" => return Vec::new(),
-        "COMMENT" => return vec!["comments"],
-        _ => Vec::new(),
-    };
-    kinds.extend(OF_RELATIONS);
-    kinds
-}
-
-fn extensions(subject: &Subject<'_>, restored: &Inventory, evidence: &mut Evidence) {
+async fn extensions(
+    subject: &Subject<'_>,
+    session: &Session,
+    restored: &Inventory,
+    evidence: &mut Evidence,
+) -> anyhow::Result<()> {
+    let defaults = default_versions(session).await?;
     let mut found = Vec::new();
     let mut there = 0_usize;
     for extension in &subject.manifest.inventory.extensions {
@@ -114,7 +87,12 @@ fn extensions(subject: &Subject<'_>, restored: &Inventory, evidence: &mut Eviden
             Some(now) => {
                 there += 1;
                 let (name, was, is) = (&extension.name, &extension.version, &now.version);
-                evidence.note(format!("extension {name} is {was} in the source and {is} here"));
+                let difference = format!("extension {name} is {was} in the source and {is} here");
+                // A restore makes the version of the source, or else the server's default one.
+                match defaults.get(name) {
+                    Some(default) if default != is => found.push(difference),
+                    _ => evidence.note(difference),
+                }
             }
             None if left_out() => {}
             None => found.push(format!("extension {} is missing", extension.name)),
@@ -122,4 +100,11 @@ fn extensions(subject: &Subject<'_>, restored: &Inventory, evidence: &mut Eviden
     }
     let all = subject.manifest.inventory.extensions.len();
     evidence.record("extensions", format!("{there} of {all} there"), found);
+    Ok(())
+}
+
+async fn default_versions(session: &Session) -> anyhow::Result<BTreeMap<String, String>> {
+    let sql = "SELECT name::text, default_version FROM pg_available_extensions WHERE default_version IS NOT NULL";
+    let rows = session.client().query(sql, &[]).await?;
+    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
 }

@@ -1,6 +1,10 @@
-//! Large objects, each with its number and its bytes, against the archive's.
+//! Large objects, each with its number, its bytes, its owner, its rights and its comment, against the archive's.
 
-use backup_core::postgres::archive::{LargeObjectHasher, RowsDigest};
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::Context;
+use backup_core::postgres::Owners;
+use backup_core::postgres::archive::{LargeObjectFacts, LargeObjectHasher, LargeObjectRight, RowsDigest};
 use backup_core::postgres::connect::Session;
 use futures_util::TryStreamExt;
 
@@ -18,20 +22,89 @@ pub(super) async fn check(
     evidence: &mut Evidence,
 ) -> anyhow::Result<()> {
     let archived = subject.contents.large_objects;
-    if content != Content::Full {
-        evidence.skip("large_objects", "their contents are compared with VERIFY_CONTENT=full only");
-        return Ok(());
-    }
-    let restored = digest(session, &subject.owner.connect().await?).await?;
-    let found = match (archived.rows == restored.rows, archived == restored) {
-        (false, _) => {
-            vec![format!("{} large objects in the archive, and {} after the restore", archived.rows, restored.rows)]
+    let (mut found, mut figures) = (Vec::new(), "contents are compared with VERIFY_CONTENT=full only".to_owned());
+    if content == Content::Full {
+        let restored = digest(session, &subject.owner.connect().await?).await?;
+        if archived.rows != restored.rows {
+            let (was, is) = (archived.rows, restored.rows);
+            found.push(format!("{was} large objects in the archive, and {is} after the restore"));
+        } else if archived != restored {
+            found.push(format!("the contents of the {} large objects are not the archive's", archived.rows));
         }
-        (true, false) => vec![format!("the contents of the {} large objects are not the archive's", archived.rows)],
-        (true, true) => Vec::new(),
-    };
-    evidence.record("large_objects", format!("{} with the contents of the archive", restored.rows), found);
+        figures = format!("{} with the contents of the archive", restored.rows);
+    }
+    let facts = facts(subject, session, &mut found).await.context("compare owners, rights and comments")?;
+    evidence.record("large_objects", format!("{facts}; {figures}"), found);
     Ok(())
+}
+
+/// Compares what is not bytes, and says how many were.
+async fn facts(subject: &Subject<'_>, session: &Session, found: &mut Vec<String>) -> anyhow::Result<String> {
+    let left_out: BTreeSet<i32> = subject.selection.left_out.iter().map(|left_out| left_out.dump_id).collect();
+    let mut expected = subject.archive.large_object_facts(&left_out);
+    let mut restored = restored_facts(session).await?;
+    // A text of another encoding is not read as the server reads it.
+    let is_readable = matches!(subject.archive.encoding.as_str(), "" | "UTF8");
+    let count = restored.len();
+    for (oid, now) in &mut restored {
+        // How many there are is compared elsewhere, by their bytes and among the counts of the inventory.
+        let Some(was) = expected.get_mut(oid) else { continue };
+        if subject.owners == Owners::Restorer {
+            let owners = [was.owner.clone(), now.owner.clone()];
+            for facts in [&mut *was, &mut *now] {
+                facts.rights.retain(|right| !owners.contains(&right.role));
+            }
+        } else if was.owner != now.owner {
+            found.push(format!("large object {oid} belonged to {}, and belongs to {} now", was.owner, now.owner));
+        }
+        if was.rights != now.rights {
+            let (was, is) = (in_words(&was.rights), in_words(&now.rights));
+            found.push(format!("large object {oid}: {was} in the archive, and {is} after the restore"));
+        }
+        let is_same = was.comment == now.comment;
+        if !is_same && (is_readable || was.comment.is_some() != now.comment.is_some()) {
+            found.push(format!("the comment on large object {oid} is not the archive's"));
+        }
+    }
+    let owners = if subject.owners == Owners::Archive { "owners, " } else { "" };
+    Ok(format!("{count} with the {owners}rights and comments of the archive"))
+}
+
+async fn restored_facts(session: &Session) -> anyhow::Result<BTreeMap<u32, LargeObjectFacts>> {
+    let sql = "SELECT l.oid, pg_get_userbyid(l.lomowner)::text,
+                      obj_description(l.oid, 'pg_largeobject'),
+                      coalesce(r.rolname::text, 'PUBLIC'), a.privilege_type, a.is_grantable
+                 FROM pg_largeobject_metadata l
+                 LEFT JOIN LATERAL aclexplode(coalesce(l.lomacl, acldefault('L', l.lomowner))) a ON true
+                 LEFT JOIN pg_roles r ON r.oid = a.grantee";
+    let mut all: BTreeMap<u32, LargeObjectFacts> = BTreeMap::new();
+    let no_parameters: [&str; 0] = [];
+    let mut rows = std::pin::pin!(session.client().query_raw(sql, no_parameters).await?);
+    while let Some(row) = rows.try_next().await? {
+        let oid: u32 = row.try_get(0)?;
+        let facts = all.entry(oid).or_default();
+        facts.owner = row.try_get(1)?;
+        let comment: Option<&str> = row.try_get(2)?;
+        let comment = comment.map(|comment| comment.replace('\'', "''"));
+        facts.comment = comment.map(|comment| format!("COMMENT ON LARGE OBJECT {oid} IS '{comment}';"));
+        let privilege: Option<String> = row.try_get(4)?;
+        if let Some(privilege) = privilege {
+            let (role, is_grantable) = (row.try_get(3)?, row.try_get(5)?);
+            facts.rights.insert(LargeObjectRight { role, privilege, is_grantable });
+        }
+    }
+    Ok(all)
+}
+
+fn in_words(rights: &BTreeSet<LargeObjectRight>) -> String {
+    let word = |right: &LargeObjectRight| {
+        let option = if right.is_grantable { " with grant option" } else { "" };
+        format!("{} for {}{option}", right.privilege, right.role)
+    };
+    match rights.len() {
+        0 => "no rights of others".to_owned(),
+        _ => rights.iter().map(word).collect::<Vec<_>>().join(", "),
+    }
 }
 
 /// Lists over one session and reads over the other, so that no list has to be held.

@@ -15,6 +15,7 @@ use std::path::Path;
 use anyhow::Context;
 use backup_core::catalog::Manifest;
 use backup_core::postgres::archive::{Archive, Contents, Selection};
+use backup_core::postgres::connect::Session;
 use backup_core::postgres::conninfo::Conninfo;
 use backup_core::postgres::{ClientTools, Owners};
 use backup_core::scrub::Scrubber;
@@ -22,8 +23,10 @@ use backup_core::stop::Stop;
 
 use crate::config::Content;
 use crate::evidence::{Evidence, Trouble};
+use crate::reference::Recipe;
 use crate::report::ContentsCompared;
 
+pub(crate) use definitions::schema;
 pub(crate) use queries::{Query, parse_queries};
 
 /// A restored database, and all that it must equal.
@@ -38,8 +41,10 @@ pub(crate) struct Subject<'run> {
     pub(crate) owner: &'run Conninfo,
     /// May create extensions, where there is such a login.
     pub(crate) admin: Option<&'run Conninfo>,
-    /// Tools of the server's major version.
+    /// Tools of the server's major version, or of a later one.
     pub(crate) tools: &'run ClientTools,
+    /// For a database like the restored one, without rows.
+    pub(crate) recipe: Recipe<'run>,
     /// A private folder for a schema of the restored database.
     pub(crate) folder: &'run Path,
     /// Sessions at once.
@@ -58,8 +63,9 @@ pub(crate) struct Extent<'run> {
 }
 
 impl Subject<'_> {
-    fn same_major(&self) -> bool {
-        self.tools.major == self.manifest.database.server_version_num / 10_000
+    /// Whether the restored database is on a server of the source's major version.
+    fn is_on_same_major(&self, session: &Session) -> bool {
+        session.server_version_num() / 10_000 == self.manifest.database.server_version_num / 10_000
     }
 }
 

@@ -1,5 +1,7 @@
-//! What is there but does not work: invalid indexes, constraints that were not validated, materialized views
-//! without rows. What the source had so, the archive says.
+//! What is there but does not work: invalid indexes, constraints that were not validated or are not enforced,
+//! materialized views without rows, and those with rows that had none. What the source had so, the archive says.
+
+use std::collections::BTreeSet;
 
 use anyhow::Context;
 use backup_core::postgres::connect::Session;
@@ -16,20 +18,21 @@ pub(super) async fn check(subject: &Subject<'_>, session: &Session, evidence: &m
 }
 
 async fn indexes(session: &Session, evidence: &mut Evidence) -> anyhow::Result<()> {
-    // The index of a partitioned table is valid once each partition has one of its own attached. Which are
-    // attached is compared with the archive among the definitions.
+    // The index of a partitioned table is valid once each partition has one of its own attached that is valid itself.
+    // Which are attached is compared with the archive among the definitions.
     let sql = format!(
         "SELECT n.nspname::text, c.relname::text, x.indisvalid AND x.indisready AND x.indislive,
                 c.relkind = 'I' AND EXISTS (
                   SELECT FROM pg_inherits partition WHERE partition.inhparent = x.indrelid AND NOT EXISTS (
                     SELECT FROM pg_inherits attached JOIN pg_index own ON own.indexrelid = attached.inhrelid
-                     WHERE attached.inhparent = x.indexrelid AND own.indrelid = partition.inhrelid))
+                     WHERE attached.inhparent = x.indexrelid AND own.indrelid = partition.inhrelid
+                       AND own.indisvalid))
            FROM pg_index x JOIN pg_class c ON c.oid = x.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace
           WHERE {USER_SCHEMAS}"
     );
     let sorted = sort(session, &sql).await.context("look at indexes")?;
     let found = sorted.bad.iter().map(|name| format!("index {name} is not valid")).collect();
-    let mut figures = format!("{} valid", sorted.good);
+    let mut figures = format!("{} valid", sorted.good.len());
     if !sorted.excused.is_empty() {
         figures.push_str(&format!(", {} without an index of each partition as in the source", sorted.excused.len()));
     }
@@ -55,14 +58,32 @@ async fn constraints(subject: &Subject<'_>, session: &Session, evidence: &mut Ev
     let Sorted { good, excused, bad } = sort(session, &sql).await.context("look at constraints")?;
     let (as_in_the_source, found): (Vec<_>, Vec<_>) =
         bad.into_iter().partition(|name| subject.is_not_valid_in_the_archive(name));
-    let found = found.iter().map(|name| format!("constraint {name} is not validated")).collect();
-    let mut figures = format!("{good} validated");
+    let mut found: Vec<String> = found.iter().map(|name| format!("constraint {name} is not validated")).collect();
+    found.extend(not_enforced(session).await.context("look at the triggers of constraints")?);
+    let mut figures = format!("{} validated", good.len());
     let not_valid = as_in_the_source.len() + excused.len();
     if not_valid > 0 {
         figures.push_str(&format!(", {not_valid} NOT VALID as in the source"));
     }
     evidence.record("constraints", figures, found);
     Ok(())
+}
+
+/// Constraints that PostgreSQL enforces by triggers of its own which are disabled. No archive says that, so a restore
+/// never makes it.
+async fn not_enforced(session: &Session) -> anyhow::Result<Vec<String>> {
+    let sql = format!(
+        "SELECT DISTINCT n.nspname::text, c.relname || ' ' || k.conname
+           FROM pg_trigger t JOIN pg_constraint k ON k.oid = t.tgconstraint JOIN pg_class c ON c.oid = k.conrelid
+           JOIN pg_namespace n ON n.oid = c.relnamespace
+          WHERE {USER_SCHEMAS} AND t.tgisinternal AND k.contype <> 't' AND t.tgenabled <> 'O' ORDER BY 1, 2"
+    );
+    let rows = session.client().query(&sql, &[]).await?;
+    let sentence = |row: &tokio_postgres::Row| {
+        let name = table_name(row.try_get(0)?, row.try_get(1)?);
+        Ok(format!("constraint {name} is not enforced: PostgreSQL's own triggers for it are disabled"))
+    };
+    rows.iter().map(sentence).collect()
 }
 
 impl Subject<'_> {
@@ -82,7 +103,7 @@ async fn materialized_views(subject: &Subject<'_>, session: &Session, evidence: 
     );
     let Sorted { good, bad, .. } = sort(session, &sql).await.context("look at materialized views")?;
     // The archive fills those that were filled in the source.
-    let filled: Vec<String> = subject
+    let filled: BTreeSet<String> = subject
         .archive
         .entries
         .iter()
@@ -90,8 +111,10 @@ async fn materialized_views(subject: &Subject<'_>, session: &Session, evidence: 
         .map(|entry| table_name(&entry.namespace, &entry.tag))
         .collect();
     let (found, as_in_the_source): (Vec<_>, Vec<_>) = bad.into_iter().partition(|name| filled.contains(name));
-    let found = found.iter().map(|name| format!("materialized view {name} has no rows")).collect();
-    let mut figures = format!("{good} filled");
+    let mut found: Vec<String> = found.iter().map(|name| format!("materialized view {name} has no rows")).collect();
+    let stale = good.iter().filter(|name| !filled.contains(*name));
+    found.extend(stale.map(|name| format!("materialized view {name} has rows, and had none in the source")));
+    let mut figures = format!("{} filled", good.len());
     if !as_in_the_source.is_empty() {
         figures.push_str(&format!(", {} not filled as in the source", as_in_the_source.len()));
     }
@@ -101,7 +124,7 @@ async fn materialized_views(subject: &Subject<'_>, session: &Session, evidence: 
 
 /// Names of objects, by what is to be thought of them.
 struct Sorted {
-    good: usize,
+    good: Vec<String>,
     /// Not good, for a reason that is not of the restore.
     excused: Vec<String>,
     bad: Vec<String>,
@@ -109,11 +132,11 @@ struct Sorted {
 
 /// Runs a question of schema, name, whether it is good, and whether it is excused.
 async fn sort(session: &Session, sql: &str) -> anyhow::Result<Sorted> {
-    let mut sorted = Sorted { good: 0, excused: Vec::new(), bad: Vec::new() };
+    let mut sorted = Sorted { good: Vec::new(), excused: Vec::new(), bad: Vec::new() };
     for row in session.client().query(sql, &[]).await? {
         let name = table_name(row.try_get(0)?, row.try_get(1)?);
         match (row.try_get(2)?, row.try_get(3)?) {
-            (true, _) => sorted.good += 1,
+            (true, _) => sorted.good.push(name),
             (false, true) => sorted.excused.push(name),
             (false, false) => sorted.bad.push(name),
         }

@@ -11,7 +11,7 @@ use super::toc::Entry;
 /// Most columns of a table (`MaxHeapAttributeNumber` is 1,600).
 const MAX_COLUMNS: usize = 1_664;
 
-/// So many tokens tell a column's name and whether its type is a single word.
+/// So many tokens tell a column's name and whether its type is a single word, and a constraint's kind.
 const TOKENS_OF_A_COLUMN: usize = 3;
 
 /// A table, by its schema and name as they are, without quotation marks.
@@ -153,7 +153,7 @@ fn columns_of_type(wanted: &str, definition: &str) -> Vec<String> {
 }
 
 /// Hands over the first [`TOKENS_OF_A_COLUMN`] of what stands between the commas of the first list in parentheses.
-fn for_each_element<'sql>(definition: &'sql str, mut sink: impl FnMut(&[Token<'sql>])) {
+pub(super) fn for_each_element<'sql>(definition: &'sql str, mut sink: impl FnMut(&[Token<'sql>])) {
     let (mut depth, mut element) = (0_usize, Vec::with_capacity(TOKENS_OF_A_COLUMN));
     for token in Lexer::new(definition) {
         match (token, depth) {
@@ -291,8 +291,8 @@ ALTER TABLE ONLY public.t ALTER COLUMN body SET STORAGE EXTERNAL;
             ))
         );
         target.columns[1].is_bytea = true;
-        let long = "CASE WHEN pg_catalog.octet_length(\"x\"\"y\") < 2048 THEN \"x\"\"y\" \
-            ELSE pg_catalog.sha256(\"x\"\"y\") END";
+        let long = "CASE WHEN pg_catalog.octet_length(\"x\"\"y\") < 2048 \
+            AND pg_catalog.octet_length(\"x\"\"y\") <> 32 THEN \"x\"\"y\" ELSE pg_catalog.sha256(\"x\"\"y\") END";
         assert_eq!(target.copy_to_stdout(), format!("COPY (SELECT \"id\", {long} FROM ONLY {table}) TO STDOUT"));
         target.columns.clear();
         assert_eq!(target.copy_to_stdout(), format!("COPY {table} TO STDOUT"));

@@ -1,11 +1,11 @@
 //! What differs between what was dumped and what was restored, by their tables of contents.
 //!
-//! The second one is of a `pg_dump --schema-only` of the restored database, by the same version. What
-//! differs without meaning anything is left aside: owners (a drill restores without them), numbers, the
-//! order of entries, and what each database has of its own.
+//! The second one is of a `pg_dump --schema-only` of the restored database. What differs without meaning anything is left
+//! aside: owners (a drill restores without them), numbers, the order of entries, and what each database has of its own.
+//! One definition may have several texts, which differ between servers and between versions of `pg_dump`: see
+//! [`Comparison::judge`].
 
 mod grants;
-mod spelling;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,7 +13,8 @@ use std::fmt;
 
 use super::Archive;
 use super::selection::{LeftOut, Selection};
-use super::toc::Entry;
+use super::toc::{DumpId, Entry};
+use crate::postgres::Owners;
 
 /// Most characters of a definition that are quoted in a finding.
 const EXCERPT_CHARACTERS: usize = 80;
@@ -26,7 +27,6 @@ const NOT_COMPARED: &[&str] = &[
     "DATABASE",
     "DATABASE PROPERTIES",
     "ENCODING",
-    "EXTENSION",
     "MATERIALIZED VIEW DATA",
     "SEARCHPATH",
     "SEQUENCE SET",
@@ -37,7 +37,7 @@ const NOT_COMPARED: &[&str] = &[
 ];
 
 /// The same for comments, grants and labels, which are about something: the beginnings of their names.
-const ABOUT_NOT_COMPARED: &[&str] = &["DATABASE ", "EXTENSION ", "LARGE OBJECT"];
+const ABOUT_NOT_COMPARED: &[&str] = &["DATABASE ", "LARGE OBJECT"];
 
 /// The rights on a schema that is there in every new database.
 const PUBLIC_GRANTS: Key<'static> = ("ACL", "", "SCHEMA public");
@@ -45,22 +45,61 @@ const PUBLIC_GRANTS: Key<'static> = ("ACL", "", "SCHEMA public");
 /// The schema itself, which each database is made with.
 const PUBLIC: Key<'static> = ("SCHEMA", "", "public");
 
-/// One finding: an object by its name, such as `TRIGGER public.orders audit`, and what is wrong with it.
+/// What an archive defines: its kind, its schema if it has one, and its name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Named {
+    /// Its kind, such as `TRIGGER`.
+    pub desc: String,
+    /// Its schema; empty if it has none.
+    pub schema: String,
+    /// Its name, such as `orders audit`.
+    pub name: String,
+}
+
+impl fmt::Display for Named {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let dot = if self.schema.is_empty() { "" } else { "." };
+        write!(formatter, "{} {}{dot}{}", self.desc, self.schema, self.name)
+    }
+}
+
+/// One thing that is not as it was dumped.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Difference {
     /// It was dumped and is not there.
-    Missing(String),
+    Missing(Named),
     /// It is there and was not dumped.
-    Unexpected(String),
+    Unexpected(Named),
     /// It is there, defined otherwise.
     Different {
         /// The object.
-        object: String,
+        object: Named,
         /// The first line of its definition that differs, as it was dumped.
         dumped: String,
         /// The same line as it was restored.
         restored: String,
     },
+    /// It is there, and defined otherwise than by the archive's definition when that is restored here.
+    Otherwise {
+        /// The object.
+        object: Named,
+        /// The first line of its definition that differs, as it is in the reference database.
+        reference: String,
+        /// The same line as it was restored.
+        restored: String,
+    },
+}
+
+impl Difference {
+    /// What it is about.
+    pub fn object(&self) -> &Named {
+        match self {
+            Self::Missing(object)
+            | Self::Unexpected(object)
+            | Self::Different { object, .. }
+            | Self::Otherwise { object, .. } => object,
+        }
+    }
 }
 
 impl fmt::Display for Difference {
@@ -71,63 +110,168 @@ impl fmt::Display for Difference {
             Self::Different { object, dumped, restored } => {
                 write!(formatter, "{object} differs: {dumped:?} was dumped, {restored:?} is there")
             }
+            Self::Otherwise { object, reference, restored } => {
+                write!(formatter, "{object} differs: its definition becomes {reference:?} here, {restored:?} is there")
+            }
         }
     }
+}
+
+/// An object whose text is not the archive's, and that is as it should be.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Respelled {
+    /// The object.
+    pub object: Named,
+    /// Whether the lines are the same ones in another order: columns that a table inherits come first after a
+    /// restore, whatever came first in the source.
+    pub is_reordered: bool,
+}
+
+/// What differences come to, once the archive's own definitions were restored beside them.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Judged {
+    /// Differences that a reference database does not explain.
+    pub findings: Vec<Difference>,
+    /// Differences that the reference database has, too.
+    pub respelled: Vec<Respelled>,
 }
 
 /// Kind, schema, name.
 type Key<'archive> = (&'archive str, &'archive str, &'archive str);
 
 /// Definitions by what they define. Several may have one name: grants on columns, rules.
-type Definitions<'archive> = BTreeMap<Key<'archive>, Vec<Cow<'archive, str>>>;
+type Definitions<'archive> = BTreeMap<Key<'archive>, Texts<'archive>>;
 
-/// Compares the definitions in two tables of contents, but for those that `selection` left out. `restorer` is the role
-/// that restored: whatever it may do comes from the restore, such as its rights on the tables of extensions.
-pub fn difference(dumped: &Archive, restored: &Archive, selection: &Selection, restorer: &str) -> Vec<Difference> {
-    let unproven = selection.left_out.iter().filter(|left_out| left_out.reason.is_unproven());
-    let left_out: BTreeSet<Key<'_>> = unproven.map(key_of_left_out).collect();
-    let mut owners = owners_of_grants(dumped, restored);
-    owners.values_mut().for_each(|owners| {
-        owners.insert(restorer);
-    });
-    let mut source = definitions(dumped, &left_out, &owners);
-    let mut target = definitions(restored, &left_out, &owners);
-    if public_belongs_to_the_superuser(dumped) && !source.contains_key(&PUBLIC_GRANTS) {
-        target.remove(&PUBLIC_GRANTS);
-    }
-    let keys: BTreeSet<Key<'_>> = source.keys().chain(target.keys()).copied().collect();
-    let mut differences = Vec::new();
-    for key in keys {
-        let (source, target) = (source.remove(&key).unwrap_or_default(), target.remove(&key).unwrap_or_default());
-        compare(key, source, target, &mut differences);
-    }
-    differences.sort();
-    differences
+/// The roles whose grants on an object are not compared, by the grants.
+type Ignored<'archive> = BTreeMap<Key<'archive>, BTreeSet<&'archive str>>;
+
+/// An archive and what was restored from it, by their tables of contents.
+#[derive(Debug, Clone, Copy)]
+pub struct Comparison<'run> {
+    /// What was dumped.
+    pub dumped: &'run Archive,
+    /// The dump of what was restored, without rows.
+    pub restored: &'run Archive,
+    /// What was left out is not missing.
+    pub selection: &'run Selection,
+    /// Whose objects came back. An owner's own rights are compared only if the archive's owners did.
+    pub owners: Owners,
+    /// The role that restored: what it may do comes from the restore, such as its rights on the tables of extensions.
+    pub restorer: &'run str,
 }
 
-/// One finding for each object that belongs to another role than it did, after a restore that brings owners
-/// back.
-pub fn other_owners(dumped: &Archive, restored: &Archive) -> Vec<String> {
-    let with_owner = |entry: &&Entry| is_compared(entry) && !entry.owner.is_empty() && key_of(entry) != PUBLIC;
-    let now: BTreeMap<Key<'_>, &str> =
-        restored.entries.iter().filter(with_owner).map(|entry| (key_of(entry), entry.owner.as_str())).collect();
-    let mut differences = Vec::new();
-    for entry in dumped.entries.iter().filter(with_owner) {
-        match now.get(&key_of(entry)) {
-            Some(owner) if *owner != entry.owner => {
-                differences.push(format!("{entry} belonged to {}, and belongs to {owner} now", entry.owner));
+impl<'run> Comparison<'run> {
+    /// Every definition that is not, text by text, the archive's.
+    pub fn differences(&self) -> Vec<Difference> {
+        let sides = Sides::of(self, None);
+        let (mut source, mut target) = (sides.dumped, sides.restored);
+        if public_belongs_to_the_superuser(self.dumped) && !source.contains_key(&PUBLIC_GRANTS) {
+            target.remove(&PUBLIC_GRANTS);
+        }
+        let mut left_out: BTreeMap<Key<'_>, usize> = BTreeMap::new();
+        for sibling in self.left_out() {
+            *left_out.entry(key_of_left_out(sibling)).or_default() += 1;
+        }
+        let keys: BTreeSet<Key<'_>> = source.keys().chain(target.keys()).copied().collect();
+        let mut differences = Vec::new();
+        for key in keys {
+            let texts = (source.remove(&key).unwrap_or_default(), target.remove(&key).unwrap_or_default());
+            let (source, mut target) = without_equal(texts);
+            // One of the same name that was not restored, and is there by itself.
+            let excused = left_out.get(&key).copied().unwrap_or(0);
+            let unexpected = target.len().saturating_sub(source.len());
+            target.truncate(target.len() - unexpected.min(excused));
+            enter(key, &source, &target, &mut differences);
+        }
+        differences.retain(|difference| !is_of_the_server(difference));
+        differences.sort();
+        differences
+    }
+
+    /// Sorts `differences` by whether `reference` has them, too: the dump of a database into which the same entries were
+    /// restored without rows. What is missing is a finding, whatever became of it there.
+    pub fn judge(&self, differences: Vec<Difference>, reference: &'run Archive) -> Judged {
+        let sides = Sides::of(self, Some(reference));
+        let mut by_object: BTreeMap<Named, Vec<Difference>> = BTreeMap::new();
+        for difference in differences {
+            by_object.entry(difference.object().clone()).or_default().push(difference);
+        }
+        let mut judged = Judged::default();
+        for (object, differences) in by_object {
+            let (missing, others): (Vec<_>, Vec<_>) =
+                differences.into_iter().partition(|difference| matches!(difference, Difference::Missing(_)));
+            judged.findings.extend(missing);
+            if others.is_empty() {
+                continue;
             }
-            _ => {}
+            let of = |side| texts_of(side, object.key());
+            let (dumped, reference, restored) = (of(&sides.dumped), of(&sides.reference), of(&sides.restored));
+            if reference == restored {
+                let is_reordered = lines_of(&dumped) == lines_of(&restored);
+                judged.respelled.push(Respelled { object, is_reordered });
+            } else if reference.is_empty() || restored.is_empty() || reference == dumped {
+                judged.findings.extend(others);
+            } else {
+                let (reference, restored) = first_difference(&reference.join("\n"), &restored.join("\n"));
+                judged.findings.push(Difference::Otherwise { object, reference, restored });
+            }
+        }
+        judged
+    }
+
+    /// One finding for each object that belongs to another role than it did, after a restore that brings owners back.
+    pub fn other_owners(&self) -> Vec<String> {
+        let (was, is) = (owners_by_key(self.dumped), owners_by_key(self.restored));
+        let mut differences = Vec::new();
+        for (key, was) in was {
+            // How many there are is compared among the definitions.
+            let Some(is) = is.get(&key).filter(|is| is.len() == was.len() && **is != was) else { continue };
+            let object = Named::of(key);
+            differences.push(format!("{object} belonged to {}, and belongs to {} now", was.join(", "), is.join(", ")));
+        }
+        differences
+    }
+
+    /// What nothing is known of after the restore.
+    fn left_out(&self) -> Vec<&'run LeftOut> {
+        self.selection.left_out.iter().filter(|left_out| left_out.reason.is_unproven()).collect()
+    }
+}
+
+/// The definitions of each side.
+struct Sides<'run> {
+    dumped: Definitions<'run>,
+    restored: Definitions<'run>,
+    reference: Definitions<'run>,
+}
+
+impl<'run> Sides<'run> {
+    fn of(comparison: &Comparison<'run>, reference: Option<&'run Archive>) -> Self {
+        let left_out: BTreeSet<DumpId> = comparison.left_out().iter().map(|left_out| left_out.dump_id).collect();
+        let ignored = ignored(comparison, reference);
+        let all = |archive: &'run Archive| definitions(archive.entries.iter(), &ignored, comparison.owners);
+        let stayed = comparison.dumped.entries.iter().filter(|entry| !left_out.contains(&entry.dump_id));
+        Self {
+            dumped: definitions(stayed, &ignored, comparison.owners),
+            restored: all(comparison.restored),
+            reference: reference.map(all).unwrap_or_default(),
         }
     }
-    differences
 }
 
 /// As it is before 15. A drill gives schema `public` to the restoring role, and the rights that the schema had
 /// from the beginning are then written as grants.
 fn public_belongs_to_the_superuser(dumped: &Archive) -> bool {
-    let major = dumped.header.server_version.split('.').next().and_then(|major| major.parse::<u32>().ok());
-    major.is_some_and(|major| major < 15)
+    dumped.header.server_major().is_some_and(|major| major < 15)
+}
+
+/// Extensions that a server has by itself are counted with the inventory, and `pg_dump` does not write that an extension
+/// has no comment.
+fn is_of_the_server(difference: &Difference) -> bool {
+    match difference {
+        Difference::Unexpected(object) => object.desc == "EXTENSION" || object.name.starts_with("EXTENSION "),
+        _ => false,
+    }
 }
 
 fn key_of_left_out(left_out: &LeftOut) -> Key<'_> {
@@ -138,40 +282,96 @@ fn key_of(entry: &Entry) -> Key<'_> {
     (&entry.desc, &entry.namespace, &entry.tag)
 }
 
-fn is_compared(entry: &Entry) -> bool {
-    let is_about_other = matches!(entry.desc.as_str(), "ACL" | "COMMENT" | "SECURITY LABEL")
-        && ABOUT_NOT_COMPARED.iter().any(|beginning| entry.tag.starts_with(beginning));
-    !is_about_other && !NOT_COMPARED.contains(&entry.desc.as_str())
+impl Named {
+    fn of((desc, schema, name): Key<'_>) -> Self {
+        Self { desc: desc.to_owned(), schema: schema.to_owned(), name: name.to_owned() }
+    }
+
+    fn key(&self) -> Key<'_> {
+        (&self.desc, &self.schema, &self.name)
+    }
 }
 
-/// Who owns, on either side, what a grant is about: an owner's own rights are not compared.
-fn owners_of_grants<'archive>(
-    dumped: &'archive Archive,
-    restored: &'archive Archive,
-) -> BTreeMap<Key<'archive>, BTreeSet<&'archive str>> {
-    let mut owners: BTreeMap<Key<'_>, BTreeSet<&str>> = BTreeMap::new();
-    let entries = dumped.entries.iter().chain(&restored.entries);
-    for entry in entries.filter(|entry| entry.desc == "ACL") {
-        owners.entry(key_of(entry)).or_default().insert(&entry.owner);
+/// The definitions of one object, in a fixed order.
+fn texts_of<'run>(definitions: &'run Definitions<'_>, key: Key<'run>) -> Vec<&'run str> {
+    definitions.get(&key).into_iter().flatten().map(|text| &**text).collect()
+}
+
+/// The lines of definitions in a fixed order, without the commas between them.
+fn lines_of<'run>(definitions: &[&'run str]) -> Vec<&'run str> {
+    let lines = definitions.iter().flat_map(|definition| definition.lines());
+    let mut lines: Vec<&str> = lines.map(|line| line.trim().trim_end_matches(',')).collect();
+    lines.sort_unstable();
+    lines
+}
+
+fn is_compared(entry: &Entry, owners: Owners) -> bool {
+    let is_about = |kinds: &[&str]| {
+        matches!(entry.desc.as_str(), "ACL" | "COMMENT" | "SECURITY LABEL")
+            && kinds.iter().any(|beginning| entry.tag.starts_with(beginning))
+    };
+    // A plain role does not restore them: the extension comes with its own.
+    let is_of_extension = owners == Owners::Restorer && is_about(&["EXTENSION "]);
+    !is_about(ABOUT_NOT_COMPARED) && !is_of_extension && !NOT_COMPARED.contains(&entry.desc.as_str())
+}
+
+/// The roles whose grants on an object say nothing, on any side: its owners, if it belongs to others than before, and
+/// the restoring role, unless the archive grants it something.
+fn ignored<'run>(comparison: &Comparison<'run>, reference: Option<&'run Archive>) -> Ignored<'run> {
+    let Comparison { dumped, restored, owners, restorer, .. } = *comparison;
+    let grants = |archive: &'run Archive| archive.entries.iter().filter(|entry| entry.desc == "ACL");
+    let mut owners_of: Ignored<'_> = BTreeMap::new();
+    for entry in [Some(dumped), Some(restored), reference].into_iter().flatten().flat_map(grants) {
+        owners_of.entry(key_of(entry)).or_default().insert(&entry.owner);
     }
+    if owners == Owners::Restorer {
+        owners_of.values_mut().for_each(|owners| {
+            owners.insert(restorer);
+        });
+        return owners_of;
+    }
+    let granted: BTreeSet<Key<'_>> = grants(dumped).map(key_of).collect();
+    for (key, owners) in &mut owners_of {
+        let is_ours = owners.contains(restorer);
+        if owners.len() == 1 && *key != PUBLIC_GRANTS {
+            owners.clear();
+        }
+        if !granted.contains(key) && !is_ours {
+            owners.insert(restorer);
+        }
+    }
+    owners_of
+}
+
+/// The owners of each object, in a fixed order: default privileges of several roles have one name.
+fn owners_by_key(archive: &Archive) -> BTreeMap<Key<'_>, Vec<&str>> {
+    let mut owners: BTreeMap<Key<'_>, Vec<&str>> = BTreeMap::new();
+    for entry in archive.entries.iter().filter(|entry| is_compared(entry, Owners::Archive) && entry.desc != "EXTENSION")
+    {
+        if !entry.owner.is_empty() && key_of(entry) != PUBLIC {
+            owners.entry(key_of(entry)).or_default().push(&entry.owner);
+        }
+    }
+    owners.values_mut().for_each(|owners| owners.sort_unstable());
     owners
 }
 
-fn definitions<'archive>(
-    archive: &'archive Archive,
-    left_out: &BTreeSet<Key<'archive>>,
-    owners: &BTreeMap<Key<'archive>, BTreeSet<&'archive str>>,
-) -> Definitions<'archive> {
+fn definitions<'run>(
+    entries: impl Iterator<Item = &'run Entry>,
+    ignored: &Ignored<'run>,
+    owners: Owners,
+) -> Definitions<'run> {
     let mut definitions = Definitions::new();
-    for entry in archive.entries.iter().filter(|entry| is_compared(entry)) {
+    for entry in entries.filter(|entry| is_compared(entry, owners)) {
         let key = key_of(entry);
-        let definition = match (entry.desc.as_str(), owners.get(&key)) {
-            ("ACL", Some(owners)) => Cow::Owned(grants::to_others(&entry.defn, owners)),
-            _ => spelling::normal(entry.defn.trim()),
+        let definition = match (entry.desc.as_str(), ignored.get(&key)) {
+            ("ACL", Some(ignored)) => Cow::Owned(grants::to_others(&entry.defn, ignored)),
+            _ if entry.access_method.is_empty() => Cow::Borrowed(entry.defn.trim()),
+            _ => Cow::Owned(format!("{}\nUSING {}", entry.defn.trim(), entry.access_method)),
         };
         // An entry may exist for its owner only: of grants to nobody else, and of the schema `public`.
         let is_empty = definition.lines().all(|line| line.is_empty() || line.starts_with("--"));
-        if !is_empty && !left_out.contains(&key) {
+        if !is_empty {
             definitions.entry(key).or_default().push(definition);
         }
     }
@@ -179,13 +379,12 @@ fn definitions<'archive>(
     definitions
 }
 
-/// Pairs equal definitions of one name off, then unequal ones; what is left over has no partner.
-fn compare(
-    key: Key<'_>,
-    mut source: Vec<Cow<'_, str>>,
-    mut target: Vec<Cow<'_, str>>,
-    differences: &mut Vec<Difference>,
-) {
+type Texts<'archive> = Vec<Cow<'archive, str>>;
+
+/// Pairs equal definitions of one name off; what is left has no equal on the other side.
+fn without_equal<'archive>(
+    (mut source, mut target): (Texts<'archive>, Texts<'archive>),
+) -> (Texts<'archive>, Texts<'archive>) {
     source.retain(|definition| match target.iter().position(|other| other == definition) {
         Some(place) => {
             target.remove(place);
@@ -193,16 +392,19 @@ fn compare(
         }
         None => true,
     });
-    let (desc, schema, name) = key;
-    let dot = if schema.is_empty() { "" } else { "." };
-    let object = format!("{desc} {schema}{dot}{name}");
+    (source, target)
+}
+
+/// Pairs unequal definitions of one name; what is left over has no partner.
+fn enter(key: Key<'_>, source: &[Cow<'_, str>], target: &[Cow<'_, str>], differences: &mut Vec<Difference>) {
+    let object = || Named::of(key);
     let pairs = source.len().min(target.len());
-    for (dumped, restored) in source.iter().zip(&target) {
+    for (dumped, restored) in source.iter().zip(target) {
         let (dumped, restored) = first_difference(dumped, restored);
-        differences.push(Difference::Different { object: object.clone(), dumped, restored });
+        differences.push(Difference::Different { object: object(), dumped, restored });
     }
-    differences.extend(source[pairs..].iter().map(|_| Difference::Missing(object.clone())));
-    differences.extend(target[pairs..].iter().map(|_| Difference::Unexpected(object.clone())));
+    differences.extend(source[pairs..].iter().map(|_| Difference::Missing(object())));
+    differences.extend(target[pairs..].iter().map(|_| Difference::Unexpected(object())));
 }
 
 /// An excerpt of each text where they first differ.

@@ -41,6 +41,12 @@ const CUSTOM: u8 = 1;
 const TIME_FIELDS: usize = 7;
 
 impl Header {
+    /// The major version of the server that was dumped; `None` if its version does not begin with a number.
+    pub fn server_major(&self) -> Option<u32> {
+        let digits = self.server_version.split(|c: char| !c.is_ascii_digit()).next();
+        digits.and_then(|major| major.parse().ok())
+    }
+
     pub(super) fn read(input: &mut Input<impl BufRead>) -> Result<Self, ArchiveError> {
         let mut magic = [0; 5];
         for byte in &mut magic {

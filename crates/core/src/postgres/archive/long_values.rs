@@ -1,5 +1,8 @@
 //! Long values of type `bytea` stand as their SHA-256 in what is compared: the server computes that in a third of the
 //! time in which it writes them out in hexadecimal and sends them.
+//!
+//! A value that is as long as a digest stands as its digest as well: otherwise it would equal each long value whose digest
+//! it is.
 
 use memchr::memchr2;
 use sha2::{Digest, Sha256};
@@ -9,11 +12,17 @@ use super::rows::{RowHasher, RowsDigest, RowsError};
 /// Bytes from which on a value is long. A shorter one is written out as fast as it is digested.
 const LONG_BYTES: usize = 2048;
 
+/// Bytes of a SHA-256, and of the values that must not be taken for one.
+const DIGEST_BYTES: usize = 32;
+
 /// How `bytea_output = hex` begins, as `COPY` writes it.
 const HEX_START: &[u8] = b"\\\\x";
 
 /// The characters of the shortest long value.
 const LONG_CHARACTERS: usize = HEX_START.len() + 2 * LONG_BYTES;
+
+/// The characters of a value that is as long as a digest.
+const DIGEST_CHARACTERS: usize = HEX_START.len() + 2 * DIGEST_BYTES;
 
 /// So much is decoded at once, on the stack.
 const DECODED_BYTES: usize = 4096;
@@ -22,7 +31,8 @@ const DECODED_BYTES: usize = 4096;
 /// on.
 pub(super) fn selected(quoted: &str) -> String {
     format!(
-        "CASE WHEN pg_catalog.octet_length({quoted}) < {LONG_BYTES} THEN {quoted} \
+        "CASE WHEN pg_catalog.octet_length({quoted}) < {LONG_BYTES} \
+         AND pg_catalog.octet_length({quoted}) <> {DIGEST_BYTES} THEN {quoted} \
          ELSE pg_catalog.sha256({quoted}) END"
     )
 }
@@ -86,7 +96,10 @@ impl LongValues {
     fn passes(&self, part: &[u8], ends: bool) -> bool {
         match self.value {
             Value::Passing => true,
-            Value::Open => ends && self.beginning.is_empty() && part.len() < LONG_CHARACTERS,
+            Value::Open => {
+                let is_short = part.len() < LONG_CHARACTERS && part.len() != DIGEST_CHARACTERS;
+                ends && self.beginning.is_empty() && is_short
+            }
             Value::Long { .. } => false,
         }
     }
@@ -122,7 +135,7 @@ impl LongValues {
         }
     }
 
-    /// The value is long enough.
+    /// The value is long enough, or as long as a digest.
     fn decide(&mut self) {
         self.value = match self.beginning.strip_prefix(HEX_START) {
             Some(digits) => {
@@ -140,6 +153,9 @@ impl LongValues {
 
     /// The value is here.
     fn close(&mut self) {
+        if matches!(self.value, Value::Open) && self.beginning.len() == DIGEST_CHARACTERS {
+            self.decide();
+        }
         match std::mem::replace(&mut self.value, Value::Passing) {
             Value::Passing => {}
             Value::Open => {
@@ -204,7 +220,7 @@ mod tests {
     #[test]
     fn a_long_value_stands_as_its_digest_and_a_short_one_as_it_is() {
         let of = |length: usize| (0..length).map(|n| (n % 251) as u8).collect::<Vec<u8>>();
-        for length in [0, 1, LONG_BYTES - 1] {
+        for length in [0, 1, DIGEST_BYTES - 1, DIGEST_BYTES + 1, LONG_BYTES - 1] {
             let rows = format!("1\t{0}\t{0}\n2\t{0}\tx\n", hexadecimal(&of(length)));
             check(&rows, &rows);
         }
@@ -215,9 +231,22 @@ mod tests {
         }
     }
 
+    /// Otherwise a column in which each long value became its own digest would look unchanged.
+    #[test]
+    fn a_value_does_not_equal_its_digest() {
+        let long = [7; LONG_BYTES];
+        let (value, digest) = (hexadecimal(&long), hexadecimal(&Sha256::digest(long)));
+        let as_digested = hexadecimal(&Sha256::digest(Sha256::digest(long)));
+        check(&format!("1\t{digest}\n2\t{digest}\tx\n"), &format!("1\t{as_digested}\n2\t{as_digested}\tx\n"));
+        let digests = [value, digest].map(|value| digest_in_pieces(format!("1\t{value}\n").as_bytes(), 100));
+        assert_ne!(digests[0], digests[1]);
+    }
+
     #[test]
     fn what_is_no_hexadecimal_stays_or_has_a_digest_of_its_own() {
         let text = "y".repeat(2 * LONG_CHARACTERS);
+        check(&format!("1\t{text}\n"), &format!("1\t{text}\n"));
+        let text = "y".repeat(DIGEST_CHARACTERS);
         check(&format!("1\t{text}\n"), &format!("1\t{text}\n"));
         check("1\t\\N\n\\.\n\n", "1\t\\N\n");
         let good = format!("1\t{}\n", hexadecimal(&[7; LONG_BYTES]));

@@ -16,7 +16,7 @@ pub use outside::reaches_outside;
 
 use super::Archive;
 use super::sql::{self, Statement};
-use super::toc::{DumpId, Entry};
+use super::toc::{DumpId, Entry, Section};
 use crate::postgres::timescaledb::TIMESCALEDB;
 
 /// Who restores.
@@ -123,11 +123,27 @@ impl Selection {
         let reason = || Reason::DependsOn(why.to_owned());
         self.left_out.extend(grants.map(|entry| LeftOut::new(entry, reason())));
         let gone: BTreeSet<DumpId> = self.left_out.iter().map(|left_out| left_out.dump_id).collect();
+        self.list_file = self.list_without(&gone);
+    }
+
+    /// The list of what to restore without rows, large objects and values of sequences: what is left makes the same
+    /// definitions in an empty database.
+    pub fn definitions_only(&self, archive: &Archive) -> String {
+        let is_data = |entry: &&Entry| {
+            let is_about = matches!(entry.desc.as_str(), "ACL" | "COMMENT" | "SECURITY LABEL");
+            matches!(entry.desc.as_str(), "BLOB" | "BLOB METADATA" | "MATERIALIZED VIEW DATA")
+                || entry.section == Section::Data
+                || is_about && entry.tag.starts_with("LARGE OBJECT")
+        };
+        self.list_without(&archive.entries.iter().filter(is_data).map(|entry| entry.dump_id).collect())
+    }
+
+    fn list_without(&self, gone: &BTreeSet<DumpId>) -> String {
         let stays = |line: &&str| {
             let id = line.split(';').next().and_then(|id| id.parse().ok());
             id.is_none_or(|id: DumpId| !gone.contains(&id))
         };
-        self.list_file = self.list_file.split_inclusive('\n').filter(stays).collect();
+        self.list_file.split_inclusive('\n').filter(stays).collect()
     }
 }
 

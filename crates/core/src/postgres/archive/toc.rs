@@ -74,6 +74,10 @@ pub struct Entry {
     pub copy_stmt: String,
     /// Its schema; empty where it has none.
     pub namespace: String,
+    /// The tablespace that it lay in; empty for that of its database.
+    pub tablespace: String,
+    /// The access method of a table or materialized view; empty for what has none.
+    pub access_method: String,
     /// Its owner.
     pub owner: String,
     /// The entries that must be there before it. Not all of these numbers are entries.
@@ -195,7 +199,7 @@ fn read_entry(input: &mut Input<impl BufRead>, version: Version, encoding: &str)
     let section = read_section(input)?;
     let mut text = || Ok::<_, ArchiveError>(decode(input.text()?.unwrap_or_default(), encoding));
     let (defn, _drop_statement, copy_stmt) = (text()?, text()?, text()?);
-    let (namespace, _tablespace, _access_method) = (text()?, text()?, text()?);
+    let (namespace, tablespace, access_method) = (text()?, text()?, text()?);
     if version >= Version::V1_16 {
         let _kind_of_relation = input.integer()?;
     }
@@ -214,6 +218,8 @@ fn read_entry(input: &mut Input<impl BufRead>, version: Version, encoding: &str)
         defn,
         copy_stmt,
         namespace,
+        tablespace,
+        access_method,
         owner,
         dependencies,
         has_data,

@@ -56,16 +56,19 @@ impl DrillServer {
         let session = self.maintenance().connect().await.context("connect to the drill server")?;
         let mut marked = marked_roles(&session).await.context("look for roles of dead runs")?;
         let mut swept = Swept::default();
-        for (run, comment) in databases(&session).await.context("look for databases of dead runs")? {
-            if RunId::of_comment(&comment).as_ref() == Some(&run) {
-                marked.entry(run).or_default();
-            } else if !marked.contains_key(&run) && hold_lock(&session, run.lock_key()).await? {
+        let found = databases(&session).await.context("look for databases of dead runs")?;
+        let is_marked = |found: &&Found| RunId::of_comment(&found.comment).as_ref() == Some(&found.run);
+        for Found { run, .. } in found.iter().filter(is_marked) {
+            marked.entry(run.clone()).or_default();
+        }
+        for Found { run, name, comment } in found {
+            if !marked.contains_key(&run) && hold_lock(&session, run.lock_key()).await? {
                 release_lock(&session, run.lock_key()).await?;
-                match self.is_stillborn(&session, &run, &comment).await? {
+                match self.is_stillborn(&session, &run, &name, &comment).await? {
                     true => {
                         marked.entry(run).or_default();
                     }
-                    false => swept.unmarked.push(run.database()),
+                    false => swept.unmarked.push(name),
                 }
             }
         }
@@ -87,8 +90,8 @@ impl DrillServer {
 }
 
 impl DrillServer {
-    /// Whether the database of `run`, which has no mark, is one that a run of this login made and never used.
-    async fn is_stillborn(&self, session: &Session, run: &RunId, comment: &str) -> anyhow::Result<bool> {
+    /// Whether the database called `name` of `run`, which has no mark, is one that a run of this login made and never used.
+    async fn is_stillborn(&self, session: &Session, run: &RunId, name: &str, comment: &str) -> anyhow::Result<bool> {
         if !comment.is_empty() || Utc::now() - run.time() < STILLBORN_AFTER {
             return Ok(false);
         }
@@ -96,10 +99,10 @@ impl DrillServer {
                     WHERE d.datname = $1 AND pg_get_userbyid(d.datdba) = $2 AND d.datacl IS NULL
                       AND NOT EXISTS (SELECT FROM pg_db_role_setting s WHERE s.setdatabase = d.oid)
                       AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.datid = d.oid)";
-        if session.client().query(sql, &[&run.database(), &self.login.user()]).await?.is_empty() {
+        if session.client().query(sql, &[&name, &self.login.user()]).await?.is_empty() {
             return Ok(false);
         }
-        let inside = self.maintenance().clone().with_dbname(&run.database());
+        let inside = self.maintenance().clone().with_dbname(name);
         // Whoever may not even look into it does not drop it.
         let Ok(inside) = inside.connect().await else { return Ok(false) };
         let is_empty = made_objects(&inside).await.context("look into a database without a mark")?.is_empty();
@@ -108,13 +111,20 @@ impl DrillServer {
     }
 }
 
-/// The databases with a name of ours: their runs and comments.
-async fn databases(session: &Session) -> anyhow::Result<Vec<(RunId, String)>> {
+/// A database with a name of ours.
+struct Found {
+    run: RunId,
+    name: String,
+    comment: String,
+}
+
+async fn databases(session: &Session) -> anyhow::Result<Vec<Found>> {
     let sql = "SELECT datname::text, coalesce(shobj_description(oid, 'pg_database'), '') FROM pg_database";
     let mut found = Vec::new();
     for row in session.client().query(sql, &[]).await? {
-        if let Some(run) = RunId::of_database(row.try_get(0)?) {
-            found.push((run, row.try_get(1)?));
+        let name: String = row.try_get(0)?;
+        if let Some(run) = RunId::of_database(&name).or_else(|| RunId::of_reference(&name)) {
+            found.push(Found { run, name, comment: row.try_get(1)? });
         }
     }
     Ok(found)

@@ -28,9 +28,9 @@ pub struct CleanupFailed {
     pub source: anyhow::Error,
 }
 
-/// Removes the database of `run`, where there is one, and `roles`.
+/// Removes the databases of `run`, if there are any, and `roles`.
 ///
-/// `inside` is a login to that database; its name comes from the run all the same. Only this function
+/// `inside` is a login to these databases; their names come from the run all the same. Only this function
 /// drops databases, and it takes no name.
 ///
 /// # Errors
@@ -61,17 +61,18 @@ pub(in crate::postgres) async fn remove(
 
 async fn try_remove(maintenance: &Conninfo, inside: &Conninfo, run: &RunId, roles: &[String]) -> anyhow::Result<()> {
     let session = maintenance.connect().await.context("connect to the drill server")?;
-    let database = run.database();
-    let blockers = Blockers::of(&session, &database).await?;
-    if blockers.any() {
-        let inside =
-            inside.clone().with_dbname(&database).connect().await.context("connect to the scratch database")?;
-        blockers.remove(&inside).await?;
-        inside.close().await;
+    for database in [reference(&session, run).await?, Some(run.database())].into_iter().flatten() {
+        let blockers = Blockers::of(&session, &database).await?;
+        if blockers.any() {
+            let inside = inside.clone().with_dbname(&database).connect().await;
+            let inside = inside.with_context(|| format!("connect to database {database}"))?;
+            blockers.remove(&inside).await?;
+            inside.close().await;
+        }
+        let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", escape_identifier(&database));
+        session.client().batch_execute(&sql).await.with_context(|| format!("drop database {database}"))?;
     }
     let client = session.client();
-    let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", escape_identifier(&database));
-    client.batch_execute(&sql).await.context("drop the scratch database")?;
     // The last one first: the owner is a member of the others.
     for role in roles.iter().rev() {
         let sql = format!("DROP ROLE IF EXISTS {}", escape_identifier(role));
@@ -79,6 +80,13 @@ async fn try_remove(maintenance: &Conninfo, inside: &Conninfo, run: &RunId, role
     }
     session.close().await;
     Ok(())
+}
+
+/// The name of the run's reference database, which few runs make, if it is there.
+async fn reference(session: &Session, run: &RunId) -> anyhow::Result<Option<String>> {
+    let name = run.reference();
+    let found = session.client().query("SELECT FROM pg_catalog.pg_database WHERE datname = $1", &[&name]).await;
+    Ok((!found.context("look for the reference database")?.is_empty()).then_some(name))
 }
 
 /// What DROP DATABASE refuses to drop with the database, by force or not.

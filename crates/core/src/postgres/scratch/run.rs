@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::catalog::BackupId;
 
 const DATABASE_START: &str = "verify_drill_";
+const REFERENCE_START: &str = "verify_reference_";
 const OWNER_START: &str = "verify_owner_";
 
 /// `20261122T030000Z`.
@@ -47,6 +48,11 @@ impl RunId {
         Self::parse(name.strip_prefix(DATABASE_START)?)
     }
 
+    /// The run that created a reference database of this name; `None` for every name that is not of our grammar.
+    pub(in crate::postgres) fn of_reference(name: &str) -> Option<Self> {
+        Self::parse(name.strip_prefix(REFERENCE_START)?)
+    }
+
     /// The run that a comment of ours names; `None` for every other comment.
     pub(in crate::postgres) fn of_comment(comment: &str) -> Option<Self> {
         Self::parse(comment.strip_prefix(MARKER_START)?.strip_suffix(MARKER_REST)?)
@@ -62,7 +68,12 @@ impl RunId {
         format!("{DATABASE_START}{self}")
     }
 
-    /// The name of the role that the run makes to own it.
+    /// The name of the run's reference database: at most 63 bytes, and a plain identifier.
+    pub(in crate::postgres) fn reference(&self) -> String {
+        format!("{REFERENCE_START}{self}")
+    }
+
+    /// The name of the role that the run makes to own its databases.
     pub(in crate::postgres) fn owner(&self) -> String {
         format!("{OWNER_START}{self}")
     }
@@ -96,8 +107,10 @@ mod tests {
     #[test]
     fn the_names_of_a_run_lead_back_to_it_and_nothing_else_does_r047() {
         let run = RunId::new(Utc::now());
-        assert!(run.database().len() <= 63 && run.owner().len() <= 63);
+        assert!(run.database().len() <= 63 && run.owner().len() <= 63 && run.reference().len() <= 63);
         assert_eq!(RunId::of_database(&run.database()), Some(run.clone()));
+        assert_eq!(RunId::of_reference(&run.reference()), Some(run.clone()));
+        assert_eq!((RunId::of_reference(&run.database()), RunId::of_database(&run.reference())), (None, None));
         assert_eq!(RunId::of_comment(&run.comment()), Some(run.clone()));
         assert_eq!(RunId::of_database(&run.owner()), None);
         let time = RunId::of_database(NAME).unwrap().time();

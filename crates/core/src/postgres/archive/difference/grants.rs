@@ -4,15 +4,24 @@ use std::collections::BTreeSet;
 
 use crate::postgres::archive::sql::{Statement, Token, statements};
 
-/// The grants to, and the revocations from, everybody but `owners`, in a fixed order.
+/// The grants to, and the revocations from, everybody but `ignored`, in a fixed order, each with the role in whose name
+/// it is made, if that is not the owner.
 ///
-/// `pg_dump` writes an owner's own rights only where they are not the usual ones, and names the owner
+/// `pg_dump` writes an owner's own rights only if they are not the usual ones, and names the owner
 /// there; after a restore without owners those statements are about another role.
-pub(super) fn to_others(definition: &str, owners: &BTreeSet<&str>) -> String {
-    let statements = statements(definition);
-    let of_others =
-        statements.iter().filter(|statement| !grantee(statement).is_some_and(|name| owners.contains(&*name)));
-    let lines: BTreeSet<&str> = of_others.map(|statement| statement.text).collect();
+pub(super) fn to_others(definition: &str, ignored: &BTreeSet<&str>) -> String {
+    let mut grantor = None;
+    let mut lines = BTreeSet::new();
+    for statement in statements(definition) {
+        if statement.begins("SET SESSION AUTHORIZATION") {
+            grantor = statement.after("AUTHORIZATION").and_then(|token| token.name());
+        } else if statement.begins("RESET SESSION AUTHORIZATION") {
+            grantor = None;
+        } else if !grantee(&statement).is_some_and(|name| ignored.contains(&*name)) {
+            let by = grantor.as_ref().map(|grantor| format!(" GRANTED BY {grantor}")).unwrap_or_default();
+            lines.insert(format!("{}{by}", statement.text));
+        }
+    }
     lines.into_iter().collect::<Vec<_>>().join("\n")
 }
 
@@ -47,5 +56,7 @@ mod tests {
         let expected = format!("{clerk}\n{public}");
         check(&format!("{public};\n{clerk};\n"), &expected);
         check(&format!("{clerk};\nGRANT ALL ON FUNCTION f() TO app;\n{public};\n"), &expected);
+        let by_report = format!("SET SESSION AUTHORIZATION report;\n{clerk};\nRESET SESSION AUTHORIZATION;\n{public};");
+        check(&by_report, &format!("{clerk} GRANTED BY report\n{public}"));
     }
 }

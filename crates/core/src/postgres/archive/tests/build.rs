@@ -16,6 +16,8 @@ pub(crate) fn entry(dump_id: DumpId, desc: &str, namespace: &str, tag: &str, def
         defn: defn.to_owned(),
         copy_stmt: String::new(),
         namespace: namespace.to_owned(),
+        tablespace: String::new(),
+        access_method: String::new(),
         owner: "owner".to_owned(),
         dependencies: Vec::new(),
         has_data: false,

@@ -1,0 +1,85 @@
+//! The reference database: the definitions of the archive once more, without rows, on the same server and by the same
+//! tools. What differs from the archive's text there as well as in the restored database is a spelling of the server.
+
+use anyhow::Context;
+use backup_core::catalog::DatabaseFacts;
+use backup_core::postgres::archive::Archive;
+use backup_core::postgres::connect::Session;
+use backup_core::postgres::conninfo::Conninfo;
+use backup_core::postgres::{GuestDb, ScratchDb, Source, Wanted, WantedExtension, create_beforehand};
+use chrono::Utc;
+use tokio::sync::Mutex;
+
+use crate::checks::{Subject, schema};
+use crate::evidence::{Evidence, Trouble};
+use crate::passes::Passes;
+use crate::progress::Progress;
+
+/// Where a reference database can be made.
+pub(crate) enum Place<'run> {
+    /// Beside the database of a drill, which is dropped together with it.
+    Scratch(&'run ScratchDb<'run>),
+    /// On the server of a person.
+    Guest {
+        beside: &'run Conninfo,
+        source: &'run DatabaseFacts,
+        /// Holds it from before it is created, for the caller to drop: a stop may come at any moment.
+        slot: &'run Mutex<Option<GuestDb>>,
+    },
+}
+
+/// How the restored database was made, to make another one in the same way.
+pub(crate) struct Recipe<'run> {
+    pub(crate) place: Place<'run>,
+    pub(crate) source: Source<'run>,
+    /// What was made before the restore.
+    pub(crate) extensions: Vec<WantedExtension>,
+}
+
+impl Recipe<'_> {
+    /// Makes the reference database and dumps it.
+    ///
+    /// What `pg_restore` complains of is not told again: it complained of the same when it restored everything.
+    ///
+    /// # Errors
+    /// What keeps it from being made.
+    pub(crate) async fn definitions(&self, subject: &Subject<'_>) -> anyhow::Result<Archive> {
+        match &self.place {
+            Place::Scratch(scratch) => {
+                let mut reference = scratch.create_reference().await?;
+                let wanted = Wanted { roles: Vec::new(), extensions: self.extensions.clone() };
+                reference.prepare(&wanted).await.context("prepare the reference database")?;
+                let session = connect(reference.owner()).await?;
+                let admin = connect(reference.admin().unwrap_or(reference.owner())).await?;
+                self.restore(subject, &session, &admin).await
+            }
+            Place::Guest { beside, source, slot } => {
+                let mut slot = slot.lock().await;
+                let guest = slot.insert(GuestDb::reserve(beside).await?);
+                guest.create(source).await?;
+                let session = connect(guest.to()).await?;
+                create_beforehand(&session, &self.extensions).await?;
+                self.restore(subject, &session, &session).await
+            }
+        }
+    }
+
+    async fn restore(&self, subject: &Subject<'_>, session: &Session, admin: &Session) -> anyhow::Result<Archive> {
+        let list = subject.selection.definitions_only(subject.archive);
+        let source = Source { list: &list, ..self.source };
+        let progress = Progress::default();
+        let Subject { tools, scrubber, stop, .. } = *subject;
+        let passes = Passes { tools, session, admin, scrubber, stop, progress: &progress, sabotage: None };
+        let mut unheard = Evidence::new(Utc::now());
+        match passes.run(source, &mut unheard).await {
+            Ok(()) => {}
+            Err(Trouble::CouldNotRun(error)) => return Err(error),
+            Err(trouble) => return Err(trouble.into_error(&unheard)),
+        }
+        schema(subject, session).await.context("dump the reference database")
+    }
+}
+
+async fn connect(to: &Conninfo) -> anyhow::Result<Session> {
+    to.connect().await.context("connect to the reference database")
+}

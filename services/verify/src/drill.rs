@@ -298,7 +298,7 @@ impl Drill<'_> {
             scrubber: &self.config.scrubber,
             stop: self.stop,
         };
-        prove(&subject, &self.extent(), evidence).await?;
+        Box::pin(prove(&subject, &self.extent(), evidence)).await?;
         evidence.report.durations.checks_seconds = Some(proving.elapsed().as_secs_f64());
         Ok(())
     }

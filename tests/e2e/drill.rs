@@ -21,6 +21,7 @@ mod signed;
 mod stand;
 mod swapped;
 mod timescaledb;
+mod unusual;
 mod vanished;
 
 use stand::{Drill, DrillStand};

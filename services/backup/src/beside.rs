@@ -55,7 +55,7 @@ impl Job<'_> {
         let stop = self.stop.child();
         let dumper = Dumper::new(tools, snapshot.session(), lock_wait, &self.config.scrubber, &stop)?;
         tracing::info!(backup_id = %upload.id, database = facts.name, size_bytes = facts.size_bytes, "dumping");
-        let dump = dumper.dump(snapshot.name(), &self.config.dump.options.args)?;
+        let dump = dumper.dump(snapshot.name(), &facts.encoding, &self.config.dump.options.args)?;
         let watch = watch(self.config, snapshot.backend_pid(), &dump);
         let (dump, beside) = CheckedDump::new(Watched::new(dump, Arc::clone(&watch.tool)), tools.major);
         let both = together(

@@ -17,7 +17,7 @@ use crate::report::{Check, CheckState, Finding};
 const RUNNING_FOR: Duration = Duration::from_secs(6 * 3600);
 
 /// How old the newest backup may be if neither `BACKUP_MAX_AGE` nor its manifest says.
-const DEFAULT_MAX_AGE: Duration = Duration::from_secs(26 * 3600);
+pub(crate) const DEFAULT_MAX_AGE: Duration = Duration::from_secs(26 * 3600);
 
 /// A manifest that promises less than this promises nothing.
 const LONGEST_MAX_AGE: Duration = Duration::from_secs(366 * 24 * 3600);

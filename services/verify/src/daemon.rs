@@ -1,22 +1,27 @@
 //! The loop: one drill at a time, on schedule, with a missed one caught up after a start.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use backup_core::catalog::{Catalog, Drill};
 use backup_core::schedule::Ticker;
 use backup_core::service::{Board, ProbeMemory, State, bind, insist, serve, sleep};
 use backup_core::stop::Stop;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use rand::Rng;
 
-use crate::choose::{ChooseError, Wanted, shelf};
+use crate::choose::{ChooseError, DEFAULT_MAX_AGE, Wanted, shelf};
 use crate::config::{Habit, VerifyConfig};
 use crate::leftovers;
 use crate::pages::{Pages, router};
 use crate::progress::Progress;
 use crate::runner;
 use crate::status::Facts;
+
+/// How long to wait between two looks for the first backup: `RETRY_DELAY`, within these bounds.
+const SHORTEST_LOOK: Duration = Duration::from_secs(1);
+const LONGEST_LOOK: Duration = Duration::from_secs(60);
 
 /// Runs until `stop`.
 ///
@@ -56,10 +61,14 @@ impl Daemon<'_> {
         leftovers::sweep_and_log(&self.config, self.stop).await;
         let Some(records) = self.records().await else { return };
         self.board.change(|facts| facts.remember(records.newest, records.last_passed_at));
+        let waits = !records.holds_backups;
+        if waits && !self.wait_for_the_first_backup().await {
+            return;
+        }
         let now = Utc::now();
         let last_drill = records.newest.map(|drill| drill.time);
         let schedule = self.config.timing.schedule.clone();
-        let starts_now = schedule.is_due(last_drill, now) || self.config.timing.run_on_startup;
+        let starts_now = waits || schedule.is_due(last_drill, now) || self.config.timing.run_on_startup;
         let mut ticker = Ticker::new(schedule, if starts_now { Some(now) } else { last_drill });
         let mut drills = 0;
         if starts_now && self.jitter().await {
@@ -87,12 +96,50 @@ impl Daemon<'_> {
             let store = self.config.store.open();
             match shelf(&self.config, &store, self.stop).await {
                 Ok(shelf) => Ok(Records::of(&shelf.catalog(&store, Utc::now()).await?)),
-                Err(ChooseError::Unlisted(error)) => Err(error),
+                Err(ChooseError::Unlisted(error)) => {
+                    // Whether there is a backup by now nobody knows.
+                    self.board.change(|facts| facts.first_backup_by = None);
+                    Err(error)
+                }
+                Err(ChooseError::NoBackup(_)) => Ok(Records::default()),
                 // The first drill says what is wrong.
-                Err(ChooseError::NoBackup(_) | ChooseError::Unclear(_)) => Ok(Records::default()),
+                Err(ChooseError::Unclear(_)) => Ok(Records { holds_backups: true, ..Records::default() }),
             }
         })
         .await
+    }
+
+    /// Looks into the bucket again and again until it holds a backup; false if a stop came first. A service that is
+    /// deployed together with `backup` has nothing to restore until the first run of that one has ended, which is no
+    /// failure for as long as `BACKUP_MAX_AGE` allows.
+    async fn wait_for_the_first_backup(&self) -> bool {
+        let bound =
+            TimeDelta::from_std(self.config.backup_max_age.unwrap_or(DEFAULT_MAX_AGE)).unwrap_or(TimeDelta::MAX);
+        let by = Utc::now().checked_add_signed(bound).unwrap_or(DateTime::<Utc>::MAX_UTC);
+        let pause = self.config.timing.retry.first_pause.clamp(SHORTEST_LOOK, LONGEST_LOOK);
+        tracing::info!(red_from = %by, "there is no backup yet; waiting for the first one");
+        let mut is_late = false;
+        loop {
+            self.board.change(|facts| {
+                facts.state = State::Waiting;
+                facts.first_backup_by = Some(by);
+            });
+            if !is_late && Utc::now() > by {
+                is_late = true;
+                tracing::warn!("there is still no backup, for longer than BACKUP_MAX_AGE allows");
+            }
+            if !sleep(self.stop, pause).await {
+                return false;
+            }
+            match self.records().await {
+                None => return false,
+                Some(records) if records.holds_backups => break,
+                Some(_) => {}
+            }
+        }
+        tracing::info!("the first backup is there");
+        self.board.change(|facts| facts.first_backup_by = None);
+        true
     }
 
     /// Waits a moment, so that services that were started together do not all begin at once; false
@@ -114,6 +161,8 @@ impl Daemon<'_> {
 /// What records of drills a listing shows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Records {
+    /// Whether there is anything that a drill would have to look at, if only what is left of a backup.
+    holds_backups: bool,
     newest: Option<Drill>,
     last_passed_at: Option<DateTime<Utc>>,
 }
@@ -121,7 +170,9 @@ struct Records {
 impl Records {
     fn of(catalog: &Catalog) -> Self {
         let all = || catalog.backups.iter().flat_map(|backup| backup.drills.iter().copied());
+        let lost = catalog.incomplete.iter().any(|run| run.lost_its_data);
         Self {
+            holds_backups: lost || !catalog.backups.is_empty() || !catalog.from_the_future.is_empty(),
             newest: all().max_by_key(|drill| drill.time),
             last_passed_at: all().filter(|drill| drill.passed).map(|drill| drill.time).max(),
         }
@@ -196,7 +247,8 @@ mod tests {
         };
         let (passed, failed) = (Drill { time: old, passed: true }, Drill { time: new, passed: false });
         let catalog = Catalog { backups: vec![backup(vec![passed]), backup(vec![failed])], ..Catalog::default() };
-        assert_eq!(Records::of(&catalog), Records { newest: Some(failed), last_passed_at: Some(old) });
+        let expected = Records { holds_backups: true, newest: Some(failed), last_passed_at: Some(old) };
+        assert_eq!(Records::of(&catalog), expected);
         assert_eq!(Records::of(&Catalog::default()), Records::default());
     }
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::{Context, anyhow};
 use backup_core::catalog::Manifest;
-use backup_core::postgres::archive::{DatabaseLevel, LeftOut, Rights, Selection, select};
+use backup_core::postgres::archive::{DatabaseLevel, LeftOut, Rights, Selection, select, superusers};
 use backup_core::postgres::{
     DrillPolicy, DrillServer, Grants, LockedServer, Owners, RestoreAs, RestoreSettings, ScratchDb, Source, Wanted,
     WantedExtension, in_the_clear,
@@ -28,11 +28,9 @@ use crate::passes::Passes;
 use crate::progress::Progress;
 use crate::reference::{Place, Recipe};
 use crate::report::{NotExercised, Report, ServerFacts};
+use crate::room;
 use crate::scan::Scanned;
 use crate::self_test::Sabotage;
-
-/// Room for the restored database, as a multiple of the source's size: indexes are built in temporary files.
-const ROOM_PERCENT: u64 = 120;
 
 /// From this plain size on, the server starts while the backup is on its way. A smaller one is here before a
 /// server could be, and damage is found without starting one.
@@ -98,7 +96,7 @@ impl Drill<'_> {
         evidence.report.recovery_point_seconds = Some(age.num_seconds());
         evidence.report.notes.extend(manifest.gaps.iter().cloned());
         clusters::compare(&fetcher, &chosen.before, &manifest, evidence).await?;
-        self.check_room(&manifest)?;
+        room::check(self.config, &manifest)?;
         let promised = manifest.clone();
         let is_large = manifest.dump.digests.plain_bytes >= LARGE_BYTES;
         let ground = Ground::open(self.config, &promised, self.stop);
@@ -108,8 +106,9 @@ impl Drill<'_> {
             let candidate = self.candidate(&fetcher, manifest, evidence).await?;
             (Ok(candidate), ground.await)
         };
-        let (fetched, scanned) = candidate?;
+        let (fetched, mut scanned) = candidate?;
         let ground = ground?;
+        self.stop.or(ground.read_texts(&mut scanned.archive)).await?;
         let candidate = Candidate { fetched: &fetched, scanned: &scanned, folder: &folder };
         let outcome = self.restore_and_prove(&ground, &candidate, evidence).await;
         // The kernel takes its time to remove so much: the archive goes beside the server's files.
@@ -133,24 +132,6 @@ impl Drill<'_> {
         Ok((fetched, scanned))
     }
 
-    /// The spool holds the archive, and with a throwaway server the restored database, too. Before the server there are
-    /// encrypted bytes whose MAC is checked before they are decrypted; the fetch looks at the room for these itself.
-    fn check_room(&self, manifest: &Manifest) -> anyhow::Result<()> {
-        let restored_bytes = match self.config.target {
-            Target::Throwaway => manifest.database.size_bytes.saturating_mul(ROOM_PERCENT) / 100,
-            Target::Given { .. } => 0,
-        };
-        let wanted_bytes = manifest.dump.digests.plain_bytes.saturating_add(restored_bytes);
-        let free_bytes = backup_core::spool::free_bytes(&self.config.spool_dir).context("look at VERIFY_SPOOL_DIR")?;
-        anyhow::ensure!(
-            free_bytes >= wanted_bytes,
-            "{} has {free_bytes} bytes free, and this drill needs {wanted_bytes}: the archive and the restored \
-             database; give VERIFY_SPOOL_DIR a larger volume",
-            self.config.spool_dir.display()
-        );
-        Ok(())
-    }
-
     /// Restores the backup there and holds it against what it was.
     pub(crate) async fn restore_and_prove(
         &self,
@@ -161,7 +142,11 @@ impl Drill<'_> {
         self.progress.enter("prepare a database", None);
         evidence.report.durations.server_seconds = Some(ground.opened_in.as_secs_f64());
         let (throwaway, version) = match &ground.server {
-            GroundServer::Given(server) => return self.on_server(server, candidate, evidence).await,
+            GroundServer::Given(server) => {
+                let first_finding = evidence.report.findings.len();
+                let outcome = self.on_server(server, candidate, evidence).await;
+                return room::unless_server_failed(outcome, first_finding, "", evidence);
+            }
             GroundServer::Throwaway { throwaway, version } => (throwaway, version.clone()),
         };
         throwaway.notes().iter().for_each(|note| evidence.note(note));
@@ -171,7 +156,9 @@ impl Drill<'_> {
             network_isolated: throwaway.network_isolated(),
             as_superuser: self.config.restore_as == RestoreAs::Superuser,
         });
+        let first_finding = evidence.report.findings.len();
         let outcome = self.on_server(&DrillServer::throwaway(throwaway), candidate, evidence).await;
+        let outcome = room::unless_server_failed(outcome, first_finding, &throwaway.last_words(), evidence);
         if matches!(outcome, Err(Trouble::CouldNotRun(_))) {
             evidence.note(format!("the throwaway server's last words: {}", throwaway.last_words()));
         }
@@ -274,7 +261,10 @@ impl Drill<'_> {
         let admin = self.stop.or(async { Ok(scratch.admin().unwrap_or(scratch.owner()).connect().await?) }).await?;
         let scrubber = &config.scrubber;
         let passes = Passes { tools: &tools, session: &session, admin: &admin, scrubber, stop, progress, sabotage };
+        let first_finding = evidence.report.findings.len();
         passes.run(source, evidence).await?;
+        let fallback = scratch.notes().first().map(String::as_str);
+        evidence.blame_locale_from(first_finding, fallback, &settings.notes);
         evidence.report.recovery_time_seconds = Some(evidence.report.durations.recovery_seconds());
 
         self.progress.enter("prove", None);
@@ -334,7 +324,7 @@ impl Drill<'_> {
         }
         let missing = prepared.missing_roles.join(", ");
         evidence.note(format!("grants are not restored, since these roles are not there: {missing}"));
-        selection.leave_grants_out(&candidate.scanned.archive, "roles that are not on this server");
+        selection.leave_out_for_lack_of(&candidate.scanned.archive, &prepared.missing_roles);
         Ok(Grants::None)
     }
 }
@@ -353,14 +343,20 @@ pub(crate) fn wanted_extensions(selection: &Selection, manifest: &Manifest) -> V
     wanted.collect()
 }
 
-/// Everyone whom the archive or the manifest names, and the extensions with their versions.
+/// Everyone whom the archive or the manifest names, the other roles of the cluster, and the extensions with their
+/// versions.
 fn wanted(candidate: &Candidate<'_>, selection: &Selection) -> Wanted {
-    let owners = candidate.scanned.archive.entries.iter().map(|entry| entry.owner.clone());
+    let (archive, cluster) = (&candidate.scanned.archive, &candidate.fetched.roles);
+    let owners = archive.entries.iter().map(|entry| entry.owner.clone());
     let named = candidate.fetched.manifest.inventory.roles.iter().cloned();
     let mut roles: BTreeSet<String> = owners.chain(named).collect();
     roles.retain(|role| !role.is_empty() && !role.starts_with("pg_"));
-    let extensions = wanted_extensions(selection, &candidate.fetched.manifest);
-    Wanted { roles: roles.into_iter().collect(), extensions }
+    Wanted {
+        roles: roles.into_iter().collect(),
+        bystanders: cluster.all.clone(),
+        superusers: superusers(archive).union(&cluster.superusers).cloned().collect(),
+        extensions: wanted_extensions(selection, &candidate.fetched.manifest),
+    }
 }
 
 /// Names what the drill does not touch; rows among it are a finding.

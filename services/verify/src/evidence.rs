@@ -86,6 +86,39 @@ impl Evidence {
         self.report.notes.push(note.into());
     }
 
+    /// Names the likely cause in what was found from the `first` finding on: a locale that is not here. `fallback`
+    /// says which locale the drill used instead of the database's; `settings`, which settings it could not have.
+    pub(crate) fn blame_locale_from(&mut self, first: usize, fallback: Option<&str>, settings: &[String]) {
+        let monetary = settings.iter().find(|note| note.contains("lc_monetary")).map(String::as_str);
+        for finding in self.report.findings.iter_mut().skip(first) {
+            let cause = match finding.message.as_str() {
+                message if message.contains("could not create locale") => {
+                    Some("this locale is not installed on the machine of the drill")
+                }
+                message if message.contains("type money") => monetary.or(fallback),
+                _ => fallback,
+            };
+            if let Some(cause) = cause {
+                finding.message.push_str("; the likely cause: ");
+                finding.message.push_str(cause);
+            }
+        }
+    }
+
+    /// Turns what was found from the `first` finding on into notes: it says nothing about the backup, for `why`.
+    pub(crate) fn discount_from(&mut self, first: usize, why: &str) {
+        let discounted = self.report.findings.split_off(first.min(self.report.findings.len()));
+        for check in &mut self.report.checks {
+            if discounted.iter().any(|finding| finding.check == check.name) {
+                check.state = CheckState::Skipped;
+                check.figures = why.to_owned();
+            }
+        }
+        self.report
+            .notes
+            .extend(discounted.into_iter().map(|finding| format!("{}: {}", finding.check, finding.message)));
+    }
+
     /// The report, with its verdict: what was found outranks what could not be done.
     pub(crate) fn finish(mut self, outcome: Result<(), Trouble>, ended_at: DateTime<Utc>) -> Report {
         let findings = &self.report.findings;
@@ -139,6 +172,27 @@ mod tests {
         }
         let report = evidence.finish(outcome, Utc::now());
         assert_eq!((report.verdict, report.proven), expected, "{found_by:?}, {:?}", report.error);
+    }
+
+    #[test]
+    fn a_locale_that_is_not_here_is_named_where_it_is_the_likely_cause() {
+        let causes = |message: &str, fallback: Option<&str>, settings: &[String]| {
+            let mut evidence = Evidence::new(Utc::now());
+            evidence.record("restore", String::new(), vec!["before".to_owned(), message.to_owned()]);
+            evidence.blame_locale_from(1, fallback, settings);
+            assert_eq!(evidence.report.findings[0].message, "before");
+            evidence.report.findings[1].message.split_once("; the likely cause: ").map(|(_, cause)| cause.to_owned())
+        };
+        let settings = ["the source had lc_monetary = \"de_DE\"".to_owned()];
+        let check = |message, fallback, settings: &[String], expected: Option<&str>| {
+            assert_eq!(causes(message, fallback, settings).as_deref(), expected, "{message}");
+        };
+        check("invalid input syntax for type money", None, &settings, Some(settings[0].as_str()));
+        check("invalid input syntax for type money", Some("C"), &[], Some("C"));
+        check("empty range bound", Some("C"), &settings, Some("C"));
+        check("empty range bound", None, &settings, None);
+        let collation = "this locale is not installed on the machine of the drill";
+        check("could not create locale \"de_DE\": No such file", None, &[], Some(collation));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use backup_core::storage::{Store, StoreError};
 use chrono::Utc;
 
 use crate::evidence::{Evidence, Trouble};
-use crate::globals;
+use crate::globals::{self, ClusterRoles};
 use crate::report::BackupFacts;
 use crate::scan::{Scan, Scanned};
 
@@ -23,6 +23,8 @@ use crate::scan::{Scan, Scanned};
 pub(crate) struct Fetched {
     pub(crate) manifest: Manifest,
     pub(crate) dump: SpooledFile,
+    /// Of the source's cluster; empty if the backup holds no globals.
+    pub(crate) roles: ClusterRoles,
 }
 
 /// Where backups come from and go to.
@@ -68,6 +70,7 @@ impl Fetcher<'_> {
         let onlookers = Onlookers { plain_bytes: Some(self.plain_bytes), chunks: Some(to_scan) };
         let dump = self.object(&manifest, &role, "dump", onlookers, evidence).await?;
         let mut doubt = dump.unauthenticated;
+        let mut roles = ClusterRoles::default();
         if let Some(globals) = &manifest.globals {
             if globals.digests.plain_bytes > globals::MAX_BYTES {
                 let bytes = globals.digests.plain_bytes;
@@ -79,6 +82,7 @@ impl Fetcher<'_> {
             let globals = self.object(&manifest, &role, "globals.sql", Onlookers::default(), evidence).await?;
             doubt = doubt.or(globals.unauthenticated);
             globals::check(&globals.path, &manifest, evidence).await?;
+            roles = ClusterRoles::read(&globals.path).await?;
         } else {
             evidence.skip("roles", "the backup holds no roles of the cluster");
         }
@@ -97,7 +101,7 @@ impl Fetcher<'_> {
         let scanned = scan.finish(evidence).await?;
         evidence.report.durations.download_seconds = Some(dump.download.as_secs_f64());
         evidence.report.durations.fetch_seconds = Some(started.elapsed().as_secs_f64());
-        Ok((Fetched { manifest, dump }, scanned))
+        Ok((Fetched { manifest, dump, roles }, scanned))
     }
 
     async fn object(

@@ -1,5 +1,7 @@
 //! The roles beside a dump: not restored by a drill; what can be told without that is told.
 
+mod roles;
+
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
@@ -9,6 +11,8 @@ use backup_core::catalog::{Kind, Manifest};
 use tokio::task::spawn_blocking;
 
 use crate::evidence::{Evidence, Trouble};
+
+pub(crate) use roles::ClusterRoles;
 
 /// What the statements of a globals dump begin with, as `pg_dumpall` writes them.
 const STATEMENTS: [&str; 12] = [

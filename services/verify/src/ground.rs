@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use backup_core::catalog::Manifest;
+use backup_core::postgres::archive::Archive;
 use backup_core::postgres::{DrillServer, ServerTools, Throwaway};
 use backup_core::stop::Stop;
 
@@ -49,6 +50,14 @@ impl Ground {
             }
         };
         Ok(Self { server, opened_in: started.elapsed() })
+    }
+
+    /// Lets the server read the texts of an archive that is not in UTF-8.
+    pub(crate) async fn read_texts(&self, archive: &mut Archive) -> anyhow::Result<()> {
+        match &self.server {
+            GroundServer::Given(server) => server.read_texts(archive).await,
+            GroundServer::Throwaway { throwaway, .. } => DrillServer::throwaway(throwaway).read_texts(archive).await,
+        }
     }
 
     /// Ends a server of ours and removes its files; nothing happens to another one.

@@ -22,6 +22,7 @@ mod progress;
 mod reference;
 mod report;
 mod restore;
+mod room;
 mod runner;
 mod scan;
 mod self_test;

@@ -47,7 +47,7 @@ impl Recipe<'_> {
         match &self.place {
             Place::Scratch(scratch) => {
                 let mut reference = scratch.create_reference().await?;
-                let wanted = Wanted { roles: Vec::new(), extensions: self.extensions.clone() };
+                let wanted = Wanted { extensions: self.extensions.clone(), ..Wanted::default() };
                 reference.prepare(&wanted).await.context("prepare the reference database")?;
                 let session = connect(reference.owner()).await?;
                 let admin = connect(reference.admin().unwrap_or(reference.owner())).await?;

@@ -246,7 +246,7 @@ impl SelfTest<'_> {
     /// The decoded archive, damaged behind every layer that the store has: its digest finds that, and the reader
     /// of archives finds a cut also by itself.
     async fn decoded_bytes(&self, fetched: &Fetched) -> anyhow::Result<Vec<Row>> {
-        let Fetched { manifest, dump } = fetched;
+        let Fetched { manifest, dump, .. } = fetched;
         let opening = Opening::plain(Decompression::None);
         let mut digests = manifest.dump.digests.clone();
         (digests.stored_bytes, digests.stored_sha256) = (digests.plain_bytes, digests.plain_sha256.clone());
@@ -337,7 +337,7 @@ impl SelfTest<'_> {
         let mut other = fetched.manifest.clone();
         if let Some(table) = other.inventory.tables.iter_mut().find(|table| table.rows.is_some()) {
             table.rows = table.rows.map(|rows| rows + 1);
-            let forged = Fetched { manifest: other, dump: fetched.dump.clone() };
+            let forged = Fetched { manifest: other, dump: fetched.dump.clone(), roles: fetched.roles.clone() };
             rows.push(self.restore("a manifest that counts one row more", None, &forged, scanned).await?);
         }
         Ok(rows)

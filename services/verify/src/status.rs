@@ -18,6 +18,8 @@ pub(crate) struct Facts {
     pub(crate) state: State,
     pub(crate) started_at: DateTime<Utc>,
     pub(crate) next_drill_at: Option<DateTime<Utc>>,
+    /// While the bucket holds no backup at all: when that becomes an alarm.
+    pub(crate) first_backup_by: Option<DateTime<Utc>>,
     /// When the last passed drill ended, of this process or by a record in the bucket.
     pub(crate) last_passed_at: Option<DateTime<Utc>>,
     /// How long ago that may be.
@@ -43,6 +45,7 @@ impl Facts {
             state: State::Starting,
             started_at: now,
             next_drill_at: None,
+            first_backup_by: None,
             last_passed_at: None,
             max_age_seconds: max_age.as_secs(),
             drill_timeout_seconds: drill_timeout.as_secs(),
@@ -76,8 +79,19 @@ impl Facts {
         self.last_report = Some(report);
     }
 
-    /// Everything that is wrong; empty means healthy, and never before a drill has passed.
+    /// Everything that is wrong; empty means healthy: a drill has passed, or there is no backup yet and the first one
+    /// still has time.
     pub(crate) fn alarms(&self, now: DateTime<Utc>) -> Vec<String> {
+        match self.first_backup_by {
+            Some(by) if now <= by => return Vec::new(),
+            Some(by) => {
+                return vec![format!(
+                    "there is no backup, and the first one was due by {}",
+                    by.format("%Y-%m-%d %H:%M UTC")
+                )];
+            }
+            None => {}
+        }
         let mut alarms = Vec::new();
         alarms.extend(self.alarm_of_last_drill());
         match self.last_passed_at {
@@ -166,6 +180,17 @@ mod tests {
         assert_eq!(facts.alarms(at(5)), ["the last drill failed: why", "no drill has passed yet"]);
         facts.drilled(report(Verdict::Passed, at(6)));
         assert!(facts.alarms(at(6)).is_empty());
+    }
+
+    /// Two services that are deployed together: before the first backup there is nothing to be wrong, for a while.
+    #[test]
+    fn waiting_for_the_first_backup_is_red_only_when_that_is_late() {
+        let mut facts = facts();
+        facts.first_backup_by = Some(at(60));
+        assert_eq!(facts.alarms(at(60)), [] as [&str; 0]);
+        assert_eq!(facts.alarms(at(61)), ["there is no backup, and the first one was due by 2026-11-22 13:00 UTC"]);
+        facts.first_backup_by = None;
+        assert_eq!(facts.alarms(at(61)), ["no drill has passed yet"]);
     }
 
     #[test]

@@ -2,11 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use e2e::process::Run;
 use nix::sys::signal::Signal;
 
 use super::DrillStand;
 use super::stand::DRILL_LIMIT;
-use crate::daemon::{Running, Script};
+use crate::daemon::{Running, SOON, Script};
+use crate::stand::Stand;
 
 /// The real `pg_restore`, held until the test makes the file `go`.
 const HELD: &str = r#": > "$D/held"
@@ -83,4 +85,24 @@ fn sigterm_in_the_middle_of_a_restore_leaves_nothing_r107() {
     daemon.process.signal(Signal::SIGTERM);
     assert_eq!(daemon.process.wait(END_LIMIT).code, Some(0));
     stand.assert_nothing_is_left();
+}
+
+/// Both services of a new deployment start together.
+#[test]
+fn a_daemon_that_is_there_before_the_first_backup_waits_for_it() {
+    let stand = Stand::with_rows(10);
+    let folder = crate::drill_safety::open_folder();
+    let verify = Run::new("verify")
+        .envs(stand.s3.env())
+        .env("PG_BIN_DIR", stand.postgres.bin_dir())
+        .env("TMPDIR", folder.path())
+        .envs([("RETRY_DELAY", "0"), ("LOG_FORMAT", "json"), ("PORT", "0")]);
+    let daemon = Running::start(verify.deadline(DRILL_LIMIT));
+    let status = daemon.wait_for(SOON, |status| status["first_backup_by"].is_string());
+    assert_eq!((&status["state"], &status["alarms"]), (&"waiting".into(), &serde_json::json!([])), "{status:#}");
+    assert_eq!(daemon.get("/health").0, 200);
+    stand.run_ok();
+    let status = daemon.wait_for(DRILL_LIMIT, |status| status["last_report"].is_object());
+    assert_eq!(status["last_report"]["verdict"], "passed", "{status:#}");
+    assert!(status["first_backup_by"].is_null(), "{status:#}");
 }

@@ -31,7 +31,8 @@ async fn the_cluster_that_was_backed_up_is_refused_r046() {
     source.system_identifier = identifier(&server);
     assert_refused(inspect(&drill, &source, PLAIN).await, "the cluster that was backed up");
     let allowed = DrillPolicy { source_cluster: SourceCluster::Allowed, ..PLAIN };
-    assert_eq!(drill.inspect(&source, allowed).await.unwrap().notes().len(), 1);
+    let notes = drill.inspect(&source, allowed).await.unwrap().notes().join("\n");
+    assert!(notes.contains("on the cluster that was backed up, as the operator allowed"), "{notes}");
 }
 
 #[tokio::test]
@@ -82,6 +83,36 @@ async fn a_login_that_could_harm_the_host_is_refused_r051() {
     let plain = given(login(&server, "plain", "CREATEDB"));
     assert_eq!(inspect(&plain, &source, PLAIN).await, Ok(()));
     assert_refused(inspect(&plain, &source, superuser).await, "is no superuser");
+}
+
+/// Without an admin, code of the archive runs as the login that was given.
+#[tokio::test]
+async fn a_login_that_reaches_beyond_its_drill_is_refused_unless_drills_have_roles_of_their_own_r152() {
+    let server = server(&[]);
+    let source = source("UTF8", "C");
+    server.sql(SUPERUSER, "CREATE ROLE app_owner");
+    for (role, attributes, reach) in [
+        ("makes_roles", "CREATEDB CREATEROLE", "may create and change roles (CREATEROLE)"),
+        ("replicates", "CREATEDB REPLICATION", "may replicate (REPLICATION)"),
+        ("is_member", "CREATEDB IN ROLE app_owner", "is a member of role app_owner"),
+        ("signals", "CREATEDB IN ROLE pg_signal_backend", "is a member of role pg_signal_backend"),
+        ("owns", "CREATEDB", "owns database app_of_owns"),
+    ] {
+        let login = login(&server, role, attributes);
+        if role == "owns" {
+            server.sql(SUPERUSER, "CREATE DATABASE app_of_owns OWNER owns");
+            server.sql(SUPERUSER, "CREATE DATABASE verify_drill_left_by_a_dead_drill OWNER owns");
+        }
+        let refused = inspect(&DrillServer::given(login.clone(), None), &source, PLAIN).await;
+        assert_refused(refused.clone(), &format!("the login of the drill server {reach}, and code of the archive"));
+        assert_refused(refused, "give VERIFY_ADMIN_URL");
+        let admin = DrillServer::given(login, Some(conninfo(&server.url(SUPERUSER))));
+        assert_eq!(inspect(&admin, &source, PLAIN).await, Ok(()), "{role}");
+    }
+    let reads = login(&server, "reads", "CREATEDB IN ROLE pg_monitor");
+    let reads = DrillServer::given(reads, None);
+    let suitable = reads.inspect(&source, PLAIN).await.unwrap();
+    assert!(suitable.notes().concat().contains("can change its own password"), "{:?}", suitable.notes());
 }
 
 #[tokio::test]

@@ -60,7 +60,7 @@ async fn extensions_come_in_their_schemas_and_versions_r131() {
         extension(&server, "pageinspect", None),
         other_version,
     ];
-    let prepared = scratch.prepare(&Wanted { roles: Vec::new(), extensions }).await.unwrap();
+    let prepared = scratch.prepare(&Wanted { extensions, ..Wanted::default() }).await.unwrap();
     let [note] = prepared.extension_notes.as_slice() else { panic!("{prepared:?}") };
     assert!(note.contains("hstore") && note.contains("0.1 in the source"), "{note}");
     let installed = "SELECT string_agg(extname || ' ' || n.nspname, '|' ORDER BY extname)
@@ -97,7 +97,7 @@ async fn extensions_that_are_not_there_are_listed_together_before_anything_happe
     let mut newer = extension(&server, "cube", None);
     newer.version = "99.1".to_owned();
     let extensions = vec![missing("no_such_one"), extension(&server, "hstore", None), newer, missing("no_such_two")];
-    let error = scratch.prepare(&Wanted { roles: roles(&["app"]), extensions }).await.unwrap_err();
+    let error = scratch.prepare(&Wanted { roles: roles(&["app"]), extensions, ..Wanted::default() }).await.unwrap_err();
     let listed = &error.downcast_ref::<MissingExtensions>().unwrap().extensions;
     assert!(listed.len() == 3 && listed[0].contains("no_such_one") && listed[2].contains("no_such_two"), "{listed:?}");
     assert!(listed[1].starts_with("cube 99.1 is not installed there, only 1."), "{listed:?}");
@@ -114,7 +114,7 @@ async fn without_an_admin_what_a_plain_role_may_create_is_created_and_the_rest_t
     let mut scratch = locked.create_scratch().await.unwrap();
     let extensions =
         vec![extension(&server, "pgcrypto", Some("crypto")), extension(&server, "pageinspect", Some("public"))];
-    let prepared = scratch.prepare(&Wanted { roles: roles(&["app"]), extensions }).await.unwrap();
+    let prepared = scratch.prepare(&Wanted { roles: roles(&["app"]), extensions, ..Wanted::default() }).await.unwrap();
     assert_eq!(prepared.missing_roles, ["app"]);
     assert!(prepared.missing_extensions.len() == 1 && prepared.missing_extensions[0].starts_with("pageinspect "));
     assert_eq!(value(scratch.owner(), "SELECT encode(crypto.digest('x', 'md5'), 'hex')").await.len(), 32);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use backup_core::postgres::{DrillPolicy, DrillServer, RestoreAs};
+use backup_core::postgres::{DrillPolicy, DrillServer, RestoreAs, Wanted};
 use e2e::postgres::SUPERUSER;
 use e2e::process::{Run, wait_until};
 
@@ -139,4 +139,30 @@ async fn a_connection_that_is_lost_does_not_keep_a_scratch_database_r060() {
     );
     scratch.drop().await.unwrap();
     assert_eq!(leftovers(&server), "");
+}
+
+/// A person may find a use for a role while the drill that made it goes on.
+#[tokio::test]
+async fn a_role_that_somebody_uses_by_now_is_not_dropped_r047() {
+    let server = server(&[]);
+    let drill = with_admin(&server);
+    let locked = lock(&drill, &source("UTF8", "C")).await;
+    let mut scratch = locked.create_scratch().await.unwrap();
+    let names = ["logs_in", "monitors", "has_members", "unmarked", "unused"];
+    let roles = names.map(str::to_owned).to_vec();
+    scratch.prepare(&Wanted { roles, ..Wanted::default() }).await.unwrap();
+    server.sql(
+        SUPERUSER,
+        "ALTER ROLE logs_in LOGIN; GRANT pg_monitor TO monitors; GRANT has_members TO drill_login;
+         COMMENT ON ROLE unmarked IS 'of the shop'",
+    );
+    scratch.drop().await.unwrap();
+    let left = "SELECT string_agg(rolname, ' ' ORDER BY rolname) FROM pg_roles WHERE rolname !~ '^pg_'";
+    let expected = "drill_login has_members logs_in monitors postgres unmarked";
+    assert_eq!(server.sql(SUPERUSER, left), expected);
+    // The next start leaves them alone, too, and does not speak of them each time.
+    drop(locked);
+    wait_for_locks(&server, 0).await;
+    assert_eq!(drill.sweep().await.unwrap().databases, [] as [&str; 0]);
+    assert_eq!(server.sql(SUPERUSER, left), expected);
 }

@@ -6,10 +6,12 @@ mod sweep;
 
 use anyhow::{Context, ensure};
 
+use super::archive::Archive;
 use super::connect::Session;
 use super::conninfo::Conninfo;
 use super::facts::{OLDEST_SERVER_MAJOR, system_identifier};
 use super::locale::Locale;
+use super::recode::read_texts;
 use super::throwaway::Throwaway;
 use crate::catalog::DatabaseFacts;
 
@@ -104,12 +106,15 @@ impl DrillServer {
         let major = session.server_version_num() / 10_000;
         refuse_older(major, source.server_version_num / 10_000)?;
         let identifier = system_identifier(&session).await;
-        let notes = match self.is_throwaway {
+        let mut notes = match self.is_throwaway {
             true => Vec::new(), // It was made a moment ago, by us.
             false => refuse_source(identifier.as_deref(), source.system_identifier.as_deref(), policy.source_cluster)?,
         };
+        let ownership = match policy.restore_as {
+            RestoreAs::PlainRole if self.is_throwaway || self.admin.is_some() => Ownership::NewRole,
+            RestoreAs::PlainRole | RestoreAs::Superuser => Ownership::Login,
+        };
         let maintenance = Powers::of(&session).await?;
-        session.close().await;
         let login = match self.admin {
             None => maintenance,
             Some(_) => {
@@ -119,14 +124,15 @@ impl DrillServer {
                 Powers::of(&session).await?
             }
         };
-        let ownership = match policy.restore_as {
-            RestoreAs::PlainRole if self.is_throwaway || self.admin.is_some() => Ownership::NewRole,
-            RestoreAs::PlainRole | RestoreAs::Superuser => Ownership::Login,
-        };
         if !self.is_throwaway {
             login.check_restorer(policy.restore_as)?;
         }
         maintenance.check_maintenance(ownership)?;
+        if (ownership, policy.restore_as) == (Ownership::Login, RestoreAs::PlainRole) {
+            powers::refuse_reach(&session).await?;
+            notes.push(RUNS_AS_LOGIN.to_owned());
+        }
+        session.close().await;
         Ok(SuitableServer {
             server: self,
             major,
@@ -136,6 +142,17 @@ impl DrillServer {
             maintenance_is_superuser: maintenance.superuser,
             notes,
         })
+    }
+
+    /// Lets this server read the texts of an archive that is not in UTF-8.
+    ///
+    /// # Errors
+    /// As [`read_texts`].
+    pub async fn read_texts(&self, archive: &mut Archive) -> anyhow::Result<()> {
+        let session = self.maintenance().connect().await.context("connect to the drill server")?;
+        read_texts(archive, &session).await?;
+        session.close().await;
+        Ok(())
     }
 
     /// The login that creates and drops databases.
@@ -187,6 +204,10 @@ impl LockedServer<'_> {
         server.admin.as_ref().or(self.suitable.login_is_superuser.then_some(&server.login))
     }
 
+    pub(super) fn login_is_superuser(&self) -> bool {
+        self.suitable.login_is_superuser
+    }
+
     pub(super) fn maintenance_is_superuser(&self) -> bool {
         self.suitable.maintenance_is_superuser
     }
@@ -212,6 +233,10 @@ fn refuse_older(major: u32, source_major: u32) -> anyhow::Result<()> {
     );
     Ok(())
 }
+
+/// What no question to the server can rule out.
+const RUNS_AS_LOGIN: &str = "code of the archive ran as the login of the drill server itself, which can change its own \
+                             password and settings; with VERIFY_ADMIN_URL each drill runs as a role of its own";
 
 /// What lets a role see which cluster it is in. PostgreSQL allows it to everybody; a few services do not.
 const HOW_TO_ALLOW: &str = "GRANT EXECUTE ON FUNCTION pg_control_system() TO that role allows it, or a login that is a \

@@ -37,22 +37,27 @@ impl<'run> Dumper<'run> {
 
     /// Starts `pg_dump` in custom format, uncompressed, inside the exported `snapshot`.
     ///
+    /// `encoding` is the database's own: rows are dumped as they are, and a `client_encoding` that a database or role
+    /// has for its clients does not count.
+    ///
     /// # Errors
     /// Where it cannot be started; how it ends is told by the stream.
-    pub fn dump(&self, snapshot: &str, options: &[String]) -> anyhow::Result<ChildReader> {
+    pub fn dump(&self, snapshot: &str, encoding: &str, options: &[String]) -> anyhow::Result<ChildReader> {
         let mut args = self.archive_args();
+        args.push(format!("--encoding={encoding}").into());
         args.push(format!("--snapshot={snapshot}").into());
         args.extend(options.iter().map(OsString::from));
         self.workbench.start("pg_dump", args, Words::Tail(WORDS_BYTES))
     }
 
-    /// Starts `pg_dump` in custom format for everything but rows.
+    /// Starts `pg_dump` in custom format for everything but rows, with texts in this encoding.
     ///
     /// # Errors
     /// As [`Dumper::dump`].
-    pub fn dump_schema(&self) -> anyhow::Result<ChildReader> {
+    pub fn dump_schema(&self, encoding: &str) -> anyhow::Result<ChildReader> {
         let mut args = self.archive_args();
         args.push("--schema-only".into());
+        args.push(format!("--encoding={encoding}").into());
         self.workbench.start("pg_dump", args, Words::Tail(WORDS_BYTES))
     }
 

@@ -23,7 +23,7 @@ pub enum Fingerprint {
 }
 
 /// Why an unlogged table of a standby is not counted: nothing of it is there, and no dump has it.
-pub(super) const UNLOGGED: &str = "unlogged on a standby";
+pub const UNLOGGED: &str = "unlogged on a standby";
 
 /// Why a table is not counted if `BACKUP_FINGERPRINT_TIMEOUT` has passed.
 const TIME_BUDGET: &str = "time budget";

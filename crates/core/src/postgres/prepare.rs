@@ -18,6 +18,12 @@ use extensions::{PlannedExtension, available, create_extension, in_order};
 pub struct Wanted {
     /// Roles that it names: owners, grantees, those of default privileges.
     pub roles: Vec<String>,
+    /// Further roles of the source's cluster: rows may name them. They are made if the login may do that, and nobody
+    /// becomes a member of them.
+    pub bystanders: BTreeSet<String>,
+    /// Which of all these are made as superusers. Only for a superuser who restores: some objects may belong to no
+    /// other role.
+    pub superusers: BTreeSet<String>,
     /// Its extensions.
     pub extensions: Vec<WantedExtension>,
 }
@@ -69,7 +75,7 @@ impl ScratchDb<'_> {
         let available = available(&session).await.context("look for available extensions")?;
         let extensions = in_order(&wanted.extensions, &available)?;
         let mut prepared = Prepared::default();
-        self.create_roles(&session, &wanted.roles, &mut prepared).await.context("create the archive's roles")?;
+        self.create_roles(&session, wanted, &mut prepared).await.context("create the archive's roles")?;
         self.own_public(&session, &mut prepared).await;
         let refused = self.create_extensions(&session, &extensions, &mut prepared).await?;
         if self.admin().is_some() {
@@ -87,16 +93,16 @@ impl ScratchDb<'_> {
     async fn create_roles(
         &mut self,
         session: &Session,
-        wanted: &[String],
+        wanted: &Wanted,
         prepared: &mut Prepared,
     ) -> anyhow::Result<()> {
         let rows = session.client().query("SELECT rolname::text FROM pg_roles", &[]).await?;
         let existing: BTreeSet<String> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
         let (kept, absent): (BTreeSet<String>, BTreeSet<String>) =
-            wanted.iter().cloned().partition(|name| existing.contains(name));
+            wanted.roles.iter().cloned().partition(|name| existing.contains(name));
         // Names that begin so are PostgreSQL's own, and nobody can create one.
-        let (create, missing): (Vec<String>, Vec<String>) =
-            absent.into_iter().partition(|name| self.admin().is_some() && !name.starts_with("pg_"));
+        let may_create = |name: &String| self.admin().is_some() && !name.starts_with("pg_");
+        let (mut create, missing): (Vec<String>, Vec<String>) = absent.into_iter().partition(may_create);
         prepared.missing_roles = missing;
         let own: Vec<String> = kept.into_iter().filter(|name| !name.starts_with("pg_")).collect();
         if !own.is_empty() {
@@ -104,11 +110,17 @@ impl ScratchDb<'_> {
         }
         let owner = escape_identifier(self.owner().user());
         let comment = escape_literal(&self.run().comment());
-        let statement = |name: &String| {
+        let members_from = create.len();
+        let is_new = |name: &&String| !existing.contains(*name) && !create.contains(name) && may_create(name);
+        let bystanders: Vec<String> = wanted.bystanders.iter().filter(is_new).cloned().collect();
+        create.extend(bystanders);
+        let statement = |(place, name): (usize, &String)| {
             let role = escape_identifier(name);
-            format!("CREATE ROLE {role} NOLOGIN; COMMENT ON ROLE {role} IS {comment}; GRANT {role} TO {owner};")
+            let kind = if self.owner_is_superuser() && wanted.superusers.contains(name) { " SUPERUSER" } else { "" };
+            let membership = if place < members_from { format!("GRANT {role} TO {owner};") } else { String::new() };
+            format!("CREATE ROLE {role} NOLOGIN{kind}; COMMENT ON ROLE {role} IS {comment}; {membership}")
         };
-        let sql: String = create.iter().map(statement).collect();
+        let sql: String = create.iter().enumerate().map(statement).collect();
         // One message is one transaction: all of them are there, each with its comment, or none.
         session.client().batch_execute(&sql).await?;
         self.roles.extend(create);
@@ -116,8 +128,11 @@ impl ScratchDb<'_> {
     }
 
     /// Its own schema, as everywhere since PostgreSQL 15. Older servers let no plain role take it; there,
-    /// everybody may create in it.
+    /// everybody may create in it. A superuser needs no schema of its own, and leaves the archive's owner to it.
     async fn own_public(&self, session: &Session, prepared: &mut Prepared) {
+        if self.owner_is_superuser() {
+            return;
+        }
         let sql = format!("ALTER SCHEMA public OWNER TO {}", escape_identifier(self.owner().user()));
         if let Err(error) = session.client().batch_execute(&sql).await {
             prepared.notes.push(format!("schema public keeps its owner: {}", describe(&error)));

@@ -1,5 +1,6 @@
 //! The database of one drill, which can only be made: nothing else is ever restored into or dropped.
 
+mod adopted;
 mod reference;
 mod removal;
 mod run;
@@ -19,6 +20,7 @@ use super::locale::{Locale, NewDatabase};
 use super::throwaway::random_text;
 use crate::secret::Secret;
 
+pub(super) use adopted::IS_UNTOUCHED;
 pub use reference::{GuestDb, ReferenceDb};
 pub use removal::CleanupFailed;
 pub(super) use removal::remove;
@@ -103,6 +105,11 @@ impl ScratchDb<'_> {
         let removed = remove(self.server.maintenance(), inside, &self.run, &self.roles).await;
         self.guard.close().await;
         removed
+    }
+
+    /// Whether the login that restores is a superuser: the operator's explicit choice.
+    pub(super) fn owner_is_superuser(&self) -> bool {
+        self.server.ownership() == Ownership::Login && self.server.login_is_superuser()
     }
 
     /// The run, for the comments of what it creates.

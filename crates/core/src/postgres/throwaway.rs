@@ -3,6 +3,7 @@
 mod account;
 mod cluster;
 mod postmaster;
+mod preload;
 mod settings;
 
 use std::path::Path;
@@ -16,7 +17,6 @@ use tokio::time::{Instant, sleep};
 
 use super::conninfo::{Conninfo, Host};
 use super::locale::Locale;
-use super::timescaledb::{self, TIMESCALEDB};
 use super::tools::ServerTools;
 use crate::catalog::{DatabaseFacts, Extension};
 use crate::machine::Machine;
@@ -75,9 +75,7 @@ impl Throwaway {
         let host = Host::unix(cluster.socket_folder(), PORT_NUMBER);
         let admin = Conninfo::local(host, &user, MAINTENANCE).with_login(&user, Some(&password))?;
         let mut settings = settings::settings(&Machine::here(), jobs);
-        if extensions.iter().any(|extension| extension.name == TIMESCALEDB) {
-            settings.extend(timescaledb::settings(tools));
-        }
+        settings.extend(preload::settings(tools, extensions));
         let (child, network_isolated) = cluster.run(tools, &settings).context("start postgres")?;
         let postmaster = Postmaster::new(child);
         let mut throwaway = Self { admin, major: tools.major, notes, network_isolated, postmaster, cluster };

@@ -2,40 +2,21 @@
 //! `timescaledb_post_restore()` it lets rows into its own tables and chunks without acting on them. Its manual
 //! asks for both, in a database in which the extension is there already, in the version of the source.
 
-use std::path::Path;
-
 use anyhow::Context;
 use postgres_protocol::escape::escape_identifier;
 
 use super::connect::Session;
-use super::tools::ServerTools;
 
 /// The name of the extension, and of its library.
 pub(super) const TIMESCALEDB: &str = "timescaledb";
 
-/// What a throwaway server is told that is to have it: it cannot be made where its library was not loaded at
-/// the start. Nothing of it runs by itself then, and it calls nobody.
-const SETTINGS: [(&str, &str); 3] = [
-    ("shared_preload_libraries", TIMESCALEDB),
-    ("timescaledb.max_background_workers", "0"),
-    ("timescaledb.telemetry_level", "off"),
-];
+/// What a throwaway server is told that has its library: nothing of it runs by itself then, and it calls nobody.
+const SETTINGS: [(&str, &str); 2] =
+    [("timescaledb.max_background_workers", "0"), ("timescaledb.telemetry_level", "off")];
 
-/// Where packages put libraries, seen from the folder of the programs: Debian's and the PostgreSQL project's,
-/// and that of an installation below one prefix.
-const LIBRARY_FOLDERS: [&str; 2] = ["../lib", "../lib/postgresql"];
-
-/// The settings for a server of `tools`; none where the library is not installed, so that the server starts
-/// and the list of missing extensions is complete.
-pub(super) fn settings(tools: &ServerTools) -> Vec<(&'static str, String)> {
-    if !is_installed(&tools.folder) {
-        return Vec::new();
-    }
-    SETTINGS.map(|(name, value)| (name, value.to_owned())).to_vec()
-}
-
-fn is_installed(programs: &Path) -> bool {
-    LIBRARY_FOLDERS.iter().any(|folder| programs.join(folder).join(format!("{TIMESCALEDB}.so")).exists())
+/// The settings for a server that loads its library.
+pub(super) fn settings() -> impl Iterator<Item = (&'static str, String)> {
+    SETTINGS.into_iter().map(|(name, value)| (name, value.to_owned()))
 }
 
 /// A restore into a database with TimescaleDB, from the call before it to the call after it.

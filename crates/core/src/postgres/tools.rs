@@ -42,6 +42,10 @@ pub struct ServerTools {
     pub version: String,
 }
 
+/// Where packages put libraries, seen from the folder of the programs: Debian's and the PostgreSQL project's,
+/// and that of an installation below one prefix.
+const LIBRARY_FOLDERS: [&str; 2] = ["../lib", "../lib/postgresql"];
+
 /// What a drill needs of an installation.
 const SERVER_PROGRAMS: [&str; 4] = ["postgres", "initdb", "pg_restore", "pg_dump"];
 
@@ -150,6 +154,11 @@ impl ServerTools {
             }
         }
         installed
+    }
+
+    /// Whether the library called `name` is installed beside the programs.
+    pub(super) fn has_library(&self, name: &str) -> bool {
+        LIBRARY_FOLDERS.iter().any(|folder| self.folder.join(folder).join(format!("{name}.so")).exists())
     }
 
     /// The path of a program of this installation.

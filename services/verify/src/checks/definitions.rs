@@ -9,7 +9,7 @@ use anyhow::Context;
 use backup_core::cause::stopped_by;
 use backup_core::postgres::archive::{Archive, Comparison, Difference, Entry, Judged, Respelled};
 use backup_core::postgres::connect::Session;
-use backup_core::postgres::{Dumper, Owners};
+use backup_core::postgres::{Dumper, Owners, encoding_to_compare};
 
 use super::Subject;
 use crate::evidence::Evidence;
@@ -136,7 +136,7 @@ fn note(respelled: &[Respelled], evidence: &mut Evidence) {
 /// The definitions of the database of `session`.
 pub(crate) async fn schema(subject: &Subject<'_>, session: &Session) -> anyhow::Result<Archive> {
     let dumper = Dumper::new(subject.tools, session, LOCK_WAIT, subject.scrubber, subject.stop)?;
-    let mut dump = dumper.dump_schema()?;
+    let mut dump = dumper.dump_schema(encoding_to_compare(subject.archive))?;
     let path = subject.folder.join("restored-schema.dump");
     let mut file = tokio::fs::File::create(&path).await.context("create a file for the schema")?;
     tokio::io::copy(&mut dump, &mut file).await?;
@@ -153,7 +153,10 @@ pub(crate) async fn schema(subject: &Subject<'_>, session: &Session) -> anyhow::
 /// otherwise everything must belong to whom it belonged to.
 fn owners(subject: &Subject<'_>, comparison: &Comparison<'_>, evidence: &mut Evidence) {
     let known = &subject.manifest.inventory.roles;
-    let mut owners: Vec<&str> = subject.archive.entries.iter().map(|entry| entry.owner.as_str()).collect();
+    let archive = subject.archive;
+    // The owner of what others than this archive make, such as a catalog, is no owner of what is restored.
+    let is_owner = |entry: &&Entry| entry.desc != "ACL" || archive.makes_what_it_is_about(entry);
+    let mut owners: Vec<&str> = archive.entries.iter().filter(is_owner).map(|entry| entry.owner.as_str()).collect();
     owners.retain(|owner| !owner.is_empty());
     owners.sort_unstable();
     owners.dedup();

@@ -4,7 +4,7 @@
 use std::fmt;
 
 use anyhow::Context;
-use backup_core::postgres::archive::TableName;
+use backup_core::postgres::archive::{Entry, TableName};
 use backup_core::postgres::connect::Session;
 
 use super::{Subject, table_name};
@@ -38,12 +38,24 @@ pub(super) async fn check(subject: &Subject<'_>, session: &Session, evidence: &m
         };
         match now(session, &sequence).await? {
             Ok(now) if now == expected => equal += 1,
+            // As after a restore by stock tools, which fill such a view last, too.
+            Ok(now) if now.number > expected.number && fills_a_view(subject, entry) => evidence.note(format!(
+                "sequence {name}: {expected} in the archive, {now} now, since filling a materialized view takes numbers"
+            )),
             Ok(now) => found.push(format!("sequence {name}: {expected} in the archive, {now} now")),
             Err(said) => found.push(format!("sequence {name} cannot be read after the restore: {said}")),
         }
     }
     evidence.record("sequences", format!("{equal} at the value of the archive"), found);
     Ok(())
+}
+
+/// Whether a materialized view that the restore fills names the sequence that `set` is about.
+fn fills_a_view(subject: &Subject<'_>, set: &Entry) -> bool {
+    let names = |entry: &Entry| entry.dependencies.iter().any(|id| set.dependencies.contains(id));
+    let filled = subject.archive.entries.iter().filter(|entry| entry.desc == "MATERIALIZED VIEW DATA");
+    let mut views = filled.flat_map(|data| &data.dependencies).filter_map(|id| subject.archive.entry(*id));
+    views.any(|view| view.desc == "MATERIALIZED VIEW" && names(view))
 }
 
 /// The value in the database, or the server's words.

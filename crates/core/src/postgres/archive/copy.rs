@@ -82,8 +82,11 @@ impl CopyTarget {
         let columns = columns.into_iter().map(|name| CopyColumn { is_bytea: bytea.contains(&name), name }).collect();
         let table = TableName { schema: entry.namespace.clone(), name: entry.tag.clone() };
         let target = Self { table, columns, loaded_into };
-        let readable = matches!(archive.encoding.as_str(), "" | "UTF8" | "SQL_ASCII" | "LATIN1");
-        if readable || target.names().all(str::is_ascii) { Ok(target) } else { Err(CopyTargetError::Encoding) }
+        if archive.is_readable || target.names().all(str::is_ascii) {
+            Ok(target)
+        } else {
+            Err(CopyTargetError::Encoding)
+        }
     }
 
     /// The statement that reads the rows of `table` back in the form in which those of the archive are digested.

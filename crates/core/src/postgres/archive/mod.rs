@@ -38,7 +38,7 @@ pub use made::Made;
 pub use outline::Outline;
 pub use rows::{LargeObjectHasher, RowHasher, RowsDigest, RowsError};
 pub use scan::{Contents, TableData};
-pub use selection::{Extension, LeftOut, Reason, Rights, Selection, reaches_outside, select};
+pub use selection::{Extension, LeftOut, Reason, Rights, Selection, reaches_outside, select, superusers};
 pub use toc::{DumpId, Entry, Section};
 
 use input::Input;
@@ -53,6 +53,8 @@ pub struct Archive {
     pub entries: Vec<Entry>,
     /// The encoding of its texts and rows, as PostgreSQL calls it; empty where it does not say.
     pub encoding: String,
+    /// Whether its texts are what they are in the database, and not a character for each byte.
+    pub(super) is_readable: bool,
     places: HashMap<DumpId, usize>,
 }
 
@@ -68,6 +70,21 @@ impl Archive {
     /// The entry with this number.
     pub fn entry(&self, id: DumpId) -> Option<&Entry> {
         self.places.get(&id).and_then(|&place| self.entries.get(place))
+    }
+
+    /// Whether the object that `grants` is about is one that this archive makes. Others, such as catalogs and
+    /// languages, are there in every database or come with an extension, and belong to a superuser of the server.
+    pub fn makes_what_it_is_about(&self, grants: &Entry) -> bool {
+        grants.dependencies.iter().any(|id| self.entry(*id).is_some_and(|made| made.desc != "EXTENSION"))
+    }
+
+    /// Whether the source had the schema `public`, if it had so many schemas. No entry of an archive says that it
+    /// was dropped.
+    pub fn had_public(&self, schemas: u64) -> bool {
+        let is_schema = |entry: &Entry| entry.desc == "SCHEMA" && entry.tag == "public";
+        let needs_it = |entry: &Entry| entry.namespace == "public" || entry.tag == "SCHEMA public" || is_schema(entry);
+        let schemas_of_entries = self.entries.iter().filter(|entry| entry.desc == "SCHEMA").count();
+        self.entries.iter().any(needs_it) || u64::try_from(schemas_of_entries) != Ok(schemas)
     }
 }
 
@@ -86,7 +103,8 @@ impl<R: BufRead> ArchiveReader<R> {
         let mut input = Input::new(source);
         let header = Header::read(&mut input)?;
         let Toc { entries, places, encoding } = Toc::read(&mut input, header.version, toc::memory_bytes())?;
-        Ok(Self { archive: Archive { header, entries, encoding, places }, input })
+        let is_readable = matches!(encoding.as_str(), "" | "UTF8" | "SQL_ASCII" | "LATIN1");
+        Ok(Self { archive: Archive { header, entries, encoding, is_readable, places }, input })
     }
 
     /// What has been read so far.

@@ -6,10 +6,12 @@
 
 mod kinds;
 mod outside;
+mod restricted;
 mod rules;
+mod settings;
 
 use std::collections::hash_map::Entry as Place;
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::fmt::{self, Write};
 
 pub use outside::reaches_outside;
@@ -115,14 +117,28 @@ impl Selection {
         self.left_out.iter().filter(|left_out| left_out.holds_rows)
     }
 
-    /// Leaves all grants out, for `why`: where roles that they name are not there.
-    pub fn leave_grants_out(&mut self, archive: &Archive, why: &str) {
-        let is_grant = |entry: &&Entry| matches!(entry.desc.as_str(), "ACL" | "DEFAULT ACL");
-        let known: BTreeSet<DumpId> = self.left_out.iter().map(|left_out| left_out.dump_id).collect();
-        let grants = archive.entries.iter().filter(is_grant).filter(|entry| !known.contains(&entry.dump_id));
-        let reason = || Reason::DependsOn(why.to_owned());
-        self.left_out.extend(grants.map(|entry| LeftOut::new(entry, reason())));
-        let gone: BTreeSet<DumpId> = self.left_out.iter().map(|left_out| left_out.dump_id).collect();
+    /// Leaves out what roles that are not on the server would be given: all grants, and the policies that name one of
+    /// `missing_roles`, with what depends on those.
+    pub fn leave_out_for_lack_of(&mut self, archive: &Archive, missing_roles: &[String]) {
+        let mut gone: BTreeSet<DumpId> = self.left_out.iter().map(|left_out| left_out.dump_id).collect();
+        let mut policies: HashMap<DumpId, &Entry> = HashMap::new();
+        for entry in &archive.entries {
+            let policy = entry.dependencies.iter().find_map(|id| policies.get(id));
+            let because = match entry.desc.as_str() {
+                "ACL" | "DEFAULT ACL" => "roles that are not on this server".to_owned(),
+                "POLICY" if policy_roles(&entry.defn).iter().any(|role| missing_roles.contains(role)) => {
+                    policies.insert(entry.dump_id, entry);
+                    "a role that is not on this server".to_owned()
+                }
+                _ => match policy {
+                    Some(policy) => policy.to_string(),
+                    None => continue,
+                },
+            };
+            if gone.insert(entry.dump_id) {
+                self.left_out.push(LeftOut::new(entry, Reason::DependsOn(because)));
+            }
+        }
         self.list_file = self.list_without(&gone);
     }
 
@@ -147,15 +163,35 @@ impl Selection {
     }
 }
 
+/// The roles of `CREATE POLICY .. TO one, other USING (..)`.
+fn policy_roles(definition: &str) -> Vec<String> {
+    let statements = sql::statements(definition);
+    let Some(statement) = statements.first() else { return Vec::new() };
+    let after_to = statement.tokens.iter().skip_while(|token| !token.is("TO")).skip(1);
+    let list = after_to.take_while(|token| !token.is("USING") && !token.is("WITH"));
+    list.filter_map(|token| token.name()).collect()
+}
+
+/// The roles of `archive` that must be superusers to own what they own.
+pub fn superusers(archive: &Archive) -> BTreeSet<String> {
+    let owned = archive.entries.iter().filter(|entry| rules::has_superuser_for_owner(entry));
+    owned.map(|entry| entry.owner.clone()).filter(|owner| !owner.is_empty()).collect()
+}
+
 /// Decides what a role with these rights restores of `archive`.
 pub fn select(archive: &Archive, rights: Rights) -> Selection {
     let schemas = match rights {
         Rights::Owner => schemas_of_extensions(archive, |name| !reaches_outside(name)),
         Rights::Superuser => schemas_of_extensions(archive, |name| name == TIMESCALEDB),
     };
+    let unfillable = match rights {
+        Rights::Owner => restricted::unfillable(archive),
+        Rights::Superuser => HashSet::new(),
+    };
     let mut reasons = HashMap::new();
     for entry in &archive.entries {
-        if let Some(reason) = reason(entry, archive, rights, &schemas) {
+        let unfillable = unfillable.contains(&entry.dump_id).then_some(Reason::SuperuserOnly(restricted::WHY));
+        if let Some(reason) = reason(entry, archive, rights, &schemas).or(unfillable) {
             reasons.insert(entry.dump_id, reason);
         }
     }

@@ -23,6 +23,43 @@ const QUESTION: &str = "
            r.rolsuper OR r.rolcreatedb, r.rolsuper OR r.rolcreaterole, pg_is_in_recovery()
       FROM pg_roles r WHERE r.rolname = current_user";
 
+/// What a login reaches outside of the database of a drill, in words. A role that only reads is harmless, and a
+/// database with a name of ours is what a dead drill left.
+const REACH: &str = r"
+    SELECT 'may create and change roles (CREATEROLE)' FROM pg_roles r WHERE r.rolname = current_user AND r.rolcreaterole
+    UNION ALL
+    SELECT 'may replicate (REPLICATION)' FROM pg_roles r WHERE r.rolname = current_user AND r.rolreplication
+    UNION ALL
+    (SELECT format('owns database %s', d.datname) FROM pg_database d
+      WHERE pg_get_userbyid(d.datdba) = current_user AND d.datname !~ '^verify_(drill|reference)_' ORDER BY d.datname LIMIT 3)
+    UNION ALL
+    (SELECT format('owns tablespace %s', t.spcname) FROM pg_tablespace t
+      WHERE pg_get_userbyid(t.spcowner) = current_user ORDER BY t.spcname LIMIT 3)
+    UNION ALL
+    (SELECT format('is a member of role %s', o.rolname) FROM pg_roles o
+      WHERE o.rolname <> current_user AND pg_has_role(o.oid, 'MEMBER')
+        AND o.rolname NOT IN ('pg_database_owner', 'pg_monitor', 'pg_read_all_data', 'pg_read_all_settings',
+                              'pg_read_all_stats', 'pg_stat_scan_tables', 'pg_write_all_data')
+      ORDER BY o.rolname LIMIT 3)";
+
+/// Refuses a login as which code of an archive would run and that can change something outside of the database of a
+/// drill. Its own password and settings it can always change.
+///
+/// # Errors
+/// What it can change, and what the server says.
+pub(super) async fn refuse_reach(session: &Session) -> anyhow::Result<()> {
+    let rows = session.client().query(REACH, &[]).await.context("ask what the login reaches")?;
+    let reach = rows.iter().map(|row| row.try_get(0)).collect::<Result<Vec<String>, _>>()?;
+    ensure!(
+        reach.is_empty(),
+        "the login of the drill server {}, and code of the archive would run as that login; give VERIFY_ADMIN_URL, so \
+         that each drill runs as a role of its own, or a login for drills alone: \
+         CREATE ROLE drill LOGIN CREATEDB PASSWORD '...'",
+        reach.join(", ")
+    );
+    Ok(())
+}
+
 impl Powers {
     /// Asks the server.
     ///

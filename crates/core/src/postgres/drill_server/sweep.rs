@@ -7,7 +7,7 @@ use chrono::{TimeDelta, Utc};
 
 use super::super::connect::Session;
 use super::super::made_objects::made_objects;
-use super::super::scratch::{CleanupFailed, RunId, remove};
+use super::super::scratch::{CleanupFailed, IS_UNTOUCHED, RunId, remove};
 use super::DrillServer;
 use super::lock::{hold_lock, release_lock};
 
@@ -130,16 +130,18 @@ async fn databases(session: &Session) -> anyhow::Result<Vec<Found>> {
     Ok(found)
 }
 
-/// Roles that a run created: its owner, or one that the archive names. A role of another name that
-/// can log in is somebody's by now.
+/// Roles that a run created: its owner, or one that the archive names and nobody has found a use for since.
 async fn marked_roles(session: &Session) -> anyhow::Result<MarkedRoles> {
-    let sql = "SELECT rolname::text, coalesce(shobj_description(oid, 'pg_authid'), ''), rolcanlogin
-                 FROM pg_roles WHERE NOT rolsuper ORDER BY oid";
+    let sql = format!(
+        "SELECT r.rolname::text, coalesce(shobj_description(r.oid, 'pg_authid'), ''), {IS_UNTOUCHED}, r.rolsuper
+           FROM pg_roles r ORDER BY r.oid"
+    );
     let mut marked = MarkedRoles::new();
-    for row in session.client().query(sql, &[]).await? {
-        let (name, comment, can_login): (String, &str, bool) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+    for row in session.client().query(&sql, &[]).await? {
+        let (name, comment, is_untouched): (String, &str, bool) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
         let Some(run) = RunId::of_comment(comment) else { continue };
-        if name == run.owner() || !can_login {
+        let is_superuser: bool = row.try_get(3)?;
+        if is_untouched || name == run.owner() && !is_superuser {
             marked.entry(run).or_default().push(name);
         }
     }

@@ -8,6 +8,7 @@ use tokio::time::{sleep, timeout};
 
 use super::super::connect::Session;
 use super::super::conninfo::Conninfo;
+use super::adopted::{self, Roles};
 use super::run::RunId;
 
 /// Attempts, each with a new connection, and the pause between them.
@@ -74,7 +75,11 @@ async fn try_remove(maintenance: &Conninfo, inside: &Conninfo, run: &RunId, role
     }
     let client = session.client();
     // The last one first: the owner is a member of the others.
-    for role in roles.iter().rev() {
+    let Roles { ours, adopted } = adopted::sort(&session, run, roles).await?;
+    for role in adopted {
+        tracing::warn!(role, "a role that the drill made is in use by now, and was not dropped");
+    }
+    for role in ours.iter().rev() {
         let sql = format!("DROP ROLE IF EXISTS {}", escape_identifier(role));
         client.batch_execute(&sql).await.with_context(|| format!("drop role {role:?}"))?;
     }

@@ -25,6 +25,8 @@ const RANGES_SINCE_VERSION_NUM: u32 = 140_000;
 pub(super) struct Piece {
     /// Its number among the tables.
     pub(super) table: usize,
+    /// The table itself.
+    pub(super) relation: TableName,
     pub(super) sql: String,
     /// Whether `sql` reads rows; otherwise it counts them.
     pub(super) is_read: bool,
@@ -154,7 +156,7 @@ struct Rows<'run> {
 /// The pieces of one table.
 fn cut(number: usize, table: &TableName, look: &Look, rows: &Rows<'_>, encoding: &str) -> Vec<Piece> {
     let Rows { size, condition, cuts } = *rows;
-    let piece = |sql, is_read, bytes| Piece { table: number, sql, is_read, bytes };
+    let piece = |sql, is_read, bytes| Piece { table: number, relation: table.clone(), sql, is_read, bytes };
     let target = match look {
         Look::Count => {
             return vec![piece(format!("SELECT count(*) FROM ONLY {table} {condition}"), false, size.bytes)];

@@ -1,8 +1,10 @@
 //! What PostgreSQL lets only a superuser make.
 
 use crate::postgres::archive::Archive;
-use crate::postgres::archive::sql::{Statement, has_in_a_row};
+use crate::postgres::archive::sql::{self, Statement, has_in_a_row};
 use crate::postgres::archive::toc::Entry;
+
+use super::settings::sets_what_superusers_set;
 
 /// Kinds of which PostgreSQL says so whatever the definition holds.
 const ALWAYS: &[(&str, &str)] = &[
@@ -62,6 +64,7 @@ fn routine(statement: &Statement<'_>) -> Option<&'static str> {
         trusted if !TRUSTED_LANGUAGES.contains(&trusted) => Some("its language is not known to be trusted"),
         _ if leakproof => Some("only a superuser may make LEAKPROOF functions"),
         _ if has(statement, "SUPPORT") => Some("only a superuser may give functions a support function"),
+        _ if sets_what_superusers_set(statement) => Some("it has a setting that only a superuser may set"),
         _ => None,
     }
 }
@@ -82,9 +85,20 @@ fn cast(entry: &Entry, statement: &Statement<'_>, archive: &Archive) -> Option<&
 }
 
 fn publication(statement: &Statement<'_>) -> Option<&'static str> {
-    let of_all =
-        statement.tokens.windows(3).any(|words| words[0].is("FOR") && words[1].is("ALL") && words[2].is("TABLES"));
-    of_all.then_some("only a superuser may publish all tables")
+    is_of_all_tables(statement).then_some("only a superuser may publish all tables")
+}
+
+fn is_of_all_tables(statement: &Statement<'_>) -> bool {
+    statement.tokens.windows(3).any(|words| words[0].is("FOR") && words[1].is("ALL") && words[2].is("TABLES"))
+}
+
+/// Whether PostgreSQL lets only a superuser own `entry`.
+pub(super) fn has_superuser_for_owner(entry: &Entry) -> bool {
+    match entry.desc.as_str() {
+        "EVENT TRIGGER" | "FOREIGN DATA WRAPPER" | "PUBLICATION TABLES IN SCHEMA" | "SUBSCRIPTION" => true,
+        "PUBLICATION" => sql::statements(&entry.defn).first().is_some_and(is_of_all_tables),
+        _ => false,
+    }
 }
 
 /// Grants that the owner of the object cannot repeat: by somebody else, or on an object that the
@@ -93,7 +107,6 @@ fn grants(entry: &Entry, statements: &[Statement<'_>], archive: &Archive) -> Opt
     if statements.iter().any(|statement| statement.begins("SET SESSION AUTHORIZATION")) {
         return Some("only a superuser may grant in the name of another role");
     }
-    let is_made = entry.dependencies.iter().any(|id| archive.entry(*id).is_some_and(|made| made.desc != "EXTENSION"));
-    let is_owned = is_made || entry.tag == "SCHEMA public";
+    let is_owned = archive.makes_what_it_is_about(entry) || entry.tag == "SCHEMA public";
     (!is_owned).then_some("its grants are on an object that the archive does not make")
 }

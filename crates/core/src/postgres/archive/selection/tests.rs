@@ -258,3 +258,72 @@ fn a_name_cannot_add_a_line_to_the_list() {
         select(&archive(vec![entry(7, "EVENT TRIGGER", "", "e", "CREATE EVENT TRIGGER e"), named]), Rights::Owner);
     assert_eq!(selection.list_file, "3; 1259 16384 TABLE s  8; a 7; 0 0 TABLE o 9;\n");
 }
+
+#[test]
+fn functions_with_settings_of_superusers_are_left_out_whatever_their_body_sets() {
+    let why = Some("it has a setting that only a superuser may set");
+    let function = |rest: &str| format!("CREATE FUNCTION s.x() RETURNS void\n    LANGUAGE sql\n    {rest}");
+    for setting in ["session_replication_role TO 'replica'", "log_statement TO 'none'", "\"my.tenant\" TO 'x'"] {
+        check_one("FUNCTION", &function(&format!("SET {setting}\n    AS 'SELECT 1'")), why);
+    }
+    check_one("FUNCTION", &function("SET search_path TO 'log_x'\n    AS 'SET log_statement TO none'"), None);
+    check_one("FUNCTION", &function("BEGIN ATOMIC\n UPDATE t SET log_id = 1;\nEND"), None);
+}
+
+#[test]
+fn views_over_what_superusers_read_are_made_and_not_filled() {
+    let view = |id, desc: &str, name: &str, query: &str| entry(id, desc, "s", name, &format!("CREATE {desc} {query}"));
+    let entries = vec![
+        view(1, "VIEW", "logins", "VIEW s.logins AS SELECT rolname FROM pg_authid"),
+        view(2, "FUNCTION", "f", "f() RETURNS bigint LANGUAGE sql AS 'SELECT count(*) FROM s.logins'").needing(&[1]),
+        view(3, "MATERIALIZED VIEW", "a", "s.a AS SELECT * FROM s.logins").needing(&[1]),
+        view(4, "MATERIALIZED VIEW", "b", "s.b AS SELECT s.f()").needing(&[2]),
+        view(5, "MATERIALIZED VIEW", "c", "s.c AS SELECT pg_authids FROM s.t"),
+        entry(6, "MATERIALIZED VIEW DATA", "s", "a", "REFRESH MATERIALIZED VIEW s.a").needing(&[3]),
+        entry(7, "MATERIALIZED VIEW DATA", "s", "b", "REFRESH MATERIALIZED VIEW s.b").needing(&[4]),
+        entry(8, "MATERIALIZED VIEW DATA", "s", "c", "REFRESH MATERIALIZED VIEW s.c").needing(&[5]),
+    ];
+    check(entries.clone(), &[(6, restricted::WHY), (7, restricted::WHY)]);
+    assert_eq!(select(&archive(entries), Rights::Superuser).left_out, []);
+}
+
+#[test]
+fn without_their_roles_grants_and_policies_are_left_out_with_what_hangs_on_them() {
+    let policy = |id, name: &str, rest: &str| entry(id, "POLICY", "s", name, &format!("CREATE POLICY p ON s.t {rest}"));
+    let archive = archive(vec![
+        entry(1, "TABLE", "s", "t", "CREATE TABLE s.t ()"),
+        policy(2, "t p", "FOR SELECT TO here, \"Not \"\"here\" USING (true)").needing(&[1]),
+        entry(3, "COMMENT", "s", "POLICY p ON t", "COMMENT ON POLICY p ON s.t IS 'x'").needing(&[2]),
+        policy(4, "t q", "TO here USING ((a = 'to \"Not \"\"here\"'))").needing(&[1]),
+        entry(5, "ACL", "s", "TABLE t", "GRANT SELECT ON TABLE s.t TO here").needing(&[1]),
+    ]);
+    let mut selection = select(&archive, Rights::Owner);
+    assert_eq!(selection.left_out, []);
+    selection.leave_out_for_lack_of(&archive, &["Not \"here".to_owned()]);
+    assert_eq!(selection.left_out.iter().map(|left_out| left_out.dump_id).collect::<Vec<_>>(), [2, 3, 5]);
+    let kept: Vec<&str> = selection.list_file.lines().map(|line| line.split(';').next().unwrap()).collect();
+    assert_eq!(kept, ["1", "4"]);
+}
+
+#[test]
+fn owners_that_must_be_superusers_are_known() {
+    let archive = archive(vec![
+        entry(1, "EVENT TRIGGER", "", "e", "CREATE EVENT TRIGGER e").owned_by("chief"),
+        entry(2, "PUBLICATION", "", "all", "CREATE PUBLICATION all_of FOR ALL TABLES WITH (x)").owned_by("publisher"),
+        entry(3, "PUBLICATION", "", "some", "CREATE PUBLICATION some WITH (x)").owned_by("app"),
+        entry(4, "TABLE", "s", "t", "CREATE TABLE s.t ()").owned_by("app"),
+    ]);
+    assert_eq!(superusers(&archive), ["chief", "publisher"].map(str::to_owned).into());
+}
+
+#[test]
+fn whether_the_source_had_a_public_schema_is_counted() {
+    let schemas = |names: &[&str]| {
+        let schema =
+            |(id, name): (usize, &&str)| entry(i32::try_from(id).unwrap() + 1, "SCHEMA", "", name, "CREATE SCHEMA");
+        archive(names.iter().enumerate().map(schema).collect())
+    };
+    assert!(!schemas(&["app"]).had_public(1) && schemas(&["app"]).had_public(2));
+    assert!(!schemas(&[]).had_public(0) && schemas(&[]).had_public(1) && schemas(&["public"]).had_public(1));
+    assert!(archive(vec![entry(1, "TABLE", "public", "t", "CREATE TABLE public.t ()")]).had_public(0));
+}

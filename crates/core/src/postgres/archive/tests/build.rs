@@ -54,7 +54,7 @@ pub(crate) fn archive(entries: Vec<Entry>) -> Archive {
     let places: HashMap<_, _> = entries.iter().enumerate().map(|(place, entry)| (entry.dump_id, place)).collect();
     let [database, server_version, pg_dump_version] = ["db", "15.1", "15.1"].map(str::to_owned);
     let header = Header { version: Version::V1_14, database, server_version, pg_dump_version };
-    Archive { header, entries, encoding: "UTF8".to_owned(), places }
+    Archive { header, entries, encoding: "UTF8".to_owned(), is_readable: true, places }
 }
 
 /// The bytes of an archive.

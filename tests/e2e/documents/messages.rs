@@ -11,17 +11,28 @@ const DOCUMENTS: [&str; 3] = ["docs/troubleshooting.md", "docs/runbooks.md", "do
 const FEWEST_WORDS: usize = 3;
 
 /// What the code spans begin with that are commands or statements.
-const NOT_MESSAGES: [&str; 9] =
-    ["backup keygen", "verify run", "verify restore", "openssl ", "age ", "pg_dump --", "set -o", "ALTER ", "GRANT "];
+const NOT_MESSAGES: [&str; 10] = [
+    "backup keygen",
+    "verify run",
+    "verify restore",
+    "openssl ",
+    "age ",
+    "pg_dump --",
+    "set -o",
+    "ALTER ",
+    "GRANT ",
+    "SET ",
+];
 
 /// What others say: PostgreSQL, its client tools, the store, libraries.
-const BY_OTHERS: [&str; 7] = [
+const BY_OTHERS: [&str; 8] = [
     "password authentication failed",
     "no pg_hba.conf entry for host",
     "sorry, too many clients already",
     "too many connections for role",
     "invalid peer certificate",
     "item order invariant violated",
+    "lacks matching index tuple",
     "TLS failed: ... UnknownIssuer",
 ];
 

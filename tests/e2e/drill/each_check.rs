@@ -128,7 +128,7 @@ fn each_check_of_definitions_is_the_only_one_that_sees_its_damage() {
         ),
         (
             // The owner's own rights.
-            SuperuserSql("REVOKE SELECT ON t FROM CURRENT_USER"),
+            SuperuserSql("REVOKE SELECT ON t FROM postgres"),
             "definitions",
             "ACL public.TABLE t was not in the dump",
         ),
@@ -140,7 +140,7 @@ fn each_check_of_definitions_is_the_only_one_that_sees_its_damage() {
             "TABLE public.t differs: ",
         ),
         (
-            SuperuserSql("CREATE SCHEMA other; ALTER EXTENSION pgcrypto SET SCHEMA other"),
+            SuperuserSql("ALTER EXTENSION pgcrypto SET SCHEMA information_schema"),
             "definitions",
             "EXTENSION pgcrypto differs: ",
         ),

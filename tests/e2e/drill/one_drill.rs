@@ -52,7 +52,7 @@ fn a_pristine_backup_passes_and_the_report_says_what_was_proven_r019() {
             format!("{} {source} {archive} {restored}", table["name"].as_str().unwrap())
         })
         .collect();
-    assert_eq!(tables, ["kinds 2 2 2", "parts_high 51 51 51", "parts_low 99 99 99", "t 500 500 500"]);
+    assert_eq!(tables, ["files 2 2 2", "kinds 2 2 2", "parts_high 51 51 51", "parts_low 99 99 99", "t 500 500 500"]);
     assert!(drill.report["recovery_time_seconds"].as_f64().unwrap() > 0.0);
     assert!((0..600).contains(&drill.report["recovery_point_seconds"].as_i64().unwrap()));
     assert_eq!(drill.report["backup"]["id"], stand.id.as_str());

@@ -63,7 +63,8 @@ impl ByHand {
         assert_eq!(output.code, Some(0), "{}", output.stderr);
         let folder = tempfile::tempdir().unwrap();
         let mut id = String::new();
-        for key in self.s3.objects().keys() {
+        // The journal lies beside the folders of the backups.
+        for key in self.s3.objects().keys().filter(|key| !key.contains("/events/")) {
             let mut parts = key.rsplit('/');
             let name = parts.next().unwrap();
             id = parts.next().unwrap().to_owned();

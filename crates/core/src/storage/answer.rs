@@ -7,10 +7,6 @@ use aws_sdk_s3::error::ProvideErrorMetadata;
 
 use super::fault::Refusal;
 use super::{ObjectKey, Operation, StoreError};
-use crate::scrub::Scrubber;
-
-/// Maximum characters of a store's message that are shown.
-const MAX_MESSAGE_CHARACTERS: usize = 200;
 
 /// Codes that pass, whatever the HTTP status that carries them (S3 answers 200 with an error inside). Some say that
 /// bytes were damaged or lost on their way, the rest that the store is busy or broken.
@@ -60,11 +56,10 @@ pub(super) fn answered<E: ProvideErrorMetadata>(
     key: &ObjectKey,
     error: &E,
     raw: &HttpResponse,
-    scrubber: &Scrubber,
 ) -> StoreError {
     let answer = Answer::of(error, raw);
     let (status, code) = (answer.status, answer.code);
-    let mut reason = answer.words(scrubber);
+    let mut reason = answer.words();
     match status {
         412 if operation == Operation::Read => return StoreError::changed(key),
         412 => return StoreError::AlreadyExists(key.clone()),
@@ -160,7 +155,6 @@ const NO_CODE: &str = "no code";
 struct Answer<'answer> {
     status: u16,
     code: &'answer str,
-    message: Option<&'answer str>,
     request_id: &'answer str,
     retry_after: Option<Duration>,
     /// Where the bucket is, if the answer says so.
@@ -175,7 +169,6 @@ impl<'answer> Answer<'answer> {
         Self {
             status: raw.status().as_u16(),
             code: error.code().unwrap_or(NO_CODE),
-            message: error.message(),
             request_id: header("x-amz-request-id").unwrap_or("none"),
             retry_after: header("retry-after").and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs),
             region: header("x-amz-bucket-region").filter(|text| is_name(text)).or_else(|| element(body, "Region")),
@@ -183,17 +176,10 @@ impl<'answer> Answer<'answer> {
         }
     }
 
-    /// `the store answered 403 QuotaExceeded (request id 7): The bucket is full`.
-    fn words(&self, scrubber: &Scrubber) -> String {
+    /// `the store answered 403 QuotaExceeded (request id 7)`. Never the message: stores echo credentials in it.
+    fn words(&self) -> String {
         let Self { status, code, request_id, .. } = self;
-        let mut words = format!("the store answered {status} {code} (request id {request_id})");
-        let message = scrubber.scrub(self.message.unwrap_or_default());
-        let shown: String = message.split_whitespace().collect::<Vec<_>>().join(" ");
-        if !shown.is_empty() {
-            words.push_str(": ");
-            words.extend(shown.chars().filter(|c| !c.is_control()).take(MAX_MESSAGE_CHARACTERS));
-        }
-        words
+        format!("the store answered {status} {code} (request id {request_id})")
     }
 
     /// Where the bucket is.

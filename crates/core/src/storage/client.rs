@@ -16,7 +16,6 @@ use super::clock::ClockWatch;
 use super::requests::Requests;
 use super::watch::WatchedClient;
 use super::{Authorities, Prefix, RetryPolicy, Store};
-use crate::scrub::Scrubber;
 use crate::secret::Secret;
 
 /// Everything that reaching the bucket needs.
@@ -77,11 +76,6 @@ impl StoreConfig {
         self.endpoint.as_deref().is_some_and(|endpoint| endpoint.contains("backblazeb2.com"))
     }
 
-    /// Removes the credentials from what the store says.
-    fn scrubber(&self) -> Scrubber {
-        Scrubber::new([&self.access_key_id, &self.secret_access_key].into_iter().chain(&self.session_token))
-    }
-
     /// A fresh client; sends nothing yet.
     pub fn open(&self) -> Store {
         let credentials = Credentials::new(
@@ -117,7 +111,7 @@ impl StoreConfig {
             client: aws_sdk_s3::Client::from_conf(config),
             bucket: self.bucket.clone(),
             prefix: self.prefix.clone(),
-            requests: Requests::new(self.retry, self.attempt_timeout, self.scrubber()),
+            requests: Requests::new(self.retry, self.attempt_timeout),
             checksum: self.checksum == Checksum::Crc32,
             conditional: AtomicBool::new(true),
             hides: self.is_b2(),

@@ -8,7 +8,6 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 
 use super::answer::{answered, certificate_hint, is_certificate_problem};
 use super::{ObjectKey, Operation};
-use crate::scrub::Scrubber;
 
 /// A request that failed. `Display` holds the store's code, its message without our credentials, and the request id,
 /// never the rest of its body, which may echo what was signed.
@@ -155,18 +154,13 @@ impl StoreError {
         Self::Passing { operation, key: key.clone(), reason, retry_after: None }
     }
 
-    pub(super) fn from_sdk<E>(
-        operation: Operation,
-        key: &ObjectKey,
-        error: SdkError<E, HttpResponse>,
-        scrubber: &Scrubber,
-    ) -> Self
+    pub(super) fn from_sdk<E>(operation: Operation, key: &ObjectKey, error: SdkError<E, HttpResponse>) -> Self
     where
         E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
     {
         let passing = |reason, retry_after| Self::Passing { operation, key: key.clone(), reason, retry_after };
         match &error {
-            SdkError::ServiceError(service) => answered(operation, key, service.err(), service.raw(), scrubber),
+            SdkError::ServiceError(service) => answered(operation, key, service.err(), service.raw()),
             SdkError::DispatchFailure(failure) => {
                 let reason = innermost(&error);
                 if failure.is_user() || is_certificate_problem(&reason) {

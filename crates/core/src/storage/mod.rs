@@ -205,12 +205,12 @@ impl Store {
         self.checksum.then_some(aws_sdk_s3::types::ChecksumAlgorithm::Crc32)
     }
 
-    /// What became of a request, without our credentials.
+    /// What became of a request.
     fn failed<E>(&self, operation: Operation, key: &ObjectKey, error: SdkError<E, HttpResponse>) -> StoreError
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
-        StoreError::from_sdk(operation, key, error, &self.requests.scrubber)
+        StoreError::from_sdk(operation, key, error)
     }
 }
 

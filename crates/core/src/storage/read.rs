@@ -79,7 +79,7 @@ impl Source {
         let reply = tokio::time::timeout(self.requests.silence, Box::pin(request.send()))
             .await
             .map_err(|_| self.silence())?
-            .map_err(|error| StoreError::from_sdk(Operation::Read, &self.key, error, &self.requests.scrubber))?;
+            .map_err(|error| StoreError::from_sdk(Operation::Read, &self.key, error))?;
         // Not every store knows `If-Match` on reads.
         if let (Some(wanted), Some(found)) = (etag, reply.e_tag())
             && wanted != found

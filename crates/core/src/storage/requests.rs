@@ -11,7 +11,6 @@ use super::fault::Refusal;
 use super::retry::MAX_PAUSE;
 use super::watch::Watch;
 use super::{ObjectKey, Operation, RetryPolicy, StoreError};
-use crate::scrub::Scrubber;
 
 /// Attempts of a request that is refused although the same was allowed before. Stores and their gateways answer a
 /// single 403 by mistake; a right that was taken away stays away.
@@ -33,15 +32,13 @@ pub(super) struct Requests {
     pub(super) policy: RetryPolicy,
     /// So long may the store take no byte and send none.
     pub(super) silence: Duration,
-    /// Removes the credentials from what the store says.
-    pub(super) scrubber: Scrubber,
     /// The rights that the store has granted, as a set of [`Operation::right`].
     granted: Arc<AtomicU8>,
 }
 
 impl Requests {
-    pub(super) fn new(policy: RetryPolicy, silence: Duration, scrubber: Scrubber) -> Self {
-        Self { policy, silence, scrubber, granted: Arc::default() }
+    pub(super) fn new(policy: RetryPolicy, silence: Duration) -> Self {
+        Self { policy, silence, granted: Arc::default() }
     }
 
     /// The same, with a single attempt.
@@ -146,7 +143,7 @@ mod tests {
 
     fn requests() -> Requests {
         let policy = RetryPolicy { attempts: 3, first_pause: Duration::from_secs(5) };
-        Requests::new(policy, Duration::from_secs(60), Scrubber::default())
+        Requests::new(policy, Duration::from_secs(60))
     }
 
     fn key() -> ObjectKey {

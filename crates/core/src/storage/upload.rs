@@ -139,7 +139,7 @@ impl Upload<'_> {
                     .content_length(i64::try_from(part.len()).unwrap_or(i64::MAX))
                     .set_checksum_algorithm(checksum.clone())
                     .body(ByteStream::from(part.clone()));
-                let failed = |error| StoreError::from_sdk(Operation::UploadPart, &key, error, &requests.scrubber);
+                let failed = |error| StoreError::from_sdk(Operation::UploadPart, &key, error);
                 async move { request.send().await.map_err(failed) }
             };
             let reply = requests.run(Operation::UploadPart, &key, part.len() as u64, once).await.0?;

@@ -54,8 +54,12 @@ impl Archive {
         all
     }
 
-    /// The large objects that `entry` is about: since 17, one entry may be about all those of an entry that it needs.
+    /// The large objects that `entry` is about: the one that its tag names, or (since 17, `LARGE OBJECTS 7..9`) all those
+    /// of the entry that it needs. A comment on one of many needs the entry of all of them, too.
     fn numbers_about(&self, entry: &Entry) -> Vec<u32> {
+        if let Some(oid) = entry.tag.strip_prefix("LARGE OBJECT ").and_then(|oid| oid.parse().ok()) {
+            return vec![oid];
+        }
         let needed = entry.dependencies.iter().filter_map(|id| self.entry(*id));
         needed.flat_map(numbers).collect()
     }
@@ -130,10 +134,12 @@ mod tests {
         assert_eq!(before_17.large_object_facts(&BTreeSet::from([2, 3])).keys().copied().collect::<Vec<_>>(), [7]);
         let since_17 = archive(vec![
             entry(1, "BLOB METADATA", "", "7..8", "7\n8\n").owned_by("app"),
+            entry(3, "COMMENT", "", "LARGE OBJECT 8", "COMMENT ON LARGE OBJECT 8 IS 'x';\n").needing(&[1]),
             entry(4, "ACL", "", "LARGE OBJECTS 7..8", acl).needing(&[1]),
         ]);
         let facts = since_17.large_object_facts(&BTreeSet::new());
         assert_eq!(facts[&7].rights, facts[&8].rights);
         assert_eq!(facts[&7], before_17.large_object_facts(&BTreeSet::new())[&7]);
+        assert_eq!(facts[&8].comment.as_deref(), Some("COMMENT ON LARGE OBJECT 8 IS 'x';"));
     }
 }

@@ -1,17 +1,18 @@
 //! `backup accept-size`: an operator says that a smaller size is right.
 
 use anyhow::{Context, bail, ensure};
-use backup_core::catalog::{BackupId, Event, EventKind};
+use backup_core::catalog::{Backup, BackupId, Event, EventKind};
 use backup_core::text::print;
 use chrono::Utc;
 
 use crate::config::BackupConfig;
-use crate::shrink::{SizeRule, judge};
+use crate::shrink::{SizeRule, judge, may_be_accepted};
 
 /// Leaves a marker in the bucket: from backup `id` on, the size that it has is the usual one.
 ///
 /// # Errors
-/// If there is no such backup, or the bucket cannot be reached.
+/// If there is no such backup, if it was not found too small, or if the newest one would still be too small: then
+/// nothing is stored. And if the bucket cannot be reached.
 pub(crate) async fn accept_size(config: &BackupConfig, id: &str) -> anyhow::Result<()> {
     let Some(id) = BackupId::parse(id) else { bail!("this is not the id of a backup; `backup list` shows them") };
     let (shelf, store) = (config.shelf(), config.store.open());
@@ -19,17 +20,19 @@ pub(crate) async fn accept_size(config: &BackupConfig, id: &str) -> anyhow::Resu
     let catalog = shelf.catalog(&store, now).await?;
     let backup = catalog.backups.iter().find(|backup| backup.id == id);
     let Some(backup) = backup else { bail!("there is no backup {id} of this database; `backup list` shows them") };
+    let group: Vec<&Backup> = catalog.backups.iter().filter(|other| other.kind == backup.kind).collect();
+    let now_wrong = judge(&catalog, backup.kind, &config.size_rule).shrunk;
+    let advice = now_wrong.map_or("no size is waiting to be accepted".to_owned(), |shrunk| shrunk.to_string());
+    ensure!(
+        may_be_accepted(&group, &id),
+        "backup {id} was not found too small, so its size is not to be accepted: {advice}"
+    );
+    let rule = SizeRule { accepted_from: Some(id.clone()), ..config.size_rule.clone() };
+    if let Some(left) = judge(&catalog, backup.kind, &rule).shrunk {
+        bail!("the newest backup would still be too small: {left}");
+    }
     let event = Event { id: BackupId::new(now), kind: EventKind::SizeAccepted { from: id.clone() } };
     shelf.record(&store, &event).await.context("store the marker")?;
     print(&format!("accepted: from {id} on, its size is the usual one\n"));
-    // An older acceptance by variable does not matter: the latest one counts.
-    let rule =
-        SizeRule { accepted_from: config.size_rule.accepted_from.clone().max(Some(id)), ..config.size_rule.clone() };
-    let left = judge(&catalog, backup.kind, &rule).shrunk;
-    ensure!(
-        left.is_none(),
-        "the newest backup is still too small: {}",
-        left.map(|left| left.to_string()).unwrap_or_default()
-    );
     Ok(())
 }

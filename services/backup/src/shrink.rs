@@ -68,9 +68,8 @@ pub(crate) fn judge(catalog: &Catalog, kind: Kind, rule: &SizeRule) -> Sizes {
     if rule.max_shrink_percent >= 100 {
         return Sizes::default(); // Switched off, for what was marked before as well.
     }
-    let accepted = rule.accepted_from.as_ref().max(catalog.journal.accepted_from());
-    // An acceptance of a backup that is still to come accepts nothing.
-    let accepted = accepted.filter(|from| **from <= newest.id);
+    let accepted = rule.accepted_from.iter().chain(catalog.journal.accepted_from());
+    let accepted = accepted.filter(|from| may_be_accepted(&group, from)).max();
     let is_marked = |backup: &Backup| {
         let stands = |mark: &Option<BackupId>| mark.as_ref() >= accepted || accepted.is_some_and(|id| *id > backup.id);
         backup.events.size_suspect.iter().any(stands)
@@ -88,6 +87,16 @@ pub(crate) fn judge(catalog: &Catalog, kind: Kind, rule: &SizeRule) -> Sizes {
     let unmarked = (!is_marked(newest))
         .then(|| Event { id: newest.id.clone(), kind: EventKind::SizeSuspect { accepted: accepted.cloned() } });
     Sizes { suspects, shrunk: Some(shrunk), unmarked }
+}
+
+/// Whether the size of backup `id` can be accepted: only one that was found too small, or the newest one. To accept a
+/// good one by mistake, or one that is not there, would make every small one since then usual, and the good ones old.
+pub(crate) fn may_be_accepted(group: &[&Backup], id: &BackupId) -> bool {
+    let newest = group.first();
+    group.iter().any(|backup| {
+        let is_newest = newest.is_some_and(|newest| newest.id == backup.id);
+        backup.id == *id && (is_newest || !backup.events.size_suspect.is_empty())
+    })
 }
 
 /// What of `newest` is more than `max_shrink_percent` smaller than the median of the newest of `usual`. Only dumps

@@ -3,7 +3,9 @@
 mod plan;
 mod target;
 
-use anyhow::{Context, bail};
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, bail};
 use backup_core::catalog::Manifest;
 use backup_core::postgres::archive::{DatabaseLevel, Rights, Selection, select};
 use backup_core::postgres::conninfo::Conninfo;
@@ -14,6 +16,7 @@ use backup_core::stop::Stop;
 use backup_core::text;
 use chrono::Utc;
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 
 use crate::checks::{Extent, Subject, prove};
 use crate::choose::{Chosen, Wanted, choose};
@@ -30,6 +33,9 @@ use crate::scan::Scanned;
 
 use plan::Plan;
 use target::Destination;
+
+/// Setting the properties of a database takes milliseconds, and a container that is stopped has ten seconds.
+const COMPLETE_LIMIT: Duration = Duration::from_secs(5);
 
 /// What was typed.
 #[derive(Debug)]
@@ -161,16 +167,19 @@ async fn restore_into(
             proven
         }
     };
-    // After the proof, whose sessions a limit or a setting could stop, and also if it did not come to its end.
-    stop.or(destination.complete(&level, evidence)).await.context("set the properties of the database")?;
+    // After the proof, whose sessions a limit or a setting could stop, and also if it did not come to its end: also after
+    // a stop, which leaves time for it.
+    let completed = timeout(COMPLETE_LIMIT, destination.complete(&level, evidence)).await;
     proven?;
+    let completed = completed.unwrap_or_else(|_| Err(anyhow!("no answer within {} s", COMPLETE_LIMIT.as_secs())));
+    completed.context("set the properties of the database")?;
     tell_what_to_add(&fetched.manifest, &scanned, &selection, evidence);
     Ok(())
 }
 
 /// Everything but what would write into the database of a person.
 fn proof_of_contents() -> Extent<'static> {
-    let no_time = std::time::Duration::ZERO;
+    let no_time = Duration::ZERO;
     Extent { content: Content::Full, amcheck: false, queries: &[], query_timeout: no_time, min_table_count: 0 }
 }
 

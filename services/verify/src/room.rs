@@ -19,7 +19,10 @@ const LOG_PERCENT_OF_ONE_JOB: u64 = 100;
 const MAX_LOG_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 
 /// The words of every operating system for it, since our servers and tools run in locale C.
-const DISK_FULL: &str = "No space left on device";
+const DISK_FULL: &str = ": No space left on device (space)";
+
+/// How a line of a throwaway server's log begins that says the same: with the code of the error (`disk_full`).
+const DISK_FULL_IN_LOG: &str = "53100 ";
 
 /// What `pg_restore` says, with libpq's words, whose server is gone.
 const CONNECTION_LOST: [&str; 3] =
@@ -70,8 +73,10 @@ pub(crate) fn unless_server_failed(
     }
     let words: Vec<&str> = found.iter().map(|finding| finding.message.as_str()).collect();
     let is_lost = words.iter().any(|words| CONNECTION_LOST.iter().any(|lost| words.contains(lost)));
-    let lines = || words.iter().copied().chain([log]).flat_map(str::lines);
-    let disk_full = lines().find(|line| line.contains(DISK_FULL)).map(str::to_owned);
+    let of_restore = found.iter().filter(|finding| finding.check == "restore").map(|finding| finding.message.as_str());
+    let complaint = of_restore.filter(|message| message.contains(DISK_FULL)).next();
+    let logged = log.lines().find(|line| line.starts_with(DISK_FULL_IN_LOG));
+    let disk_full = complaint.or(logged).map(str::to_owned);
     if let Some(said) = disk_full {
         evidence.discount_from(first_finding, "the disk of the drill is full");
         return Err(Trouble::CouldNotRun(anyhow!("the disk of the drill is full; give it a larger volume: {said}")));

@@ -82,13 +82,17 @@ fn link_all(from: &Path, to: &Path) {
     }
 }
 
+/// A server with the extension; it ends with this process, as the shared one does.
+fn server(root: &TempDir) -> &'static Postgres {
+    let bin_dir = Some(installation(root.path()));
+    let settings = vec!["shared_preload_libraries = 'timescaledb'".to_owned()];
+    Box::leak(Box::new(Postgres::start(PostgresOptions { bin_dir, settings, ..PostgresOptions::default() })))
+}
+
 #[test]
 fn timescaledb_is_preloaded_and_told_of_the_restore_r131() {
     let root = TempDir::with_prefix("timescaledb-").unwrap();
-    let bin_dir = Some(installation(root.path()));
-    let settings = vec!["shared_preload_libraries = 'timescaledb'".to_owned()];
-    let server = Postgres::start(PostgresOptions { bin_dir, settings, ..PostgresOptions::default() });
-    let server: &'static Postgres = Box::leak(Box::new(server)); // It ends with this process, as the shared one.
+    let server = server(&root);
     let stand = DrillStand::on(Stand::on(server), DATABASE, &[]);
     let over =
         "-- name: the restore is over\nSELECT current_setting('timescaledb.restoring', true) IS DISTINCT FROM 'on'";
@@ -116,4 +120,33 @@ fn timescaledb_is_preloaded_and_told_of_the_restore_r131() {
     let output = restore.output();
     assert_eq!(output.code, Some(3), "{}\n{}", output.stdout, output.stderr);
     assert_eq!(server.sql(&target.name, left), "0", "the restore was not ended");
+}
+
+/// The schema of the extension may be the archive's role's, which may drop it with all that is in it. What is there then
+/// under the name of the extension's function is not called, least of all by a superuser.
+#[test]
+fn a_function_in_the_place_of_timescaledbs_is_never_called_r051() {
+    let root = TempDir::with_prefix("timescaledb-").unwrap();
+    let server = server(&root);
+    let folder = TempDir::new().unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    let file = folder.path().join("pwned");
+    let evil = format!(
+        "CREATE EXTENSION timescaledb; CREATE SCHEMA app;
+         CREATE FUNCTION app.plant() RETURNS bool LANGUAGE plpgsql AS $$
+         BEGIN
+           IF current_database() ~ '^verify_' AND to_regproc('public.timescaledb_pre_restore') IS NOT NULL THEN
+             DROP SCHEMA public CASCADE; CREATE SCHEMA public;
+             CREATE FUNCTION public.timescaledb_post_restore() RETURNS bool LANGUAGE plpgsql AS
+               'BEGIN COPY (SELECT 1) TO PROGRAM ''touch {}''; RETURN true; END';
+           END IF;
+           RETURN true;
+         END $$;
+         CREATE TABLE app.t (id int CHECK (app.plant())); INSERT INTO app.t VALUES (1)",
+        file.display()
+    );
+    let stand = DrillStand::on(Stand::on(server), &evil, &[]);
+    let drill = stand.drill_with(stand.verify().env("VERIFY_JOBS", "1"));
+    assert!(!file.exists(), "a program ran with the rights of a superuser");
+    assert_ne!(drill.report["verdict"], "passed", "{:#}", drill.report);
 }

@@ -211,3 +211,13 @@ fn an_unlogged_table_of_a_standby_is_a_note() {
     drill.assert_verdict("passed", 0);
     assert_names(&drill.report["notes"].to_string(), &["table public.cache is unlogged and the source is a standby"]);
 }
+
+/// Tags and definitions of an archive have the quotation marks of its session, which is ours.
+#[test]
+fn a_source_that_quotes_every_identifier_comes_back() {
+    let sql =
+        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET quote_all_identifiers = on', current_database()); END $$;
+               CREATE FUNCTION f(text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT $1';
+               CREATE TABLE t (a text CHECK (f(a) IS NOT NULL)); CREATE VIEW v AS SELECT f(a) AS b FROM t";
+    assert_eq!(assert_good(&DrillStand::of(sql, &[])), "[]");
+}

@@ -149,3 +149,32 @@ fn statements_that_no_dump_holds_are_counted_and_never_run_r054() {
         assert!(!log.contains(words), "{words:?} was executed");
     }
 }
+
+/// Functions in the expressions of indexes run while amcheck compares them with the rows. None gets at what the session of
+/// that check runs: it has rights that the archive's roles have not.
+#[test]
+fn an_index_that_replaces_amcheck_runs_nothing_with_its_rights_r051() {
+    let folder = open_folder();
+    let file = folder.path().join("pwned");
+    let site = Site::new(&format!(
+        "CREATE EXTENSION amcheck; CREATE TABLE t AS SELECT 1 AS id;
+         CREATE FUNCTION swap() RETURNS int LANGUAGE plpgsql AS $$
+         BEGIN
+           IF current_query() ~ 'bt_index_check' AND to_regnamespace('old') IS NULL THEN
+             ALTER SCHEMA public RENAME TO old; CREATE SCHEMA public;
+             CREATE FUNCTION public.bt_index_check(regclass, bool) RETURNS void LANGUAGE plpgsql AS
+               'BEGIN COPY (SELECT 1) TO PROGRAM ''touch {}''; END';
+           END IF;
+           RETURN 1;
+         END $$;
+         CREATE FUNCTION calm(n int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS
+           'BEGIN PERFORM public.swap(); RETURN n; END';
+         CREATE INDEX t_calm ON t (calm(id)); CREATE INDEX t_id ON t (id);
+         CREATE FUNCTION public.bt_index_check(regclass, text) RETURNS void LANGUAGE sql AS ''",
+        file.display()
+    ));
+    let drilled = drill(site.verify().env("VERIFY_JOBS", "1"));
+    assert!(!file.exists(), "a program ran with the rights of a superuser");
+    drilled.assert_code(PASSED);
+    site.assert_clean();
+}

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use e2e::postgres::{Postgres, SUPERUSER};
 use e2e::process::{Output, Run, command_line};
+use e2e::tools::FakeTools;
 
 use crate::stand::Stand;
 
-use super::{COULD_NOT_RUN, FAILED, Gate, LONG, PASSED, Site, leftovers, server};
+use super::{COULD_NOT_RUN, FAILED, Gate, LONG, PASSED, STOPPED, Site, leftovers, server};
 
 /// What tells whether somebody has been in a database.
 const STATE: &str =
@@ -128,6 +129,15 @@ fn a_new_database_has_owner_rights_settings_comment_and_limit_of_the_source() {
     let made = restore(&site, &["--to", &postgres.url(&name), "--create"]).output();
     assert_says(&made, PASSED, &["database", "restored\n"]);
     assert_eq!(postgres.sql(&name, PROPERTIES), postgres.sql(source, PROPERTIES));
+
+    // Until it has them, nobody else gets in, also after a stop on the way.
+    let mut tools = FakeTools::with_real(postgres.bin_dir().to_path_buf());
+    tools.script("pg_restore", "kill -TERM $PPID; sleep 60");
+    let stopped = format!("{source} stopped");
+    let run = restore(&site, &["--to", &postgres.url(&stopped), "--create"]).env("PG_BIN_DIR", tools.path()).output();
+    assert_eq!(run.code, STOPPED, "{}", run.stderr);
+    let is_open = format!("SELECT has_database_privilege('pg_monitor', '{stopped}', 'CONNECT')");
+    assert_eq!(postgres.sql(SUPERUSER, &is_open), "f");
 
     // A role that only the database itself names is missed before anything is changed.
     let other = server(&[]);

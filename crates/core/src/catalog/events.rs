@@ -176,20 +176,19 @@ impl Journal {
         starts.map(|(event, _)| event.id.time()).find(|time| *time <= now)
     }
 
-    /// The latest backup from which on an operator has accepted a smaller size.
-    pub fn accepted_from(&self) -> Option<&BackupId> {
-        let accepted = self.events.iter().filter_map(|(event, _)| match &event.kind {
+    /// The backups from which on an operator has accepted a smaller size.
+    pub fn accepted_from(&self) -> impl Iterator<Item = &BackupId> {
+        self.events.iter().filter_map(|(event, _)| match &event.kind {
             EventKind::SizeAccepted { from } => Some(from),
             EventKind::BackupStarted { .. } | EventKind::RetentionDegraded | EventKind::SizeSuspect { .. } => None,
-        });
-        accepted.max()
+        })
     }
 
     /// Keys of events that may go: of no run in `listed`, and older than 90 days or beyond the newest 1,000.
     /// The acceptance that counts stays.
     pub(super) fn outdated(&self, now: DateTime<Utc>, is_listed: impl Fn(&BackupId) -> bool) -> Vec<ObjectKey> {
         let counts = |kind: &EventKind| match kind {
-            EventKind::SizeAccepted { from } => Some(from) == self.accepted_from(),
+            EventKind::SizeAccepted { from } => Some(from) == self.accepted_from().max(),
             EventKind::BackupStarted { .. } | EventKind::RetentionDegraded | EventKind::SizeSuspect { .. } => false,
         };
         let alone = self.events.iter().filter(|(event, _)| !is_listed(&event.id) && !counts(&event.kind));
@@ -276,7 +275,7 @@ mod tests {
         let mut names: Vec<&str> = outdated.iter().map(|key| key.as_str()).collect();
         names.sort_unstable();
         assert_eq!(names, ["p/old", "p/superseded", "p/young 1000"]);
-        assert_eq!(journal.accepted_from(), Some(&id(listed)));
+        assert_eq!(journal.accepted_from().max(), Some(&id(listed)));
         assert_eq!(journal.last_start(now - TimeDelta::seconds(30)), Some(now - TimeDelta::minutes(1)));
     }
 }

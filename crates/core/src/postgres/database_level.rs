@@ -9,7 +9,16 @@ use postgres_protocol::escape::{escape_identifier, escape_literal};
 use super::archive::{DatabaseGrant, DatabaseLevel, DatabaseRight, DatabaseRights, SettingKey};
 use super::connect::{Session, describe};
 
-/// Gives the database `name` what `level` holds: comment, settings, owner, rights, and its limit. Returns what the
+/// Lets only the owner and superusers connect to the database `name`, until it has the rights of its source.
+///
+/// # Errors
+/// What the server says.
+pub async fn close_database(session: &Session, name: &str) -> anyhow::Result<()> {
+    let sql = format!("REVOKE CONNECT ON DATABASE {} FROM PUBLIC", escape_identifier(name));
+    session.client().batch_execute(&sql).await.context("close the database to others")
+}
+
+/// Gives the database `name`, which is closed, what `level` holds: comment, settings, owner, rights, and its limit. Returns what the
 /// server refused, in sentences: each such statement is left out, and the others are executed.
 ///
 /// `session` is one to another database: settings count from the next session on, and a limit may shut out our own.
@@ -105,6 +114,8 @@ fn statements(name: &str, level: &DatabaseLevel) -> Vec<Statement> {
         let sql = format!("ALTER DATABASE {database} OWNER TO {}", escape_identifier(&level.owner));
         add(format!("the owner {}", level.owner), sql);
     }
+    // What every new database has, and what the grants of the archive start from.
+    add("the right of PUBLIC".to_owned(), format!("GRANT CONNECT ON DATABASE {database} TO PUBLIC"));
     for grant in &level.grants {
         add(grant_in_words(grant), grant_sql(&database, grant));
     }
@@ -227,6 +238,7 @@ mod tests {
             "ALTER DATABASE \"d\"\"b\" SET \"search_path\" TO 'a b', ''",
             "ALTER ROLE \"c;d\" IN DATABASE \"d\"\"b\" SET \"app.x\" TO '1'",
             "ALTER DATABASE \"d\"\"b\" OWNER TO \"Own er\"",
+            "GRANT CONNECT ON DATABASE \"d\"\"b\" TO PUBLIC",
             "REVOKE CONNECT, TEMPORARY ON DATABASE \"d\"\"b\" FROM PUBLIC",
             "SET SESSION AUTHORIZATION \"o\"\"wner\"; GRANT CONNECT, TEMPORARY ON DATABASE \"d\"\"b\" TO \"PUBLIC\" \
              WITH GRANT OPTION; RESET SESSION AUTHORIZATION",

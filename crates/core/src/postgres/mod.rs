@@ -32,7 +32,7 @@ mod tools;
 
 pub use checked_dump::{CheckedDump, DumpError, Passed, check_completeness, check_origin};
 pub use child::{ChildError, ChildReader};
-pub use database_level::{database_differences, set_database_level};
+pub use database_level::{close_database, database_differences, set_database_level};
 pub use drill_server::{DrillPolicy, DrillServer, LockedServer, RestoreAs, SourceCluster, SuitableServer, Swept};
 pub use dump::Dumper;
 pub use facts::{OLDEST_SERVER_MAJOR, database_facts};

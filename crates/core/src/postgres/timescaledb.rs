@@ -20,11 +20,25 @@ pub(super) fn settings() -> impl Iterator<Item = (&'static str, String)> {
 }
 
 /// A restore into a database with TimescaleDB, from the call before it to the call after it.
+///
+/// Between the two, functions of the archive run. Their role may own the schema of the extension, rename it, drop it with
+/// all that is in it and put functions of its own there. `session` is a superuser's, so it calls nothing but the
+/// functions that were the extension's before.
 pub struct Timescaledb<'session> {
     session: &'session Session,
-    /// Quoted.
-    schema: String,
+    /// The `oid` of the function to call at the end.
+    post_restore: u32,
 }
+
+/// Functions of the extension without arguments.
+const MEMBERS: &str = "
+    SELECT p.oid, n.nspname::text, p.proname::text
+      FROM pg_catalog.pg_extension e
+      JOIN pg_catalog.pg_depend d
+        ON d.refclassid = 'pg_catalog.pg_extension'::regclass AND d.refobjid = e.oid AND d.deptype = 'e'
+      JOIN pg_catalog.pg_proc p ON d.classid = 'pg_catalog.pg_proc'::regclass AND p.oid = d.objid AND p.pronargs = 0
+      JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+     WHERE e.extname = $1";
 
 impl<'session> Timescaledb<'session> {
     /// Tells the extension that a restore begins; `None` where the database has none. `session` must be a
@@ -33,26 +47,37 @@ impl<'session> Timescaledb<'session> {
     /// # Errors
     /// What the extension says, as of a version other than that of the rows.
     pub async fn begin_restore(session: &'session Session) -> anyhow::Result<Option<Self>> {
-        let sql = "SELECT n.nspname::text FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
-                    WHERE e.extname = $1";
-        let Some(row) = session.client().query_opt(sql, &[&TIMESCALEDB]).await.context("look for TimescaleDB")? else {
+        let sql = "SELECT FROM pg_catalog.pg_extension WHERE extname = $1";
+        if session.client().query_opt(sql, &[&TIMESCALEDB]).await.context("look for TimescaleDB")?.is_none() {
             return Ok(None);
+        }
+        let find = async |name: &str| {
+            let sql = format!("{MEMBERS} AND p.proname = $2");
+            let row = session.client().query_one(&sql, &[&TIMESCALEDB, &name]).await;
+            Ok::<u32, anyhow::Error>(row.with_context(|| format!("look for {name} of TimescaleDB"))?.try_get(0)?)
         };
-        let hooks = Self { session, schema: escape_identifier(row.try_get(0)?) };
-        hooks.call("timescaledb_pre_restore").await?;
+        let pre_restore = find("timescaledb_pre_restore").await?;
+        let hooks = Self { session, post_restore: find("timescaledb_post_restore").await? };
+        hooks.call(pre_restore).await?;
         Ok(Some(hooks))
     }
 
     /// Tells it that all rows and indexes are there.
     ///
     /// # Errors
-    /// What the extension says.
+    /// What the extension says; and if the function is gone, or no longer the extension's.
     pub async fn end_restore(self) -> anyhow::Result<()> {
-        self.call("timescaledb_post_restore").await
+        self.call(self.post_restore).await
     }
 
-    async fn call(&self, function: &'static str) -> anyhow::Result<()> {
-        let sql = format!("SELECT {}.{function}()", self.schema);
-        self.session.client().batch_execute(&sql).await.with_context(|| format!("call {function}"))
+    /// By the name that the function has now: nothing of the archive runs any more.
+    async fn call(&self, function: u32) -> anyhow::Result<()> {
+        let sql = format!("{MEMBERS} AND p.oid = $2");
+        let row =
+            self.session.client().query_opt(&sql, &[&TIMESCALEDB, &function]).await.context("call TimescaleDB")?;
+        let row = row.context("a function of TimescaleDB is gone, or no longer its own; it was not called")?;
+        let (schema, name): (String, String) = (row.try_get(1)?, row.try_get(2)?);
+        let sql = format!("SELECT {}.{}()", escape_identifier(&schema), escape_identifier(&name));
+        self.session.client().batch_execute(&sql).await.with_context(|| format!("call {name}"))
     }
 }

@@ -178,6 +178,24 @@ fn what_an_operator_accepts_is_usual_from_then_on_r146() {
     }
 }
 
+/// The id of a good backup, given in the belief that it says which one is right, makes the wrong ones no good ones.
+#[test]
+fn only_what_was_found_too_small_can_be_accepted_r146() {
+    let mut bucket = Bucket::new();
+    bucket.nights_of(&[1000, 1000, 1000]);
+    let good = bucket.nights_of(&[1000]);
+    let first = bucket.nights_of(&[10]);
+    let newest = bucket.nights_of(&[10, 10, 10, 10, 10]);
+    bucket.rule.accepted_from = Some(good.clone());
+    bucket.put(&format!("events/20260120T120000Z-calpt5zmzst5hrp2-size-accepted-{good}"), 0);
+    assert!(bucket.retention(&newest), "the good ones are at risk");
+    assert_eq!(bucket.sizes().shrunk.unwrap().since, first);
+    bucket.rule.accepted_from = BackupId::parse("20251231T030000Z-calpt5zmzst5hrp2");
+    assert_eq!(bucket.sizes().shrunk.unwrap().since, first);
+    bucket.put(&format!("events/20260120T130000Z-calpt5zmzst5hrp2-size-accepted-{first}"), 0);
+    assert_eq!(bucket.sizes().shrunk, None);
+}
+
 #[test]
 fn what_is_still_to_come_cannot_be_accepted_r146() {
     let mut bucket = Bucket::new();

@@ -56,22 +56,17 @@ pub(super) async fn check(subject: &Subject<'_>, wanted: bool, evidence: &mut Ev
     Ok(())
 }
 
-/// The schema that has amcheck's functions, quoted: that of the backup's own extension, or a new one. The server's words
-/// if it refuses.
+/// A new schema that has amcheck's functions and nothing else. The server's words if it refuses.
+///
+/// Functions of the backup run while an index is checked: those in its expressions. The schema must not be one in which
+/// their role could put others in the place of amcheck's, which this session would then run with its own rights.
 async fn schema(session: &Session) -> anyhow::Result<Result<String, String>> {
-    // A function of that name that an extension did not make is not run: it is the backup's.
-    let own = "SELECT quote_ident(n.nspname) FROM pg_extension e
-                 JOIN pg_depend d ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid AND d.deptype = 'e'
-                 JOIN pg_proc p ON d.classid = 'pg_proc'::regclass AND p.oid = d.objid
-                 JOIN pg_namespace n ON n.oid = p.pronamespace JOIN pg_language l ON l.oid = p.prolang
-                WHERE e.extname = 'amcheck' AND p.proname = 'bt_index_check' AND p.pronargs = 2 AND l.lanname = 'c'
-                  AND p.proargtypes[0] = 'regclass'::regtype AND p.proargtypes[1] = 'bool'::regtype";
-    if let Some(row) = session.client().query_opt(own, &[]).await.context("look for amcheck")? {
-        return Ok(Ok(row.try_get(0)?));
-    }
+    let own = "SELECT FROM pg_catalog.pg_extension WHERE extname = 'amcheck'";
+    let is_there = session.client().query_opt(own, &[]).await.context("look for amcheck")?.is_some();
     // Nothing of the backup can have that name.
     let schema = format!("verify_amcheck_{:016x}", rand::random::<u64>());
-    let sql = format!("CREATE SCHEMA {schema}; CREATE EXTENSION amcheck SCHEMA {schema}");
+    let bring = if is_there { "ALTER EXTENSION amcheck SET" } else { "CREATE EXTENSION amcheck" };
+    let sql = format!("CREATE SCHEMA {schema}; {bring} SCHEMA {schema}");
     match session.client().batch_execute(&sql).await {
         Ok(()) => Ok(Ok(schema)),
         Err(error) => match error.as_db_error() {
@@ -91,7 +86,7 @@ struct Looked {
 
 async fn work(login: Conninfo, schema: String, indexes: Indexes) -> anyhow::Result<Looked> {
     let session = login.connect().await.context("connect to the restored database")?;
-    let sql = format!("SELECT {schema}.bt_index_check($1::oid::regclass, $2)");
+    let sql = format!("SELECT {schema}.bt_index_check($1::oid::regclass, $2::bool)");
     let check = session.client().prepare(&sql).await.context("prepare the check")?;
     let mut looked = Looked::default();
     loop {

@@ -8,7 +8,8 @@ use backup_core::postgres::archive::{Archive, DatabaseLevel};
 use backup_core::postgres::connect::Session;
 use backup_core::postgres::conninfo::Conninfo;
 use backup_core::postgres::{
-    NewDatabase, Tablespaces, create_database, database_differences, made_objects, read_texts, set_database_level,
+    NewDatabase, Tablespaces, close_database, create_database, database_differences, made_objects, read_texts,
+    set_database_level,
 };
 
 use crate::evidence::Evidence;
@@ -83,7 +84,7 @@ impl Destination {
     }
 
     /// Creates the database with the source's encoding and locale, in the tablespace of the source if the server has
-    /// one of this name.
+    /// one of this name. It is closed to everybody else until [`Destination::complete`].
     ///
     /// # Errors
     /// What the server says, for example that it has no such locale.
@@ -91,7 +92,8 @@ impl Destination {
         let session = maintenance(&self.to).await?;
         let tablespace = level.tablespace.as_deref().filter(|name| self.has_tablespace(name));
         let new = NewDatabase { name: self.to.dbname(), owner: None, tablespace };
-        Ok(create_database(&session, new, source).await?)
+        create_database(&session, new, source).await?;
+        close_database(&session, self.name()).await
     }
 
     /// What keeps a database that the restore makes from being as `level` says, in sentences.
@@ -142,19 +144,19 @@ impl Destination {
     /// # Errors
     /// What the server says, other than that it refuses a property.
     pub(crate) async fn complete(&self, level: &DatabaseLevel, evidence: &mut Evidence) -> anyhow::Result<()> {
-        let not_read = level.not_read.iter();
-        not_read.for_each(|entry| evidence.note(format!("not restored: {entry} could not be read")));
+        let not_read = level.not_read.iter().map(|entry| format!("not restored: {entry} could not be read"));
         let session = self.session().await?;
         if !self.is_created {
             let differences = database_differences(&session, self.name(), level).await?;
             let left =
                 differences.into_iter().map(|difference| format!("left as it is without --create: {difference}"));
-            left.for_each(|note| evidence.note(note));
+            left.chain(not_read).for_each(|note| evidence.note(note));
             return Ok(());
         }
         let refused = set_database_level(&session, self.name(), level).await?;
         refused.into_iter().for_each(|sentence| evidence.note(sentence));
-        let found = database_differences(&session, self.name(), level).await?;
+        let mut found = database_differences(&session, self.name(), level).await?;
+        found.extend(not_read);
         let (settings, grants) = (level.settings.len(), level.grants.len());
         let figures = format!("owner, comment, limit, {settings} settings and {grants} grants of the database itself");
         evidence.record("database", figures, found);

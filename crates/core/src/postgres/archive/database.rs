@@ -96,12 +96,22 @@ pub struct DatabaseLevel {
     pub grants: Vec<DatabaseGrant>,
     /// What could not be read, as the archive names it.
     pub not_read: Vec<String>,
+    /// Whether a backslash in its texts is written twice.
+    pub(in crate::postgres) escapes: bool,
+}
+
+impl Archive {
+    /// Whether a backslash in a text without `E` before it is written twice: of a source with
+    /// `standard_conforming_strings=off`.
+    pub(super) fn escapes_backslashes(&self) -> bool {
+        self.entries.iter().any(|entry| entry.desc == "STDSTRINGS" && entry.defn.contains("'off'"))
+    }
 }
 
 impl DatabaseLevel {
     /// Reads what `archive` holds.
     pub fn of(archive: &Archive) -> Self {
-        let mut level = Self::default();
+        let mut level = Self { escapes: archive.escapes_backslashes(), ..Self::default() };
         let is_about = |entry: &Entry| entry.tag.starts_with("DATABASE ");
         for entry in &archive.entries {
             let read = match entry.desc.as_str() {
@@ -173,7 +183,7 @@ impl DatabaseLevel {
 
     /// Each statement by `read`, all of them even if one cannot be read.
     fn read_all(&mut self, sql: &str, read: fn(&mut Self, &mut Words<'_>) -> Option<()>) -> Option<()> {
-        let statements = Words::statements(sql)?;
+        let statements = Words::statements(sql, self.escapes)?;
         let read: Vec<Option<()>> = statements.into_iter().map(|mut words| read(self, &mut words)).collect();
         read.into_iter().collect()
     }
@@ -224,7 +234,7 @@ impl DatabaseLevel {
 
     fn read_grants(&mut self, sql: &str) -> Option<()> {
         let mut by = None;
-        for mut words in Words::statements(sql)? {
+        for mut words in Words::statements(sql, self.escapes)? {
             if words.skip("SET").is_some() {
                 words.skip("SESSION")?;
                 words.skip("AUTHORIZATION")?;
@@ -281,11 +291,12 @@ fn read_grant(words: &mut Words<'_>, by: Option<String>) -> Option<DatabaseGrant
 struct Words<'sql> {
     tokens: Vec<(Token<'sql>, &'sql str)>,
     place: usize,
+    escapes: bool,
 }
 
 impl<'sql> Words<'sql> {
     /// `None` if there are too many, or if one does not end.
-    fn statements(sql: &'sql str) -> Option<Vec<Self>> {
+    fn statements(sql: &'sql str, escapes: bool) -> Option<Vec<Self>> {
         let mut statements = Vec::new();
         let mut tokens = Vec::new();
         let mut lexer = Lexer::new(sql);
@@ -293,7 +304,7 @@ impl<'sql> Words<'sql> {
             match token {
                 Token::Unfinished => return None,
                 Token::Symbol(';') if !tokens.is_empty() => {
-                    statements.push(Self { tokens: std::mem::take(&mut tokens), place: 0 });
+                    statements.push(Self { tokens: std::mem::take(&mut tokens), place: 0, escapes });
                     if statements.len() > MOST_STATEMENTS {
                         return None;
                     }
@@ -303,7 +314,7 @@ impl<'sql> Words<'sql> {
             }
         }
         if !tokens.is_empty() {
-            statements.push(Self { tokens, place: 0 });
+            statements.push(Self { tokens, place: 0, escapes });
         }
         Some(statements)
     }
@@ -342,7 +353,7 @@ impl<'sql> Words<'sql> {
 
     fn text(&mut self) -> Option<String> {
         match self.next()? {
-            (Token::Text, raw) => unquoted(raw),
+            (Token::Text, raw) => unquoted(raw, self.escapes),
             _ => None,
         }
     }
@@ -358,11 +369,22 @@ impl<'sql> Words<'sql> {
     }
 }
 
+/// The text of `COMMENT ON .. IS '..'`; `None` if it cannot be read.
+pub(super) fn comment(sql: &str, escapes: bool) -> Option<String> {
+    let [mut words] = <[Words<'_>; 1]>::try_from(Words::statements(sql, escapes)?).ok()?;
+    while words.skip("IS").is_none() {
+        words.next()?;
+    }
+    let text = words.text()?;
+    words.end()?;
+    Some(text)
+}
+
 /// What `'..'` or `E'..'` says; `None` for what `pg_dump` does not write.
-fn unquoted(raw: &str) -> Option<String> {
+fn unquoted(raw: &str, escapes: bool) -> Option<String> {
     let (inner, escapes) = match raw.strip_prefix(['E', 'e']) {
         Some(rest) => (rest, true),
-        None => (raw, false),
+        None => (raw, escapes),
     };
     let inner = inner.strip_prefix('\'')?.strip_suffix('\'')?;
     let mut text = String::with_capacity(inner.len());
@@ -403,6 +425,12 @@ mod tests {
             entry(4, "ACL", "", "DATABASE \"d b\"", grants),
             entry(5, "ACL", "", "TABLE t", "GRANT ALL ON TABLE t TO clerk;"),
         ]));
+        let set = "ALTER DATABASE d SET \"app.x\" TO 'a \\\\ b';\n";
+        let escaped = DatabaseLevel::of(&archive(vec![
+            entry(1, "STDSTRINGS", "", "STDSTRINGS", "SET standard_conforming_strings = 'off';\n"),
+            entry(2, "DATABASE PROPERTIES", "", "d", set),
+        ]));
+        assert_eq!(escaped.settings, [(key(None, "app.x"), vec!["a \\ b".to_owned()])]);
         assert_eq!((level.owner.as_str(), level.tablespace.as_deref()), ("Own er", Some("Fast")));
         assert_eq!(level.comment.as_deref(), Some("the zoo; it's"));
         assert_eq!((level.connection_limit, level.is_template, level.refuses_connections), (Some(44), true, false));

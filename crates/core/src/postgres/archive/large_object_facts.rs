@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Archive;
+use super::database::comment;
 use super::sql::{Statement, Token, statements};
 use super::toc::{DumpId, Entry};
 
@@ -24,7 +25,7 @@ pub struct LargeObjectFacts {
     pub owner: String,
     /// All rights on it, the owner's own as well.
     pub rights: BTreeSet<LargeObjectRight>,
-    /// Its comment, as SQL: `COMMENT ON LARGE OBJECT 7 IS 'x';`.
+    /// Its comment.
     pub comment: Option<String>,
 }
 
@@ -34,6 +35,7 @@ impl Archive {
     /// Every large object that is not in `left_out`, by its number.
     pub fn large_object_facts(&self, left_out: &BTreeSet<DumpId>) -> BTreeMap<u32, LargeObjectFacts> {
         let mut all = BTreeMap::new();
+        let escapes = self.escapes_backslashes();
         let stayed = || self.entries.iter().filter(|entry| !left_out.contains(&entry.dump_id));
         for entry in stayed() {
             for oid in numbers(entry) {
@@ -46,7 +48,9 @@ impl Archive {
                 let Some(facts) = all.get_mut(&oid) else { continue };
                 match entry.desc.as_str() {
                     "ACL" => statements(&entry.defn).iter().for_each(|statement| apply(statement, &mut facts.rights)),
-                    "COMMENT" => facts.comment = Some(entry.defn.trim().to_owned()),
+                    "COMMENT" => {
+                        facts.comment = Some(comment(&entry.defn, escapes).unwrap_or_else(|| entry.defn.clone()))
+                    }
                     _ => {}
                 }
             }
@@ -127,10 +131,7 @@ mod tests {
         let facts = before_17.large_object_facts(&BTreeSet::new());
         assert_eq!(told(&facts[&7]), ["A b SELECT*", "A b UPDATE*", "PUBLIC UPDATE", "app SELECT"]);
         assert_eq!(told(&facts[&8]), ["clerk SELECT", "clerk UPDATE"]);
-        assert_eq!(
-            (facts[&7].comment.as_deref(), facts[&8].comment.as_deref()),
-            (None, Some("COMMENT ON LARGE OBJECT 8 IS 'x';"))
-        );
+        assert_eq!((facts[&7].comment.as_deref(), facts[&8].comment.as_deref()), (None, Some("x")));
         assert_eq!(before_17.large_object_facts(&BTreeSet::from([2, 3])).keys().copied().collect::<Vec<_>>(), [7]);
         let since_17 = archive(vec![
             entry(1, "BLOB METADATA", "", "7..8", "7\n8\n").owned_by("app"),
@@ -140,6 +141,6 @@ mod tests {
         let facts = since_17.large_object_facts(&BTreeSet::new());
         assert_eq!(facts[&7].rights, facts[&8].rights);
         assert_eq!(facts[&7], before_17.large_object_facts(&BTreeSet::new())[&7]);
-        assert_eq!(facts[&8].comment.as_deref(), Some("COMMENT ON LARGE OBJECT 8 IS 'x';"));
+        assert_eq!(facts[&8].comment.as_deref(), Some("x"));
     }
 }

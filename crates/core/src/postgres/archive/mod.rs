@@ -54,7 +54,7 @@ pub struct Archive {
     /// The encoding of its texts and rows, as PostgreSQL calls it; empty where it does not say.
     pub encoding: String,
     /// Whether its texts are what they are in the database, and not a character for each byte.
-    pub(super) is_readable: bool,
+    pub is_readable: bool,
     places: HashMap<DumpId, usize>,
 }
 

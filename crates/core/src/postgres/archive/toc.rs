@@ -165,6 +165,27 @@ impl TocReader {
     }
 }
 
+/// All texts of one entry together, in bytes: a definition may be as long as a text, and what else there is are names.
+const ENTRY_TEXT_BYTES_LIMIT: usize = 128 * 1024 * 1024;
+
+/// The texts of one entry, with what is left of their bound.
+struct EntryTexts<'toc> {
+    encoding: &'toc str,
+    left: usize,
+    /// Where the entry begins.
+    offset: u64,
+}
+
+impl EntryTexts<'_> {
+    fn next(&mut self, input: &mut Input<impl BufRead>) -> Result<String, ArchiveError> {
+        let text = decode(input.text()?.unwrap_or_default(), self.encoding);
+        let left = self.left.checked_sub(text.len());
+        input.expect(left.is_some(), self.offset, "the texts of an entry are longer than 128 MiB")?;
+        self.left = left.unwrap_or_default();
+        Ok(text)
+    }
+}
+
 /// Memory for the table of contents of an archive: a quarter of what this machine or container has, since a drill has a
 /// server beside it and computes with the entries.
 pub(super) fn memory_bytes() -> u64 {
@@ -173,8 +194,9 @@ pub(super) fn memory_bytes() -> u64 {
 
 /// What an entry takes: itself, its place and number in a map, and its texts, each of which the allocator rounds up.
 fn memory_of(entry: &Entry) -> u64 {
-    let Entry { tag, desc, defn, copy_stmt, namespace, owner, dependencies, .. } = entry;
-    let texts = [tag, desc, defn, copy_stmt, namespace, owner].into_iter().map(String::capacity);
+    let Entry { tag, desc, defn, copy_stmt, namespace, owner, tablespace, access_method, dependencies, .. } = entry;
+    let texts = [tag, desc, defn, copy_stmt, namespace, owner, tablespace, access_method];
+    let texts = texts.into_iter().map(String::capacity);
     let allocated = texts.filter(|bytes| *bytes > 0).map(|bytes| bytes + ALLOCATION_BYTES);
     (size_of::<Entry>() + ENTRY_BYTES + allocated.sum::<usize>() + dependencies.capacity() * DEPENDENCY_BYTES) as u64
 }
@@ -194,16 +216,15 @@ fn read_entry(input: &mut Input<impl BufRead>, version: Version, encoding: &str)
     input.expect(dump_id > 0, offset, "the number of an entry is not positive")?;
     let has_data = input.integer()? != 0;
     let (catalog_oid, oid) = (number(input)?, number(input)?);
-    let mut text = || Ok::<_, ArchiveError>(decode(input.text()?.unwrap_or_default(), encoding));
-    let (tag, desc) = (text()?, text()?);
+    let mut texts = EntryTexts { encoding, left: ENTRY_TEXT_BYTES_LIMIT, offset };
+    let (tag, desc) = (texts.next(input)?, texts.next(input)?);
     let section = read_section(input)?;
-    let mut text = || Ok::<_, ArchiveError>(decode(input.text()?.unwrap_or_default(), encoding));
-    let (defn, _drop_statement, copy_stmt) = (text()?, text()?, text()?);
-    let (namespace, tablespace, access_method) = (text()?, text()?, text()?);
+    let (defn, _drop_statement, copy_stmt) = (texts.next(input)?, texts.next(input)?, texts.next(input)?);
+    let (namespace, tablespace, access_method) = (texts.next(input)?, texts.next(input)?, texts.next(input)?);
     if version >= Version::V1_16 {
         let _kind_of_relation = input.integer()?;
     }
-    let owner = decode(input.text()?.unwrap_or_default(), encoding);
+    let owner = texts.next(input)?;
     let _with_oids = input.text()?;
     let dependencies = read_dependencies(input)?;
     let offset_field_at = input.position();
@@ -295,6 +316,7 @@ fn decode(bytes: Vec<u8>, encoding: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::postgres::archive::tests::build as archive;
 
     /// R151: many small entries are what takes the most memory for its bytes.
     #[test]
@@ -314,6 +336,33 @@ mod tests {
         assert_eq!(read(16 << 20).unwrap().entries.len(), 10_000);
         let error = read(1 << 20).err().expect("10,000 entries take more than 1 MiB");
         assert!(!error.is_damage() && error.to_string().contains("takes more than 1.00 MiB of memory"), "{error}");
+    }
+
+    /// R151: each text counts, whatever it says, and so does their sum before an entry is whole.
+    #[test]
+    fn every_text_of_an_entry_takes_of_its_memory_r151() {
+        let small = || archive::entry(1, "TABLE", "", "t", "");
+        let long = || String::with_capacity(1 << 20);
+        let places: [fn(&mut Entry, String); 8] = [
+            |entry, text| entry.tag = text,
+            |entry, text| entry.desc = text,
+            |entry, text| entry.defn = text,
+            |entry, text| entry.copy_stmt = text,
+            |entry, text| entry.namespace = text,
+            |entry, text| entry.owner = text,
+            |entry, text| entry.tablespace = text,
+            |entry, text| entry.access_method = text,
+        ];
+        for (number, place) in places.into_iter().enumerate() {
+            let mut entry = small();
+            place(&mut entry, long());
+            assert!(memory_of(&entry) > 1 << 20, "text {number} is not counted");
+        }
+        let bytes = [&[0, 3, 0, 0, 0][..], b"abc"].concat().repeat(3);
+        let mut input = Input::new(&bytes[..]);
+        let mut texts = EntryTexts { encoding: "UTF8", left: 7, offset: 0 };
+        assert!(texts.next(&mut input).is_ok() && texts.next(&mut input).is_ok());
+        assert!(texts.next(&mut input).unwrap_err().to_string().contains("longer than 128 MiB"));
     }
 
     #[test]

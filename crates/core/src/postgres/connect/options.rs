@@ -4,9 +4,10 @@
 /// of every large dump. What the client asks for at startup ranks above it.
 const ALWAYS: &str = "-c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0";
 
-/// How values look as text, where `pg_dump` leaves it to the session: a drill compares the rows of an archive
-/// with those of a restored table as text, and a role or database may have other settings here than there.
-const AS_TEXT: &str = "-c TimeZone=UTC -c bytea_output=hex -c xmlbinary=base64";
+/// How values and names look as text, where `pg_dump` leaves it to the session: a drill compares the rows and definitions
+/// of an archive with those of a restored database as text, and a role or database may have other settings here than
+/// there.
+const AS_TEXT: &str = "-c TimeZone=UTC -c bytea_output=hex -c xmlbinary=base64 -c quote_all_identifiers=off";
 
 /// A setting that no server, database or role has by itself: if it is missing, the startup options got lost.
 const ARRIVED: &str = "-c backup.options_arrived=on";
@@ -125,7 +126,7 @@ mod tests {
     fn explicit_settings_come_last_and_suit_the_version() {
         let for_version = |version| safe_options(version, " -c work_mem=64MB -c lock_timeout=1 ");
         let common = "-c work_mem=64MB -c lock_timeout=1 -c statement_timeout=0 -c lock_timeout=0 \
-            -c idle_in_transaction_session_timeout=0 -c TimeZone=UTC -c bytea_output=hex -c xmlbinary=base64 \
+            -c idle_in_transaction_session_timeout=0 -c TimeZone=UTC -c bytea_output=hex -c xmlbinary=base64 -c quote_all_identifiers=off \
             -c backup.options_arrived=on";
         let since_14 = "-c idle_session_timeout=0 -c client_connection_check_interval=2000";
         assert_eq!(for_version(0), common);

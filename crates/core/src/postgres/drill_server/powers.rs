@@ -39,7 +39,7 @@ const REACH: &str = r"
     (SELECT format('is a member of role %s', o.rolname) FROM pg_roles o
       WHERE o.rolname <> current_user AND pg_has_role(o.oid, 'MEMBER')
         AND o.rolname NOT IN ('pg_database_owner', 'pg_monitor', 'pg_read_all_data', 'pg_read_all_settings',
-                              'pg_read_all_stats', 'pg_stat_scan_tables', 'pg_write_all_data')
+                              'pg_read_all_stats', 'pg_stat_scan_tables')
       ORDER BY o.rolname LIMIT 3)";
 
 /// Refuses a login as which code of an archive would run and that can change something outside of the database of a

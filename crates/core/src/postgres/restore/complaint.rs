@@ -85,9 +85,7 @@ const BENIGN: [(&str, &str); 3] = [
 const BENIGN_OF_SESSIONS: [&str; 1] = ["unrecognized configuration parameter \"transaction_timeout\""];
 
 /// Phrases of messages, by class; the first that fits decides.
-const PHRASES: [(&str, ComplaintClass); 24] = [
-    ("No space left on device", ComplaintClass::Space),
-    ("could not extend file", ComplaintClass::Space),
+const PHRASES: [(&str, ComplaintClass); 22] = [
     ("COPY failed", ComplaintClass::Data),
     ("violates ", ComplaintClass::Data),
     ("duplicate key", ComplaintClass::Data),
@@ -112,6 +110,13 @@ const PHRASES: [(&str, ComplaintClass); 24] = [
     ("unrecognized ", ComplaintClass::Version),
 ];
 
+/// What the system says at the end of a line. In the middle of one it may be a name out of the archive.
+const DISK_FULL: &str = ": No space left on device";
+
+fn is_of_a_full_disk(words: &str) -> bool {
+    words.lines().next().is_some_and(|line| line.ends_with(DISK_FULL))
+}
+
 /// A complaint about the tool itself.
 pub(super) fn of_the_tool(words: String) -> Complaint {
     Complaint { entry: None, object: None, words, class: ComplaintClass::Tool }
@@ -127,6 +132,7 @@ pub(super) fn complaint(entry: Option<DumpId>, object: Option<String>, error: &s
     let of_session = object.is_none() && BENIGN_OF_SESSIONS.contains(&words.as_str());
     let class = match of_session || BENIGN.iter().any(harmless) {
         true => ComplaintClass::Benign,
+        false if is_of_a_full_disk(&words) => ComplaintClass::Space,
         false => {
             let class = PHRASES.iter().find(|(phrase, _)| words.contains(phrase));
             class.map_or(ComplaintClass::Other, |(_, class)| *class)
@@ -154,7 +160,8 @@ mod tests {
             ComplaintClass::Version,
         );
         check("could not execute query: ERROR:  could not access file \"$libdir/x\"", ComplaintClass::Extension);
-        check("could not write: No space left on device", ComplaintClass::Space);
+        check("could not extend file \"base/1/2\": No space left on device", ComplaintClass::Space);
+        check("relation \"a: No space left on device\" already exists", ComplaintClass::Other);
         check("must be owner of extension pgcrypto", ComplaintClass::Privilege);
         check("something new", ComplaintClass::Other);
     }

@@ -28,7 +28,7 @@ pub(super) fn settings(machine: &Machine, jobs: u32) -> Vec<(&'static str, Strin
     settings
 }
 
-const ALWAYS: [(&str, &str); 28] = [
+const ALWAYS: [(&str, &str); 29] = [
     // No way in but the socket in the private folder.
     ("listen_addresses", ""),
     ("unix_socket_permissions", "0700"),
@@ -68,6 +68,8 @@ const ALWAYS: [(&str, &str); 28] = [
     ("logging_collector", "off"),
     ("log_destination", "stderr"),
     ("log_min_messages", "log"),
+    // The code of an error comes first, where no text of a statement can be taken for it.
+    ("log_line_prefix", "%e %m [%p] "),
     ("log_min_error_statement", "panic"),
     ("log_checkpoints", "off"),
     ("log_connections", "off"),

@@ -91,6 +91,7 @@ async fn restore_into(
         Fetcher { store: &store, shelf: &shelf, folder: &folder, keyring: &config.keyring, stop, plain_bytes };
     let manifest = fetcher.manifest(&backup.id, evidence).await?;
     let destination = stop.or(Destination::inspect(to, options.create)).await?;
+    let to = &destination.to;
     let plan = Plan::new(&manifest, &destination);
     text::print(&plan.to_string());
     plan.refuse_what_blocks()?;

@@ -5,6 +5,7 @@ use backup_core::catalog::Manifest;
 
 use crate::config::{Target, VerifyConfig};
 use crate::evidence::{Evidence, Trouble};
+use crate::report::Finding;
 
 /// Room for the restored database, as a multiple of the source's size: indexes are built in temporary files.
 const ROOM_PERCENT: u64 = 120;
@@ -73,8 +74,8 @@ pub(crate) fn unless_server_failed(
     }
     let words: Vec<&str> = found.iter().map(|finding| finding.message.as_str()).collect();
     let is_lost = words.iter().any(|words| CONNECTION_LOST.iter().any(|lost| words.contains(lost)));
-    let of_restore = found.iter().filter(|finding| finding.check == "restore").map(|finding| finding.message.as_str());
-    let complaint = of_restore.filter(|message| message.contains(DISK_FULL)).next();
+    let is_complaint = |finding: &&Finding| finding.check == "restore" && finding.message.contains(DISK_FULL);
+    let complaint = found.iter().find(is_complaint).map(|finding| finding.message.as_str());
     let logged = log.lines().find(|line| line.starts_with(DISK_FULL_IN_LOG));
     let disk_full = complaint.or(logged).map(str::to_owned);
     if let Some(said) = disk_full {

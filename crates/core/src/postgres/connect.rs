@@ -18,12 +18,13 @@ use tokio_postgres::{Client, SimpleQueryMessage};
 use crate::postgres::conninfo::{Conninfo, Endpoint, Place, TargetSessionAttrs};
 
 use attempt::{GOODBYE_LIMIT, Opened, login, place};
-use options::{WITHOUT_EVENT_TRIGGERS, as_statements, for_own_statements, restoring_options, version_number};
+use options::{as_statements, for_own_statements, restoring_options, version_number};
 
 pub(super) use attempt::LIBPQ_KEEPALIVES;
 pub use cause::{describe, is_passing};
 pub use error::ConnectError;
 pub use options::safe_options;
+pub(super) use options::{FIRST_WITH_LOGIN_TRIGGERS, WITHOUT_EVENT_TRIGGERS};
 
 /// A name with more addresses than this is a mistake; the others are not tried.
 const MAX_ADDRESSES: usize = 16;
@@ -32,9 +33,6 @@ const MAX_ADDRESSES: usize = 16;
 /// `CONNECTION LIMIT 1`: so many more attempts, so far apart.
 const SLOT_ATTEMPTS: u32 = 5;
 const SLOT_PAUSE: Duration = Duration::from_millis(200);
-
-/// `server_version_num` of the first version with event triggers on login.
-const FIRST_WITH_LOGIN_TRIGGERS: u32 = 170_000;
 
 /// What decides whether a server will do, and whether our startup options arrived.
 const INSPECTION: &str = "SET statement_timeout = 0; SELECT pg_catalog.pg_is_in_recovery(), \

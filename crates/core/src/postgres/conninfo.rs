@@ -20,6 +20,8 @@ use std::time::Duration;
 
 use crate::secret::Secret;
 
+use super::connect::{FIRST_WITH_LOGIN_TRIGGERS, WITHOUT_EVENT_TRIGGERS};
+
 pub use choices::{ChannelBinding, SslMode, TargetSessionAttrs};
 pub use endpoint::Endpoint;
 pub use error::{ConninfoError, Position};
@@ -144,6 +146,16 @@ impl Conninfo {
     #[must_use]
     pub fn with_question_limit(self, limit: Duration) -> Self {
         Self { question_limit: limit, ..self }
+    }
+
+    /// Sessions that no event trigger of a restored database acts in, at their login above all; for a superuser of a
+    /// server of this version, `server_version_num`.
+    #[must_use]
+    pub fn without_event_triggers(mut self, server_version_num: u32) -> Self {
+        if server_version_num >= FIRST_WITH_LOGIN_TRIGGERS {
+            self.options = format!("{} {WITHOUT_EVENT_TRIGGERS}", self.options);
+        }
+        self
     }
 
     /// The same server, another database.

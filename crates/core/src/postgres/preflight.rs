@@ -123,14 +123,23 @@ const GAPS: [Question; 5] = [
     },
     Question {
         sql:
-            "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-               WHERE c.oid >= 16384 AND n.nspname IN ('information_schema', 'pg_catalog')
-                 AND c.relkind IN ('r', 'p', 'm', 'v', 'f', 'S')
-                 AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid
+            "SELECT format('%I.%I', n.nspname, made.name)
+                FROM (SELECT 'pg_class'::regclass AS catalog, c.oid, c.relnamespace AS schema, c.relname::text AS name
+                        FROM pg_class c WHERE c.relkind IN ('r', 'p', 'm', 'v', 'f', 'S')
+                      UNION ALL
+                      SELECT 'pg_proc'::regclass, p.oid, p.pronamespace,
+                             format('%s(%s)', p.proname, pg_get_function_identity_arguments(p.oid)) FROM pg_proc p
+                      UNION ALL
+                      SELECT 'pg_type'::regclass, t.oid, t.typnamespace, t.typname::text FROM pg_type t
+                       WHERE t.typtype IN ('b', 'd', 'e', 'r') AND t.typelem = 0
+                          OR EXISTS (SELECT FROM pg_class k WHERE k.oid = t.typrelid AND k.relkind = 'c')) made
+                JOIN pg_namespace n ON n.oid = made.schema
+               WHERE made.oid >= 16384 AND n.nspname IN ('information_schema', 'pg_catalog')
+                 AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = made.catalog AND e.objid = made.oid
                                     AND e.deptype = 'e')
                ORDER BY 1",
         sentence: |names| {
-            format!("what is in a schema of the system is in no dump: {names}; move it with ALTER TABLE ... SET SCHEMA")
+            format!("what is in a schema of the system is in no dump: {names}; move it with ALTER ... SET SCHEMA")
         },
     },
     Question {

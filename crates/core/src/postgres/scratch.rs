@@ -59,8 +59,14 @@ impl LockedServer<'_> {
         let guard = self.maintenance().connect().await.context("connect to the drill server")?;
         ensure!(hold_lock(&guard, run.lock_key()).await?, "another run has the same lock; try again");
         let database = run.database();
-        let owner = self.login().clone().with_dbname(&database);
-        let admin = self.admin().map(|admin| admin.clone().with_dbname(&database));
+        let version = guard.server_version_num();
+        let inside = |login: &Conninfo, is_superuser: bool| {
+            let login = login.clone().with_dbname(&database);
+            if is_superuser { login.without_event_triggers(version) } else { login }
+        };
+        let owns = self.ownership() == Ownership::Login;
+        let owner = inside(self.login(), owns && self.login_is_superuser());
+        let admin = self.admin().map(|admin| inside(admin, self.maintenance_is_superuser()));
         let mut scratch = ScratchDb { server: self, run, owner, admin, roles: Vec::new(), notes: Vec::new(), guard };
         match scratch.create().await {
             Ok(()) => Ok(scratch),

@@ -16,7 +16,8 @@ use crate::evidence::Evidence;
 
 /// What is known of the target before anything is changed.
 pub(crate) struct Destination {
-    to: Conninfo,
+    /// How to reach it.
+    pub(crate) to: Conninfo,
     /// Whether the restore makes the database.
     pub(crate) is_created: bool,
     /// `server_version_num`.
@@ -57,12 +58,14 @@ impl Destination {
         if !create {
             in_the_way.extend(contents(&session).await?);
         }
+        let (version_num, is_superuser) = (session.server_version_num(), row.try_get(1)?);
+        let to = to.clone();
         Ok(Self {
-            to: to.clone(),
+            to: if is_superuser { to.without_event_triggers(version_num) } else { to },
             is_created: create,
-            version_num: session.server_version_num(),
+            version_num,
             server_version: row.try_get(0)?,
-            is_superuser: row.try_get(1)?,
+            is_superuser,
             roles: row.try_get(2)?,
             tablespaces: row.try_get(5)?,
             available_extensions: row.try_get(3)?,

@@ -75,7 +75,12 @@ impl Archive {
     /// Whether the object that `grants` is about is one that this archive makes. Others, such as catalogs and
     /// languages, are there in every database or come with an extension, and belong to a superuser of the server.
     pub fn makes_what_it_is_about(&self, grants: &Entry) -> bool {
-        grants.dependencies.iter().any(|id| self.entry(*id).is_some_and(|made| made.desc != "EXTENSION"))
+        grants.dependencies.iter().filter_map(|id| self.entry(*id)).any(|needed| match needed.desc.as_str() {
+            "EXTENSION" => false,
+            // A grant on a column needs those on its table.
+            "ACL" if needed.dump_id != grants.dump_id => self.makes_what_it_is_about(needed),
+            _ => true,
+        })
     }
 
     /// Whether the source had the schema `public`, if it had so many schemas. No entry of an archive says that it

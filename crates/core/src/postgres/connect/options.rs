@@ -14,7 +14,10 @@ const ARRIVED: &str = "-c backup.options_arrived=on";
 
 /// Login event triggers run in every session of `pg_dump`, too: they can refuse it, write rows and change settings.
 /// For superusers, and roles with `GRANT SET ON PARAMETER event_triggers`, from 17 on.
-pub(super) const WITHOUT_EVENT_TRIGGERS: &str = "-c event_triggers=off";
+pub(in crate::postgres) const WITHOUT_EVENT_TRIGGERS: &str = "-c event_triggers=off";
+
+/// `server_version_num` of the first version with event triggers on login.
+pub(in crate::postgres) const FIRST_WITH_LOGIN_TRIGGERS: u32 = 170_000;
 
 /// Unknown to older servers, which would refuse the connection. The check interval, in
 /// milliseconds, lets a server notice within two seconds that we are gone.

@@ -15,6 +15,12 @@ pub(in crate::postgres) const IS_UNTOUCHED: &str = "
                        AND pg_catalog.shobj_description(g.oid, 'pg_authid')
                            IS DISTINCT FROM pg_catalog.shobj_description(r.oid, 'pg_authid')))";
 
+/// As above, once the databases of the run are gone: nothing on the server belongs to the role, and nothing was granted
+/// to it.
+const OWNS_NOTHING: &str = "
+    NOT EXISTS (SELECT FROM pg_catalog.pg_shdepend d
+                 WHERE d.refclassid = 'pg_catalog.pg_authid'::regclass AND d.refobjid = r.oid)";
+
 /// The roles of a run, in the order of their creation.
 #[derive(Debug, Default)]
 pub(super) struct Roles {
@@ -32,7 +38,7 @@ pub(super) async fn sort(session: &Session, run: &RunId, names: &[String]) -> an
     let sql = format!(
         "SELECT r.rolname::text,
                 pg_catalog.shobj_description(r.oid, 'pg_authid') IS NOT DISTINCT FROM $2
-                AND (r.rolname::text = $3 OR {IS_UNTOUCHED})
+                AND (r.rolname::text = $3 OR {IS_UNTOUCHED} AND {OWNS_NOTHING})
            FROM pg_catalog.pg_roles r WHERE r.rolname::text = ANY ($1) ORDER BY r.oid"
     );
     let rows = session.client().query(&sql, &[&names, &run.comment(), &run.owner()]).await;

@@ -7,6 +7,7 @@
 
 mod choice;
 mod documented;
+mod good;
 mod items;
 mod jobs;
 mod known;

@@ -256,7 +256,8 @@ pub(super) fn processes_of(folder: &Path) -> Vec<u32> {
 }
 
 /// Tools whose `pg_restore` is the real one and then, in its last pass, does `more`; `"$DB"` is the
-/// argument that names the database, also for `"$PSQL"`, and `"$HERE"` the folder of the tools. The reference database stays as it is.
+/// argument that names the database, also for `"$PSQL"`, and `"$HERE"` the folder of the tools. The reference
+/// database stays as it is.
 pub(crate) fn restore_then(more: &str) -> FakeTools {
     let mut tools = FakeTools::new();
     let psql = tools.real("psql").display().to_string();

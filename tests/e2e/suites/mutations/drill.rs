@@ -1,21 +1,14 @@
 //! One drill with one mutation between its restore and its checks.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::time::Duration;
 
-use e2e::process::Run;
 use e2e::tools::FakeTools;
 use serde_json::Value;
-use tempfile::TempDir;
 
 use crate::drill::restore_then;
 use crate::stand::Stand;
 use crate::suites::{read, source};
-
-/// A drill on a machine that is busy with other tests.
-const DRILL_LIMIT: Duration = Duration::from_secs(180);
 
 /// What a drill says of a backup that does not come back as it was, and of nothing else.
 const FAILED: i32 = 1;
@@ -107,15 +100,11 @@ impl Zoo {
 
     /// Drills the backup, with `sql` applied to what was restored.
     pub(super) fn drill(&self, sql: &str) -> Outcome {
-        let folder = TempDir::with_prefix("mutation-").unwrap();
-        // The server of a drill runs as another user where we are root, and must get through.
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o711)).unwrap();
-        let tools = tools(sql);
+        let (folder, tools) = (source::folder(), tools(sql));
         let report = tools.path().join("report.json");
-        let verify = Run::new("verify").envs(self.stand.s3.env()).env("PG_BIN_DIR", tools.path());
-        let verify = verify.env("TMPDIR", folder.path()).env("VERIFY_RESTORE_AS", self.mode.name());
-        let verify = verify.envs([("VERIFY_JOBS", "2"), ("RETRY_DELAY", "0"), ("LOG_FORMAT", "json")]);
-        let output = verify.args(["run", "--report"]).args([&report]).deadline(DRILL_LIMIT).output();
+        let verify = source::verify(&self.stand, folder.path()).env("PG_BIN_DIR", tools.path());
+        let verify = verify.env("VERIFY_RESTORE_AS", self.mode.name()).args(["run", "--report"]).args([&report]);
+        let output = verify.output();
         if let Some(outcome) = not_applied(tools.path()) {
             return match outcome {
                 Outcome::Broken(words) => Outcome::Broken(format!("{words}\n{}", output.stderr)),

@@ -109,10 +109,21 @@ pub(super) fn run(item: &Item) -> Ended {
     let restored = restore(&stand, &names.ours);
     ended.note(Step::Restore, restored);
     ended.note(Step::Equal, compare::compare(&names, &url_for_backups(item, &stand.database)));
-    for name in [&names.source, &names.ours, &names.stock] {
-        server().sql(SUPERUSER, &format!("DROP DATABASE IF EXISTS {name}"));
-    }
+    [&names.source, &names.ours, &names.stock].into_iter().for_each(|name| drop_database(name));
     ended
+}
+
+/// Removes a database that may be there. Subscriptions, which would keep it, go first.
+fn drop_database(name: &str) {
+    let exists = format!("SELECT count(*) FROM pg_database WHERE datname = '{name}'");
+    if server().sql(SUPERUSER, &exists) == "0" {
+        return;
+    }
+    let subscriptions = "SELECT format('ALTER SUBSCRIPTION %I DISABLE', subname),
+            format('ALTER SUBSCRIPTION %I SET (slot_name = NONE)', subname), format('DROP SUBSCRIPTION %I', subname)
+        FROM pg_subscription WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database()) \\gexec";
+    server().sql(name, subscriptions);
+    server().sql(SUPERUSER, &format!("DROP DATABASE {name}"));
 }
 
 /// The item's database, filled.

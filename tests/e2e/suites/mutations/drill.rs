@@ -24,8 +24,9 @@ const APPLY: &str = r#"
     echo $? >"$HERE/status"
     exit 0"#;
 
-/// States of an error that say that a name leads to nothing: column, object, table, function, schema.
-const UNDEFINED: [&str; 5] = ["42703", "42704", "42P01", "42883", "3F000"];
+/// States of an error that say that there is nothing to change: a name leads to nothing (column, object, table,
+/// function, schema), or a role has no rights that it could take back.
+const ABSENT: [&str; 6] = ["42703", "42704", "42P01", "42883", "3F000", "42501"];
 
 /// Who restores in a drill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -134,9 +135,7 @@ fn not_applied(tools: &Path) -> Option<Outcome> {
     match read("status").trim() {
         "0" => None,
         "" => Some(Outcome::Broken("the drill never came to it".to_owned())),
-        _ if UNDEFINED.iter().any(|state| words.contains(&format!("ERROR:  {state}: "))) => {
-            Some(Outcome::Absent(words))
-        }
+        _ if ABSENT.iter().any(|state| words.contains(&format!("ERROR:  {state}: "))) => Some(Outcome::Absent(words)),
         _ => Some(Outcome::Broken(words)),
     }
 }

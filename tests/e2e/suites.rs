@@ -15,8 +15,20 @@ mod mutations;
 mod source;
 mod table;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use choice::Choice;
+
+/// What this run tries. An id that neither suite has is a mistake of the person who typed it.
+#[track_caller]
+fn choice() -> Choice {
+    let choice = Choice::from_env();
+    let ids: BTreeSet<String> = ["mutations", "good"].into_iter().flat_map(items::all).map(|item| item.id).collect();
+    choice.assert_names_only(&ids);
+    choice
+}
 
 /// The file or folder of this name under `tests/suites/`.
 fn data(name: &str) -> PathBuf {

@@ -1,5 +1,6 @@
 //! Which items of a suite a run tries: all, some by name, or a sample at random.
 
+use std::collections::BTreeSet;
 use std::env;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -46,6 +47,15 @@ impl Choice {
     /// Whether an item is one of those that were asked for by name.
     pub(super) fn names(&self, id: &str, mode: &str) -> bool {
         matches!(self, Self::These(ids) if ids.iter().any(|asked| asked == id || *asked == format!("{id}/{mode}")))
+    }
+
+    /// Panics if an item was asked for that is not in `ids`.
+    #[track_caller]
+    pub(super) fn assert_names_only(&self, ids: &BTreeSet<String>) {
+        let Self::These(asked) = self else { return };
+        let id = |asked: &str| asked.split('/').next().unwrap_or_default().to_owned();
+        let unknown: Vec<&String> = asked.iter().filter(|asked| !ids.contains(&id(asked))).collect();
+        assert!(unknown.is_empty(), "{SUITE}: there is no {unknown:?}");
     }
 
     /// The items that this run tries, in their order. `is_named` says which were asked for by name; a sample has

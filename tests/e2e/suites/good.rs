@@ -6,7 +6,6 @@ mod steps;
 
 use std::process::Command;
 
-use super::choice::Choice;
 use super::items::{self, Item};
 use super::known::{self, Known};
 use super::{jobs, source, table};
@@ -22,7 +21,7 @@ const TEST: &str = "suites::good::every_good_database_is_backed_up_drilled_and_r
 #[test]
 fn every_good_database_is_backed_up_drilled_and_restored_as_it_was() {
     let major = source::server().major();
-    let choice = Choice::from_env();
+    let choice = super::choice();
     let all = items::all("good").into_iter().filter(|item| item.suits(major)).collect();
     let items = choice.of(all, SAMPLE_DATABASES, |item| choice.names(&item.id, "good"), |_| false);
     let (items, lacking): (Vec<Item>, Vec<Item>) = items.into_iter().partition(has_its_locale);

@@ -41,7 +41,7 @@ fn a_drill_sees_every_mutation_but_those_that_the_documents_name() {
     let mut items = items::all("mutations");
     items.retain(|item| item.suits(major));
     let known = known::all("mutations.known");
-    let choice = Choice::from_env();
+    let choice = super::choice();
     let pairs = chosen(&choice, &items);
     let zoos: BTreeMap<Mode, Zoo> =
         Mode::ALL.into_iter().filter(|mode| pairs.iter().any(|pair| pair.mode == *mode)).map(Zoo::with_mode).collect();

@@ -11,9 +11,9 @@ ALTER TABLE sales.orders SET WITHOUT CLUSTER;
 DROP INDEX sales.cust_ri; CREATE INDEX cust_ri ON sales.customers (id, name);
 ## M010 | index | index lacks entries: rows re-inserted while it was not ready
 ALTER TABLE sales.customers DISABLE TRIGGER ALL; UPDATE pg_index SET indisready = false, indisvalid = false WHERE indexrelid = 'sales.customers_email_key'::regclass; CREATE TEMP TABLE k AS SELECT * FROM sales.customers; DELETE FROM sales.customers; INSERT INTO sales.customers OVERRIDING SYSTEM VALUE SELECT * FROM k; UPDATE pg_index SET indisready = true, indisvalid = true WHERE indexrelid = 'sales.customers_email_key'::regclass; ALTER TABLE sales.customers ENABLE TRIGGER ALL; DROP TABLE k;
-## M011 | index | index partition detached (ON ONLY index gains nothing, part index renamed)
+## M011 | index | index of a partition renamed
 ALTER INDEX sales.part_1_t_idx RENAME TO part_1_t_other;
-## M230 | index | tablespace or relation options of a hash index
+## M230 | index | pages per range of a BRIN index
 ALTER INDEX sales.orders_brin SET (pages_per_range = 8);
 ## M252 | index | added
 CREATE INDEX extra ON sales.orders (customer);

@@ -16,10 +16,10 @@ ALTER TABLE sales.typed NOT OF;
 ## M038 | table | table access method
 ALTER TABLE public.other_am SET ACCESS METHOD heap;
 ## M040 | table | partition bound changed
-ALTER TABLE sales.part DETACH PARTITION sales.part_d; ALTER TABLE sales.part DETACH PARTITION sales.part_1; ALTER TABLE sales.part ATTACH PARTITION sales.part_1 FOR VALUES FROM (-5) TO (100); ALTER TABLE sales.part ATTACH PARTITION sales.part_d DEFAULT;
+ALTER TABLE sales.refs DROP CONSTRAINT refs_id_fkey; ALTER TABLE sales.part DETACH PARTITION sales.part_d; ALTER TABLE sales.part DETACH PARTITION sales.part_1; ALTER TABLE sales.part ATTACH PARTITION sales.part_1 FOR VALUES FROM (-5) TO (100); ALTER TABLE sales.part ATTACH PARTITION sales.part_d DEFAULT; ALTER TABLE sales.part_1 DISABLE TRIGGER part_tg; ALTER TABLE sales.refs ADD FOREIGN KEY (id) REFERENCES sales.part (k);
 ## M041 | table | empty table added
 CREATE TABLE sales.more (a int);
-## M043 | table | tablespace-less move: owner of table
+## M043 | table | owner
 ALTER TABLE sales.heap OWNER TO clerk;
 ## M235 | inheritance | inherited column made local (attislocal)
 ALTER TABLE sales.child NO INHERIT sales.parent; ALTER TABLE sales.child INHERIT sales.parent;

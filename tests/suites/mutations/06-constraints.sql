@@ -85,7 +85,7 @@ ALTER TABLE sales.listed DROP CONSTRAINT listed_pk;
 ALTER FOREIGN TABLE public.remote DROP CONSTRAINT pos;
 ## M396 | constraint | check of a partitioned table dropped
 ALTER TABLE sales.hashed DROP CONSTRAINT hashed_n;
-## M397 | constraint | rows that contradict a check, which is valid by the catalog
-ALTER TABLE sales.heap REPLICA IDENTITY FULL; UPDATE pg_class SET relchecks = 0 WHERE oid = 'sales.wide'::regclass; UPDATE sales.wide SET e = -1 WHERE a = 'a1'; UPDATE pg_class SET relchecks = 1 WHERE oid = 'sales.wide'::regclass; ALTER TABLE sales.heap REPLICA IDENTITY DEFAULT;
+## M397 | constraint | row that contradicts a check, which is valid by the catalog
+ALTER TABLE sales.wide REPLICA IDENTITY FULL; UPDATE pg_class SET relchecks = 0 WHERE oid = 'sales.wide'::regclass; UPDATE sales.wide SET e = -1 WHERE a = 'a1'; UPDATE pg_class SET relchecks = 1 WHERE oid = 'sales.wide'::regclass; ALTER TABLE sales.wide REPLICA IDENTITY DEFAULT;
 ## M398 | constraint | row that its foreign key forbids
 SET session_replication_role = replica; INSERT INTO sales.refs VALUES (99999, 3);

@@ -15,7 +15,7 @@ ALTER FUNCTION sales.add(int,int) PARALLEL UNSAFE;
 ALTER FUNCTION sales.many() OWNER TO clerk;
 ## M092 | procedure | body
 CREATE OR REPLACE PROCEDURE sales.work(INOUT x int) LANGUAGE plpgsql AS $$ BEGIN x := x + 2; END $$;
-## M229 | aggregate | parallel
+## M229 | aggregate | owner
 ALTER AGGREGATE sales.product(float8) OWNER TO clerk;
 ## M466 | function | dropped
 DROP FUNCTION sales.many();
@@ -72,7 +72,7 @@ ALTER FUNCTION sales.needs_hstore(tools.hstore) NO DEPENDS ON EXTENSION hstore;
 ## M492 | function | return type
 DROP FUNCTION sales.many(); CREATE FUNCTION sales.many() RETURNS SETOF bigint LANGUAGE plpgsql ROWS 33 AS $$ BEGIN RETURN NEXT 1; END $$; ALTER FUNCTION sales.many() OWNER TO app;
 ## M493 | function | SETOF lost
-DROP FUNCTION sales.many(); CREATE FUNCTION sales.many() RETURNS int LANGUAGE plpgsql AS $$ BEGIN RETURN NEXT 1; END $$; ALTER FUNCTION sales.many() OWNER TO app;
+DROP FUNCTION sales.many(); CREATE FUNCTION sales.many() RETURNS int LANGUAGE plpgsql AS $$ BEGIN RETURN 1; END $$; ALTER FUNCTION sales.many() OWNER TO app;
 ## M494 | function | language
 CREATE OR REPLACE FUNCTION sales.poly(anyelement, anyarray) RETURNS anyelement LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN $1; END';
 ## M495 | function | language of its own to plpgsql

@@ -2,7 +2,7 @@
 ## M100 | type | composite attribute added
 ALTER TYPE sales.pair ADD ATTRIBUTE c int;
 ## M101 | type | composite attribute collation
-ALTER TYPE sales.pair ALTER ATTRIBUTE b TYPE text COLLATE "POSIX";
+ALTER TYPE sales.spare ALTER ATTRIBUTE b TYPE text COLLATE "POSIX";
 ## M103 | domain | NOT NULL
 ALTER DOMAIN sales.letter DROP NOT NULL;
 ## M104 | domain | check

@@ -1,6 +1,6 @@
 -- Mutations of the restored zoo: collations. Each must turn a drill red.
 ## M107 | collation | dropped
-DROP COLLATION sales.num;
+DROP COLLATION sales.unused;
 ## M109 | collation | recorded version
 UPDATE pg_collation SET collversion = '1.2.3' WHERE collname = 'num' AND collnamespace = 'sales'::regnamespace;
 ## M110 | conversion | dropped
@@ -13,7 +13,7 @@ ALTER TEXT SEARCH DICTIONARY sales.dict (STOPWORDS);
 DROP TEXT SEARCH PARSER public.prs;
 ## M146 | text search | mapping added
 ALTER TEXT SEARCH CONFIGURATION sales.conf ALTER MAPPING FOR tag WITH simple;
-## M227 | text search | configuration's parser (dropped and made anew with default)
+## M227 | text search | configuration: dropped
 DROP TEXT SEARCH CONFIGURATION sales.conf;
 ## M580 | collation | added
 CREATE COLLATION sales.extra (provider = icu, locale = 'de');

@@ -15,7 +15,7 @@ ALTER SUBSCRIPTION elsewhere SET (streaming = off);
 ALTER SUBSCRIPTION elsewhere DISABLE; ALTER SUBSCRIPTION elsewhere SET (slot_name = NONE); DROP SUBSCRIPTION elsewhere;
 ## M139 | event trigger | enabled state
 ALTER EVENT TRIGGER watch DISABLE;
-## M140 | event trigger | owner/function body
+## M140 | event trigger | body of its function
 CREATE OR REPLACE FUNCTION public.watch() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN NULL; END';
 ## M623 | publication | added
 CREATE PUBLICATION extra FOR TABLE sales.heap;

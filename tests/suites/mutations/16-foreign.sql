@@ -50,6 +50,6 @@ ALTER FOREIGN TABLE public.away ALTER id DROP NOT NULL;
 ## M671 | foreign table | column's collation
 ALTER FOREIGN TABLE public.remote ALTER t TYPE text COLLATE "POSIX";
 ## M672 | foreign table | on another server
-DROP FOREIGN TABLE public.away; CREATE FOREIGN TABLE public.away (id int OPTIONS (x 'y') NOT NULL) SERVER files OPTIONS (filename '/dev/null');
+DROP FOREIGN TABLE public.away; CREATE SERVER far2 FOREIGN DATA WRAPPER nowhere; CREATE FOREIGN TABLE public.away (id int OPTIONS (x 'y') NOT NULL) SERVER far2 OPTIONS (t 'u');
 ## M673 | foreign table | became a plain table
 DROP FOREIGN TABLE public.away; CREATE TABLE public.away (id int NOT NULL);

@@ -131,6 +131,7 @@ CREATE TYPE sales.words AS RANGE (subtype = text, subtype_opclass = text_pattern
 CREATE DOMAIN sales.over AS sales.letter CONSTRAINT not_c CHECK (VALUE <> 'c'); COMMENT ON DOMAIN sales.over IS 'over a domain'; COMMENT ON CONSTRAINT only_ab ON DOMAIN sales.letter IS 'three letters';
 CREATE DOMAIN sales.loose AS int; ALTER DOMAIN sales.loose ADD CONSTRAINT small CHECK (VALUE < 100) NOT VALID;
 CREATE DOMAIN sales.cname AS text COLLATE "C";
+CREATE TYPE sales.spare AS (a int, b text COLLATE "C"); CREATE COLLATION sales.unused (provider = icu, locale = 'fr');
 CREATE TYPE sales.deep AS (p sales.pair, ps sales.pair[], m sales.mood);
 COMMENT ON COLLATION sales.num IS 'numeric order'; COMMENT ON CONVERSION sales.conv IS 'a conversion';
 -- more functions

@@ -21,6 +21,9 @@ const ZOO_SINCE_MAJOR: u32 = 15;
 /// The kind of an item that changes nothing: its drills must pass.
 const CONTROL: &str = "control";
 
+/// This test, for the list of what was skipped.
+const TEST: &str = "suites::mutations::a_drill_sees_every_mutation_but_those_that_the_documents_name";
+
 /// One drill to run.
 #[derive(Clone, Copy)]
 struct Pair<'items> {
@@ -33,10 +36,7 @@ fn a_drill_sees_every_mutation_but_those_that_the_documents_name() {
     let major = source::server().major();
     if major < ZOO_SINCE_MAJOR {
         let reason = format!("the zoo needs PostgreSQL {ZOO_SINCE_MAJOR}");
-        return e2e::skip::skip(
-            "suites::mutations::a_drill_sees_every_mutation_but_those_that_the_documents_name",
-            &reason,
-        );
+        return e2e::skip::skip(TEST, &reason);
     }
     let mut items = items::all("mutations");
     items.retain(|item| item.suits(major));
@@ -51,7 +51,7 @@ fn a_drill_sees_every_mutation_but_those_that_the_documents_name() {
         outcome
     });
     let outcomes: Vec<Outcome> = outcomes.into_iter().map(|result| result.unwrap_or_else(Outcome::Broken)).collect();
-    show(&pairs, &outcomes);
+    show(&pairs, &outcomes, &known);
     let wrong: Vec<String> =
         pairs.iter().zip(&outcomes).filter_map(|(pair, outcome)| what_is_wrong(*pair, outcome, &known)).collect();
     assert!(wrong.is_empty(), "{} of {} drills:\n{}", wrong.len(), pairs.len(), wrong.join("\n"));
@@ -67,7 +67,7 @@ fn chosen<'items>(choice: &Choice, items: &'items [Item]) -> Vec<Pair<'items>> {
 /// Why an outcome fails the suite, if it does.
 fn what_is_wrong(pair: Pair<'_>, outcome: &Outcome, known: &[Known]) -> Option<String> {
     let Pair { item, mode } = pair;
-    let is_known = known.iter().any(|known| known.covers(&item.id, mode.name()));
+    let is_known = is_known(item, mode, known);
     let wrong = match outcome {
         Outcome::Passed if is_known || item.kind == CONTROL => return None,
         Outcome::Passed => "passed, and is not in mutations.known".to_owned(),
@@ -81,7 +81,11 @@ fn what_is_wrong(pair: Pair<'_>, outcome: &Outcome, known: &[Known]) -> Option<S
     Some(format!("{} {} ({}): {wrong}", item.id, mode.name(), item.what))
 }
 
-fn show(pairs: &[Pair<'_>], outcomes: &[Outcome]) {
+fn is_known(item: &Item, mode: Mode, known: &[Known]) -> bool {
+    known.iter().any(|known| known.covers(&item.id, mode.name()))
+}
+
+fn show(pairs: &[Pair<'_>], outcomes: &[Outcome], known: &[Known]) {
     let mut rows: Vec<[String; 5]> = Vec::new();
     for (Pair { item, mode }, outcome) in pairs.iter().zip(outcomes) {
         if rows.last().is_none_or(|row| row[0] != item.id) {
@@ -92,7 +96,8 @@ fn show(pairs: &[Pair<'_>], outcomes: &[Outcome]) {
             Mode::Role => 3,
             Mode::Superuser => 4,
         };
-        rows.last_mut().unwrap()[column] = outcome.cell();
+        let mark = if is_known(item, *mode, known) { " (known)" } else { "" };
+        rows.last_mut().unwrap()[column] = outcome.cell() + mark;
     }
     table::show(["id", "kind", "what", "role", "superuser"], &rows);
 }

@@ -72,7 +72,7 @@ impl Outcome {
                 checks.dedup();
                 format!("caught: {}", checks.join(", "))
             }
-            Self::Passed => "PASSED".to_owned(),
+            Self::Passed => "passed".to_owned(),
             Self::Absent(_) => "not restored".to_owned(),
             Self::Broken(_) => "BROKEN".to_owned(),
         }

@@ -98,4 +98,4 @@ ALTER TABLE sales.typed ALTER a DROP NOT NULL;
 ## M318 | column | name with quotes and a percent sign changed
 ALTER TABLE sales."Odd ""table"" % . $x" RENAME "a""b" TO "a""B";
 ## M319 | column | identity became a serial
-ALTER TABLE sales.always ALTER id DROP IDENTITY; CREATE SEQUENCE sales.always_id_seq AS bigint INCREMENT -5 MINVALUE 1000 MAXVALUE 2000 START 1500 CACHE 4 CYCLE; ALTER SEQUENCE sales.always_id_seq OWNER TO app; ALTER SEQUENCE sales.always_id_seq OWNED BY sales.always.id; ALTER TABLE sales.always ALTER id SET DEFAULT nextval('sales.always_id_seq'); SELECT setval('sales.always_id_seq', 1485);
+ALTER TABLE sales.always ALTER id DROP IDENTITY; CREATE SEQUENCE sales.always_id_seq AS bigint INCREMENT -5 MINVALUE 1000 MAXVALUE 2000 START 1500 CACHE 4 CYCLE; ALTER SEQUENCE sales.always_id_seq OWNER TO :"owner"; ALTER SEQUENCE sales.always_id_seq OWNED BY sales.always.id; ALTER TABLE sales.always ALTER id SET DEFAULT nextval('sales.always_id_seq'); SELECT setval('sales.always_id_seq', 1485);

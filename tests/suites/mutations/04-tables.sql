@@ -58,9 +58,9 @@ ALTER TABLE sales.leaf FORCE ROW LEVEL SECURITY;
 ## M336 | table | became a table of a type
 ALTER TABLE sales.refs RENAME id TO a; ALTER TABLE sales.refs RENAME q TO b; CREATE TYPE sales.row2 AS (a int, b int); ALTER TABLE sales.refs OF sales.row2;
 ## M337 | table | unlogged one with rows dropped and made again, empty
-DROP TABLE sales.fast; SET ROLE app; CREATE UNLOGGED TABLE sales.fast (a int); RESET ROLE;
+DROP TABLE sales.fast; SET ROLE :"owner"; CREATE UNLOGGED TABLE sales.fast (a int); RESET ROLE;
 ## M338 | table | plain table became a view of the same rows
-ALTER TABLE sales.genonly RENAME TO genonly_t; SET ROLE app; CREATE VIEW sales.genonly AS SELECT g FROM sales.genonly_t; RESET ROLE;
+ALTER TABLE sales.genonly RENAME TO genonly_t; SET ROLE :"owner"; CREATE VIEW sales.genonly AS SELECT g FROM sales.genonly_t; RESET ROLE;
 ## M339 | inheritance | child no longer inherits
 ALTER TABLE sales.child NO INHERIT sales.parent;
 ## M340 | inheritance | one of two parents lost

@@ -32,7 +32,7 @@ CREATE TEMP TABLE k AS SELECT * FROM sales.part_2; ALTER TABLE sales.refs DROP C
 ## M361 | partition | key: strategy of the parent, partitions as they were
 CREATE TABLE sales.nulls2 (v int, w int) PARTITION BY RANGE (v); ALTER TABLE sales.nulls2 OWNER TO app; ALTER TABLE sales.nulls DETACH PARTITION sales.nulls_n; ALTER TABLE sales.nulls DETACH PARTITION sales.nulls_1; DROP TABLE sales.nulls; ALTER TABLE sales.nulls2 RENAME TO nulls; ALTER TABLE sales.nulls ATTACH PARTITION sales.nulls_1 FOR VALUES FROM (1) TO (2); ALTER TABLE sales.nulls ATTACH PARTITION sales.nulls_n DEFAULT;
 ## M362 | partition | dropped and made again without its rows
-DROP TABLE sales.nulls_1; SET ROLE app; CREATE TABLE sales.nulls_1 PARTITION OF sales.nulls FOR VALUES IN (1); RESET ROLE;
+DROP TABLE sales.nulls_1; SET ROLE :"owner"; CREATE TABLE sales.nulls_1 PARTITION OF sales.nulls FOR VALUES IN (1); RESET ROLE;
 ## M363 | partition | foreign partition detached
 ALTER TABLE public.mixed DETACH PARTITION public.mixed_far;
 ## M364 | partition | index no longer attached to its parent

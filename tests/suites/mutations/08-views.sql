@@ -12,7 +12,7 @@ REFRESH MATERIALIZED VIEW sales.mv_empty;
 ## M080 | matview | index dropped
 DROP INDEX sales.mv_c;
 ## M232 | matview | definition
-DROP MATERIALIZED VIEW sales.mv_of; SET ROLE app; CREATE MATERIALIZED VIEW sales.mv_of AS SELECT count(*) AS n, min(s) AS most FROM sales.mv; CREATE INDEX mv_of_n ON sales.mv_of (n); ALTER MATERIALIZED VIEW sales.mv_of ALTER n SET STATISTICS 11; ALTER MATERIALIZED VIEW sales.mv_of DEPENDS ON EXTENSION citext; REVOKE SELECT ON sales.mv_of FROM report; GRANT SELECT (n), INSERT (most) ON sales.mv_of TO clerk; RESET ROLE;
+DROP MATERIALIZED VIEW sales.mv_of; SET ROLE :"owner"; CREATE MATERIALIZED VIEW sales.mv_of AS SELECT count(*) AS n, min(s) AS most FROM sales.mv; CREATE INDEX mv_of_n ON sales.mv_of (n); ALTER MATERIALIZED VIEW sales.mv_of ALTER n SET STATISTICS 11; ALTER MATERIALIZED VIEW sales.mv_of DEPENDS ON EXTENSION citext; REVOKE SELECT ON sales.mv_of FROM report; GRANT SELECT (n), INSERT (most) ON sales.mv_of TO clerk; RESET ROLE;
 ## M443 | view | dropped
 DROP VIEW sales.v2;
 ## M444 | view | renamed

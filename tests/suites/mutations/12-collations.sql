@@ -40,6 +40,7 @@ ALTER TEXT SEARCH CONFIGURATION sales.conf DROP MAPPING FOR url;
 ## M591 | text search | configuration: order of two dictionaries
 ALTER TEXT SEARCH CONFIGURATION sales.conf2 ALTER MAPPING FOR word WITH pg_catalog.simple, sales.stem;
 ## M592 | text search | configuration: its parser
+DO $$ BEGIN PERFORM FROM pg_ts_parser WHERE prsname = 'prs'; IF NOT FOUND THEN RAISE undefined_object; END IF; END $$;
 UPDATE pg_ts_config SET cfgparser = (SELECT oid FROM pg_ts_parser WHERE prsname = 'prs') WHERE cfgname = 'conf2';
 ## M593 | text search | dictionary: dropped
 DROP TEXT SEARCH DICTIONARY sales.stem CASCADE;

@@ -14,13 +14,15 @@ use crate::suites::{read, source};
 const FAILED: i32 = 1;
 
 /// Applies `item.sql` as the throwaway server's own superuser and leaves a note of how that went. The settings of the
-/// restore are not for it.
+/// restore are not for it. `:"owner"` is the role to which the zoo belongs, which is another one if a plain role restores.
 const APPLY: &str = r#"
     unset PGOPTIONS
     export PGCLIENTENCODING=UTF8
-    SUPERUSER=$("$PSQL" -X -A -t "$DB" -c 'SELECT rolname FROM pg_roles WHERE oid = 10') || exit 0
-    "$PSQL" -X -q -v ON_ERROR_STOP=1 -v VERBOSITY=verbose -U "$SUPERUSER" "$DB" -f "$HERE/item.sql" \
-        >"$HERE/words" 2>&1
+    ROLES=$("$PSQL" -X -A -t "$DB" -c "SELECT rolname FROM pg_roles WHERE oid = 10
+        UNION ALL SELECT pg_get_userbyid(nspowner) FROM pg_namespace WHERE nspname = 'sales'") || exit 0
+    "$PSQL" -X -q -v ON_ERROR_STOP=1 -v VERBOSITY=verbose -v owner="${ROLES#*
+}" -U "${ROLES%%
+*}" "$DB" -f "$HERE/item.sql" >"$HERE/words" 2>&1
     echo $? >"$HERE/status"
     exit 0"#;
 

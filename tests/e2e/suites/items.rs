@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 /// The options that may stand between the first line and the SQL: `-- name: value`.
-const OPTIONS: [&str; 6] = ["db", "owner", "url-user", "clientenc", "needs", "locale"];
+const OPTIONS: [&str; 7] = ["db", "owner", "url-user", "clientenc", "needs", "until", "locale"];
 
 /// One case of a suite.
 #[derive(Debug, Clone)]
@@ -35,7 +35,8 @@ impl Item {
 
     /// Whether a server of this major version has what the item is about.
     pub(super) fn suits(&self, major: u32) -> bool {
-        self.option("needs").is_none_or(|least| least.parse::<u32>().unwrap() <= major)
+        let version = |name: &str| self.option(name).map(|text| text.parse::<u32>().unwrap());
+        version("needs").is_none_or(|least| least <= major) && version("until").is_none_or(|most| major <= most)
     }
 }
 
@@ -97,7 +98,7 @@ mod tests {
 
     #[test]
     fn items_have_a_title_options_and_sql() {
-        let text = "-- For the reader.\n\n## A1 | plain,su | one | two\n-- db: ENCODING 'LATIN9'\n-- needs: 16\n\
+        let text = "-- For the reader.\n\n## A1 | plain,su | one | two\n-- db: ENCODING 'LATIN9'\n-- needs: 16\n-- until: 17\n\
                     -- A remark: with a colon.\nSELECT 1;\n-- owner: app\n## A2 | control | none\n\\echo\n";
         let items = parse(text);
         let [first, second] = items.as_slice() else { panic!("{items:#?}") };
@@ -105,7 +106,7 @@ mod tests {
         assert_eq!(first.option("db"), Some("ENCODING 'LATIN9'"));
         assert_eq!(first.option("owner"), None);
         assert_eq!(first.sql, "-- A remark: with a colon.\nSELECT 1;\n-- owner: app\n");
-        assert!(!first.suits(15) && first.suits(16) && second.suits(13));
+        assert!(!first.suits(15) && first.suits(16) && !first.suits(18) && second.suits(13));
     }
 
     #[test]

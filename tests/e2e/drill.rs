@@ -24,4 +24,5 @@ mod timescaledb;
 mod unusual;
 mod vanished;
 
+pub(crate) use stand::restore_then;
 use stand::{Drill, DrillStand};

@@ -20,3 +20,4 @@ mod secrets;
 mod stand;
 mod store;
 mod stream;
+mod suites;

@@ -256,14 +256,15 @@ pub(super) fn processes_of(folder: &Path) -> Vec<u32> {
 }
 
 /// Tools whose `pg_restore` is the real one and then, in its last pass, does `more`; `"$DB"` is the
-/// argument that names the database, also for `"$PSQL"`. The reference database stays as it is.
-pub(super) fn restore_then(more: &str) -> FakeTools {
+/// argument that names the database, also for `"$PSQL"`, and `"$HERE"` the folder of the tools. The reference
+/// database stays as it is.
+pub(crate) fn restore_then(more: &str) -> FakeTools {
     let mut tools = FakeTools::new();
     let psql = tools.real("psql").display().to_string();
     tools.script(
         "pg_restore",
         &format!(
-            "PSQL='{psql}'\n\"$REAL\" \"$@\" || exit\n\
+            "PSQL='{psql}'\nHERE=${{0%/*}}\n\"$REAL\" \"$@\" || exit\n\
              for a; do case $a in --dbname=*) DB=$a;; --use-list=*) PASS=${{a##*/}};; esac; done\n\
              case $DB in *verify_reference_*) exit 0;; esac\n\
              case $PASS in 1-of-1-*|2-of-2-*|3-of-3-*|4-of-4-*|5-of-5-*) ;; *) exit 0;; esac\n{more}"

@@ -76,7 +76,9 @@ impl Made {
         let Some(first) = statements.first() else { return };
         let is_view_in_full = entry.desc == "RULE" && !first.begins("CREATE RULE");
         let is_of_extension = entry.desc == "COMMENT" && entry.tag.starts_with("EXTENSION ");
-        if is_view_in_full || is_of_extension {
+        // A type that was declared and never defined is counted nowhere.
+        let is_shell = entry.desc == "TYPE" && !first.tokens.iter().any(|token| token.is("(") || token.is("AS"));
+        if is_view_in_full || is_of_extension || is_shell {
             return;
         }
         if let Some((_, kind)) = ONE_EACH.iter().find(|(desc, _)| *desc == entry.desc) {
@@ -182,6 +184,8 @@ mod tests {
         check("TYPE", "CREATE TYPE s.x AS RANGE (\n    subtype = float8\n);", &range, &[]);
         check("TYPE", "CREATE TYPE s.x AS (\n\ta integer,\n\tb text\n);", &[("types", 1), ("columns", 2)], &[]);
         check("TYPE", "CREATE TYPE s.x AS ENUM (\n    'a',\n    'b'\n);", &[("types", 1)], &[]);
+        check("TYPE", "CREATE TYPE s.x (\n    INPUT = s.f,\n    OUTPUT = s.g\n);", &[("types", 1)], &[]);
+        check("TYPE", "CREATE TYPE s.x;", &[], &[]);
         check(
             "CONSTRAINT",
             "ALTER TABLE ONLY s.x\n    ADD CONSTRAINT y UNIQUE (a);",

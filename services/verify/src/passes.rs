@@ -94,11 +94,17 @@ impl Passes<'_> {
         let started = Instant::now();
         let PassOutcome { complaints, late } = restorer.run(pass).await.context("restore")?;
         *seconds += started.elapsed().as_secs_f64();
-        for rows in late {
-            evidence.note(format!(
-                "{rows} came back once the rows of other tables were there, which a constraint of theirs looks at; \
-                 one run of pg_restore by hand may leave them out"
-            ));
+        for object in late {
+            evidence.note(match pass {
+                Pass::Data => format!(
+                    "{object} came back once the rows of other tables were there, which a constraint of theirs looks at; \
+                     one run of pg_restore by hand may leave them out"
+                ),
+                _ => format!(
+                    "{object} came back once all others were there; pg_restore by hand with several jobs may leave it \
+                     out"
+                ),
+            });
         }
         Ok(complaints)
     }

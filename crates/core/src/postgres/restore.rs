@@ -90,7 +90,8 @@ pub struct Source<'run> {
 pub struct PassOutcome {
     /// Everything that `pg_restore` complained of in the end; empty if all came back.
     pub complaints: Vec<Complaint>,
-    /// Tables whose rows contradicted a constraint at first, and came back once those of other tables were there.
+    /// What did not come back at first, and did once the rest of the pass was there: rows that contradicted a constraint
+    /// which looks at another table, and what several jobs restored in another order than the archive's.
     pub late: Vec<String>,
 }
 
@@ -132,7 +133,7 @@ impl<'run> Restorer<'run> {
         self.list_files.keys().copied()
     }
 
-    /// Runs one pass to its end. Rows that contradict a constraint are tried again, see [`PassOutcome::late`].
+    /// Runs one pass to its end. What may only have come too early is tried again, see [`PassOutcome::late`].
     ///
     /// # Errors
     /// Where `pg_restore` cannot be started, or a stop came. Whatever it says itself is a complaint, also
@@ -140,10 +141,7 @@ impl<'run> Restorer<'run> {
     pub async fn run(&self, pass: Pass) -> anyhow::Result<PassOutcome> {
         let Some(list_file) = self.list_files.get(&pass) else { return Ok(PassOutcome::default()) };
         let complaints = self.restore(list_file, pass.jobs(self.source.jobs)).await?;
-        match pass {
-            Pass::Data => self.again(complaints).await,
-            _ => Ok(PassOutcome { complaints, late: Vec::new() }),
-        }
+        self.again(pass, complaints).await
     }
 
     /// Restores the entries of a list, and returns every complaint.

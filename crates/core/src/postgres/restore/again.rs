@@ -1,9 +1,12 @@
-//! Rows that contradict a constraint until those of another table are there.
+//! What does not come back until something else is there.
 //!
 //! A CHECK may call a function that reads another table. Whether that one has its rows by then depends on the order,
-//! and with several jobs on chance. What failed is restored again, alone, until no more of it comes back.
+//! and with several jobs on chance. So it is with what the archive notes no dependency of, such as the state of a
+//! trigger of a partition, which its table has from the partitioned one. What failed is restored again, alone, until no
+//! more of it comes back.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use anyhow::Context;
 
@@ -16,16 +19,16 @@ use crate::secret::Secret;
 const MOST_ROUNDS: usize = 16;
 
 impl Restorer<'_> {
-    /// Restores the rows once more that `complaints` are about, in one job and in the archive's order, for as long as
-    /// that helps.
-    pub(super) async fn again(&self, mut complaints: Vec<Complaint>) -> anyhow::Result<PassOutcome> {
+    /// Restores once more what `complaints` of `pass` are about, in one job and in the archive's order, for as long as that
+    /// helps.
+    pub(super) async fn again(&self, pass: Pass, mut complaints: Vec<Complaint>) -> anyhow::Result<PassOutcome> {
         let mut late = BTreeSet::new();
-        let mut failed = self.failed_rows(&complaints);
+        let mut failed = self.failed(pass, &complaints);
         for round in 1..=MOST_ROUNDS {
             if failed.is_empty() {
                 break;
             }
-            let list_file = self.write_list(&failed, round)?;
+            let list_file = self.write_list(pass, &failed, round)?;
             let now = self.restore(&list_file, 1).await?;
             complaints.retain(|complaint| complaint.entry.is_none_or(|id| !failed.contains(&id)));
             complaints.extend(now.iter().cloned());
@@ -36,27 +39,35 @@ impl Restorer<'_> {
             }
             let came_back: Vec<DumpId> = failed.difference(&complained_of).copied().collect();
             late.extend(&came_back);
-            failed = if came_back.is_empty() { BTreeSet::new() } else { self.failed_rows(&now) };
+            failed = if came_back.is_empty() { BTreeSet::new() } else { self.failed(pass, &now) };
         }
         let late = late.into_iter().filter_map(|id| self.source.contents.entry(id)).map(ToString::to_string).collect();
         Ok(PassOutcome { complaints, late })
     }
 
-    /// The entries whose rows a second attempt may bring back: a `COPY` that failed has left nothing behind.
-    fn failed_rows(&self, complaints: &[Complaint]) -> BTreeSet<DumpId> {
+    /// The entries that a second attempt may bring back: a statement, or a `COPY`, that failed has left nothing behind.
+    fn failed(&self, pass: Pass, complaints: &[Complaint]) -> BTreeSet<DumpId> {
         if complaints.iter().any(is_of_the_tool) {
             return BTreeSet::new();
         }
-        let of_data = complaints.iter().filter(|complaint| complaint.class == ComplaintClass::Data);
-        let entries = of_data.filter_map(|complaint| self.source.contents.entry(complaint.entry?));
-        let by_copy = entries.filter(|entry| entry.desc == "TABLE DATA" && !entry.copy_stmt.is_empty());
-        by_copy.map(|entry| entry.dump_id).collect()
+        let serious = complaints.iter().filter(|complaint| !complaint.class.is_benign());
+        let with_entries =
+            serious.filter_map(|complaint| Some((complaint, self.source.contents.entry(complaint.entry?)?)));
+        let may_come_back = with_entries.filter(|(complaint, entry)| match pass {
+            Pass::Data => {
+                complaint.class == ComplaintClass::Data && entry.desc == "TABLE DATA" && !entry.copy_stmt.is_empty()
+            }
+            // In one job it was in the archive's order already.
+            _ => pass.jobs(self.source.jobs) > 1,
+        });
+        may_come_back.map(|(_, entry)| entry.dump_id).collect()
     }
 
-    fn write_list(&self, wanted: &BTreeSet<DumpId>, round: usize) -> anyhow::Result<std::path::PathBuf> {
+    fn write_list(&self, pass: Pass, wanted: &BTreeSet<DumpId>, round: usize) -> anyhow::Result<PathBuf> {
         let lines = self.source.list.split_inclusive('\n');
         let list: String = lines.filter(|line| entry_id(line).is_some_and(|id| wanted.contains(&id))).collect();
-        let name = format!("1-of-{}-{}-again-{round}.list", self.list_files.len(), Pass::Data.name());
+        let place = self.passes().position(|other| other == pass).unwrap_or_default() + 1;
+        let name = format!("{place}-of-{}-{}-again-{round}.list", self.list_files.len(), pass.name());
         let file = self.workbench.private().write(&name, &Secret::new(list));
         file.context("write the list of what to restore again")
     }

@@ -16,7 +16,7 @@ fn check(dumped: &[Entry], restored: &[Entry], expected: &[&str]) {
 
 fn differences(dumped: &Archive, restored: &Archive, rights: Rights, owners: Owners) -> Vec<Difference> {
     let selection = select(dumped, rights);
-    Comparison { dumped, restored, selection: &selection, owners, restorer: RESTORER }.differences()
+    Comparison { dumped, restored, selection: &selection, owners, restorer: RESTORER, before: None }.differences()
 }
 
 fn named(desc: &str, schema: &str, name: &str) -> Named {

@@ -7,8 +7,8 @@ use anyhow::{Context, anyhow};
 use backup_core::catalog::Manifest;
 use backup_core::postgres::archive::{DatabaseLevel, LeftOut, Rights, Selection, select, superusers};
 use backup_core::postgres::{
-    DrillPolicy, DrillServer, Grants, LockedServer, Owners, RestoreAs, RestoreSettings, ScratchDb, Source, Wanted,
-    WantedExtension, in_the_clear,
+    DrillPolicy, DrillServer, Grants, LockedServer, Owners, RestoreAs, RestoreSettings, ScratchDb, Source, Tablespaces,
+    Wanted, WantedExtension, in_the_clear,
 };
 use backup_core::private::PrivateDir;
 use backup_core::stop::Stop;
@@ -251,6 +251,7 @@ impl Drill<'_> {
             jobs: self.config.jobs,
             owners,
             grants,
+            tablespaces: Tablespaces::Default,
             settings: &settings,
         };
         if let Some(warning) = in_the_clear(&session).await.map_err(anyhow::Error::from)? {

@@ -94,9 +94,12 @@ async fn restore_into(
     }
     progress.enter("fetch", Some(manifest.dump.digests.plain_bytes));
     let (fetched, scanned) = fetcher.fetch(manifest, evidence).await?;
-    let scanned = scanned.write_offsets(&fetched.dump.path).await?;
-    if options.create {
-        stop.or(destination.create(&fetched.manifest.database)).await.context("create the database")?;
+    let mut scanned = scanned.write_offsets(&fetched.dump.path).await?;
+    stop.or(destination.read_texts(&mut scanned.archive)).await?;
+    let level = DatabaseLevel::of(&scanned.archive);
+    refuse(&destination.lacks(&level))?;
+    if destination.is_created {
+        stop.or(destination.create(&fetched.manifest.database, &level)).await.context("create the database")?;
     }
     let session = stop.or(async { Ok(to.connect().await?) }).await.context("connect to the target")?;
     if let Some(warning) = in_the_clear(&session).await.context("inspect the connection")? {
@@ -111,7 +114,6 @@ async fn restore_into(
     // All of it: a person's own server may have what a drill's has not.
     let selection = select(&scanned.archive, Rights::Superuser);
     let jobs = options.jobs.unwrap_or(config.jobs);
-    let level = DatabaseLevel::of(&scanned.archive);
     let of_source = &fetched.manifest.database.session_settings;
     let settings = stop.or(RestoreSettings::for_restore(&session, of_source, &level)).await?;
     settings.notes.iter().for_each(|note| evidence.note(note));
@@ -122,39 +124,46 @@ async fn restore_into(
         jobs,
         owners: Owners::Archive,
         grants: Grants::Archive,
+        tablespaces: destination.tablespaces(&scanned.archive, evidence),
         settings: &settings,
     };
     stop.or(create_beforehand(&session, &wanted_extensions(&selection, &fetched.manifest))).await?;
     let (admin, scrubber) = (&session, &config.scrubber);
     let passes = Passes { tools: &tools, session: &session, admin, scrubber, stop, progress, sabotage: None };
     passes.run(source, evidence).await?;
-    if options.proof {
-        progress.enter("prove", None);
-        let slot = Mutex::new(None);
-        let place = Place::Guest { beside: to, source: &fetched.manifest.database, slot: &slot };
-        let subject = Subject {
-            manifest: &fetched.manifest,
-            archive: &scanned.archive,
-            contents: &scanned.contents,
-            selection: &selection,
-            owners: Owners::Archive,
-            owner: to,
-            admin: None,
-            tools: &tools,
-            recipe: Recipe { place, source, extensions: wanted_extensions(&selection, &fetched.manifest) },
-            folder: folder.path(),
-            jobs,
-            scrubber: &config.scrubber,
-            stop,
-        };
-        let proven = prove(&subject, &proof_of_contents(), evidence).await;
-        if let Some(guest) = slot.into_inner()
-            && let Err(failed) = guest.drop().await
-        {
-            evidence.note(format!("database {} could not be dropped; drop it by hand", failed.database));
+    let proven = match options.proof {
+        false => Ok(()),
+        true => {
+            progress.enter("prove", None);
+            let slot = Mutex::new(None);
+            let place = Place::Guest { beside: to, source: &fetched.manifest.database, slot: &slot };
+            let subject = Subject {
+                manifest: &fetched.manifest,
+                archive: &scanned.archive,
+                contents: &scanned.contents,
+                selection: &selection,
+                owners: Owners::Archive,
+                owner: to,
+                admin: None,
+                tools: &tools,
+                recipe: Recipe { place, source, extensions: wanted_extensions(&selection, &fetched.manifest) },
+                folder: folder.path(),
+                jobs,
+                scrubber: &config.scrubber,
+                stop,
+            };
+            let proven = prove(&subject, &proof_of_contents(), evidence).await;
+            if let Some(guest) = slot.into_inner()
+                && let Err(failed) = guest.drop().await
+            {
+                evidence.note(format!("database {} could not be dropped; drop it by hand", failed.database));
+            }
+            proven
         }
-        proven?;
-    }
+    };
+    // After the proof, whose sessions a limit or a setting could stop, and also if it did not come to its end.
+    stop.or(destination.complete(&level, evidence)).await.context("set the properties of the database")?;
+    proven?;
     tell_what_to_add(&fetched.manifest, &scanned, &selection, evidence);
     Ok(())
 }
@@ -165,16 +174,16 @@ fn proof_of_contents() -> Extent<'static> {
     Extent { content: Content::Full, amcheck: false, queries: &[], query_timeout: no_time, min_table_count: 0 }
 }
 
-/// What no archive holds and a person adds by hand, out of the manifest.
-fn not_in_the_archive(manifest: &Manifest) -> Vec<String> {
-    let settings = manifest.database.settings.iter();
+/// What a person adds by hand: what no archive holds, out of the manifest, and settings of a database that was there.
+fn by_hand(manifest: &Manifest, is_created: bool) -> Vec<String> {
+    let settings = manifest.database.settings.iter().filter(|_| !is_created);
     let settings =
         settings.map(|setting| format!("ALTER DATABASE ... SET {setting} was set in the source; set it here, too"));
     manifest.notes.iter().cloned().chain(settings).collect()
 }
 
 fn tell_what_to_add(manifest: &Manifest, scanned: &Scanned, selection: &Selection, evidence: &mut Evidence) {
-    not_in_the_archive(manifest).into_iter().for_each(|note| evidence.note(note));
+    manifest.notes.iter().for_each(|note| evidence.note(note));
     let subscriptions = scanned.archive.entries.iter().filter(|entry| entry.desc == "SUBSCRIPTION");
     for subscription in subscriptions {
         evidence.note(format!("subscription {} is disabled; enable it where it is wanted", subscription.tag));

@@ -30,7 +30,7 @@ fn check_names_what_a_dump_will_not_contain() {
         "tools: pg_dump (PostgreSQL) ",
         "other databases of this cluster are not in this dump: ",
         "rows of foreign tables stay on their own server: public.far",
-        "come back only with pg_restore --create: app.tenant, work_mem",
+        "come back only with --create, of verify restore or pg_restore: app.tenant, work_mem",
         "passwords of the user mappings of foreign servers: \"else where\"",
         "0 backups of this database",
         "a backup would succeed",

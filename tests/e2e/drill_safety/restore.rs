@@ -91,10 +91,55 @@ fn a_new_database_is_made_only_where_that_was_asked_for() {
 
     let made = restore(&site, &["--to", &url, "--create"]).output();
     assert_says(&made, PASSED, &["restored\n"]);
+    assert_eq!(postgres.sql(&name, "SHOW work_mem"), "7MB");
     assert_eq!(postgres.sql(&name, "SELECT count(*) FROM t"), "500");
     let again = restore(&site, &["--to", &url, "--create"]).output();
     assert_says(&again, COULD_NOT_RUN, &["exists already"]);
     assert_eq!(postgres.sql(&name, "SELECT count(*) FROM t"), "500");
+}
+
+/// What a server says of the database DATABASE itself; roles of it are named after it.
+const PROPERTIES: &str = "SELECT pg_get_userbyid(datdba), datacl, datconnlimit, datistemplate,
+        shobj_description(d.oid, 'pg_database'),
+        (SELECT string_agg(format('%s %s', setrole::regrole, setconfig), '; ' ORDER BY setrole)
+           FROM pg_db_role_setting WHERE setdatabase = d.oid)
+   FROM pg_database d WHERE datname = current_database()";
+
+/// CONNECT may not be open to everybody again, and nobody may have to find that out.
+#[test]
+fn a_new_database_has_owner_rights_settings_comment_and_limit_of_the_source() {
+    let site = Site::new(
+        "CREATE ROLE \"owner of SOURCE\"; CREATE ROLE \"reader of SOURCE\"; CREATE TABLE t AS SELECT 1 AS id;
+         COMMENT ON DATABASE SOURCE IS 'it''s the source; whole'; ALTER DATABASE SOURCE OWNER TO \"owner of SOURCE\";
+         REVOKE CONNECT, TEMPORARY ON DATABASE SOURCE FROM PUBLIC;
+         GRANT CONNECT ON DATABASE SOURCE TO \"reader of SOURCE\" WITH GRANT OPTION;
+         SET SESSION AUTHORIZATION \"reader of SOURCE\"; GRANT CONNECT ON DATABASE SOURCE TO pg_monitor;
+         RESET SESSION AUTHORIZATION; ALTER DATABASE SOURCE CONNECTION LIMIT 44;
+         ALTER DATABASE SOURCE SET search_path TO \"$user\", 'a b', public;
+         ALTER DATABASE SOURCE SET \"app.region\" TO 'it''s \\ west';
+         ALTER DATABASE SOURCE SET default_transaction_read_only TO on;
+         ALTER ROLE \"reader of SOURCE\" IN DATABASE SOURCE SET work_mem TO '9MB'",
+    );
+    let (postgres, source) = (site.stand.postgres, &site.stand.database.name);
+    let name = format!("{source} \"again\"");
+    let made = restore(&site, &["--to", &postgres.url(&name), "--create"]).output();
+    assert_says(&made, PASSED, &["database", "restored\n"]);
+    assert_eq!(postgres.sql(&name, PROPERTIES), postgres.sql(source, PROPERTIES));
+
+    // A role that only the database itself names is missed before anything is changed.
+    let other = server(&[]);
+    other.sql(SUPERUSER, &format!("CREATE ROLE \"owner of {source}\""));
+    let lacking = restore(&site, &["--to", &other.url(&name), "--create"]).output();
+    let reader = format!("reader of {source}");
+    assert_says(&lacking, COULD_NOT_RUN, &["the target lacks roles", &reader, "nothing was changed"]);
+
+    // A database that was there keeps what it has, and the notes say what the archive holds.
+    let there = postgres.create_database();
+    let before = postgres.sql(&there.name, PROPERTIES);
+    let kept = restore(&site, &["--to", &there.url]).output();
+    let limit = "left as it is without --create: the connection limit of the database was 44, and is -1 now";
+    assert_says(&kept, PASSED, &[limit, "restored\n"]);
+    assert_eq!(postgres.sql(&there.name, PROPERTIES), before);
 }
 
 #[test]

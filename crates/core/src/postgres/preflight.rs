@@ -164,7 +164,7 @@ const NOTES: [Question; 8] = [
     Question {
         sql: "SELECT DISTINCT split_part(setting, '=', 1) FROM pg_db_role_setting s, unnest(s.setconfig) setting
                WHERE s.setrole = 0 AND s.setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database()) ORDER BY 1",
-        sentence: |names| format!("settings of ALTER DATABASE ... SET come back only with pg_restore --create: {names}"),
+        sentence: |names| format!("settings of ALTER DATABASE ... SET come back only with --create, of verify restore or pg_restore: {names}"),
     },
     Question {
         sql: "SELECT quote_ident(subname) FROM pg_subscription

@@ -55,6 +55,15 @@ pub enum Grants {
     None,
 }
 
+/// Where tables and indexes come to lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tablespaces {
+    /// In those of the archive, which must exist.
+    Archive,
+    /// In that of the database.
+    Default,
+}
+
 /// An archive to restore from.
 #[derive(Debug, Clone, Copy)]
 pub struct Source<'run> {
@@ -70,6 +79,8 @@ pub struct Source<'run> {
     pub owners: Owners,
     /// Whose rights come back.
     pub grants: Grants,
+    /// Where tables and indexes come to lie.
+    pub tablespaces: Tablespaces,
     /// What the sessions of the restore compute with.
     pub settings: &'run RestoreSettings,
 }
@@ -178,8 +189,11 @@ impl<'run> Restorer<'run> {
             use_list,
             "--no-password".into(),
             "--verbose".into(), // Else it does not name the entries that it complains of.
-            "--no-tablespaces".into(),
         ];
+        match self.source.tablespaces {
+            Tablespaces::Default => args.push("--no-tablespaces".into()),
+            Tablespaces::Archive => {}
+        }
         match self.source.owners {
             Owners::Restorer => args.push("--no-owner".into()),
             Owners::Archive => {}

@@ -170,7 +170,7 @@ mod tests {
         let mut archive = DatabaseLevel::default();
         let mut set = |role: Option<&str>, name: &str, values: &[&str]| {
             let key = SettingKey { role: role.map(str::to_owned), name: name.to_owned() };
-            archive.settings.insert(key, values.iter().map(|value| (*value).to_owned()).collect());
+            archive.settings.push((key, values.iter().map(|value| (*value).to_owned()).collect()));
         };
         set(None, "timezone", &["Asia/Kathmandu"]);
         set(None, "app.region", &["eu west"]);

@@ -6,7 +6,7 @@ use backup_core::catalog::Manifest;
 use chrono::Utc;
 
 use super::target::Destination;
-use super::{not_in_the_archive, refuse};
+use super::{by_hand, refuse};
 
 /// See [`Plan::new`].
 pub(crate) struct Plan {
@@ -61,7 +61,7 @@ impl Plan {
                 "the login is no superuser: owners, some extensions and event triggers may be refused".to_owned(),
             );
         }
-        Self { lines, blockers, warnings, by_hand: not_in_the_archive(manifest) }
+        Self { lines, blockers, warnings, by_hand: by_hand(manifest, destination.is_created) }
     }
 
     /// # Errors

@@ -1,19 +1,29 @@
 //! The database that a person wants a backup in.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context, bail};
 use backup_core::catalog::DatabaseFacts;
+use backup_core::postgres::archive::{Archive, DatabaseLevel};
 use backup_core::postgres::connect::Session;
 use backup_core::postgres::conninfo::Conninfo;
-use backup_core::postgres::{NewDatabase, create_database, made_objects};
+use backup_core::postgres::{
+    NewDatabase, Tablespaces, create_database, database_differences, made_objects, read_texts, set_database_level,
+};
+
+use crate::evidence::Evidence;
 
 /// What is known of the target before anything is changed.
 pub(crate) struct Destination {
     to: Conninfo,
+    /// Whether the restore makes the database.
+    pub(crate) is_created: bool,
     /// `server_version_num`.
     pub(crate) version_num: u32,
     pub(crate) server_version: String,
     pub(crate) is_superuser: bool,
     pub(crate) roles: Vec<String>,
+    tablespaces: Vec<String>,
     /// Extensions that could be created.
     pub(crate) available_extensions: Vec<String>,
     /// What is in it already, or that it cannot be used; empty where it will do.
@@ -36,7 +46,7 @@ impl Destination {
         let facts =
             "SELECT current_setting('server_version'), (SELECT rolsuper FROM pg_roles WHERE rolname = current_user),
                 ARRAY(SELECT rolname::text FROM pg_roles), ARRAY(SELECT name::text FROM pg_available_extensions),
-                EXISTS (SELECT FROM pg_database WHERE datname = $1)";
+                EXISTS (SELECT FROM pg_database WHERE datname = $1), ARRAY(SELECT spcname::text FROM pg_tablespace)";
         let row = session.client().query_one(facts, &[&to.dbname()]).await.context("inspect the target")?;
         let exists: bool = row.try_get(4)?;
         let mut in_the_way = Vec::new();
@@ -48,10 +58,12 @@ impl Destination {
         }
         Ok(Self {
             to: to.clone(),
+            is_created: create,
             version_num: session.server_version_num(),
             server_version: row.try_get(0)?,
             is_superuser: row.try_get(1)?,
             roles: row.try_get(2)?,
+            tablespaces: row.try_get(5)?,
             available_extensions: row.try_get(3)?,
             in_the_way,
         })
@@ -62,14 +74,91 @@ impl Destination {
         self.to.dbname()
     }
 
-    /// Creates the database with the source's encoding and locale.
+    /// Lets the target's server read the names and definitions of an archive in another encoding than UTF-8.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub(crate) async fn read_texts(&self, archive: &mut Archive) -> anyhow::Result<()> {
+        read_texts(archive, &self.session().await?).await
+    }
+
+    /// Creates the database with the source's encoding and locale, in the tablespace of the source if the server has
+    /// one of this name.
     ///
     /// # Errors
     /// What the server says, for example that it has no such locale.
-    pub(crate) async fn create(&self, source: &DatabaseFacts) -> anyhow::Result<()> {
+    pub(crate) async fn create(&self, source: &DatabaseFacts, level: &DatabaseLevel) -> anyhow::Result<()> {
         let session = maintenance(&self.to).await?;
-        let new = NewDatabase { name: self.to.dbname(), owner: None, tablespace: None };
+        let tablespace = level.tablespace.as_deref().filter(|name| self.has_tablespace(name));
+        let new = NewDatabase { name: self.to.dbname(), owner: None, tablespace };
         Ok(create_database(&session, new, source).await?)
+    }
+
+    /// What keeps a database that the restore makes from being as `level` says, in sentences.
+    pub(crate) fn lacks(&self, level: &DatabaseLevel) -> Vec<String> {
+        let is_absent = |role: &&str| !self.roles.iter().any(|there| there == role);
+        let absent: Vec<&str> = level.roles().into_iter().filter(|_| self.is_created).filter(is_absent).collect();
+        match absent.as_slice() {
+            [] => Vec::new(),
+            absent => vec![format!(
+                "the target lacks roles that own the database, may use it or have settings in it: {}; restore \
+                 globals.sql of this backup first, or create them",
+                absent.join(", ")
+            )],
+        }
+    }
+
+    /// Those of the archive if the server has all of them.
+    pub(crate) fn tablespaces(&self, archive: &Archive, evidence: &mut Evidence) -> Tablespaces {
+        let of_database = DatabaseLevel::of(archive).tablespace.filter(|_| self.is_created);
+        let of_objects = archive.entries.iter().map(|entry| entry.tablespace.as_str()).filter(|name| !name.is_empty());
+        let named: BTreeSet<&str> = of_objects.chain(of_database.as_deref()).collect();
+        let absent: Vec<&str> = named.into_iter().filter(|name| !self.has_tablespace(name)).collect();
+        if absent.is_empty() {
+            return Tablespaces::Archive;
+        }
+        evidence.note(format!(
+            "the target's server lacks tablespaces of the source ({}): everything lies in the database's own",
+            absent.join(", ")
+        ));
+        Tablespaces::Default
+    }
+
+    /// To another database if this one is made by the restore.
+    async fn session(&self) -> anyhow::Result<Session> {
+        match self.is_created {
+            false => self.to.connect().await.context("connect to the target"),
+            true => maintenance(&self.to).await,
+        }
+    }
+
+    fn has_tablespace(&self, name: &str) -> bool {
+        self.tablespaces.iter().any(|there| there == name)
+    }
+
+    /// Gives a database that the restore made its owner, rights, settings, comment and limit, and compares them. Of a
+    /// database that was there only notes say what the archive holds.
+    ///
+    /// # Errors
+    /// What the server says, other than that it refuses a property.
+    pub(crate) async fn complete(&self, level: &DatabaseLevel, evidence: &mut Evidence) -> anyhow::Result<()> {
+        let not_read = level.not_read.iter();
+        not_read.for_each(|entry| evidence.note(format!("not restored: {entry} could not be read")));
+        let session = self.session().await?;
+        if !self.is_created {
+            let differences = database_differences(&session, self.name(), level).await?;
+            let left =
+                differences.into_iter().map(|difference| format!("left as it is without --create: {difference}"));
+            left.for_each(|note| evidence.note(note));
+            return Ok(());
+        }
+        let refused = set_database_level(&session, self.name(), level).await?;
+        refused.into_iter().for_each(|sentence| evidence.note(sentence));
+        let found = database_differences(&session, self.name(), level).await?;
+        let (settings, grants) = (level.settings.len(), level.grants.len());
+        let figures = format!("owner, comment, limit, {settings} settings and {grants} grants of the database itself");
+        evidence.record("database", figures, found);
+        Ok(())
     }
 }
 

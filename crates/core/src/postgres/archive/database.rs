@@ -4,7 +4,7 @@
 //! The statements are read into values. What is executed later is built anew from these, so that nothing of the
 //! archive's text ever is.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::Archive;
 use super::sql::{Lexer, Token};
@@ -90,8 +90,8 @@ pub struct DatabaseLevel {
     pub is_template: bool,
     /// Whether it refuses connections.
     pub refuses_connections: bool,
-    /// Settings and their values: of a list several, else one.
-    pub settings: BTreeMap<SettingKey, Vec<String>>,
+    /// Settings and their values (of a list several, else one), in their order.
+    pub settings: Vec<(SettingKey, Vec<String>)>,
     /// Grants and revocations, in their order.
     pub grants: Vec<DatabaseGrant>,
     /// What could not be read, as the archive names it.
@@ -133,6 +133,14 @@ impl DatabaseLevel {
             }
         }
         rights
+    }
+
+    /// The roles that it names.
+    pub fn roles(&self) -> BTreeSet<&str> {
+        let of_settings = self.settings.iter().filter_map(|(key, _)| key.role.as_deref());
+        let of_grants = self.grants.iter().flat_map(|grant| [grant.by.as_deref(), grant.role.as_deref()]).flatten();
+        let owner = Some(self.owner.as_str()).filter(|owner| !owner.is_empty());
+        of_settings.chain(of_grants).chain(owner).collect()
     }
 
     /// The values of a setting as the catalog `pg_db_role_setting` stores them.
@@ -186,7 +194,7 @@ impl DatabaseLevel {
         if words.skip("SET").is_some() {
             let name = words.name()?;
             words.skip("TO").or_else(|| words.skip("="))?;
-            self.settings.insert(SettingKey { role, name }, words.values()?);
+            self.settings.push((SettingKey { role, name }, words.values()?));
             return Some(());
         }
         if words.skip("CONNECTION").is_some() {
@@ -399,12 +407,12 @@ mod tests {
         assert_eq!(level.comment.as_deref(), Some("the zoo; it's"));
         assert_eq!((level.connection_limit, level.is_template, level.refuses_connections), (Some(44), true, false));
         let texts = |values: &[&str]| values.iter().map(|value| (*value).to_owned()).collect::<Vec<_>>();
-        let expected = BTreeMap::from([
+        let expected = [
             (key(None, "search_path"), texts(&["a", "b c"])),
             (key(None, "TimeZone"), texts(&["Asia/Kathmandu"])),
             (key(None, "app.x"), texts(&["it's \\ a"])),
             (key(Some("Cl erk"), "work_mem"), texts(&["9MB"])),
-        ]);
+        ];
         assert_eq!(level.settings, expected);
         let role = |name: &str| Some(name.to_owned());
         let (create, connect, temporary) = (DatabaseRight::Create, DatabaseRight::Connect, DatabaseRight::Temporary);
@@ -412,6 +420,7 @@ mod tests {
         rights.extend([(None, temporary, false), (role("PUBLIC"), connect, false)]);
         rights.extend([(role("clerk"), create, true), (role("clerk"), connect, true)]);
         assert_eq!(level.rights(), rights);
+        assert_eq!(level.roles().into_iter().collect::<Vec<_>>(), ["Cl erk", "Own er", "PUBLIC", "clerk"]);
         assert_eq!(level.grants[3].by.as_deref(), Some("clerk"));
         assert!(level.not_read.is_empty(), "{:?}", level.not_read);
     }

@@ -189,6 +189,8 @@ impl<'run> Restorer<'run> {
             use_list,
             "--no-password".into(),
             "--verbose".into(), // Else it does not name the entries that it complains of.
+            // A table that could not be made may be somebody's.
+            "--no-data-for-failed-tables".into(),
         ];
         match self.source.tablespaces {
             Tablespaces::Default => args.push("--no-tablespaces".into()),

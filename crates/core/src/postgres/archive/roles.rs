@@ -67,7 +67,8 @@ impl Archive {
                 }
                 "POLICY" => needed.named.extend(policy_roles(&entry.defn)),
                 "USER MAPPING" => {
-                    let named = statements().first().and_then(|first| first.after("FOR")).and_then(|token| token.name());
+                    let named =
+                        statements().first().and_then(|first| first.after("FOR")).and_then(|token| token.name());
                     needed.named.extend(named);
                 }
                 desc if OWNED.contains(&desc) => {
@@ -133,7 +134,12 @@ mod tests {
             owned("TABLE", "s", "t", "Big \"o\""),
             owned("VIEW", "public", "v", "Big \"o\""),
             owned("INDEX", "s", "i", "indexer"),
-            statement("ACL", "TABLE t", "x", "REVOKE ALL ON TABLE s.t FROM PUBLIC;\nGRANT SELECT ON TABLE s.t TO \"to\";"),
+            statement(
+                "ACL",
+                "TABLE t",
+                "x",
+                "REVOKE ALL ON TABLE s.t FROM PUBLIC;\nGRANT SELECT ON TABLE s.t TO \"to\";",
+            ),
             statement(
                 "ACL",
                 "TABLE u",

@@ -17,8 +17,8 @@ use std::fmt::{self, Write};
 pub use outside::reaches_outside;
 
 use super::sql::{self, Statement};
-use super::{Archive, roles};
 use super::toc::{DumpId, Entry, Section};
+use super::{Archive, roles};
 use crate::postgres::timescaledb::TIMESCALEDB;
 
 /// Who restores.
@@ -94,11 +94,9 @@ impl Reason {
     /// Whether something of the backup stays unproven by it. What is made beforehand is there.
     pub fn is_unproven(&self) -> bool {
         match self {
-            Self::SuperuserOnly(_)
-            | Self::ReachesOutside
-            | Self::Foreign(_)
-            | Self::DependsOn(_)
-            | Self::NotWanted => true,
+            Self::SuperuserOnly(_) | Self::ReachesOutside | Self::Foreign(_) | Self::DependsOn(_) | Self::NotWanted => {
+                true
+            }
             Self::MadeBeforehand | Self::OfTheDatabase => false,
         }
     }
@@ -180,7 +178,8 @@ impl Selection {
         };
         self.leave_out(archive, |entry| is_schema_of_one(entry).then_some(Reason::MadeBeforehand));
         let is_left_out = |entry: &&Entry| gone.contains(&entry.dump_id);
-        let never: BTreeSet<&str> = archive.entries.iter().filter(is_left_out).map(|entry| entry.tag.as_str()).collect();
+        let never: BTreeSet<&str> =
+            archive.entries.iter().filter(is_left_out).map(|entry| entry.tag.as_str()).collect();
         let made: BTreeSet<String> = self.extensions.iter().map(|extension| extension.name.clone()).collect();
         let is_new = |extension: &Extension| !made.contains(&extension.name) && !never.contains(&*extension.name);
         self.extensions.extend(of_archive.into_iter().filter(is_new));

@@ -185,7 +185,8 @@ mod tests {
         check(comment, &[], &["COMMENT ON SCHEMA public IS 'ours';"], true);
         check(comment, &[], &["COMMENT ON SCHEMA public IS 'other';"], false);
         let public = ("ACL", "", "SCHEMA public");
-        let [usage, create, all] = ["USAGE", "CREATE", "ALL"].map(|what| format!("GRANT {what} ON SCHEMA public TO anon"));
+        let [usage, create, all] =
+            ["USAGE", "CREATE", "ALL"].map(|what| format!("GRANT {what} ON SCHEMA public TO anon"));
         check(public, &[], &[&usage], true);
         check(public, &[&create], &[&all], true);
         check(public, &[], &[&all], false);

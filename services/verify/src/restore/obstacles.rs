@@ -50,16 +50,14 @@ impl TargetServer {
     /// What the server says.
     pub(super) async fn inspect(session: &Session, is_created: bool) -> anyhow::Result<Self> {
         let client = session.client();
-        // A setting of another database does not count for one that will be made.
         let sql = "SELECT r.rolname::text, r.rolsuper, pg_is_in_recovery(), current_setting('server_encoding'),
-                          (SELECT s.setting = 'on' AND NOT ($1 AND s.source IN ('database', 'database user'))
-                             FROM pg_settings s WHERE s.name = 'default_transaction_read_only'),
+                          current_setting('default_transaction_read_only') = 'on',
                           ARRAY(SELECT rolname::text FROM pg_roles),
-                          ARRAY(SELECT o.rolname::text FROM pg_roles o WHERE pg_has_role(r.oid, o.oid, $2))
+                          ARRAY(SELECT o.rolname::text FROM pg_roles o WHERE pg_has_role(r.oid, o.oid, $1))
                      FROM pg_roles r WHERE r.rolname = current_user";
         // Since 16 a member may have no right to become the role.
         let right = if session.server_version_num() >= 160_000 { "SET" } else { "MEMBER" };
-        let row = client.query_one(sql, &[&is_created, &right]).await.context("inspect the target's login")?;
+        let row = client.query_one(sql, &[&right]).await.context("inspect the target's login")?;
         let names = |place: usize| -> anyhow::Result<BTreeSet<String>> {
             Ok(row.try_get::<_, Vec<String>>(place)?.into_iter().collect())
         };

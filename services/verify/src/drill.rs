@@ -381,9 +381,9 @@ pub(crate) fn wanted_extensions(
 /// versions.
 fn wanted(candidate: &Candidate<'_>, selection: &Selection, owners: Owners) -> Wanted {
     let (archive, cluster) = (&candidate.scanned.archive, &candidate.fetched.roles);
-    let owners = archive.entries.iter().map(|entry| entry.owner.clone());
+    let named_owners = archive.entries.iter().map(|entry| entry.owner.clone());
     let named = candidate.fetched.manifest.inventory.roles.iter().cloned();
-    let mut roles: BTreeSet<String> = owners.chain(named).collect();
+    let mut roles: BTreeSet<String> = named_owners.chain(named).collect();
     roles.retain(|role| !role.is_empty() && !role.starts_with("pg_"));
     Wanted {
         roles: roles.into_iter().collect(),

@@ -128,7 +128,8 @@ fn roles_that_the_target_lacks_are_needed_only_for_what_is_asked_for() {
     let name = &site.stand.database.name;
     let target = |number: u32| login.replace("/postgres", &format!("/restored_{number}"));
     let attempt = |number: u32, arguments: &[&str]| {
-        let all = [&["--to", &target(number), "--create"], arguments].concat();
+        let url = target(number);
+        let all = [&["--to", &url, "--create"], arguments].concat();
         restore(&site, &all).output()
     };
     let refused = attempt(1, &[]);

@@ -7,7 +7,6 @@ use anyhow::Context;
 use backup_core::postgres::archive::{Archive, DatabaseLevel, NeededRoles, Selection};
 use backup_core::postgres::connect::Session;
 use backup_core::postgres::{Grants, Owners, TIMESCALEDB};
-use postgres_protocol::escape::escape_identifier;
 
 use super::RestoreOptions;
 use super::obstacles::{TargetServer, quoted, taken};
@@ -176,12 +175,14 @@ async fn rows_of_extensions(
         if extension == TIMESCALEDB {
             continue;
         }
-        let sql = "SELECT e.extcondition[i] FROM pg_extension e, generate_subscripts(e.extconfig, 1) i
-                    WHERE e.extconfig[i] = to_regclass($1) AND has_table_privilege(e.extconfig[i], 'SELECT')";
-        let name = format!("{}.{}", escape_identifier(&entry.namespace), escape_identifier(&entry.tag));
-        let Some(row) = session.client().query_opt(sql, &[&name]).await? else { continue };
-        let condition: &str = row.try_get(0)?;
-        let rows = format!("SELECT EXISTS (SELECT FROM {name} {condition})");
+        let sql = "SELECT format('%I.%I', n.nspname, c.relname), e.extcondition[i]
+                     FROM pg_extension e CROSS JOIN generate_subscripts(e.extconfig, 1) i
+                     JOIN pg_class c ON c.oid = e.extconfig[i] JOIN pg_namespace n ON n.oid = c.relnamespace
+                    WHERE n.nspname = $1 AND c.relname = $2 AND has_table_privilege(c.oid, 'SELECT')";
+        let marked = session.client().query_opt(sql, &[&entry.namespace, &entry.tag]).await?;
+        let Some(row) = marked else { continue };
+        let (table, condition): (&str, &str) = (row.try_get(0)?, row.try_get(1)?);
+        let rows = format!("SELECT EXISTS (SELECT FROM {table} {condition})");
         if session.client().query_one(&rows, &[]).await?.try_get(0)? {
             found.push(format!(
                 "table {}.{} of extension {extension} has rows in the target, to which those of the backup would be \

@@ -108,9 +108,8 @@ async fn restore_into(
     let mut scanned = scanned.write_offsets(&fetched.dump.path).await?;
     stop.or(destination.read_texts(&mut scanned.archive)).await?;
     let level = login::level(&scanned.archive, &server, options);
-    refuse(&destination.lacks(&level))?;
     let look = async { login::obstacles(&server, &destination.session().await?, &scanned.archive, options).await };
-    refuse(&stop.or(look).await?)?;
+    refuse(&[destination.lacks(&level), stop.or(look).await?].concat())?;
     if destination.is_created {
         stop.or(destination.create(&fetched.manifest.database, &level)).await.context("create the database")?;
     }

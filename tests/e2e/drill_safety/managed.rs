@@ -9,7 +9,7 @@ use super::{COULD_NOT_RUN, FAILED, PASSED, PASSWORD, Site, plain_login, server};
 /// A source with an owner, a grantee, default privileges and a grant that was made through a grant option.
 const SOURCE: &str = "
     CREATE ROLE \"owner of SOURCE\"; CREATE ROLE \"reader of SOURCE\"; CREATE ROLE \"guest of SOURCE\";
-    CREATE SCHEMA app; ALTER SCHEMA app OWNER TO \"owner of SOURCE\";
+    ALTER DATABASE SOURCE OWNER TO \"owner of SOURCE\"; CREATE SCHEMA app; ALTER SCHEMA app OWNER TO \"owner of SOURCE\";
     GRANT USAGE ON SCHEMA app TO \"reader of SOURCE\";
     CREATE TABLE t AS SELECT g AS id, md5(g::text) AS v FROM generate_series(1, 500) g;
     ALTER TABLE t ADD PRIMARY KEY (id); ALTER TABLE t OWNER TO \"owner of SOURCE\";
@@ -80,6 +80,17 @@ fn a_login_that_cannot_set_owners_is_told_so_before_anything_is_written() {
     assert!(findings.iter().any(|finding| finding.contains("ACL app.TABLE u")), "{findings:#?}");
     let owners = "SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname IN ('app', 'public')";
     assert_eq!(postgres.sql(&target.name, owners), owner);
+
+    // Nobody should be made a member of a superuser.
+    let by_superuser = Site::new("CREATE TABLE t AS SELECT 1 AS id");
+    let (login, target) = managed(&by_superuser, postgres);
+    let refused = restore(&by_superuser, &["--to", &target.url]).output();
+    let told = format!(
+        "nothing was changed: the login {login} may not act as roles that own something: {SUPERUSER}; \
+        restore as a superuser, or give --no-owner"
+    );
+    assert_says(&refused, COULD_NOT_RUN, &[&told]);
+    assert!(!refused.stdout.contains("GRANT"), "{}", refused.stdout);
     site.assert_clean();
 }
 

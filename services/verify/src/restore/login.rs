@@ -79,12 +79,10 @@ fn strangers(server: &TargetServer, needed: &NeededRoles, of_database: Option<&S
     let strangers: Vec<&str> = all.into_iter().map(String::as_str).filter(may_not).collect();
     (!strangers.is_empty()).then(|| {
         format!(
-            "the login {} may not act as roles that own something: {}; GRANT {} TO {} first, restore as a superuser, or \
-             give --no-owner: everything then belongs to the login",
+            "the login {} may not act as roles that own something: {}; {}",
             server.login,
             strangers.join(", "),
-            quoted(&strangers),
-            quoted(&[&server.login])
+            server.remedy(&strangers)
         )
     })
 }
@@ -202,6 +200,10 @@ pub(super) fn leave_out(
     selection: &mut Selection,
     evidence: &mut Evidence,
 ) {
+    if options.grants == Grants::None {
+        let grants = selection.leave_out_grants(archive);
+        evidence.note(format!("no grants and default privileges were restored (--no-privileges): {grants} entries"));
+    }
     if options.owners == Owners::Restorer {
         selection.leave_out_what_is_of_others(archive, |role| server.may_act_as(role));
         let owners = archive.needed_roles().owners.into_keys().filter(|owner| *owner != server.login);
@@ -213,10 +215,6 @@ pub(super) fn leave_out(
                 owners.join(", ")
             ));
         }
-    }
-    if options.grants == Grants::None {
-        let grants = selection.leave_out_grants(archive);
-        evidence.note(format!("no grants and default privileges were restored (--no-privileges): {grants} entries"));
     }
 }
 

@@ -25,6 +25,8 @@ pub(super) struct TargetServer {
     roles: BTreeSet<String>,
     /// Roles as which the login may act.
     acts_as: BTreeSet<String>,
+    /// Roles that are superusers, of which nobody should be made a member.
+    superusers: BTreeSet<String>,
     is_standby: bool,
     is_read_only: bool,
     /// `None` of a database that the restore makes.
@@ -53,7 +55,8 @@ impl TargetServer {
         let sql = "SELECT r.rolname::text, r.rolsuper, pg_is_in_recovery(), current_setting('server_encoding'),
                           current_setting('default_transaction_read_only') = 'on',
                           ARRAY(SELECT rolname::text FROM pg_roles),
-                          ARRAY(SELECT o.rolname::text FROM pg_roles o WHERE pg_has_role(r.oid, o.oid, $1))
+                          ARRAY(SELECT o.rolname::text FROM pg_roles o WHERE pg_has_role(r.oid, o.oid, $1)),
+                          ARRAY(SELECT o.rolname::text FROM pg_roles o WHERE o.rolsuper)
                      FROM pg_roles r WHERE r.rolname = current_user";
         // Since 16 a member may have no right to become the role.
         let right = if session.server_version_num() >= 160_000 { "SET" } else { "MEMBER" };
@@ -67,6 +70,7 @@ impl TargetServer {
             is_superuser: row.try_get(1)?,
             roles: names(5)?,
             acts_as: names(6)?,
+            superusers: names(7)?,
             is_standby: row.try_get(2)?,
             is_read_only: row.try_get(4)?,
             encoding: Some(encoding).filter(|_| !is_created),
@@ -84,6 +88,16 @@ impl TargetServer {
     /// Whether the login may do something in the name of `role`.
     pub(super) fn may_act_as(&self, role: &str) -> bool {
         self.is_superuser || self.acts_as.contains(role)
+    }
+
+    /// What makes the login able to act as `strangers`, for a person.
+    pub(super) fn remedy(&self, strangers: &[&str]) -> String {
+        let members: Vec<&str> = strangers.iter().copied().filter(|role| !self.superusers.contains(*role)).collect();
+        let grant = match members.as_slice() {
+            [] => String::new(),
+            members => format!("GRANT {} TO {} first, ", quoted(members), quoted(&[&self.login])),
+        };
+        format!("{grant}restore as a superuser, or give --no-owner: everything then belongs to the login")
     }
 
     /// Those of `roles` that the server does not have.
@@ -169,11 +183,10 @@ impl TargetServer {
         if options.owners == Owners::Archive && !strangers.is_empty() {
             warnings.push(format!(
                 "the login {} may not act as these roles of the source: {}; if one of them owns something, the restore \
-                 is refused after the download, unless you GRANT {} TO {} first, or give --no-owner",
+                 is refused after the download: {}",
                 self.login,
                 strangers.join(", "),
-                quoted(&strangers),
-                quoted(&[&self.login]),
+                self.remedy(&strangers),
             ));
         }
     }

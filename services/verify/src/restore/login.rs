@@ -152,8 +152,9 @@ fn elsewhere(server: &TargetServer, archive: &Archive) -> Vec<String> {
         }
     }
     for entry in &archive.entries {
-        let kind = RELATIONS.iter().find(|(desc, _)| *desc == entry.desc);
-        if let (Some((_, kind)), Some(extension)) = (kind, server.member_of(&entry.namespace, &entry.tag)) {
+        if let Some((_, kind)) = RELATIONS.iter().find(|(desc, _)| *desc == entry.desc)
+            && let Some(extension) = server.member_of(&entry.namespace, &entry.tag)
+        {
             found.push(taken(kind, &entry.namespace, &entry.tag, extension));
         }
     }

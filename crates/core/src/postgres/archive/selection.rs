@@ -177,7 +177,7 @@ impl Selection {
                 && of_archive.iter().any(|extension| extension.schema == entry.tag)
         };
         self.leave_out(archive, |entry| is_schema_of_one(entry).then_some(Reason::MadeBeforehand));
-        let is_left_out = |entry: &&Entry| gone.contains(&entry.dump_id);
+        let is_left_out = |entry: &&Entry| entry.desc == "EXTENSION" && gone.contains(&entry.dump_id);
         let never: BTreeSet<&str> =
             archive.entries.iter().filter(is_left_out).map(|entry| entry.tag.as_str()).collect();
         let made: BTreeSet<String> = self.extensions.iter().map(|extension| extension.name.clone()).collect();

@@ -42,15 +42,15 @@ async fn health(State(pages): State<Pages>) -> Response {
 /// Whether the database and the bucket answer now, and a `pg_dump` here fits the server: green on a first
 /// deployment, before a backup exists.
 async fn readyz(State(pages): State<Pages>) -> Response {
-    verdict(&pages.probe.alarms(probe(&pages.config)).await)
+    verdict(&pages.probe.alarms(probe(pages.config)).await)
 }
 
 async fn status(State(pages): State<Pages>) -> Response {
     Json(StatusPage::of(&pages.board, &pages.progress, Utc::now())).into_response()
 }
 
-async fn probe(config: &BackupConfig) -> Vec<String> {
-    let database = async { probe_database(config).await.map_err(|error| format!("database: {error:#}")) };
+async fn probe(config: Arc<BackupConfig>) -> Vec<String> {
+    let database = async { probe_database(&config).await.map_err(|error| format!("database: {error:#}")) };
     let bucket = async { config.store.open().probe().await.map_err(|error| format!("bucket: {error}")) };
     let (database, bucket) = tokio::join!(database, bucket);
     let alarms = [database.err(), bucket.err()].into_iter().flatten();

@@ -42,15 +42,15 @@ async fn health(State(pages): State<Pages>) -> Response {
 
 /// Whether a drill could begin now: green on a first deployment, before one has passed.
 async fn readyz(State(pages): State<Pages>) -> Response {
-    verdict(&pages.probe.alarms(probe(&pages.config)).await)
+    verdict(&pages.probe.alarms(probe(pages.config)).await)
 }
 
 async fn status(State(pages): State<Pages>) -> Response {
     Json(StatusPage::of(&pages.board, &pages.progress, Utc::now())).into_response()
 }
 
-async fn probe(config: &VerifyConfig) -> Vec<String> {
-    let server = async { probe_server(config).await.map_err(|error| format!("server: {error:#}")) };
+async fn probe(config: Arc<VerifyConfig>) -> Vec<String> {
+    let server = async { probe_server(&config).await.map_err(|error| format!("server: {error:#}")) };
     let bucket = async { config.store.open().probe().await.map_err(|error| format!("bucket: {error}")) };
     let (server, bucket) = tokio::join!(server, bucket);
     let alarms = [server.err(), bucket.err()].into_iter().flatten();

@@ -1,9 +1,12 @@
 //! `verify restore`: for a person, into a database that they name, and into no other.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use e2e::postgres::{Postgres, SUPERUSER};
 use e2e::process::{Output, Run, command_line};
+
+use crate::stand::Stand;
 
 use super::{COULD_NOT_RUN, FAILED, Gate, LONG, PASSED, Site, leftovers, server};
 
@@ -140,6 +143,26 @@ fn a_new_database_has_owner_rights_settings_comment_and_limit_of_the_source() {
     let limit = "left as it is without --create: the connection limit of the database was 44, and is -1 now";
     assert_says(&kept, PASSED, &[limit, "restored\n"]);
     assert_eq!(postgres.sql(&there.name, PROPERTIES), before);
+}
+
+#[test]
+fn tablespaces_are_kept_where_the_target_has_them_and_missed_by_a_note() {
+    const LIES_IN: &str = "SELECT coalesce(t.spcname, '-') FROM pg_class c LEFT JOIN pg_tablespace t
+                            ON t.oid = c.reltablespace WHERE c.relname IN ('t', 't_id') ORDER BY c.relname";
+    const MAKE: &str = "CREATE TABLESPACE fast LOCATION ''";
+    static SOURCE: LazyLock<Postgres> = LazyLock::new(|| server(&["allow_in_place_tablespaces = on"]));
+    SOURCE.sql(SUPERUSER, MAKE);
+    let stand = Stand::on(&SOURCE);
+    stand.sql("CREATE TABLE t TABLESPACE fast AS SELECT 1 AS id; CREATE INDEX t_id ON t (id)");
+    let site = Site::of(stand);
+    let target = server(&["allow_in_place_tablespaces = on"]);
+    let without = restore(&site, &["--to", &target.url("without"), "--create"]).output();
+    assert_says(&without, PASSED, &["lacks tablespaces of the source (fast)", "restored\n"]);
+    assert_eq!(target.sql("without", LIES_IN), "-\n-");
+    target.sql(SUPERUSER, MAKE);
+    let with = restore(&site, &["--to", &target.url("with"), "--create"]).output();
+    assert_says(&with, PASSED, &["restored\n"]);
+    assert_eq!(target.sql("with", LIES_IN), "fast\n-");
 }
 
 #[test]

@@ -83,3 +83,25 @@ fn a_crowd_that_never_ends_its_requests_is_shown_out_and_fills_nothing_up_r074()
     let grown = resident_kib(running.process.pid()).saturating_sub(before);
     assert!(grown < 32 * 1024, "the process grew by {grown} KiB");
 }
+
+/// Blank lines before a request are skipped by every server of HTTP, and are no request.
+#[test]
+fn a_crowd_that_sends_blank_lines_holds_no_place_r074() {
+    let stand = Stand::new();
+    let (_running, port) = daemon(&stand);
+    let mut crowd: Vec<TcpStream> = (0..CROWD).map(|_| TcpStream::connect(("127.0.0.1", port)).unwrap()).collect();
+    crowd.iter_mut().for_each(|visitor| drop(visitor.write_all(b"\r\n\r\n")));
+    let answered =
+        wait_until(Duration::from_secs(30), || http_get(port, "/livez").is_ok_and(|(status, _)| status == 200));
+    assert!(answered, "nobody else was let in");
+    drop(crowd);
+}
+
+/// HTTP/2 has other ways to hold a connection, and no page needs it.
+#[test]
+fn only_http_1_is_spoken_r074() {
+    let stand = Stand::new();
+    let (_running, port) = daemon(&stand);
+    let answer = raw(port, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0");
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{answer:?}");
+}

@@ -4,13 +4,19 @@ mod visitor;
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
 
 use axum::Router;
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
 
 use crate::stop::Stop;
 
-use visitor::Bounded;
+use visitor::{Seats, answer};
+
+/// After an error of the listener.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Listens on all addresses: `[::]`, which takes IPv4 too, or `0.0.0.0` where the machine has no IPv6.
 ///
@@ -25,14 +31,29 @@ pub async fn bind(port: u16) -> io::Result<TcpListener> {
     }
 }
 
-/// Answers requests until `stop`; then no new ones are taken. Whoever asks can hold only so many
-/// connections, and none for long without a whole request.
-///
-/// # Errors
-/// Where the listener breaks.
-pub async fn serve(listener: TcpListener, router: Router, stop: Stop) -> io::Result<()> {
-    let stopped = async move {
-        stop.stopped().await;
-    };
-    axum::serve(Bounded::new(listener), router).with_graceful_shutdown(stopped).await
+/// Answers requests until `stop`; then no new ones are taken. Those who ask can hold only so many connections, and none
+/// for long without a whole request.
+pub async fn serve(listener: TcpListener, router: Router, stop: Stop) {
+    let (seats, mut visits) = (Seats::new(), JoinSet::new());
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = visits.join_next(), if !visits.is_empty() => continue,
+            _ = stop.stopped() => break,
+        };
+        match accepted {
+            Ok((stream, address)) => {
+                if let Some(seat) = seats.take(address.ip()) {
+                    visits.spawn(answer(stream, router.clone(), seat));
+                }
+            }
+            Err(error) => {
+                // Too many open files, for example; a visitor that is gone already is another cause.
+                tracing::debug!(%error, "cannot take a visitor of the pages in");
+                sleep(PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    visits.join_all().await;
 }

@@ -1,120 +1,84 @@
-//! Connections of whoever asks for pages: so many at once, and each with a deadline.
+//! Those who ask for pages: so many at once, and none for long.
 
-use std::io;
-use std::net::SocketAddr;
-use std::pin::Pin;
+use std::net::IpAddr;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::serve::Listener;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::timeout;
 
-/// A platform asks over one connection, a person over a few.
-const MOST_CONNECTIONS: usize = 64;
+/// Connections at once. A platform asks over one, a person over a few.
+const MOST_VISITORS: usize = 64;
 
-/// A request's head has to arrive within this, and so has an answer to leave.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Further connections for this machine itself, so that a crowd from outside does not fail the health check of a
+/// container.
+const MOST_NEIGHBOURS: usize = 8;
 
-/// The longest that `/readyz` waits for a database and a bucket, by their default bounds.
-const ANSWER_LIMIT: Duration = Duration::from_secs(300);
+/// The head of a request has to arrive within this.
+const HEAD_LIMIT: Duration = Duration::from_secs(10);
 
-/// What ends the head of a request.
-const HEAD_END: [u8; 4] = *b"\r\n\r\n";
+/// A whole connection. The longest answer is that of `/readyz`, which waits for a database and a bucket, by their
+/// default bounds.
+const VISIT_LIMIT: Duration = Duration::from_secs(300);
 
-/// A listener that takes nobody in while [`MOST_CONNECTIONS`] are inside.
-pub(super) struct Bounded {
-    inner: TcpListener,
-    seats: Arc<Semaphore>,
+/// Places for those who ask.
+pub(super) struct Seats {
+    visitors: Arc<Semaphore>,
+    neighbours: Arc<Semaphore>,
 }
 
-impl Bounded {
-    pub(super) fn new(inner: TcpListener) -> Self {
-        Self { inner, seats: Arc::new(Semaphore::new(MOST_CONNECTIONS)) }
-    }
-}
-
-impl Listener for Bounded {
-    type Io = Visitor;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Visitor, SocketAddr) {
-        // There is no error: nobody closes the semaphore.
-        let seat = Arc::clone(&self.seats).acquire_owned().await.ok();
-        let (stream, address) = Listener::accept(&mut self.inner).await;
-        (Visitor { stream, deadline: Box::pin(sleep(PATIENCE)), tail: [0; 4], _seat: seat }, address)
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.inner.local_addr()
-    }
-}
-
-/// A connection that breaks when nothing whole has come or gone for too long.
-pub(super) struct Visitor {
-    stream: TcpStream,
-    deadline: Pin<Box<Sleep>>,
-    /// The last bytes that were read, to see where a head ends.
-    tail: [u8; 4],
-    _seat: Option<OwnedSemaphorePermit>,
-}
-
-impl Visitor {
-    fn check_deadline(&mut self, context: &mut Context<'_>) -> io::Result<()> {
-        match self.deadline.as_mut().poll(context) {
-            Poll::Ready(()) => Err(io::ErrorKind::TimedOut.into()),
-            Poll::Pending => Ok(()),
+impl Seats {
+    pub(super) fn new() -> Self {
+        Self {
+            visitors: Arc::new(Semaphore::new(MOST_VISITORS)),
+            neighbours: Arc::new(Semaphore::new(MOST_NEIGHBOURS)),
         }
     }
 
-    fn extend(&mut self, by: Duration) {
-        self.deadline.as_mut().reset(Instant::now() + by);
-    }
-
-    /// Gives the answer its time once the head of a request is whole. No page reads a body.
-    fn look_for_head(&mut self, read: &[u8]) {
-        for byte in read {
-            self.tail.rotate_left(1);
-            self.tail[3] = *byte;
-            if self.tail == HEAD_END {
-                self.extend(ANSWER_LIMIT);
-            }
-        }
+    /// A place for a connection from `address`; `None` if there is none left.
+    pub(super) fn take(&self, address: IpAddr) -> Option<OwnedSemaphorePermit> {
+        let visitor = Arc::clone(&self.visitors).try_acquire_owned().ok();
+        let is_neighbour = address.to_canonical().is_loopback();
+        visitor.or_else(|| is_neighbour.then(|| Arc::clone(&self.neighbours).try_acquire_owned().ok()).flatten())
     }
 }
 
-impl AsyncRead for Visitor {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        self.check_deadline(context)?;
-        let before = buffer.filled().len();
-        let outcome = Pin::new(&mut self.stream).poll_read(context, buffer);
-        self.look_for_head(&buffer.filled()[before..]);
-        outcome
+/// Answers one request of HTTP/1, and closes the connection.
+pub(super) async fn answer(stream: TcpStream, router: Router, seat: OwnedSemaphorePermit) {
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_LIMIT)
+        .keep_alive(false)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    match timeout(VISIT_LIMIT, connection).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "a visitor of the pages broke off"),
+        Err(_) => tracing::debug!("a visitor of the pages took too long"),
     }
+    drop(seat);
 }
 
-impl AsyncWrite for Visitor {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.check_deadline(context)?;
-        let outcome = Pin::new(&mut self.stream).poll_write(context, bytes);
-        if outcome.is_ready() {
-            self.extend(PATIENCE);
-        }
-        outcome
-    }
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, Ipv6Addr};
 
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
+    use super::*;
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+    #[test]
+    fn a_crowd_from_outside_leaves_places_to_this_machine() {
+        let seats = Seats::new();
+        let outside = IpAddr::from([192, 0, 2, 1]);
+        let crowd: Vec<_> = std::iter::from_fn(|| seats.take(outside)).collect();
+        assert_eq!(crowd.len(), MOST_VISITORS);
+        let here = [IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv4Addr::LOCALHOST.to_ipv6_mapped())];
+        let neighbours: Vec<_> = here.iter().map(|address| seats.take(*address).unwrap()).collect();
+        assert!(seats.take(IpAddr::from(Ipv6Addr::LOCALHOST)).is_some());
+        drop((crowd, neighbours));
+        assert!(seats.take(outside).is_some());
     }
 }

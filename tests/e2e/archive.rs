@@ -128,7 +128,7 @@ fn findings(postgres: &Postgres, dumped: &Dumped, selection: &Selection, restore
     let again = dump(postgres, &restored.database, "--schema-only");
     let (dumped, path) = (&dumped.archive, &dumped.path);
     let (restored, owners) = (&again.archive, Owners::Restorer);
-    let comparison = Comparison { dumped, restored, selection, owners, restorer: "restorer" };
+    let comparison = Comparison { dumped, restored, selection, owners, restorer: "restorer", before: None };
     let definitions = Selection { list_file: selection.definitions_only(dumped), ..selection.clone() };
     let reference = restore(postgres, path, &definitions);
     let reference = dump(postgres, &reference.database, "--schema-only");

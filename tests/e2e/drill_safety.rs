@@ -19,12 +19,15 @@ use crate::stand::Stand;
 
 mod death;
 mod evil;
+mod extensions;
 mod given;
 mod leftovers;
 mod limits;
+mod managed;
 mod names;
 mod not_empty;
 mod restore;
+mod suitable;
 mod target;
 
 /// The bound for one command, on a busy machine.

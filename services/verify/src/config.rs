@@ -8,7 +8,7 @@ use std::time::Duration;
 use backup_core::catalog::{BackupId, Signers};
 use backup_core::codec::encryption::Keyring;
 use backup_core::config::{ConfigError, S3_VARIABLES, SERVICE_VARIABLES, Settings};
-use backup_core::postgres::conninfo::Conninfo;
+use backup_core::postgres::conninfo::{Conninfo, cut_name};
 use backup_core::postgres::{OutdatedTools, RestoreAs, SourceCluster};
 use backup_core::schedule::Schedule;
 use backup_core::scrub::Scrubber;
@@ -162,7 +162,8 @@ pub(crate) fn from_vars(vars: impl IntoIterator<Item = (String, String)>) -> Res
     let queries = queries(&mut settings);
     let min_table_count = settings.optional_number("MIN_TABLE_COUNT");
     let attest = settings.flag("VERIFY_ATTEST");
-    let (source_database, bin_dir) = (settings.text("VERIFY_SOURCE_DATABASE"), settings.text("PG_BIN_DIR"));
+    let source_database = settings.text("VERIFY_SOURCE_DATABASE").map(|name| cut_name(&name).to_owned());
+    let bin_dir = settings.text("PG_BIN_DIR");
     let outdated_tools = match settings.flag("ALLOW_OUTDATED_TOOLS") {
         true => OutdatedTools::Allowed,
         false => OutdatedTools::Refused,

@@ -1,14 +1,14 @@
 //! One drill, as one straight line: choose, fetch, server, scratch, restore, prove, verdict, sweep.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use anyhow::{Context, anyhow};
 use backup_core::catalog::Manifest;
-use backup_core::postgres::archive::{DatabaseLevel, LeftOut, Rights, Selection, select, superusers};
+use backup_core::postgres::archive::{Archive, DatabaseLevel, LeftOut, Rights, Selection, select, superusers};
 use backup_core::postgres::{
     DrillPolicy, DrillServer, Grants, LockedServer, Owners, RestoreAs, RestoreSettings, ScratchDb, Source, Tablespaces,
-    Wanted, WantedExtension, in_the_clear,
+    Wanted, WantedExtension, have_other_versions, in_the_clear,
 };
 use backup_core::private::PrivateDir;
 use backup_core::stop::Stop;
@@ -219,11 +219,7 @@ impl Drill<'_> {
         preparing: Instant,
         evidence: &mut Evidence,
     ) -> Result<(), Trouble> {
-        let rights = match self.config.restore_as {
-            RestoreAs::PlainRole => Rights::Owner,
-            RestoreAs::Superuser => Rights::Superuser,
-        };
-        let mut selection = select(&candidate.scanned.archive, rights);
+        let mut selection = self.stop.or(self.select(scratch, candidate)).await?;
         scratch.notes().iter().for_each(|note| evidence.note(note));
         let grants = self.prepare(scratch, candidate, &mut selection, evidence).await?;
         let server_seconds = evidence.report.durations.server_seconds.get_or_insert(0.0);
@@ -235,10 +231,7 @@ impl Drill<'_> {
 
         let bin_dir = self.config.bin_dir.as_deref().map(AsRef::as_ref);
         let tools = candidate.scanned.tools(bin_dir, major).await?;
-        let owners = match self.config.restore_as {
-            RestoreAs::PlainRole => Owners::Restorer,
-            RestoreAs::Superuser => Owners::Archive,
-        };
+        let owners = self.owners();
         let session = self.stop.or(async { Ok(scratch.owner().connect().await?) }).await?;
         let level = DatabaseLevel::of(&candidate.scanned.archive);
         let of_source = &candidate.fetched.manifest.database.session_settings;
@@ -276,13 +269,19 @@ impl Drill<'_> {
             contents: &candidate.scanned.contents,
             selection: &selection,
             owners,
+            before: None,
             owner: scratch.owner(),
             admin: scratch.admin(),
             tools: &tools,
             recipe: Recipe {
                 place: Place::Scratch(scratch),
                 source,
-                extensions: wanted_extensions(&selection, &candidate.fetched.manifest),
+                extensions: wanted_extensions(
+                    &selection,
+                    &candidate.fetched.manifest,
+                    &candidate.scanned.archive,
+                    owners,
+                ),
             },
             folder: candidate.folder.path(),
             jobs: self.config.jobs,
@@ -292,6 +291,29 @@ impl Drill<'_> {
         Box::pin(prove(&subject, &self.extent(), evidence)).await?;
         evidence.report.durations.checks_seconds = Some(proving.elapsed().as_secs_f64());
         Ok(())
+    }
+
+    fn owners(&self) -> Owners {
+        match self.config.restore_as {
+            RestoreAs::PlainRole => Owners::Restorer,
+            RestoreAs::Superuser => Owners::Archive,
+        }
+    }
+
+    /// Everything of the archive that the role of the drill can restore. A superuser restores extensions on the way,
+    /// unless one has to be in another version than the server's own choice.
+    async fn select(&self, scratch: &ScratchDb<'_>, candidate: &Candidate<'_>) -> anyhow::Result<Selection> {
+        let archive = &candidate.scanned.archive;
+        if self.config.restore_as == RestoreAs::PlainRole {
+            return Ok(select(archive, Rights::Owner));
+        }
+        let mut selection = select(archive, Rights::Superuser);
+        let session = scratch.owner().connect().await.context("connect to the scratch database")?;
+        if have_other_versions(&session, &candidate.fetched.manifest.inventory.extensions).await? {
+            selection.make_extensions_beforehand(archive);
+        }
+        session.close().await;
+        Ok(selection)
     }
 
     fn extent(&self) -> Extent<'_> {
@@ -313,7 +335,7 @@ impl Drill<'_> {
         selection: &mut Selection,
         evidence: &mut Evidence,
     ) -> anyhow::Result<Grants> {
-        let prepared = self.stop.or(scratch.prepare(&wanted(candidate, selection))).await?;
+        let prepared = self.stop.or(scratch.prepare(&wanted(candidate, selection, self.owners()))).await?;
         prepared.notes.iter().chain(&prepared.extension_notes).for_each(|note| evidence.note(note));
         anyhow::ensure!(
             prepared.missing_extensions.is_empty(),
@@ -330,8 +352,18 @@ impl Drill<'_> {
     }
 }
 
-/// What must be there before the restore, in the versions of the source.
-pub(crate) fn wanted_extensions(selection: &Selection, manifest: &Manifest) -> Vec<WantedExtension> {
+/// What must be there before the restore, in the versions of the source. If owners come back, so do those of the schemas
+/// that are made for it.
+pub(crate) fn wanted_extensions(
+    selection: &Selection,
+    manifest: &Manifest,
+    archive: &Archive,
+    owners: Owners,
+) -> Vec<WantedExtension> {
+    let schema_owners = match owners {
+        Owners::Archive => archive.schema_owners(),
+        Owners::Restorer => BTreeMap::new(),
+    };
     let version_of = |name: &str| {
         let known = &manifest.inventory.extensions;
         known.iter().find(|extension| extension.name == name).map(|extension| extension.version.clone())
@@ -340,23 +372,24 @@ pub(crate) fn wanted_extensions(selection: &Selection, manifest: &Manifest) -> V
         name: extension.name.clone(),
         version: version_of(&extension.name).unwrap_or_default(),
         schema: Some(extension.schema.clone()).filter(|schema| !schema.is_empty()),
+        schema_owner: schema_owners.get(extension.schema.as_str()).map(|owner| (*owner).to_owned()),
     });
     wanted.collect()
 }
 
 /// Everyone whom the archive or the manifest names, the other roles of the cluster, and the extensions with their
 /// versions.
-fn wanted(candidate: &Candidate<'_>, selection: &Selection) -> Wanted {
+fn wanted(candidate: &Candidate<'_>, selection: &Selection, owners: Owners) -> Wanted {
     let (archive, cluster) = (&candidate.scanned.archive, &candidate.fetched.roles);
-    let owners = archive.entries.iter().map(|entry| entry.owner.clone());
+    let named_owners = archive.entries.iter().map(|entry| entry.owner.clone());
     let named = candidate.fetched.manifest.inventory.roles.iter().cloned();
-    let mut roles: BTreeSet<String> = owners.chain(named).collect();
+    let mut roles: BTreeSet<String> = named_owners.chain(named).collect();
     roles.retain(|role| !role.is_empty() && !role.starts_with("pg_"));
     Wanted {
         roles: roles.into_iter().collect(),
         bystanders: cluster.all.clone(),
         superusers: superusers(archive).union(&cluster.superusers).cloned().collect(),
-        extensions: wanted_extensions(selection, &candidate.fetched.manifest),
+        extensions: wanted_extensions(selection, &candidate.fetched.manifest, archive, owners),
     }
 }
 

@@ -36,7 +36,7 @@ use std::sync::Arc;
 
 use backup_core::catalog::BackupId;
 use backup_core::config::environment;
-use backup_core::postgres::refuse_outdated;
+use backup_core::postgres::{Grants, Owners, refuse_outdated};
 use backup_core::private::sweep_private_dirs;
 use backup_core::scrub::Scrubber;
 use backup_core::secret::Secret;
@@ -145,6 +145,12 @@ struct RestoreArguments {
     /// Do not compare what was restored with the backup
     #[arg(long)]
     no_proof: bool,
+    /// Restore no owners: everything belongs to the login of the target, which need be no superuser
+    #[arg(long)]
+    no_owner: bool,
+    /// Restore no grants and default privileges
+    #[arg(long)]
+    no_privileges: bool,
 }
 
 fn id(text: &str) -> Result<BackupId, &'static str> {
@@ -303,6 +309,8 @@ impl RestoreArguments {
             create: self.create,
             dry_run: self.dry_run,
             proof: !self.no_proof,
+            owners: if self.no_owner { Owners::Restorer } else { Owners::Archive },
+            grants: if self.no_privileges { Grants::None } else { Grants::Archive },
         })
     }
 }

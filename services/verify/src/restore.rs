@@ -1,5 +1,7 @@
 //! `verify restore`: a real restore for a person, into a database that they name, with the same proof as a drill.
 
+mod login;
+mod obstacles;
 mod plan;
 mod target;
 
@@ -7,9 +9,11 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use backup_core::catalog::Manifest;
-use backup_core::postgres::archive::{DatabaseLevel, Rights, Selection, select};
+use backup_core::postgres::archive::{LeftOut, Reason, Rights, Selection, select};
 use backup_core::postgres::conninfo::Conninfo;
-use backup_core::postgres::{Grants, Owners, RestoreSettings, Source, create_beforehand, in_the_clear};
+use backup_core::postgres::{
+    Grants, Owners, RestoreSettings, Source, create_beforehand, have_other_versions, in_the_clear,
+};
 use backup_core::private::PrivateDir;
 use backup_core::secret::Secret;
 use backup_core::stop::Stop;
@@ -18,7 +22,7 @@ use chrono::Utc;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
-use crate::checks::{Extent, Subject, prove};
+use crate::checks::{Before, Extent, Subject, prove};
 use crate::choose::{Chosen, Wanted, choose};
 use crate::config::{Content, VerifyConfig};
 use crate::drill::wanted_extensions;
@@ -31,6 +35,7 @@ use crate::reference::{Place, Recipe};
 use crate::report::{Report, Verdict};
 use crate::scan::Scanned;
 
+use obstacles::TargetServer;
 use plan::Plan;
 use target::Destination;
 
@@ -51,6 +56,10 @@ pub(crate) struct RestoreOptions {
     pub(crate) dry_run: bool,
     /// Compare the result with the archive.
     pub(crate) proof: bool,
+    /// Whose everything will be.
+    pub(crate) owners: Owners,
+    /// Whose rights come back.
+    pub(crate) grants: Grants,
 }
 
 /// Restores and proves; returns the exit code.
@@ -92,7 +101,9 @@ async fn restore_into(
     let manifest = fetcher.manifest(&backup.id, evidence).await?;
     let destination = stop.or(Destination::inspect(to, options.create)).await?;
     let to = &destination.to;
-    let plan = Plan::new(&manifest, &destination);
+    let look = async { TargetServer::inspect(&destination.session().await?, options.create).await };
+    let server = stop.or(look).await?;
+    let plan = Plan::new(&manifest, &destination, &server, options);
     text::print(&plan.to_string());
     plan.refuse_what_blocks()?;
     if options.dry_run {
@@ -103,8 +114,9 @@ async fn restore_into(
     let (fetched, scanned) = fetcher.fetch(manifest, evidence).await?;
     let mut scanned = scanned.write_offsets(&fetched.dump.path).await?;
     stop.or(destination.read_texts(&mut scanned.archive)).await?;
-    let level = DatabaseLevel::of(&scanned.archive);
-    refuse(&destination.lacks(&level))?;
+    let level = login::level(&scanned.archive, &server, options);
+    let look = async { login::obstacles(&server, &destination.session().await?, &scanned.archive, options).await };
+    refuse(&[destination.lacks(&level), stop.or(look).await?].concat())?;
     if destination.is_created {
         stop.or(destination.create(&fetched.manifest.database, &level)).await.context("create the database")?;
     }
@@ -119,7 +131,12 @@ async fn restore_into(
     let major = session.server_version_num() / 10_000;
     let tools = scanned.tools(bin_dir, major).await?;
     // All of it: a person's own server may have what a drill's has not.
-    let selection = select(&scanned.archive, Rights::Superuser);
+    let mut selection = select(&scanned.archive, Rights::Superuser);
+    if stop.or(have_other_versions(&session, &fetched.manifest.inventory.extensions)).await? {
+        selection.make_extensions_beforehand(&scanned.archive);
+    }
+    login::leave_out(&server, &scanned.archive, options, &mut selection, evidence);
+    let extensions = wanted_extensions(&selection, &fetched.manifest, &scanned.archive, options.owners);
     let jobs = options.jobs.unwrap_or(config.jobs);
     let of_source = &fetched.manifest.database.session_settings;
     let settings = stop.or(RestoreSettings::for_restore(&session, of_source, &level)).await?;
@@ -129,12 +146,16 @@ async fn restore_into(
         contents: &scanned.archive,
         list: &selection.list_file,
         jobs,
-        owners: Owners::Archive,
-        grants: Grants::Archive,
+        owners: options.owners,
+        grants: options.grants,
         tablespaces: destination.tablespaces(&scanned.archive, evidence),
         settings: &settings,
     };
-    stop.or(create_beforehand(&session, &wanted_extensions(&selection, &fetched.manifest))).await?;
+    let before = match options.proof {
+        true => Some(Before::look(&session, &tools, &scanned.archive, folder.path(), &config.scrubber, stop).await?),
+        false => None,
+    };
+    stop.or(create_beforehand(&session, &extensions)).await?;
     let (admin, scrubber) = (&session, &config.scrubber);
     let passes = Passes { tools: &tools, session: &session, admin, scrubber, stop, progress, sabotage: None };
     passes.run(source, evidence).await?;
@@ -149,11 +170,12 @@ async fn restore_into(
                 archive: &scanned.archive,
                 contents: &scanned.contents,
                 selection: &selection,
-                owners: Owners::Archive,
+                owners: options.owners,
+                before: before.as_ref(),
                 owner: to,
                 admin: None,
                 tools: &tools,
-                recipe: Recipe { place, source, extensions: wanted_extensions(&selection, &fetched.manifest) },
+                recipe: Recipe { place, source, extensions },
                 folder: folder.path(),
                 jobs,
                 scrubber: &config.scrubber,
@@ -198,7 +220,8 @@ fn tell_what_to_add(manifest: &Manifest, scanned: &Scanned, selection: &Selectio
     for subscription in subscriptions {
         evidence.note(format!("subscription {} is disabled; enable it where it is wanted", subscription.tag));
     }
-    for left_out in selection.left_out.iter().filter(|left_out| left_out.reason.is_unproven()) {
+    let is_told = |left_out: &&LeftOut| left_out.reason.is_unproven() && left_out.reason != Reason::NotWanted;
+    for left_out in selection.left_out.iter().filter(is_told) {
         evidence.note(format!("{left_out} was left out: {}", left_out.reason));
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use e2e::postgres::{Postgres, PostgresOptions};
 
-use super::{PASSED, Site, server};
+use super::{PASSED, Site, drill, server};
 use crate::stand::Stand;
 
 fn quoted(name: &str) -> String {
@@ -61,5 +61,31 @@ fn drills_and_restores_take_hostile_names_for_names_r081() {
         let visit = evil.accept().expect_err("somebody connected to where the name points");
         assert_eq!(visit.kind(), std::io::ErrorKind::WouldBlock);
         assert!(!Path::new("pwned").exists() && !site.spool.path().join("pwned").exists(), "{name:?} was run");
+    }
+}
+
+/// The server cuts a name of 64 bytes, in `CREATE DATABASE` as at login.
+#[test]
+fn a_name_at_the_limit_is_the_servers_own_in_backups_drills_and_restores() {
+    let source = Postgres::shared();
+    for bytes in [63, 64] {
+        let name = format!("{}é", "n".repeat(bytes - 2));
+        let cut = if bytes == 63 { name.clone() } else { "n".repeat(62) };
+        let mut stand = Stand::new();
+        source.sql("postgres", &format!("CREATE DATABASE {}", quoted(&name)));
+        source.sql(&cut, "CREATE TABLE t AS SELECT 1 AS id");
+        stand.database.url = source.url(&name);
+        let site = Site::of(stand);
+        let manifest = site.stand.manifests().pop_last().unwrap().0;
+        let manifest: serde_json::Value = serde_json::from_slice(&site.stand.s3.read(&manifest)).unwrap();
+        assert_eq!(manifest["database"]["name"], cut.as_str());
+        for run in [site.verify(), site.verify().env("VERIFY_SOURCE_DATABASE", &name)] {
+            drill(run).assert_code(PASSED);
+        }
+        let target = format!("r{}", &name[1..]);
+        let restore = site.verify().env("RESTORE_URL", source.url(&target)).args(["restore", "latest", "--create"]);
+        let restored = restore.output();
+        assert_eq!(restored.code, PASSED, "{}\n{}", restored.stdout, restored.stderr);
+        assert_eq!(source.sql(&format!("r{}", &cut[1..]), "SELECT id FROM t"), "1");
     }
 }

@@ -12,10 +12,10 @@ use crate::stand::Stand;
 use super::{COULD_NOT_RUN, FAILED, Gate, LONG, PASSED, STOPPED, Site, leftovers, server};
 
 /// What tells whether somebody has been in a database.
-const STATE: &str =
+pub(super) const STATE: &str =
     "SELECT (SELECT count(*) FROM pg_class), (SELECT count(*) FROM pg_namespace), (SELECT count(*) FROM pg_proc)";
 
-fn restore(site: &Site, arguments: &[&str]) -> Run {
+pub(super) fn restore(site: &Site, arguments: &[&str]) -> Run {
     site.verify().args(["restore", "latest"]).args(arguments)
 }
 
@@ -33,7 +33,7 @@ fn owned() -> (Site, String, String) {
 }
 
 #[track_caller]
-fn assert_says(output: &Output, code: Option<i32>, parts: &[&str]) {
+pub(super) fn assert_says(output: &Output, code: Option<i32>, parts: &[&str]) {
     let text = format!("{}\n{}", output.stdout, output.stderr);
     assert_eq!(output.code, code, "{text}");
     parts.iter().for_each(|part| assert!(text.contains(part), "{part:?} is not in {text}"));

@@ -7,7 +7,12 @@ use super::{leftovers, lock, run, server, source, value, with_admin, without_adm
 
 fn extension(server: &Postgres, name: &str, schema: Option<&str>) -> WantedExtension {
     let sql = format!("SELECT default_version FROM pg_available_extensions WHERE name = '{name}'");
-    WantedExtension { name: name.to_owned(), version: server.sql(SUPERUSER, &sql), schema: schema.map(str::to_owned) }
+    WantedExtension {
+        name: name.to_owned(),
+        version: server.sql(SUPERUSER, &sql),
+        schema: schema.map(str::to_owned),
+        schema_owner: None,
+    }
 }
 
 fn roles(names: &[&str]) -> Vec<String> {
@@ -93,7 +98,12 @@ async fn extensions_that_are_not_there_are_listed_together_before_anything_happe
     let drill = with_admin(&server);
     let locked = lock(&drill, &source("UTF8", "C")).await;
     let mut scratch = locked.create_scratch().await.unwrap();
-    let missing = |name: &str| WantedExtension { name: name.to_owned(), version: "1.0".to_owned(), schema: None };
+    let missing = |name: &str| WantedExtension {
+        name: name.to_owned(),
+        version: "1.0".to_owned(),
+        schema: None,
+        schema_owner: None,
+    };
     let mut newer = extension(&server, "cube", None);
     newer.version = "99.1".to_owned();
     let extensions = vec![missing("no_such_one"), extension(&server, "hstore", None), newer, missing("no_such_two")];

@@ -56,6 +56,15 @@ pub const MAX_HOSTS: usize = 32;
 const SYSTEM_BUNDLES: [&str; 3] =
     ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
 
+/// Maximum bytes of a name (`NAMEDATALEN` - 1).
+const MAX_NAME_BYTES: usize = 63;
+
+/// `name` as a server has it, which cuts a longer one at the end of a character, in `CREATE DATABASE` as at login.
+/// Everything that is called after a database is called so, whatever a connection string says.
+pub fn cut_name(name: &str) -> &str {
+    &name[..name.floor_char_boundary(MAX_NAME_BYTES)]
+}
+
 /// Which certificate authorities to trust.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RootCertificates {

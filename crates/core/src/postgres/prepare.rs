@@ -10,8 +10,8 @@ use super::scratch::ScratchDb;
 
 mod extensions;
 
-pub use extensions::create_beforehand;
 use extensions::{PlannedExtension, available, create_extension, in_order};
+pub use extensions::{create_beforehand, have_other_versions};
 
 /// What an archive needs beside itself.
 #[derive(Debug, Clone, Default)]
@@ -37,6 +37,8 @@ pub struct WantedExtension {
     pub version: String,
     /// The schema that the archive creates it in.
     pub schema: Option<String>,
+    /// Who owns the schema in the archive, if owners come back.
+    pub schema_owner: Option<String>,
 }
 
 /// What was done, and what could not be.
@@ -152,7 +154,9 @@ impl ScratchDb<'_> {
         for planned in wanted {
             let extension = &planned.extension;
             if let Some(schema) = &extension.schema {
-                self.create_schema(session, schema).await.context("create the schema of an extension")?;
+                self.create_schema(session, schema, extension.schema_owner.as_deref())
+                    .await
+                    .context("create the schema of an extension")?;
             }
             if let Err(error) = session.client().batch_execute(&create_extension(planned)).await {
                 refused.push(format!("{} {}: {}", extension.name, extension.version, describe(&error)));
@@ -173,13 +177,14 @@ impl ScratchDb<'_> {
         Ok(refused)
     }
 
-    /// Creates it for the owner, unless it is there.
-    async fn create_schema(&self, session: &Session, schema: &str) -> anyhow::Result<()> {
+    /// Creates it for the owner, unless it is there. A superuser restores owners, too.
+    async fn create_schema(&self, session: &Session, schema: &str, of_archive: Option<&str>) -> anyhow::Result<()> {
         let question = "SELECT FROM pg_namespace WHERE nspname = $1";
         if !session.client().query(question, &[&schema]).await?.is_empty() {
             return Ok(());
         }
-        let owner = escape_identifier(self.owner().user());
+        let of_archive = of_archive.filter(|_| self.owner_is_superuser());
+        let owner = escape_identifier(of_archive.unwrap_or(self.owner().user()));
         let sql = format!("CREATE SCHEMA {} AUTHORIZATION {owner}", escape_identifier(schema));
         Ok(session.client().batch_execute(&sql).await?)
     }

@@ -170,7 +170,13 @@ impl<'run> Restorer<'run> {
     /// Names the object with its schema, which `pg_restore` leaves out, and takes secrets out.
     fn complete(&self, mut complaint: Complaint) -> Complaint {
         let entry = complaint.entry.and_then(|id| self.source.contents.entry(id));
-        let is_meant = |entry: &&Entry| complaint.object == Some(format!("{} {}", entry.desc, entry.tag));
+        // Of an owner whose name has spaces, a part is left at the end.
+        let is_meant = |entry: &&Entry| {
+            let rest = complaint.object.as_deref().and_then(|object| {
+                object.strip_prefix(entry.desc.as_str())?.strip_prefix(' ')?.strip_prefix(entry.tag.as_str())
+            });
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+        };
         if let Some(entry) = entry.filter(is_meant) {
             complaint.object = Some(entry.to_string());
         }
@@ -187,6 +193,8 @@ impl<'run> Restorer<'run> {
             use_list,
             "--no-password".into(),
             "--verbose".into(), // Else it does not name the entries that it complains of.
+            // A table that could not be made may be somebody's.
+            "--no-data-for-failed-tables".into(),
         ];
         match self.source.tablespaces {
             Tablespaces::Default => args.push("--no-tablespaces".into()),

@@ -8,7 +8,7 @@ use postgres_protocol::escape::escape_identifier;
 use super::connect::Session;
 
 /// The name of the extension, and of its library.
-pub(super) const TIMESCALEDB: &str = "timescaledb";
+pub const TIMESCALEDB: &str = "timescaledb";
 
 /// What a throwaway server is told that has its library: nothing of it runs by itself then, and it calls nobody.
 const SETTINGS: [(&str, &str); 2] =

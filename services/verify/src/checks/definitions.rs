@@ -3,13 +3,16 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
+use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Context;
 use backup_core::cause::stopped_by;
-use backup_core::postgres::archive::{Archive, Comparison, Difference, Entry, Judged, Respelled};
+use backup_core::postgres::archive::{Archive, Compared, Comparison, Difference, Entry, Judged, Named, Respelled};
 use backup_core::postgres::connect::Session;
-use backup_core::postgres::{Dumper, Owners, encoding_to_compare};
+use backup_core::postgres::{ClientTools, Dumper, Owners, encoding_to_compare};
+use backup_core::scrub::Scrubber;
+use backup_core::stop::Stop;
 
 use super::Subject;
 use crate::evidence::Evidence;
@@ -31,8 +34,10 @@ pub(super) async fn check(subject: &Subject<'_>, session: &Session, evidence: &m
         selection: subject.selection,
         owners: subject.owners,
         restorer: subject.owner.user(),
+        before: subject.before.map(|before| &before.definitions),
     };
-    let differences = comparison.differences();
+    let Compared { differences, by_itself } = comparison.compare();
+    note_by_itself(&by_itself, evidence);
     let mut figures = format!("{} entries with the text of the archive", restored.entries.len());
     let found = match judge(subject, &comparison, differences, &mut figures, evidence).await {
         Ok(found) => found,
@@ -133,11 +138,40 @@ fn note(respelled: &[Respelled], evidence: &mut Evidence) {
     }
 }
 
+/// What the target had by itself, and what its own default privileges gave.
+fn note_by_itself(objects: &[Named], evidence: &mut Evidence) {
+    let is_of_target = |object: &&Named| object.desc != "ACL" || ["SCHEMA public"].contains(&object.name.as_str());
+    let (of_target, given): (Vec<&Named>, Vec<&Named>) = objects.iter().partition(is_of_target);
+    for (objects, what) in [
+        (of_target, "in the target before the restore, and not in the backup"),
+        (given, "default privileges of the target gave more rights than the backup has; REVOKE what is not wanted on"),
+    ] {
+        if !objects.is_empty() {
+            let mut names: Vec<String> = objects.iter().take(MAX_NAMED).map(ToString::to_string).collect();
+            names.extend((objects.len() > MAX_NAMED).then(|| format!("and {} more", objects.len() - MAX_NAMED)));
+            evidence.note(format!("{what}: {}", names.join(", ")));
+        }
+    }
+}
+
 /// The definitions of the database of `session`.
 pub(crate) async fn schema(subject: &Subject<'_>, session: &Session) -> anyhow::Result<Archive> {
-    let dumper = Dumper::new(subject.tools, session, LOCK_WAIT, subject.scrubber, subject.stop)?;
-    let mut dump = dumper.dump_schema(encoding_to_compare(subject.archive))?;
-    let path = subject.folder.join("restored-schema.dump");
+    let Subject { tools, archive, folder, scrubber, stop, .. } = *subject;
+    dump_schema(tools, session, archive, folder, scrubber, stop).await
+}
+
+/// The definitions of the database of `session`, in the encoding in which they are compared with `archive`.
+pub(super) async fn dump_schema(
+    tools: &ClientTools,
+    session: &Session,
+    archive: &Archive,
+    folder: &Path,
+    scrubber: &Scrubber,
+    stop: &Stop,
+) -> anyhow::Result<Archive> {
+    let dumper = Dumper::new(tools, session, LOCK_WAIT, scrubber, stop)?;
+    let mut dump = dumper.dump_schema(encoding_to_compare(archive))?;
+    let path = folder.join("restored-schema.dump");
     let mut file = tokio::fs::File::create(&path).await.context("create a file for the schema")?;
     tokio::io::copy(&mut dump, &mut file).await?;
     tokio::io::AsyncWriteExt::flush(&mut file).await.context("write the schema")?;
@@ -168,7 +202,7 @@ fn owners(subject: &Subject<'_>, comparison: &Comparison<'_>, evidence: &mut Evi
             found.extend(comparison.other_owners());
             ", each of what it owned"
         }
-        Owners::Restorer => "; the role of the drill owns what it restored",
+        Owners::Restorer => "; the role that restored owns all of it",
     };
     evidence.record("owners", format!("{} owners, all in the manifest's list of roles{how}", owners.len()), found);
 }

@@ -49,6 +49,9 @@ fn counts(subject: &Subject<'_>, restored: &Inventory, evidence: &mut Evidence) 
         let (was, is) = (count(&inventory.objects), count(&restored.objects));
         let left_out = less.get(kind).copied().unwrap_or(0);
         let is = is - u64::from(is > was && by_itself.contains(&kind));
+        // Some of it may be both in the backup and in the target, and then it is there once.
+        let had = subject.before.map_or(0, |before| count(&before.inventory.objects));
+        let is = is - is.saturating_sub(was).min(had);
         // That of a schema `public` that was made again counts as an object of users, and that of a new database's
         // does not. Both are compared among the definitions.
         let is = is + u64::from(is + left_out < was && kind == "comments" && is_public_commented);
@@ -113,8 +116,9 @@ async fn extensions(
                 let (name, was, is) = (&extension.name, &extension.version, &now.version);
                 let difference = format!("extension {name} is {was} in the source and {is} here");
                 // A restore makes the version of the source, or else the server's default one.
+                let was_there = subject.before.is_some_and(|before| before.inventory.extensions.contains(now));
                 match defaults.get(name) {
-                    Some(default) if default != is => found.push(difference),
+                    Some(default) if default != is && !was_there => found.push(difference),
                     _ => evidence.note(difference),
                 }
             }

@@ -1,6 +1,7 @@
 //! The proof: what came back against what the manifest and the archive say was there.
 
 mod amcheck;
+mod before;
 mod contents;
 mod definitions;
 mod inventory;
@@ -26,6 +27,7 @@ use crate::evidence::{Evidence, Trouble};
 use crate::reference::Recipe;
 use crate::report::ContentsCompared;
 
+pub(crate) use before::Before;
 pub(crate) use definitions::schema;
 pub(crate) use queries::{Query, parse_queries};
 
@@ -37,6 +39,8 @@ pub(crate) struct Subject<'run> {
     pub(crate) selection: &'run Selection,
     /// Whose objects came back.
     pub(crate) owners: Owners,
+    /// What the database had by itself; `None` of one that a drill made.
+    pub(crate) before: Option<&'run Before>,
     /// Reads everything in the database.
     pub(crate) owner: &'run Conninfo,
     /// May create extensions, where there is such a login.

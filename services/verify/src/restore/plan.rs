@@ -3,10 +3,12 @@
 use std::fmt;
 
 use backup_core::catalog::Manifest;
+use backup_core::postgres::{Grants, Owners};
 use chrono::Utc;
 
+use super::obstacles::{Obstacles, TargetServer};
 use super::target::Destination;
-use super::{by_hand, refuse};
+use super::{RestoreOptions, by_hand, refuse};
 
 /// See [`Plan::new`].
 pub(crate) struct Plan {
@@ -19,11 +21,16 @@ pub(crate) struct Plan {
 
 impl Plan {
     /// Holds what the backup needs against what the target has.
-    pub(crate) fn new(manifest: &Manifest, destination: &Destination) -> Self {
+    pub(crate) fn new(
+        manifest: &Manifest,
+        destination: &Destination,
+        server: &TargetServer,
+        options: &RestoreOptions,
+    ) -> Self {
         let database = &manifest.database;
         let age = Utc::now() - manifest.snapshot_at;
         let rows: u64 = manifest.inventory.tables.iter().filter_map(|table| table.rows).sum();
-        let lines = vec![
+        let mut lines = vec![
             format!("backup    {} of database {}, {} h old", manifest.id, database.name, age.num_hours()),
             format!("source    PostgreSQL {}, {} {}", database.server_version, database.encoding, database.collate),
             format!(
@@ -39,27 +46,17 @@ impl Plan {
                 "the target's major version is older than the source's, which cannot take the archive".to_owned(),
             );
         }
-        let absent = |wanted: &[String], there: &[String]| -> Vec<String> {
-            wanted.iter().filter(|name| !there.contains(name)).cloned().collect()
-        };
-        let roles = absent(&manifest.inventory.roles, &destination.roles);
-        if !roles.is_empty() {
-            blockers.push(format!(
-                "the target lacks roles that own or may use something: {}; restore globals.sql of this backup first, or create them",
-                roles.join(", ")
-            ));
+        let Obstacles { blockers: more, warnings } = server.obstacles(manifest, options);
+        blockers.extend(more);
+        match options.owners {
+            Owners::Archive => {}
+            Owners::Restorer => {
+                lines.push(format!("owners    everything will belong to {} (--no-owner)", server.login))
+            }
         }
-        let wanted: Vec<String> =
-            manifest.inventory.extensions.iter().map(|extension| extension.name.clone()).collect();
-        let extensions = absent(&wanted, &destination.available_extensions);
-        if !extensions.is_empty() {
-            blockers.push(format!("the target's server lacks extensions: {}; install them", extensions.join(", ")));
-        }
-        let mut warnings = Vec::new();
-        if !destination.is_superuser {
-            warnings.push(
-                "the login is no superuser: owners, some extensions and event triggers may be refused".to_owned(),
-            );
+        match options.grants {
+            Grants::Archive => {}
+            Grants::None => lines.push("grants    none will be restored (--no-privileges)".to_owned()),
         }
         Self { lines, blockers, warnings, by_hand: by_hand(manifest, destination.is_created) }
     }

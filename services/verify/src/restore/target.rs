@@ -23,11 +23,8 @@ pub(crate) struct Destination {
     /// `server_version_num`.
     pub(crate) version_num: u32,
     pub(crate) server_version: String,
-    pub(crate) is_superuser: bool,
-    pub(crate) roles: Vec<String>,
+    roles: Vec<String>,
     tablespaces: Vec<String>,
-    /// Extensions that could be created.
-    pub(crate) available_extensions: Vec<String>,
     /// What is in it already, or that it cannot be used; empty where it will do.
     pub(crate) in_the_way: Vec<String>,
 }
@@ -45,12 +42,11 @@ impl Destination {
             false => to.connect().await.context("connect to the target")?,
             true => maintenance(to).await?,
         };
-        let facts =
-            "SELECT current_setting('server_version'), (SELECT rolsuper FROM pg_roles WHERE rolname = current_user),
-                ARRAY(SELECT rolname::text FROM pg_roles), ARRAY(SELECT name::text FROM pg_available_extensions),
-                EXISTS (SELECT FROM pg_database WHERE datname = $1), ARRAY(SELECT spcname::text FROM pg_tablespace)";
+        let facts = "SELECT current_setting('server_version'), ARRAY(SELECT rolname::text FROM pg_roles),
+                EXISTS (SELECT FROM pg_database WHERE datname = $1), ARRAY(SELECT spcname::text FROM pg_tablespace),
+                (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)";
         let row = session.client().query_one(facts, &[&to.dbname()]).await.context("inspect the target")?;
-        let exists: bool = row.try_get(4)?;
+        let exists: bool = row.try_get(2)?;
         let mut in_the_way = Vec::new();
         if create && exists {
             in_the_way.push(format!("database {} exists already; leave --create out, or name another", to.dbname()));
@@ -58,17 +54,15 @@ impl Destination {
         if !create {
             in_the_way.extend(contents(&session).await?);
         }
-        let (version_num, is_superuser) = (session.server_version_num(), row.try_get(1)?);
+        let (version_num, is_superuser) = (session.server_version_num(), row.try_get(4)?);
         let to = to.clone();
         Ok(Self {
             to: if is_superuser { to.without_event_triggers(version_num) } else { to },
             is_created: create,
             version_num,
             server_version: row.try_get(0)?,
-            is_superuser,
-            roles: row.try_get(2)?,
-            tablespaces: row.try_get(5)?,
-            available_extensions: row.try_get(3)?,
+            roles: row.try_get(1)?,
+            tablespaces: row.try_get(3)?,
             in_the_way,
         })
     }
@@ -130,7 +124,7 @@ impl Destination {
     }
 
     /// To another database if this one is made by the restore.
-    async fn session(&self) -> anyhow::Result<Session> {
+    pub(crate) async fn session(&self) -> anyhow::Result<Session> {
         match self.is_created {
             false => self.to.connect().await.context("connect to the target"),
             true => maintenance(&self.to).await,

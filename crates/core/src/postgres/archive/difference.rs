@@ -5,6 +5,7 @@
 //! One definition may have several texts, which differ between servers and between versions of `pg_dump`: see
 //! [`Comparison::judge`].
 
+mod by_itself;
 mod grants;
 
 use std::borrow::Cow;
@@ -15,6 +16,8 @@ use super::Archive;
 use super::selection::{LeftOut, Selection};
 use super::toc::{DumpId, Entry};
 use crate::postgres::Owners;
+
+use by_itself::ByItself;
 
 /// Most characters of a definition that are quoted in a finding.
 const EXCERPT_CHARACTERS: usize = 80;
@@ -158,13 +161,29 @@ pub struct Comparison<'run> {
     pub owners: Owners,
     /// The role that restored: what it may do comes from the restore, such as its rights on the tables of extensions.
     pub restorer: &'run str,
+    /// The dump of the database as it was before the restore, if it may have had something by itself: what it had, and
+    /// what its default privileges gave, is no difference.
+    pub before: Option<&'run Archive>,
+}
+
+/// What comparing the definitions comes to.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Compared {
+    /// What differs from the archive.
+    pub differences: Vec<Difference>,
+    /// What the archive does not hold, or has fewer grants on, because the database had it by itself.
+    pub by_itself: Vec<Named>,
 }
 
 impl<'run> Comparison<'run> {
     /// Every definition that is not, text by text, the archive's.
     pub fn differences(&self) -> Vec<Difference> {
-        let sides = Sides::of(self, None);
-        let (mut source, mut target) = (sides.dumped, sides.restored);
+        self.compare().differences
+    }
+
+    /// As [`Comparison::differences`], together with what was not held against the restore.
+    pub fn compare(&self) -> Compared {
+        let Sides { dumped: mut source, restored: mut target, before, .. } = Sides::of(self, None);
         if public_belongs_to_the_superuser(self.dumped) && !source.contains_key(&PUBLIC_GRANTS) {
             target.remove(&PUBLIC_GRANTS);
         }
@@ -173,10 +192,15 @@ impl<'run> Comparison<'run> {
             *left_out.entry(key_of_left_out(sibling)).or_default() += 1;
         }
         let keys: BTreeSet<Key<'_>> = source.keys().chain(target.keys()).copied().collect();
-        let mut differences = Vec::new();
+        let had = self.before.map(|archive| ByItself { before, archive, restorer: self.restorer });
+        let (mut differences, mut by_itself) = (Vec::new(), Vec::new());
         for key in keys {
             let texts = (source.remove(&key).unwrap_or_default(), target.remove(&key).unwrap_or_default());
             let (source, mut target) = without_equal(texts);
+            if had.as_ref().is_some_and(|had| had.explains(key, &source, &target)) {
+                by_itself.push(Named::of(key));
+                continue;
+            }
             // One of the same name that was not restored, and is there by itself.
             let excused = left_out.get(&key).copied().unwrap_or(0);
             let unexpected = target.len().saturating_sub(source.len());
@@ -185,7 +209,7 @@ impl<'run> Comparison<'run> {
         }
         differences.retain(|difference| !is_of_the_server(difference));
         differences.sort();
-        differences
+        Compared { differences, by_itself }
     }
 
     /// Sorts `differences` by whether `reference` has them, too: the dump of a database into which the same entries were
@@ -246,6 +270,7 @@ struct Sides<'run> {
     dumped: Definitions<'run>,
     restored: Definitions<'run>,
     reference: Definitions<'run>,
+    before: Definitions<'run>,
 }
 
 impl<'run> Sides<'run> {
@@ -258,6 +283,7 @@ impl<'run> Sides<'run> {
             dumped: definitions(stayed, &ignored, comparison.owners),
             restored: all(comparison.restored),
             reference: reference.map(all).unwrap_or_default(),
+            before: comparison.before.map(all).unwrap_or_default(),
         }
     }
 }
@@ -321,11 +347,14 @@ fn is_compared(entry: &Entry, owners: Owners) -> bool {
 /// The roles whose grants on an object say nothing, on any side: its owners, if it belongs to others than before, and
 /// the restoring role, unless the archive grants it something.
 fn ignored<'run>(comparison: &Comparison<'run>, reference: Option<&'run Archive>) -> Ignored<'run> {
-    let Comparison { dumped, restored, owners, restorer, .. } = *comparison;
+    let Comparison { dumped, restored, owners, restorer, before, .. } = *comparison;
     let grants = |archive: &'run Archive| archive.entries.iter().filter(|entry| entry.desc == "ACL");
     let mut owners_of: Ignored<'_> = BTreeMap::new();
     for entry in [Some(dumped), Some(restored), reference].into_iter().flatten().flat_map(grants) {
         owners_of.entry(key_of(entry)).or_default().insert(&entry.owner);
+    }
+    for entry in before.into_iter().flat_map(grants) {
+        owners_of.entry(key_of(entry)).or_default();
     }
     if owners == Owners::Restorer {
         owners_of.values_mut().for_each(|owners| {

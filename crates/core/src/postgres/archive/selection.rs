@@ -16,9 +16,9 @@ use std::fmt::{self, Write};
 
 pub use outside::reaches_outside;
 
-use super::Archive;
 use super::sql::{self, Statement};
 use super::toc::{DumpId, Entry, Section};
+use super::{Archive, roles};
 use crate::postgres::timescaledb::TIMESCALEDB;
 
 /// Who restores.
@@ -86,13 +86,17 @@ pub enum Reason {
     MadeBeforehand,
     /// It belongs to the database itself, of which the drill makes its own.
     OfTheDatabase,
+    /// Nobody asked for it.
+    NotWanted,
 }
 
 impl Reason {
     /// Whether something of the backup stays unproven by it. What is made beforehand is there.
     pub fn is_unproven(&self) -> bool {
         match self {
-            Self::SuperuserOnly(_) | Self::ReachesOutside | Self::Foreign(_) | Self::DependsOn(_) => true,
+            Self::SuperuserOnly(_) | Self::ReachesOutside | Self::Foreign(_) | Self::DependsOn(_) | Self::NotWanted => {
+                true
+            }
             Self::MadeBeforehand | Self::OfTheDatabase => false,
         }
     }
@@ -107,6 +111,7 @@ impl fmt::Display for Reason {
             Self::DependsOn(other) => write!(formatter, "it depends on {other}"),
             Self::MadeBeforehand => formatter.write_str("it is made before the restore"),
             Self::OfTheDatabase => formatter.write_str("it belongs to the database itself"),
+            Self::NotWanted => formatter.write_str("it was not asked for"),
         }
     }
 }
@@ -142,6 +147,59 @@ impl Selection {
         self.list_file = self.list_without(&gone);
     }
 
+    /// Leaves out what the login of a restore without owners cannot bring back: default privileges of roles as which it
+    /// may not act, and grants in the name of others, which are for superusers.
+    pub fn leave_out_what_is_of_others(&mut self, archive: &Archive, may_act_as: impl Fn(&str) -> bool) {
+        self.leave_out(archive, |entry| match entry.desc.as_str() {
+            "DEFAULT ACL" if !may_act_as(&entry.owner) => {
+                Some(Reason::DependsOn(format!("role {}, as which the login may not act", entry.owner)))
+            }
+            "ACL" if roles::is_granted_by_others(entry) => {
+                Some(Reason::SuperuserOnly("only a superuser makes grants in the name of another role"))
+            }
+            _ => None,
+        });
+    }
+
+    /// Leaves out all grants and default privileges. How many there were.
+    pub fn leave_out_grants(&mut self, archive: &Archive) -> usize {
+        let is_grant = |entry: &Entry| matches!(entry.desc.as_str(), "ACL" | "DEFAULT ACL");
+        self.leave_out(archive, |entry| is_grant(entry).then_some(Reason::NotWanted))
+    }
+
+    /// Has all extensions made before the restore, with their schemas, so that each can be made in a version of choice.
+    pub fn make_extensions_beforehand(&mut self, archive: &Archive) {
+        let of_archive: Vec<Extension> = archive.extensions();
+        let gone: BTreeSet<DumpId> = self.left_out.iter().map(|left_out| left_out.dump_id).collect();
+        let is_schema_of_one = |entry: &Entry| {
+            entry.desc == "SCHEMA"
+                && !sql::statements(&entry.defn).is_empty()
+                && of_archive.iter().any(|extension| extension.schema == entry.tag)
+        };
+        self.leave_out(archive, |entry| is_schema_of_one(entry).then_some(Reason::MadeBeforehand));
+        let is_left_out = |entry: &&Entry| entry.desc == "EXTENSION" && gone.contains(&entry.dump_id);
+        let never: BTreeSet<&str> =
+            archive.entries.iter().filter(is_left_out).map(|entry| entry.tag.as_str()).collect();
+        let made: BTreeSet<String> = self.extensions.iter().map(|extension| extension.name.clone()).collect();
+        let is_new = |extension: &Extension| !made.contains(&extension.name) && !never.contains(&*extension.name);
+        self.extensions.extend(of_archive.into_iter().filter(is_new));
+    }
+
+    /// Leaves out every entry for which there is a reason. How many there were.
+    fn leave_out(&mut self, archive: &Archive, reason: impl Fn(&Entry) -> Option<Reason>) -> usize {
+        let mut gone: BTreeSet<DumpId> = self.left_out.iter().map(|left_out| left_out.dump_id).collect();
+        let before = gone.len();
+        for entry in &archive.entries {
+            if let Some(reason) = reason(entry)
+                && gone.insert(entry.dump_id)
+            {
+                self.left_out.push(LeftOut::new(entry, reason));
+            }
+        }
+        self.list_file = self.list_without(&gone);
+        gone.len() - before
+    }
+
     /// The list of what to restore without rows, large objects and values of sequences: what is left makes the same
     /// definitions in an empty database.
     pub fn definitions_only(&self, archive: &Archive) -> String {
@@ -164,7 +222,7 @@ impl Selection {
 }
 
 /// The roles of `CREATE POLICY .. TO one, other USING (..)`.
-fn policy_roles(definition: &str) -> Vec<String> {
+pub(super) fn policy_roles(definition: &str) -> Vec<String> {
     let statements = sql::statements(definition);
     let Some(statement) = statements.first() else { return Vec::new() };
     let after_to = statement.tokens.iter().skip_while(|token| !token.is("TO")).skip(1);
@@ -207,6 +265,13 @@ pub fn select(archive: &Archive, rights: Rights) -> Selection {
         list_file: list_file(archive, &reasons),
         left_out: left_out.collect(),
         extensions: made_beforehand().filter(|entry| entry.desc == "EXTENSION").map(Extension::of).collect(),
+    }
+}
+
+impl Archive {
+    /// Its extensions, in its order.
+    pub fn extensions(&self) -> Vec<Extension> {
+        self.entries.iter().filter(|entry| entry.desc == "EXTENSION").map(Extension::of).collect()
     }
 }
 

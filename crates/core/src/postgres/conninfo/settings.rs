@@ -106,7 +106,7 @@ impl Settings {
         let user = self.user.filter(|user| !user.is_empty()).ok_or(ConninfoError::MissingUser)?;
         let conninfo = Conninfo {
             hosts,
-            dbname: self.dbname.unwrap_or_else(|| user.clone()),
+            dbname: super::cut_name(self.dbname.as_deref().unwrap_or(&user)).to_owned(),
             user,
             password: self.password,
             sslmode: self.sslmode,

@@ -45,6 +45,18 @@ fn urls_r137() {
 }
 
 #[test]
+fn a_name_that_is_too_long_is_cut_as_by_the_server() {
+    let name = |bytes: usize| "d".repeat(bytes);
+    for bytes in [62, 63] {
+        check(&format!("postgresql://u@db/{}", name(bytes)), &format!("u - db:5432 {}", name(bytes)));
+    }
+    check(&format!("postgresql://u@db/{}", name(64)), &format!("u - db:5432 {}", name(63)));
+    check(&format!("host=db user=u dbname={}ä", name(62)), &format!("u - db:5432 {}", name(62)));
+    check(&format!("host=db user=u dbname={}ä", name(61)), &format!("u - db:5432 {}ä", name(61)));
+    check(&format!("postgresql://{}@db", name(70)), &format!("{} - db:5432 {}", name(70), name(63)));
+}
+
+#[test]
 fn key_value_strings_r137() {
     check("host=db user=u", "u - db:5432 u");
     check("host=db port=6543 user=u password=p dbname=app", "u p db:6543 app");

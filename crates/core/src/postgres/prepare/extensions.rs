@@ -10,6 +10,7 @@ use super::super::archive::reaches_outside;
 use super::super::connect::Session;
 use super::super::timescaledb::TIMESCALEDB;
 use super::{MissingExtensions, WantedExtension};
+use crate::catalog::Extension;
 
 /// What a server could make: versions by extension.
 pub(super) type Available = BTreeMap<String, Versions>;
@@ -79,7 +80,7 @@ impl Order<'_> {
         if !self.seen.insert(extension.name.clone()) {
             return;
         }
-        let WantedExtension { name, version, schema } = extension;
+        let WantedExtension { name, version, schema, .. } = extension;
         let label = format!("{name} {version}");
         let label = label.trim_end();
         let Some(versions) = self.available.get(name) else {
@@ -103,7 +104,8 @@ impl Order<'_> {
                 self.missing.push(format!("{label} requires {required}, which reaches outside of the database"));
             } else {
                 let schema = schema.clone();
-                self.add(&WantedExtension { name: required.clone(), version: String::new(), schema });
+                let name = required.clone();
+                self.add(&WantedExtension { name, version: String::new(), schema, schema_owner: None });
             }
         }
         self.planned.push(PlannedExtension { extension: extension.clone(), has_version });
@@ -129,15 +131,41 @@ pub(super) fn create_extension(planned: &PlannedExtension) -> String {
     sql
 }
 
-/// Makes what must be in a person's database before its archive is restored.
+/// Whether the server of `session` has one of the source's extensions in the source's version, and makes another one
+/// unless it is told which.
+///
+/// # Errors
+/// What the server says.
+pub async fn have_other_versions(session: &Session, extensions: &[Extension]) -> anyhow::Result<bool> {
+    let available = available(session).await.context("look for available extensions")?;
+    Ok(extensions.iter().any(|extension| {
+        let is_other = |versions: &Versions| {
+            versions.requires.contains_key(&extension.version) && versions.default.as_ref() != Some(&extension.version)
+        };
+        available.get(&extension.name).is_some_and(is_other)
+    }))
+}
+
+/// Makes what must be in a person's database before its archive is restored, each in the version of the source if the
+/// server has it.
 ///
 /// # Errors
 /// What the server says.
 pub async fn create_beforehand(session: &Session, wanted: &[WantedExtension]) -> anyhow::Result<()> {
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let available = available(session).await.context("look for available extensions")?;
     for extension in wanted {
-        let schema = extension.schema.iter().map(|schema| escape_identifier(schema));
-        let schema: String = schema.map(|schema| format!("CREATE SCHEMA IF NOT EXISTS {schema};")).collect();
-        let planned = PlannedExtension { extension: extension.clone(), has_version: !extension.version.is_empty() };
+        let WantedExtension { name, version, schema, schema_owner } = extension;
+        let owner = schema_owner.iter().map(|owner| format!(" AUTHORIZATION {}", escape_identifier(owner)));
+        let owner: String = owner.collect();
+        let schema = schema.iter().map(|schema| escape_identifier(schema));
+        let schema: String = schema.map(|schema| format!("CREATE SCHEMA IF NOT EXISTS {schema}{owner};")).collect();
+        let has_version = available.get(name).is_some_and(|versions| versions.requires.contains_key(version));
+        // No other version of it takes the rows.
+        let has_version = has_version || name == TIMESCALEDB && !version.is_empty();
+        let planned = PlannedExtension { extension: extension.clone(), has_version };
         let created = session.client().batch_execute(&(schema + &create_extension(&planned))).await;
         created.with_context(|| format!("create extension {}", extension.name))?;
     }
@@ -149,7 +177,8 @@ mod tests {
     use super::*;
 
     fn extension(name: &str, version: &str, schema: Option<&str>) -> WantedExtension {
-        WantedExtension { name: name.to_owned(), version: version.to_owned(), schema: schema.map(str::to_owned) }
+        let schema = schema.map(str::to_owned);
+        WantedExtension { name: name.to_owned(), version: version.to_owned(), schema, schema_owner: None }
     }
 
     /// Extensions of version 1.0 and what each requires.

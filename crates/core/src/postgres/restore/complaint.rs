@@ -85,7 +85,7 @@ const BENIGN: [(&str, &str); 3] = [
 const BENIGN_OF_SESSIONS: [&str; 1] = ["unrecognized configuration parameter \"transaction_timeout\""];
 
 /// Phrases of messages, by class; the first that fits decides.
-const PHRASES: [(&str, ComplaintClass); 22] = [
+const PHRASES: [(&str, ComplaintClass); 23] = [
     ("COPY failed", ComplaintClass::Data),
     ("violates ", ComplaintClass::Data),
     ("duplicate key", ComplaintClass::Data),
@@ -94,11 +94,12 @@ const PHRASES: [(&str, ComplaintClass); 22] = [
     ("invalid byte sequence", ComplaintClass::Data),
     ("has no equivalent in encoding", ComplaintClass::Data),
     ("does not exist in this database", ComplaintClass::Role),
+    ("must be member of role", ComplaintClass::Privilege),
+    ("must be able to SET ROLE", ComplaintClass::Privilege),
     ("role \"", ComplaintClass::Role),
     ("permission denied", ComplaintClass::Privilege),
     ("must be owner", ComplaintClass::Privilege),
     ("must be superuser", ComplaintClass::Privilege),
-    ("must be able to SET ROLE", ComplaintClass::Privilege),
     ("must be a member", ComplaintClass::Privilege),
     ("extension \"", ComplaintClass::Extension),
     ("could not open extension control file", ComplaintClass::Extension),
@@ -155,6 +156,9 @@ mod tests {
     fn classes_of_messages() {
         check("COPY failed for table \"t\": ERROR:  invalid input syntax for type integer", ComplaintClass::Data);
         check("could not execute query: ERROR:  permission denied for schema x", ComplaintClass::Privilege);
+        check("could not execute query: ERROR:  must be member of role \"app\"", ComplaintClass::Privilege);
+        check("could not execute query: ERROR:  must be able to SET ROLE \"app\"", ComplaintClass::Privilege);
+        check("could not execute query: ERROR:  role \"app\" does not exist", ComplaintClass::Role);
         check(
             "could not execute query: ERROR:  unrecognized configuration parameter \"transaction_timeout\"",
             ComplaintClass::Version,

@@ -16,7 +16,7 @@ fn check(dumped: &[Entry], restored: &[Entry], expected: &[&str]) {
 
 fn differences(dumped: &Archive, restored: &Archive, rights: Rights, owners: Owners) -> Vec<Difference> {
     let selection = select(dumped, rights);
-    Comparison { dumped, restored, selection: &selection, owners, restorer: RESTORER }.differences()
+    Comparison { dumped, restored, selection: &selection, owners, restorer: RESTORER, before: None }.differences()
 }
 
 fn named(desc: &str, schema: &str, name: &str) -> Named {
@@ -166,8 +166,15 @@ fn owners_and_their_own_rights_are_compared_once_they_came_back() {
         let (dumped, restored) = (all(dumped), all(restored));
         let selection = select(&dumped, Rights::Superuser);
         let owners = Owners::Archive;
-        Comparison { dumped: &dumped, restored: &restored, selection: &selection, owners, restorer: RESTORER }
-            .other_owners()
+        Comparison {
+            dumped: &dumped,
+            restored: &restored,
+            selection: &selection,
+            owners,
+            restorer: RESTORER,
+            before: None,
+        }
+        .other_owners()
     };
     assert!(owners_of(&["app", "clerk"], &["clerk", "app"]).is_empty());
     let told = "DEFAULT ACL public.DEFAULT PRIVILEGES FOR TABLES belonged to app, clerk, and belongs to app, app now";
@@ -194,7 +201,8 @@ fn a_reference_explains_what_it_has_as_well() {
         let (restored, reference) = (archive(restored), archive(reference));
         let selection = select(&dumped, Rights::Owner);
         let (dumped, restored, owners) = (&dumped, &restored, Owners::Restorer);
-        let comparison = Comparison { dumped, restored, selection: &selection, owners, restorer: RESTORER };
+        let comparison =
+            Comparison { dumped, restored, selection: &selection, owners, restorer: RESTORER, before: None };
         let judged = comparison.judge(comparison.differences(), &reference);
         let findings: Vec<String> = judged.findings.iter().map(ToString::to_string).collect();
         (findings, judged.respelled)

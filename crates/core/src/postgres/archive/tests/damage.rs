@@ -165,7 +165,7 @@ proptest! {
             archive.made_by(archive.entries.iter().map(|entry| entry.dump_id));
             for owners in [Owners::Restorer, Owners::Archive] {
                 let (dumped, restored, selection) = (&whole, &archive, &selection);
-                let comparison = Comparison { dumped, restored, selection, owners, restorer: "restorer" };
+                let comparison = Comparison { dumped, restored, selection, owners, restorer: "restorer", before: None };
                 comparison.judge(comparison.differences(), &archive);
                 comparison.other_owners();
             }

@@ -1,6 +1,8 @@
 //! The source, our restore of it and that of stock tools, by the texts that `pg_dump --create` makes of them.
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::str;
 use std::time::Duration;
 
 use e2e::postgres::SUPERUSER;
@@ -72,15 +74,23 @@ fn restore_with_stock_tools(names: &Names, url: &str) -> String {
     words("pg_dump", &dumped) + &words("pg_restore", &restored)
 }
 
-/// The text of a database, with one name for all three.
+/// The text of a database, with one name for all three. In the encoding of the database: one of `SQL_ASCII` may hold
+/// what no encoding knows.
 fn text(names: &Names, name: &str) -> Result<String, String> {
-    let output = tool("pg_dump").args(["--create", "--encoding=UTF8", "--dbname", &server().url(name)]).output();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("text.sql");
+    let output = tool("pg_dump").args(["--create", "--dbname", &server().url(name), "--file"]).args([&file]).output();
     if output.code != Some(0) {
         return Err(format!("pg_dump of {name} failed: {}", output.stderr.trim()));
     }
+    let bytes = fs::read(file).unwrap();
+    let lines = bytes.split(|byte| *byte == b'\n').map(|line| match str::from_utf8(line) {
+        Ok(line) => line.to_owned(),
+        Err(_) => line.escape_ascii().to_string(),
+    });
     // Its key is another one each time.
-    let is_restriction = |line: &&str| line.starts_with("\\restrict ") || line.starts_with("\\unrestrict ");
-    let lines: Vec<&str> = output.stdout.lines().filter(|line| !is_restriction(line)).collect();
+    let is_restriction = |line: &String| line.starts_with("\\restrict ") || line.starts_with("\\unrestrict ");
+    let lines: Vec<String> = lines.filter(|line| !is_restriction(line)).collect();
     // The name of the stock one is the beginning of the others.
     let [source, ours, stock] = [&names.source, &names.ours, &names.stock];
     Ok([source, ours, stock].into_iter().fold(lines.join("\n"), |text, name| text.replace(name, ANY_NAME)))

@@ -45,8 +45,9 @@ fn of_user_relations(catalog: &str, alias: &str, relation: &str, condition: &str
         "SELECT count(*) FROM {catalog} {alias} JOIN pg_class r ON r.oid = {alias}.{relation}
            JOIN pg_namespace n ON n.oid = r.relnamespace
           WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND r.relpersistence <> 't' AND {condition}
-            AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = 'pg_class'::regclass AND e.objid = r.oid
-                               AND e.deptype = 'e')"
+            AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.deptype = 'e'
+                               AND (e.classid = 'pg_class'::regclass AND e.objid = r.oid
+                                    OR e.classid = 'pg_type'::regclass AND e.objid = r.reltype))"
     )
 }
 
@@ -63,7 +64,7 @@ fn without_schema(catalog: &str) -> String {
 const QUESTIONS: u32 = 2;
 
 /// Kinds whose question changed, and the first [`QUESTIONS`] with the present one.
-const CHANGED: [(&str, u32); 2] = [("comments", 2), ("operators", 2)];
+const CHANGED: [(&str, u32); 3] = [("columns", 2), ("comments", 2), ("operators", 2)];
 
 /// The kinds that are counted differently now than they were for `inventory`.
 pub fn kinds_asked_otherwise(inventory: &Inventory) -> BTreeSet<&'static str> {

@@ -7,6 +7,7 @@ mod compose;
 mod first_process;
 mod majors;
 mod replicas;
+mod suites;
 
 const BACKUP: &str = "backup:e2e";
 const VERIFY: &str = "verify:e2e";

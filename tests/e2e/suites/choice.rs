@@ -10,6 +10,9 @@ const SUITE: &str = "SUITE";
 /// The seed of a sample that shall be taken again.
 const SEED: &str = "SUITE_SEED";
 
+/// How many items a sample has, instead of what its suite has time for.
+const SIZE: &str = "SUITE_SIZE";
+
 /// What `SUITE` and `SUITE_SEED` ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Choice {
@@ -70,7 +73,7 @@ impl Choice {
         match self {
             Self::All => all,
             Self::These(_) => all.into_iter().filter(is_named).collect(),
-            Self::Sample { seed } => sample(all, sample_size, *seed, is_always_in),
+            Self::Sample { seed } => sample(all, size_from_env().unwrap_or(sample_size), *seed, is_always_in),
         }
     }
 }
@@ -83,6 +86,11 @@ fn sample<T>(all: Vec<T>, size: usize, seed: u64, is_always_in: impl Fn(&T) -> b
     ranked.truncate(size);
     ranked.sort_by_key(|(_, _, index, _)| *index);
     ranked.into_iter().map(|(_, _, _, item)| item).collect()
+}
+
+fn size_from_env() -> Option<usize> {
+    let text = env::var(SIZE).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{SIZE}: {text}")))
 }
 
 fn seed_of_now() -> u64 {

@@ -167,7 +167,7 @@ static PROOF_VARIABLES: &[Variable] = &[
         Kind::Choice(&["auto", "off"]),
         "auto",
         "auto",
-        "`auto`: check the structure of indexes where the server has `amcheck`.",
+        "`auto`: check each B-tree index, and that it has an entry for every row, where the server has `amcheck`.",
     ),
     Variable::new(
         "VERIFY_SQL",

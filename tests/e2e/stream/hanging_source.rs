@@ -59,10 +59,14 @@ fn a_dump_that_closes_its_output_and_hangs_is_ended_by_the_bound_of_the_run() {
     }
 }
 
-/// What a tool leaves behind holds its standard error open, and would hold the run as well.
+/// What a tool leaves behind holds its standard error open, or its standard output, and would hold the run as well.
 #[test]
 fn what_a_tool_leaves_behind_neither_holds_the_run_nor_outlives_it() {
-    for (case, start) in [("listens", "sleep 1000 >&- &"), ("does not listen", "(trap '' TERM; sleep 1000) >&- &")] {
+    for (case, start) in [
+        ("listens", "sleep 1000 >&- &"),
+        ("does not listen", "(trap '' TERM; sleep 1000) >&- &"),
+        ("holds the output", "sleep 1000 &"),
+    ] {
         let stand = Stand::with_rows(1_000);
         let mut tools = FakeTools::new();
         let marker = format!("{}-{case}", stand.database.name);
@@ -74,4 +78,13 @@ fn what_a_tool_leaves_behind_neither_holds_the_run_nor_outlives_it() {
         let gone = || processes_named("sleep", ("MARKER", &marker)).is_empty();
         assert!(wait_until(Duration::from_secs(5), gone), "{case}: it outlived the run");
     }
+    // One that has left the group of the tool cannot be ended, and what it may still write is not waited for.
+    let stand = Stand::with_rows(1_000);
+    let mut tools = FakeTools::new();
+    tools.script("pg_dump", r#"setsid sleep 60 & exec "$REAL" "$@""#);
+    let started = Instant::now();
+    let output = stand.backup().args(["run"]).env("PG_BIN_DIR", tools.path()).output();
+    assert_eq!(output.code, Some(1), "{}", output.stderr);
+    assert!(output.stderr.contains("a process that it started holds its output"), "{}", output.stderr);
+    assert!(started.elapsed() < Duration::from_secs(45), "{:?}", started.elapsed());
 }

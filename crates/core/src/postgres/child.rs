@@ -65,6 +65,9 @@ pub enum ChildError {
     Stopped(Stopped),
 }
 
+/// Between two looks at a child that says nothing.
+const LOOK: Duration = Duration::from_secs(2);
+
 /// The standard output of a running child.
 ///
 /// Its end is held back until the exit status is known to be 0; anything else is a read error, and
@@ -76,6 +79,8 @@ pub struct ChildReader {
     stdout: ChildStdout,
     /// The wait before the next read, where the pipe is wide.
     pause: Option<Pin<Box<Sleep>>>,
+    /// The wait before the next look whether the child still runs, for as long as nothing comes.
+    look: Pin<Box<Sleep>>,
     running: Option<Running>,
     stop: Stop,
     stopped: Pin<Box<WaitForCancellationFutureOwned>>,
@@ -93,6 +98,8 @@ struct Running {
 struct Leader {
     child: Option<Child>,
     group: Option<Pid>,
+    /// Whether it was seen to have ended while its standard output was still open.
+    left_behind: bool,
 }
 
 /// What reads the child's standard error.
@@ -141,11 +148,12 @@ impl ChildReader {
         };
         let pause = widen_pipe(&stdout).then(|| Box::pin(sleep(Duration::ZERO)));
         let group = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
-        let leader = Leader { child: Some(child), group };
+        let leader = Leader { child: Some(child), group, left_behind: false };
         Ok(Self {
             tool,
             stdout,
             pause,
+            look: Box::pin(sleep(LOOK)),
             running: Some(Running { leader, stderr: Stderr { tail, enough } }),
             stop: stop.clone(),
             stopped: Box::pin(stop.token().clone().cancelled_owned()),
@@ -192,6 +200,26 @@ impl ChildReader {
         Poll::Ready(Ok(()))
     }
 
+    /// While nothing comes: looks now and then whether the child has ended and left its output open to another process.
+    /// What is left of its group is killed; a process that has left the group is an error.
+    fn poll_left_behind(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
+        while self.look.as_mut().poll(context).is_ready() {
+            self.look.as_mut().reset(Instant::now() + LOOK);
+            let Some(running) = &mut self.running else { continue };
+            let leader = &mut running.leader;
+            let has_ended = leader.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(Some(_))));
+            if has_ended && leader.left_behind {
+                let words = format!("{} has ended, and a process that it started holds its output", self.tool);
+                return Poll::Ready(io::Error::other(words));
+            }
+            if has_ended {
+                leader.left_behind = true;
+                leader.end_group(Signal::SIGKILL);
+            }
+        }
+        Poll::Pending
+    }
+
     fn poll_next(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.stopped.as_mut().poll(context).is_ready() {
             let reason = self.stop.reason().unwrap_or(Stopped::Signal);
@@ -202,7 +230,10 @@ impl ChildReader {
                 ready!(pause.as_mut().poll(context));
             }
             let before = buffer.filled().len();
-            ready!(Pin::new(&mut self.stdout).poll_read(context, buffer))?;
+            match Pin::new(&mut self.stdout).poll_read(context, buffer) {
+                Poll::Ready(outcome) => outcome?,
+                Poll::Pending => return self.poll_left_behind(context).map(Err),
+            }
             let read_bytes = buffer.filled().len() - before;
             if let Some(pause) = self.pause.as_mut().filter(|_| read_bytes < FEW_BYTES && buffer.remaining() > 0) {
                 pause.as_mut().reset(Instant::now() + PAUSE);

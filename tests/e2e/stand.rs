@@ -73,13 +73,15 @@ impl Stand {
         self.backup().args(["run"]).output()
     }
 
-    /// `backup run`, which must succeed; the manifest of the backup that it made.
+    /// `backup run`, which must succeed; the manifest of the backup that it made: the one that was not there before. Of two
+    /// runs in one second, the names do not tell which was the later.
     #[track_caller]
     pub(crate) fn run_ok(&self) -> Value {
+        let before = self.manifests();
         let output = self.run();
         assert_eq!(output.code, Some(0), "{}", output.stderr);
-        let newest = self.manifests().pop_last().expect("a manifest in the bucket").0;
-        serde_json::from_slice(&self.s3.read(&newest)).unwrap()
+        let made = self.manifests().into_keys().find(|key| !before.contains_key(key)).expect("a new manifest");
+        serde_json::from_slice(&self.s3.read(&made)).unwrap()
     }
 
     /// Puts a committed backup straight into the bucket, as one that was started so long ago; its id.

@@ -72,15 +72,21 @@ impl<R: BufRead> Input<R> {
         value.ok_or_else(|| ArchiveError::damaged(offset, "an integer has no valid sign or is too large"))
     }
 
+    fn text_length(&mut self) -> Result<Option<u64>, ArchiveError> {
+        let offset = self.position();
+        match self.integer()? {
+            -1 => Ok(None),
+            length => {
+                let length = u64::try_from(length);
+                length.map(Some).map_err(|_| ArchiveError::damaged(offset, "a text has a negative length"))
+            }
+        }
+    }
+
     /// A length and that many bytes; `None` for a null, which has the length -1.
     pub(super) fn text(&mut self) -> Result<Option<Vec<u8>>, ArchiveError> {
         let offset = self.position();
-        let length = self.integer()?;
-        if length == -1 {
-            return Ok(None);
-        }
-        let length =
-            u64::try_from(length).map_err(|_| ArchiveError::damaged(offset, "a text has a negative length"))?;
+        let Some(length) = self.text_length()? else { return Ok(None) };
         self.expect(length <= TEXT_BYTES_LIMIT, offset, "a text is longer than 64 MiB")?;
         let mut text = Vec::new();
         let bytes = usize::try_from(length).unwrap_or(usize::MAX);
@@ -93,6 +99,18 @@ impl<R: BufRead> Input<R> {
             text.extend_from_slice(piece);
         })?;
         Ok(Some(text))
+    }
+
+    /// As [`Input::text`] for a text of at most so many bytes; a longer one is passed over, and then there is none.
+    pub(super) fn text_up_to(&mut self, most_bytes: u64) -> Result<Option<Vec<u8>>, ArchiveError> {
+        let Some(length) = self.text_length()? else { return Ok(None) };
+        let mut text = Vec::new();
+        self.pass(length, |piece| {
+            if length <= most_bytes {
+                text.extend_from_slice(piece);
+            }
+        })?;
+        Ok((length <= most_bytes).then_some(text))
     }
 
     /// Hands the next `length` bytes to `sink`, in pieces as they lie in the source.

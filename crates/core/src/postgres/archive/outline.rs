@@ -7,7 +7,7 @@ use super::error::ArchiveError;
 use super::header::Header;
 use super::input::Input;
 use super::scan::{BLOCK_DATA, BLOCK_LARGE_OBJECTS, LARGE_OBJECTS, pass_chunks, pass_large_objects};
-use super::toc::{DumpId, TocReader};
+use super::toc::{Definitions, DumpId, TocReader};
 
 /// The kind of the entry that holds a table's rows.
 const TABLE_DATA: &str = "TABLE DATA";
@@ -44,7 +44,7 @@ impl Outline {
     pub fn read_buffered(source: impl BufRead) -> Result<Self, ArchiveError> {
         let mut input = Input::new(source);
         let header = Header::read(&mut input)?;
-        let mut toc = TocReader::begin(&mut input, header.version)?;
+        let mut toc = TocReader::begin(&mut input, header.version, Definitions::PassedOver)?;
         let (mut tables, mut large_objects, mut missing) = (HashSet::new(), HashSet::new(), HashSet::new());
         let mut known: HashSet<DumpId> = HashSet::new();
         while let Some(entry) = toc.next(&mut input)? {

@@ -112,7 +112,7 @@ impl Toc {
         version: Version,
         memory_bytes: u64,
     ) -> Result<Self, ArchiveError> {
-        let mut reader = TocReader::begin(input, version)?;
+        let mut reader = TocReader::begin(input, version, Definitions::Kept)?;
         let (mut entries, mut places) = (Vec::new(), HashMap::new());
         let (count, mut taken_bytes) = (reader.left, 0);
         loop {
@@ -135,15 +135,29 @@ pub(super) struct TocReader {
     version: Version,
     left: usize,
     encoding: String,
+    definitions: Definitions,
+}
+
+/// What becomes of the statements of an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Definitions {
+    /// They are kept, and bounded.
+    Kept,
+    /// Long ones are passed over, however long they are: only names are wanted.
+    PassedOver,
 }
 
 impl TocReader {
     /// Reads how many entries there are.
-    pub(super) fn begin(input: &mut Input<impl BufRead>, version: Version) -> Result<Self, ArchiveError> {
+    pub(super) fn begin(
+        input: &mut Input<impl BufRead>,
+        version: Version,
+        definitions: Definitions,
+    ) -> Result<Self, ArchiveError> {
         let offset = input.position();
         let left = usize::try_from(input.integer()?).unwrap_or(usize::MAX);
         input.expect(left <= ENTRIES_LIMIT, offset, "the number of its entries is impossible")?;
-        Ok(Self { version, left, encoding: String::new() })
+        Ok(Self { version, left, encoding: String::new(), definitions })
     }
 
     /// The next entry; `None` after the last one.
@@ -152,7 +166,7 @@ impl TocReader {
             return Ok(None);
         }
         self.left -= 1;
-        let entry = read_entry(input, self.version, &self.encoding)?;
+        let entry = read_entry(input, self.version, &self.encoding, self.definitions)?;
         if entry.desc == "ENCODING" {
             quoted_value(&entry.defn).clone_into(&mut self.encoding);
         }
@@ -168,15 +182,30 @@ impl TocReader {
 /// All texts of one entry together, in bytes: a definition may be as long as a text, and what else there is are names.
 const ENTRY_TEXT_BYTES_LIMIT: usize = 128 * 1024 * 1024;
 
+/// A statement of which something is wanted although only names are: `SET client_encoding = ..`.
+const SHORT_DEFINITION_BYTES: u64 = 1024;
+
 /// The texts of one entry, with what is left of their bound.
 struct EntryTexts<'toc> {
     encoding: &'toc str,
     left: usize,
     /// Where the entry begins.
     offset: u64,
+    definitions: Definitions,
 }
 
 impl EntryTexts<'_> {
+    /// A statement; empty if it is passed over.
+    fn definition(&mut self, input: &mut Input<impl BufRead>) -> Result<String, ArchiveError> {
+        match self.definitions {
+            Definitions::Kept => self.next(input),
+            Definitions::PassedOver => {
+                let text = input.text_up_to(SHORT_DEFINITION_BYTES)?;
+                Ok(decode(text.unwrap_or_default(), self.encoding))
+            }
+        }
+    }
+
     fn next(&mut self, input: &mut Input<impl BufRead>) -> Result<String, ArchiveError> {
         let text = decode(input.text()?.unwrap_or_default(), self.encoding);
         let left = self.left.checked_sub(text.len());
@@ -210,16 +239,22 @@ fn too_large(entries: usize, memory_bytes: u64) -> ArchiveError {
     ))
 }
 
-fn read_entry(input: &mut Input<impl BufRead>, version: Version, encoding: &str) -> Result<Entry, ArchiveError> {
+fn read_entry(
+    input: &mut Input<impl BufRead>,
+    version: Version,
+    encoding: &str,
+    definitions: Definitions,
+) -> Result<Entry, ArchiveError> {
     let offset = input.position();
     let dump_id = input.integer()?;
     input.expect(dump_id > 0, offset, "the number of an entry is not positive")?;
     let has_data = input.integer()? != 0;
     let (catalog_oid, oid) = (number(input)?, number(input)?);
-    let mut texts = EntryTexts { encoding, left: ENTRY_TEXT_BYTES_LIMIT, offset };
+    let mut texts = EntryTexts { encoding, left: ENTRY_TEXT_BYTES_LIMIT, offset, definitions };
     let (tag, desc) = (texts.next(input)?, texts.next(input)?);
     let section = read_section(input)?;
-    let (defn, _drop_statement, copy_stmt) = (texts.next(input)?, texts.next(input)?, texts.next(input)?);
+    let (defn, _drop_statement) = (texts.definition(input)?, texts.definition(input)?);
+    let copy_stmt = texts.definition(input)?;
     let (namespace, tablespace, access_method) = (texts.next(input)?, texts.next(input)?, texts.next(input)?);
     if version >= Version::V1_16 {
         let _kind_of_relation = input.integer()?;
@@ -360,9 +395,23 @@ mod tests {
         }
         let bytes = [&[0, 3, 0, 0, 0][..], b"abc"].concat().repeat(3);
         let mut input = Input::new(&bytes[..]);
-        let mut texts = EntryTexts { encoding: "UTF8", left: 7, offset: 0 };
+        let mut texts = EntryTexts { encoding: "UTF8", left: 7, offset: 0, definitions: Definitions::Kept };
         assert!(texts.next(&mut input).is_ok() && texts.next(&mut input).is_ok());
         assert!(texts.next(&mut input).unwrap_err().to_string().contains("longer than 128 MiB"));
+    }
+
+    /// A backup of a function that is too long for a drill is a backup all the same.
+    #[test]
+    fn long_definitions_are_passed_over_if_only_names_are_wanted() {
+        let long = vec![b'x'; 65 << 20];
+        let length = u32::try_from(long.len()).unwrap().to_le_bytes();
+        let bytes = [&[0][..], &length, &long, &[0, 1, 0, 0, 0], b"y"].concat();
+        for (definitions, is_read) in [(Definitions::Kept, false), (Definitions::PassedOver, true)] {
+            let mut input = Input::new(&bytes[..]);
+            let mut texts = EntryTexts { encoding: "UTF8", left: ENTRY_TEXT_BYTES_LIMIT, offset: 0, definitions };
+            assert_eq!(texts.definition(&mut input).is_ok_and(|text| text.is_empty()), is_read);
+            assert_eq!(texts.definition(&mut input).is_ok_and(|text| text == "y"), is_read);
+        }
     }
 
     #[test]

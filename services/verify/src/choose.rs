@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use backup_core::catalog::{Backup, BackupId, Catalog, Incomplete, Kind, Shelf};
+use backup_core::catalog::{Backup, BackupId, Catalog, Incomplete, Kind, ManifestError, Shelf};
 use backup_core::stop::Stop;
 use backup_core::storage::Store;
 use backup_core::text::age;
@@ -96,11 +96,18 @@ struct Promised {
 }
 
 /// Reads it in the manifest of the newest full backup. One that cannot be used promises nothing, and the drill of it
-/// says why.
+/// says why; one that cannot be read for now is an error.
 async fn promised(shelf: &Shelf, store: &Store, catalog: &Catalog, stop: &Stop) -> Result<Promised, ChooseError> {
     let Some(newest) = catalog.newest(Kind::Full) else { return Ok(Promised::default()) };
     let read = stop.or(async { Ok(shelf.manifest(store, &newest.id).await) }).await.map_err(ChooseError::Unlisted)?;
-    let Ok(manifest) = read else { return Ok(Promised::default()) };
+    let manifest = match read {
+        Ok(manifest) => manifest,
+        // Another bound in its place would make a good backup too old.
+        Err(ManifestError::Unreadable(error)) if error.is_passing() => {
+            return Err(ChooseError::Unlisted(anyhow::Error::from(error).context("read the newest manifest")));
+        }
+        Err(_) => return Ok(Promised::default()),
+    };
     let seconds = |seconds: Option<u64>| seconds.map(Duration::from_secs).map(|bound| bound.min(LONGEST_MAX_AGE));
     Ok(Promised { max_age: seconds(manifest.max_age_seconds), run_timeout: seconds(manifest.run_timeout_seconds) })
 }

@@ -81,6 +81,34 @@ fn a_message_says_what_the_answer_says_r116() {
     }
 }
 
+/// Answers that are kept in memory have a bound, whatever they say of their length.
+#[test]
+fn an_answer_without_an_end_is_not_read_to_it() {
+    for status in ["200 OK", "500 Internal Server Error"] {
+        let stand = Stand::new();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let most = std::thread::spawn(move || endless(&listener, status));
+        let run = stand.backup().args(["list"]).env("S3_ENDPOINT", &endpoint).env("RETRY_ATTEMPTS", "1");
+        let output = run.output();
+        assert_exit(&output, 1);
+        assert!(output.stderr.contains("no end within 16 MiB"), "{}", output.stderr);
+        let sent_mib = most.join().unwrap() >> 20;
+        assert!(sent_mib < 64, "{sent_mib} MiB were taken");
+    }
+}
+
+/// Answers one request until nobody reads on, with half a gigabyte at most; how many bytes could be sent.
+fn endless(listener: &TcpListener, status: &str) -> usize {
+    let (mut stream, _) = listener.accept().unwrap();
+    let mut head = [0; 8192];
+    assert!(stream.read(&mut head).unwrap() > 0);
+    let begin = format!("HTTP/1.1 {status}\r\nContent-Type: application/xml\r\nConnection: close\r\n\r\n<Error><Code>");
+    stream.write_all(begin.as_bytes()).unwrap();
+    let piece = vec![b'x'; 1 << 20];
+    (0..512).take_while(|_| stream.write_all(&piece).is_ok()).count() << 20
+}
+
 /// The endpoint of a server that answers everything with this, for as long as the test runs.
 fn answering(status: &'static str, body: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

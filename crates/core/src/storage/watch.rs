@@ -1,5 +1,5 @@
-//! Notices a store that falls silent: every byte that the network takes or brings is seen where it passes, below the
-//! SDK, which tells nothing of a body until all of it is sent.
+//! Notices a store that falls silent, or that answers without end: every byte that the network takes or brings is seen
+//! where it passes, below the SDK, which tells nothing of a body until all of it is sent, and keeps answers in memory.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,6 +22,13 @@ const PIECE_BYTES: usize = 32 * 1024;
 /// What the system may hold of a body that it has taken and the network has not, beyond which its send buffers rarely
 /// grow (`tcp_wmem`).
 const BUFFERED_BYTES: u64 = 2 * 1024 * 1024;
+
+/// Most bytes of an answer that is not an object: a page of a listing has a thousand keys of at most 1 KiB, with five
+/// characters for some of theirs.
+const MOST_ANSWER_BYTES: u64 = 16 * 1024 * 1024;
+
+/// How the SDK marks a request for an object, whose body is not kept in memory.
+const OF_AN_OBJECT: &str = "x-id=GetObject";
 
 /// The slowest link that is waited for.
 const SLOWEST_LINK_BYTES_PER_SECOND: u64 = 64 * 1024;
@@ -123,12 +130,14 @@ impl HttpConnector for WatchedConnector {
         // What is signed is signed by now, and the length is in a header.
         let body = request.take_body();
         *request.body_mut() = SdkBody::from_body_1_x(Sent { body, waiting: Bytes::new(), watch: Arc::clone(&watch) });
+        let of_object = request.uri().split(['?', '&']).any(|part| part == OF_AN_OBJECT);
         let answered = self.0.call(request);
         HttpConnectorFuture::new(async move {
             let mut response: HttpResponse = answered.await?;
             watch.received();
             let body = response.take_body();
-            *response.body_mut() = SdkBody::from_body_1_x(Received { body, watch });
+            let left_bytes = if of_object && response.status().is_success() { u64::MAX } else { MOST_ANSWER_BYTES };
+            *response.body_mut() = SdkBody::from_body_1_x(Received { body, watch, left_bytes });
             Ok(response)
         })
     }
@@ -190,6 +199,8 @@ impl Body for Sent {
 struct Received {
     body: SdkBody,
     watch: Arc<Watch>,
+    /// So much more may come.
+    left_bytes: u64,
 }
 
 impl Body for Received {
@@ -202,6 +213,12 @@ impl Body for Received {
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
         self.watch.received();
+        if let Some(data) = frame.as_ref().and_then(|frame| frame.as_ref().ok()).and_then(Frame::data_ref) {
+            match self.left_bytes.checked_sub(data.len() as u64) {
+                Some(left_bytes) => self.left_bytes = left_bytes,
+                None => return Poll::Ready(Some(Err("the answer of the store has no end within 16 MiB".into()))),
+            }
+        }
         Poll::Ready(frame)
     }
 

@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use backup_core::text::{age, count};
+use backup_core::text::{COLOURS, age, count};
 use chrono::TimeDelta;
 use nix::fcntl::{Flock, FlockArg};
 
@@ -22,12 +22,13 @@ pub(crate) enum Paint {
     Off,
 }
 
+/// In the order of [`COLOURS`], whose last one takes a colour back.
 #[derive(Clone, Copy)]
 enum Colour {
-    Red = 31,
-    Green = 32,
-    Yellow = 33,
-    Grey = 90,
+    Red,
+    Green,
+    Yellow,
+    Grey,
 }
 
 impl Paint {
@@ -39,7 +40,10 @@ impl Paint {
 
     fn colour(self, colour: Colour, text: &str) -> String {
         match self {
-            Self::On => format!("\u{1b}[{}m{text}\u{1b}[0m", colour as u8),
+            Self::On => {
+                let [.., back] = COLOURS;
+                format!("{}{text}{back}", COLOURS[colour as usize])
+            }
             Self::Off => text.to_owned(),
         }
     }

@@ -30,7 +30,10 @@ async fn indexes(session: &Session, evidence: &mut Evidence) -> anyhow::Result<(
                        AND own.indisvalid))
             UNION
             SELECT attached.inhparent FROM incomplete JOIN pg_inherits attached ON attached.inhrelid = incomplete.indexrelid)
-          SELECT n.nspname::text, c.relname::text, x.indisvalid AND x.indisready AND x.indislive,
+          SELECT n.nspname::text, c.relname::text,
+                 x.indisvalid AND x.indisready AND x.indislive AND (x.indimmediate OR EXISTS (
+                   SELECT FROM pg_constraint k
+                    WHERE k.conindid = x.indexrelid AND k.contype IN ('p', 'u', 'x') AND k.condeferrable)),
                  x.indexrelid IN (SELECT indexrelid FROM incomplete)
            FROM pg_index x JOIN pg_class c ON c.oid = x.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace
           WHERE {USER_SCHEMAS}"

@@ -60,7 +60,7 @@ const SYSTEM_BUNDLES: [&str; 3] =
 const MAX_NAME_BYTES: usize = 63;
 
 /// `name` as a server has it, which cuts a longer one at the end of a character, in `CREATE DATABASE` as at login.
-/// Everything that is called after a database is called so, whatever a connection string says.
+/// Everything that is named after a database has this name, also if a connection string has a longer one.
 pub fn cut_name(name: &str) -> &str {
     &name[..name.floor_char_boundary(MAX_NAME_BYTES)]
 }

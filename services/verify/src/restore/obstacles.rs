@@ -25,7 +25,7 @@ pub(super) struct TargetServer {
     roles: BTreeSet<String>,
     /// Roles as which the login may act.
     acts_as: BTreeSet<String>,
-    /// Roles that are superusers, of which nobody should be made a member.
+    /// Roles that are superusers: a login should not be made a member of one.
     superusers: BTreeSet<String>,
     is_standby: bool,
     is_read_only: bool,

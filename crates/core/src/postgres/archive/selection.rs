@@ -86,7 +86,7 @@ pub enum Reason {
     MadeBeforehand,
     /// It belongs to the database itself, of which the drill makes its own.
     OfTheDatabase,
-    /// Nobody asked for it.
+    /// The person who restores left it out.
     NotWanted,
 }
 

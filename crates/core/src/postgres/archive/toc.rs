@@ -373,7 +373,7 @@ mod tests {
         assert!(!error.is_damage() && error.to_string().contains("takes more than 1.00 MiB of memory"), "{error}");
     }
 
-    /// R151: each text counts, whatever it says, and so does their sum before an entry is whole.
+    /// R151: each text of an entry counts, and so does their sum before an entry is whole.
     #[test]
     fn every_text_of_an_entry_takes_of_its_memory_r151() {
         let small = || archive::entry(1, "TABLE", "", "t", "");

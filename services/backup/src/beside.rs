@@ -7,8 +7,8 @@ use anyhow::Context;
 use backup_core::catalog::{DatabaseFacts, Inventory, Kind, ObjectFacts};
 use backup_core::postgres::connect::Session;
 use backup_core::postgres::{
-    CheckedDump, ChildReader, ClientTools, Dumper, Passed, Rewritten, Snapshot, Waiting, Watch, Watched,
-    check_completeness, check_origin, count_rows, list_objects,
+    CheckedDump, ChildReader, ClientTools, Dumper, Expected, Passed, Rewritten, Snapshot, Waiting, Watch, Watched,
+    check_completeness, check_origin, count_rows, has_post_data, list_objects,
 };
 use backup_core::stop::{Stop, Stopped};
 use backup_core::storage::UploadPlan;
@@ -33,6 +33,7 @@ pub(crate) struct Dumped {
 /// What was found beside the dump.
 struct Surveyed {
     inventory: Inventory,
+    has_post_data: bool,
     rewritten: Rewritten,
 }
 
@@ -83,6 +84,7 @@ impl Job<'_> {
         waiting.begin();
         let lists_work = LISTS_WORK.saturating_add(self.config.dump.lock_wait);
         let mut inventory = session.ask_all(lists_work, list_objects(session)).await?;
+        let has_post_data = has_post_data(session).await.context("look for indexes")?;
         waiting.end();
         begun.cancelled().await;
         waiting.begin();
@@ -94,7 +96,7 @@ impl Job<'_> {
         inventory.tables = count_rows(session, self.config.dump.fingerprint).await.context("count rows")?;
         snapshot.release().await?;
         waiting.end();
-        Ok(Surveyed { inventory, rewritten })
+        Ok(Surveyed { inventory, has_post_data, rewritten })
     }
 
     /// Compares the archive that has passed with the database; returns a note if it could not be read.
@@ -115,7 +117,8 @@ impl Job<'_> {
         };
         check_origin(&outline, facts, connected_as)?;
         if self.kind() == Kind::Full {
-            check_completeness(&outline, &surveyed.inventory)?;
+            let Surveyed { inventory, has_post_data, .. } = surveyed;
+            check_completeness(&outline, &Expected { inventory, has_post_data: *has_post_data })?;
         }
         let is_dumped = |(schema, name): &&(String, String)| outline.has_rows_of(schema, name) != Some(false);
         let tables: Vec<_> = surveyed.rewritten.tables.iter().filter(is_dumped).cloned().collect();

@@ -6,7 +6,7 @@ use backup_core::postgres::connect::{ConnectError, Unanswered, is_passing};
 use backup_core::postgres::{ChildError, FellSilent, Rewritten};
 use backup_core::schedule::Outlook;
 use backup_core::stop::Stop;
-use backup_core::storage::{Basis, StoreError, TooManyParts};
+use backup_core::storage::{StoreError, TooManyParts};
 
 use crate::config::BackupConfig;
 use crate::job::Job;
@@ -34,8 +34,8 @@ pub(crate) async fn run(config: &BackupConfig, stop: &Stop, progress: &Progress)
         if attempt >= retry.attempts || bounded.stop.reason().is_some() || !may_pass(&error) {
             return Err(error);
         }
-        if find_cause::<TooManyParts>(&error).is_some() {
-            trust = Trust::TablesOnly;
+        if let Some(next) = find_cause(&error).and_then(|TooManyParts { plan }| Trust::after(plan)) {
+            trust = next;
         }
         let pause = retry.pause(attempt);
         tracing::warn!(
@@ -83,7 +83,7 @@ fn may_pass(error: &anyhow::Error) -> bool {
         return error.passes_with_a_new_run();
     }
     if let Some(TooManyParts { plan }) = find_cause(error) {
-        return plan.basis == Basis::Earlier; // The next attempt plans by the tables.
+        return Trust::after(plan).is_some(); // The next attempt plans for more.
     }
     if let Some(error) = find_cause::<ConnectError>(error) {
         return error.is_passing();

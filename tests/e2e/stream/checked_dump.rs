@@ -18,7 +18,7 @@ fn run_with(stand: &Stand, body: &str, options: &str) -> Output {
 #[test]
 fn a_dump_that_succeeds_with_nothing_half_or_another_database_is_no_backup_r145() {
     let stand = Stand::with_rows(20_000);
-    stand.sql("CREATE TABLE u AS SELECT 1 AS id; SELECT lo_from_bytea(0, 'bytes')");
+    stand.sql("CREATE TABLE u AS SELECT 1 AS id; CREATE INDEX ON u (id); SELECT lo_from_bytea(0, 'bytes')");
     stand.run_ok();
     let before = stand.s3.objects();
     let other = Stand::with_rows(5);
@@ -35,6 +35,8 @@ fn a_dump_that_succeeds_with_nothing_half_or_another_database_is_no_backup_r145(
         (without("--exclude-table=u"), "it lacks the rows of 1 tables: public.u"),
         (without("--exclude-table-data=t"), "it lacks the rows of 1 tables: public.t"),
         (without("--no-blobs"), "it lacks all 1 large objects"),
+        (without("--section=pre-data --section=data"), "it lacks all indexes, keys and triggers"),
+        (without("--data-only"), "it lacks the definitions of all tables"),
         (
             format!(r#"exec "$REAL" --format=custom --compress=0 --dbname='{}'"#, other.database.url),
             "its archive is not of this database: it is of database",

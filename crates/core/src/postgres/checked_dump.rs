@@ -11,6 +11,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tokio_util::sync::{CancellationToken, PollSender};
 
 use super::archive::{ArchiveError, Outline};
+use super::connect::Session;
 use crate::catalog::{DatabaseFacts, Inventory};
 
 /// Pieces that wait for the reader of the archive. Each is what one read has brought, at most 1 MiB.
@@ -192,11 +193,57 @@ pub fn check_origin(outline: &Outline, facts: &DatabaseFacts, connected_as: &str
     Ok(())
 }
 
-/// Compares a full dump with what its own snapshot held: the rows of each table, and large objects.
+/// Whether any dump of this database has entries after its data: an index, a foreign key or a trigger of a table that no
+/// extension owns.
+const HAS_POST_DATA: &str = "
+    SELECT EXISTS (
+        SELECT FROM pg_catalog.pg_class c
+          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+         WHERE c.relkind IN ('r', 'p', 'm') AND c.relpersistence <> 't'
+           AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+           AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e
+                            WHERE e.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND e.objid = c.oid AND e.deptype = 'e')
+           AND (EXISTS (SELECT FROM pg_catalog.pg_index x WHERE x.indrelid = c.oid AND x.indisvalid
+                           AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e
+                                            WHERE e.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+                                              AND e.objid = x.indexrelid AND e.deptype = 'e'))
+                OR EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'f')
+                OR EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal
+                           AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e
+                                            WHERE e.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass
+                                              AND e.objid = t.oid AND e.deptype = 'e'))))";
+
+/// Asks in the snapshot whether every full dump of it has entries after its data.
+///
+/// # Errors
+/// What the server says.
+pub async fn has_post_data(session: &Session) -> anyhow::Result<bool> {
+    let row = session.ask(session.client().query_one(HAS_POST_DATA, &[])).await?;
+    Ok(row.try_get(0)?)
+}
+
+/// What the snapshot of a full dump held.
+#[derive(Debug)]
+pub struct Expected<'a> {
+    /// Its tables and the counts of its objects.
+    pub inventory: &'a Inventory,
+    /// What [`has_post_data`] said.
+    pub has_post_data: bool,
+}
+
+/// Compares a full dump with what its own snapshot held: definitions before and after the data, the rows of each table,
+/// and large objects.
 ///
 /// # Errors
 /// If the archive lacks any of it.
-pub fn check_completeness(outline: &Outline, inventory: &Inventory) -> Result<(), DumpError> {
+pub fn check_completeness(outline: &Outline, expected: &Expected<'_>) -> Result<(), DumpError> {
+    let Expected { inventory, has_post_data } = expected;
+    if !inventory.tables.is_empty() && !outline.has_definitions {
+        return Err(DumpError::Other("it lacks the definitions of all tables".to_owned()));
+    }
+    if *has_post_data && !outline.has_post_data {
+        return Err(DumpError::Other("it lacks all indexes, keys and triggers".to_owned()));
+    }
     // pg_dump leaves the rows of unlogged tables out on a standby, where there are none.
     let wanted = || inventory.tables.iter().filter(|table| table.not_counted.as_deref() != Some(super::UNLOGGED));
     let lost: Vec<String> = wanted()

@@ -30,7 +30,7 @@ mod tls;
 mod tool;
 mod tools;
 
-pub use checked_dump::{CheckedDump, DumpError, Passed, check_completeness, check_origin};
+pub use checked_dump::{CheckedDump, DumpError, Expected, Passed, check_completeness, check_origin, has_post_data};
 pub use child::{ChildError, ChildReader};
 pub use database_level::{close_database, database_differences, set_database_level};
 pub use drill_server::{DrillPolicy, DrillServer, LockedServer, RestoreAs, SourceCluster, SuitableServer, Swept};

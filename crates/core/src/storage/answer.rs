@@ -50,6 +50,11 @@ const CREDENTIALS_CODES: [&str; 8] = [
 /// `XMinioAdminBucketQuotaExceeded`, `StorageLimitExceeded`.
 const FULL_WORDS: [&str; 4] = ["Quota", "StorageLimit", "StorageFull", "InsufficientStorage"];
 
+/// The status of WebDAV (RFC 4918) that stores send if their disks are full.
+const INSUFFICIENT_STORAGE: u16 = 507;
+
+const FULL_HINT: &str = "the bucket or the account is full: raise its quota, or keep fewer backups";
+
 /// The error that an answer amounts to.
 pub(super) fn answered<E: ProvideErrorMetadata>(
     operation: Operation,
@@ -75,6 +80,10 @@ pub(super) fn answered<E: ProvideErrorMetadata>(
         _ => {}
     }
     if passes(status, code) {
+        if is_full(status, code) {
+            reason.push_str("; ");
+            reason.push_str(FULL_HINT);
+        }
         return StoreError::Passing { operation, key: key.clone(), reason, retry_after: answer.retry_after };
     }
     for hint in [hint(operation, status, code).map(str::to_owned), answer.place()].into_iter().flatten() {
@@ -97,21 +106,21 @@ fn passes(status: u16, code: &str) -> bool {
 
 fn refusal(status: u16, code: &str) -> Refusal {
     match status {
-        _ if is_full(code) => Refusal::Full,
+        _ if is_full(status, code) => Refusal::Full,
         401 => Refusal::Credentials,
         _ if CREDENTIALS_CODES.contains(&code) => Refusal::Credentials,
         _ => Refusal::Request,
     }
 }
 
-fn is_full(code: &str) -> bool {
-    FULL_WORDS.iter().any(|word| code.contains(word))
+fn is_full(status: u16, code: &str) -> bool {
+    status == INSUFFICIENT_STORAGE || FULL_WORDS.iter().any(|word| code.contains(word))
 }
 
 /// What to do about an answer. A code that says something else gets no hint about rights.
 fn hint(operation: Operation, status: u16, code: &str) -> Option<&'static str> {
     match (status, code) {
-        (_, code) if is_full(code) => Some("the bucket or the account is full: raise its quota, or keep fewer backups"),
+        (status, code) if is_full(status, code) => Some(FULL_HINT),
         (_, "NoSuchBucket" | "InvalidBucketName") => Some("check S3_BUCKET and S3_ENDPOINT"),
         (_, "InvalidAccessKeyId") => Some("check S3_ACCESS_KEY_ID"),
         (_, "SignatureDoesNotMatch") => Some("check S3_SECRET_ACCESS_KEY and S3_REGION"),

@@ -36,7 +36,7 @@ const GROWTH_BYTES: u64 = 1024 * MIB;
 /// What is known of a stream before its first byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Estimate {
-    /// It has no more bytes than this.
+    /// It should have no more bytes than this.
     pub most_bytes: u64,
     /// The largest of the last streams of the same kind, if there are any.
     pub earlier_bytes: Option<u64>,
@@ -45,7 +45,7 @@ pub struct Estimate {
 /// What the size of the parts was planned by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Basis {
-    /// The most that the stream can have.
+    /// The most that the stream should have.
     Most,
     /// The last streams: this one may be larger.
     Earlier,
@@ -93,10 +93,11 @@ impl UploadPlan {
     /// `memory_bytes` allow. [`UploadPlan::holds`] tells whether they do.
     pub fn for_stream(estimate: Estimate, memory_bytes: u64) -> Self {
         let grown = |bytes: u64| (bytes / 100).saturating_mul(GROWTH_PERCENT).saturating_add(GROWTH_BYTES);
-        let earlier = estimate.earlier_bytes.map(grown).filter(|bytes| *bytes < estimate.most_bytes);
-        let (expected_bytes, basis) = match earlier {
-            Some(bytes) => (bytes, Basis::Earlier),
-            None => (estimate.most_bytes, Basis::Most),
+        let most_bytes = estimate.most_bytes;
+        let (expected_bytes, basis) = match estimate.earlier_bytes {
+            // A stream that was longer than the most that was thought possible has shown that the thought was wrong.
+            Some(bytes) if grown(bytes) < most_bytes || bytes > most_bytes => (grown(bytes), Basis::Earlier),
+            _ => (most_bytes, Basis::Most),
         };
         let needed = expected_bytes.div_ceil(PLANNED_PARTS).next_multiple_of(MIB);
         let affordable = memory_bytes / (MIN_PARTS_IN_FLIGHT + 1) / MIB * MIB;
@@ -180,11 +181,12 @@ mod tests {
     }
 
     #[test]
-    fn earlier_backups_make_parts_smaller_and_never_larger_r150() {
+    fn earlier_backups_make_parts_smaller_and_those_beyond_the_most_larger_r150() {
         check(4 * TIB, Some(100 * GIB), 2 * GIB, 18, 3);
-        check(4 * TIB, Some(8 * TIB), 2 * GIB, 467, 3);
-        check(10 * GIB, Some(8 * TIB), 2 * GIB, 8, 5);
-        check(4 * TIB, Some(u64::MAX), 2 * GIB, 467, 3);
+        check(4 * TIB, Some(4 * TIB), 2 * GIB, 467, 3);
+        check(2 * TIB, Some(3 * TIB), 2 * GIB, 512, 3);
+        check(10 * GIB, Some(100 * GIB), 2 * GIB, 18, 3);
+        check(4 * TIB, Some(u64::MAX), 2 * GIB, 512, 3);
         let plan = |earlier_bytes| UploadPlan::for_stream(Estimate { most_bytes: TIB, earlier_bytes }, GIB).basis;
         assert_eq!([plan(None), plan(Some(GIB)), plan(Some(TIB))], [Basis::Most, Basis::Earlier, Basis::Most]);
     }

@@ -7,10 +7,13 @@ use super::error::ArchiveError;
 use super::header::Header;
 use super::input::Input;
 use super::scan::{BLOCK_DATA, BLOCK_LARGE_OBJECTS, LARGE_OBJECTS, pass_chunks, pass_large_objects};
-use super::toc::{Definitions, DumpId, TocReader};
+use super::toc::{Definitions, DumpId, Section, TocReader};
 
 /// The kind of the entry that holds a table's rows.
 const TABLE_DATA: &str = "TABLE DATA";
+
+/// Entries before the data that `pg_dump` writes whatever it was told to leave out.
+const OF_EVERY_ARCHIVE: [&str; 5] = ["ENCODING", "STDSTRINGS", "SEARCHPATH", "DATABASE", "DATABASE PROPERTIES"];
 
 /// The names of what an archive holds.
 #[derive(Debug, Clone)]
@@ -23,6 +26,10 @@ pub struct Outline {
     tables: HashSet<(String, String)>,
     /// Whether it holds large objects.
     pub has_large_objects: bool,
+    /// Whether it defines anything but the database itself before its data.
+    pub has_definitions: bool,
+    /// Whether it has entries after its data.
+    pub has_post_data: bool,
 }
 
 impl Outline {
@@ -47,8 +54,11 @@ impl Outline {
         let mut toc = TocReader::begin(&mut input, header.version, Definitions::PassedOver)?;
         let (mut tables, mut large_objects, mut missing) = (HashSet::new(), HashSet::new(), HashSet::new());
         let mut known: HashSet<DumpId> = HashSet::new();
+        let (mut has_definitions, mut has_post_data) = (false, false);
         while let Some(entry) = toc.next(&mut input)? {
             input.expect(known.insert(entry.dump_id), entry.offset_field_at, "two entries have one number")?;
+            has_definitions |= entry.section == Section::PreData && !OF_EVERY_ARCHIVE.contains(&entry.desc.as_str());
+            has_post_data |= entry.section == Section::PostData;
             if !entry.has_data {
                 continue;
             }
@@ -63,7 +73,7 @@ impl Outline {
         drop(known);
         let has_large_objects = !large_objects.is_empty();
         pass_blocks(&mut input, missing, &large_objects)?;
-        Ok(Self { header, encoding, tables, has_large_objects })
+        Ok(Self { header, encoding, tables, has_large_objects, has_definitions, has_post_data })
     }
 
     /// Whether the rows of this table are in the archive; `None` if its name cannot be compared, because the

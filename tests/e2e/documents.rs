@@ -6,6 +6,7 @@ mod markdown;
 mod messages;
 mod operator;
 mod readme;
+mod requirements;
 mod restore;
 mod runbooks;
 

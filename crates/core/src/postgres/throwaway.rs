@@ -15,6 +15,7 @@ use rand::distr::Alphanumeric;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 
+use super::confinement::Held;
 use super::conninfo::{Conninfo, Host};
 use super::locale::Locale;
 use super::tools::ServerTools;
@@ -47,7 +48,7 @@ pub struct Throwaway {
     admin: Conninfo,
     major: u32,
     notes: Vec<String>,
-    network_isolated: bool,
+    held: Held,
     postmaster: Postmaster, // Ends before its folder goes.
     cluster: Cluster,
 }
@@ -76,9 +77,9 @@ impl Throwaway {
         let admin = Conninfo::local(host, &user, MAINTENANCE).with_login(&user, Some(&password))?;
         let mut settings = settings::settings(&Machine::here(), jobs);
         settings.extend(preload::settings(tools, extensions));
-        let (child, network_isolated) = cluster.run(tools, &settings).context("start postgres")?;
+        let (child, held) = cluster.run(tools, &settings).context("start postgres")?;
         let postmaster = Postmaster::new(child);
-        let mut throwaway = Self { admin, major: tools.major, notes, network_isolated, postmaster, cluster };
+        let mut throwaway = Self { admin, major: tools.major, notes, held, postmaster, cluster };
         throwaway.wait_until_ready().await.context("wait for the throwaway server")?;
         Ok(throwaway)
     }
@@ -98,10 +99,10 @@ impl Throwaway {
         &self.notes
     }
 
-    /// Whether the server has no network at all, not even as a client: the kernel allows that to root
-    /// with CAP_SYS_ADMIN. Functions of the restored database can then reach nobody.
-    pub fn network_isolated(&self) -> bool {
-        self.network_isolated
+    /// What functions of the restored database cannot reach, whatever they do. On Linux a server that has a network is
+    /// not started.
+    pub fn held(&self) -> Held {
+        self.held
     }
 
     /// The process id of the server.

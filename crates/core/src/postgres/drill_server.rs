@@ -124,12 +124,15 @@ impl DrillServer {
                 Powers::of(&session).await?
             }
         };
+        let runs_as_login = (ownership, policy.restore_as) == (Ownership::Login, RestoreAs::PlainRole);
+        if runs_as_login && !login.superuser {
+            powers::refuse_reach(&session).await?;
+        }
         if !self.is_throwaway {
             login.check_restorer(policy.restore_as)?;
         }
         maintenance.check_maintenance(ownership)?;
-        if (ownership, policy.restore_as) == (Ownership::Login, RestoreAs::PlainRole) {
-            powers::refuse_reach(&session).await?;
+        if runs_as_login {
             notes.push(RUNS_AS_LOGIN.to_owned());
         }
         session.close().await;
@@ -240,7 +243,8 @@ const RUNS_AS_LOGIN: &str = "code of the archive ran as the login of the drill s
 
 /// What lets a role see which cluster it is in. PostgreSQL allows it to everybody; a few services do not.
 const HOW_TO_ALLOW: &str = "GRANT EXECUTE ON FUNCTION pg_control_system() TO that role allows it, or a login that is a \
-                            member of pg_monitor where the service gives it that right; \
+                            member of pg_monitor if the service gives it that right, for a drill beside \
+                            VERIFY_ADMIN_URL; \
                             VERIFY_ALLOW_SOURCE_CLUSTER=true drills without knowing";
 
 /// Refuses the cluster that was backed up, and one of which nobody can tell whether it is that cluster.

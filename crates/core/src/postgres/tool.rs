@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-use super::confinement::{Confinement, Files, Sockets};
 use super::child::{ChildReader, ChildSpec, Words};
+use super::confinement::{Confinement, Files, Sockets};
 use super::connect::{LIBPQ_KEEPALIVES, Session};
 use super::tools::ClientTools;
 use crate::private::PrivateDir;

@@ -7,11 +7,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use landlock::{
-    ABI, Access, AccessFs, BitFlags, CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError, Scope,
-    path_beneath_rules,
-};
 use super::Files;
+use landlock::{
+    ABI, Access, AccessFs, BitFlags, CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError,
+    Scope, path_beneath_rules,
+};
 
 /// What of this must be there for the rules to count as whole: Linux 6.2, the first that also keeps files from being
 /// cut off.
@@ -80,7 +80,7 @@ fn ruleset(program: &Path, files: &Files, needed: CompatLevel) -> Result<Option<
         .add_rules(path_beneath_rules(DEVICES_TO_WRITE, read | write))?
         .add_rules(path_beneath_rules(&files.read, read))?
         .add_rules(path_beneath_rules(&files.own, own))?
-        .add_rules(path_beneath_rules(executables(&program), AccessFs::Execute | read))?;
+        .add_rules(path_beneath_rules(executables(&program), read | AccessFs::Execute))?;
     Ok(ruleset.into())
 }
 

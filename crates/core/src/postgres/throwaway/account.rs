@@ -128,7 +128,8 @@ pub(super) fn give_all(folder: &Path, account: Option<Account>) -> io::Result<()
 const FOLDER: OFlag = OFlag::O_DIRECTORY.union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXEC).union(OFlag::O_RDONLY);
 
 fn give_entries(mut dir: Dir, account: Account) -> io::Result<()> {
-    let names = dir.iter().map(|entry| entry.map(|entry| entry.file_name().to_owned())).collect::<Result<Vec<_>, _>>()?;
+    let names =
+        dir.iter().map(|entry| entry.map(|entry| entry.file_name().to_owned())).collect::<Result<Vec<_>, _>>()?;
     for name in names.iter().filter(|name| !matches!(name.to_bytes(), b"." | b"..")) {
         let facts = fstatat(&dir, name.as_c_str(), AtFlags::AT_SYMLINK_NOFOLLOW)?;
         if SFlag::from_bits_truncate(facts.st_mode) & SFlag::S_IFMT == SFlag::S_IFDIR {

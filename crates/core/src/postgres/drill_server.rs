@@ -12,6 +12,7 @@ use super::conninfo::Conninfo;
 use super::facts::{OLDEST_SERVER_MAJOR, system_identifier};
 use super::locale::Locale;
 use super::recode::read_texts;
+use super::scratch::SourceName;
 use super::throwaway::Throwaway;
 use crate::catalog::DatabaseFacts;
 
@@ -63,6 +64,7 @@ pub struct SuitableServer<'server> {
     server: &'server DrillServer,
     major: u32,
     locale: Locale,
+    source_name: SourceName,
     ownership: Ownership,
     login_is_superuser: bool,
     maintenance_is_superuser: bool,
@@ -140,6 +142,7 @@ impl DrillServer {
             server: self,
             major,
             locale: Locale::of(source),
+            source_name: SourceName::of(source),
             ownership,
             login_is_superuser: login.superuser,
             maintenance_is_superuser: maintenance.superuser,
@@ -182,7 +185,9 @@ impl<'server> SuitableServer<'server> {
     /// What the server says.
     pub async fn lock(self) -> anyhow::Result<Option<LockedServer<'server>>> {
         let session = self.server.maintenance().connect().await.context("connect to the drill server")?;
-        let locked = lock::hold_lock(&session, lock::SERVER_KEY).await.context("lock the drill server")?;
+        // A throwaway server is ours alone, and a lock would tell code of the archive whose it is.
+        let locked = self.server.is_throwaway
+            || lock::hold_lock(&session, lock::SERVER_KEY).await.context("lock the drill server")?;
         Ok(locked.then_some(LockedServer { suitable: self, _session: session }))
     }
 }
@@ -213,6 +218,11 @@ impl LockedServer<'_> {
 
     pub(super) fn maintenance_is_superuser(&self) -> bool {
         self.suitable.maintenance_is_superuser
+    }
+
+    /// The name that the database of a drill has on a throwaway server; `None` if it is a given one.
+    pub(super) fn throwaway(&self) -> Option<&SourceName> {
+        self.suitable.server.is_throwaway.then_some(&self.suitable.source_name)
     }
 
     pub(super) fn ownership(&self) -> Ownership {

@@ -96,7 +96,8 @@ fn code_of_an_archive_gets_out_of_a_throwaway_server_by_no_way() {
         site.assert_clean();
         if *name != "network" {
             // Without the walls each of them gets out; else this test would show nothing.
-            let open = site.verify().env("DATABASE_URL", neighbour.url(SUPERUSER)).env("VERIFY_RESTORE_AS", "superuser");
+            let open =
+                site.verify().env("DATABASE_URL", neighbour.url(SUPERUSER)).env("VERIFY_RESTORE_AS", "superuser");
             drill(open).assert_code(FAILED).assert_lists("findings", &["sprung"]);
             fs::remove_file(file("program")).or(fs::remove_file(file("write"))).unwrap_or_default();
         }

@@ -43,6 +43,17 @@ fn assert_code(finished: &Finished, code: i64) {
     assert_eq!(finished.code, code, "{}\n{}", finished.stdout, finished.stderr);
 }
 
+/// Asserts that a drill happened on a throwaway server without a network and other files, although the container has a
+/// network and no capability.
+#[track_caller]
+fn assert_isolated(report: &serde_json::Value) {
+    let server = &report["server"];
+    assert_eq!(server["network_isolated"], true, "{server:#}");
+    if server["files_isolated"] != true {
+        skip("containers: files_isolated", "the kernel has no Landlock, or less than that of Linux 6.2");
+    }
+}
+
 /// The ids of the backups in the bucket, the newest first.
 fn committed(site: &Site) -> Vec<String> {
     let list = backup(site, &["list", "--json"]).run();

@@ -49,7 +49,7 @@ async fn installed() -> ServerTools {
 }
 
 async fn throwaway(source: &DatabaseFacts, parent: &Path) -> Throwaway {
-    Throwaway::start(&installed().await, source, &[], parent, 2).await.unwrap()
+    Throwaway::start(&installed().await, source, &[], &[], parent, 2).await.unwrap()
 }
 
 fn conninfo(url: &str) -> Conninfo {

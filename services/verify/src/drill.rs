@@ -150,10 +150,13 @@ impl Drill<'_> {
             GroundServer::Throwaway { throwaway, version } => (throwaway, version.clone()),
         };
         throwaway.notes().iter().for_each(|note| evidence.note(note));
+        let held = throwaway.held();
+        isolation::note_throwaway(held, evidence);
         evidence.report.server = Some(ServerFacts {
             kind: "throwaway",
             version,
-            network_isolated: throwaway.network_isolated(),
+            network_isolated: held.network,
+            files_isolated: held.files,
             as_superuser: self.config.restore_as == RestoreAs::Superuser,
         });
         let first_finding = evidence.report.findings.len();
@@ -206,6 +209,7 @@ impl Drill<'_> {
             kind: "given",
             version: locked.major().to_string(),
             network_isolated: false,
+            files_isolated: false,
             as_superuser: self.config.restore_as == RestoreAs::Superuser,
         });
         Ok(())

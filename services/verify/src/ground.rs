@@ -39,11 +39,12 @@ impl Ground {
                 GroundServer::Given(Box::new(DrillServer::given((**login).clone(), admin.as_deref().cloned())))
             }
             Target::Throwaway => {
-                let (source, extensions) = (&manifest.database, &manifest.inventory.extensions);
+                let (source, inventory) = (&manifest.database, &manifest.inventory);
                 let bin_dir = config.bin_dir.as_deref().map(AsRef::as_ref);
                 let tools = ServerTools::find(bin_dir, source.server_version_num / 10_000).await?;
                 let jobs = u32::try_from(config.jobs).unwrap_or(1);
-                let start = Throwaway::start(&tools, source, extensions, &config.spool_dir, jobs);
+                let start =
+                    Throwaway::start(&tools, source, &inventory.extensions, &inventory.roles, &config.spool_dir, jobs);
                 let throwaway = Box::new(stop.or(start).await.context("start a throwaway server")?);
                 let version = tools.version.trim_start_matches("postgres (PostgreSQL) ").to_owned();
                 GroundServer::Throwaway { throwaway, version }

@@ -1,5 +1,7 @@
-//! What a person should know who gives a server to drills.
+//! What code of an archive could reach: what a person should know who gives a server to drills, or whose system cannot
+//! keep a throwaway server to itself.
 
+use backup_core::postgres::Held;
 use backup_core::postgres::archive::{Archive, reaches_outside};
 
 use crate::evidence::Evidence;
@@ -31,4 +33,20 @@ pub(crate) fn note(archive: &Archive, evidence: &mut Evidence) {
         "the dump contains what leads to other servers or runs by itself ({}{more}); the target must be network-isolated",
         names[..names.len().min(MOST_NAMED)].join(", ")
     ));
+}
+
+/// Notes what a throwaway server could not be kept from.
+pub(crate) fn note_throwaway(held: Held, evidence: &mut Evidence) {
+    if !held.network {
+        evidence.note(
+            "the throwaway server had a network: nothing on this system takes it away, so code of the archive could have \
+             reached other machines",
+        );
+    }
+    if !held.files {
+        evidence.note(
+            "the throwaway server was not kept from files of other programs: that needs Linux 6.2 or newer with Landlock, \
+             and server programs that no script starts",
+        );
+    }
 }

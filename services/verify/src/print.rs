@@ -137,8 +137,9 @@ fn steps(durations: &Durations) -> String {
 
 fn server_line(server: &ServerFacts) -> String {
     let network = if server.network_isolated { ", no network" } else { "" };
+    let files = if server.files_isolated { ", own files only" } else { "" };
     let role = if server.as_superuser { "restored as superuser" } else { "restored as plain role" };
-    format!("{}, PostgreSQL {}{network}, {role}", server.kind, server.version)
+    format!("{}, PostgreSQL {}{network}{files}, {role}", server.kind, server.version)
 }
 
 /// The tables that differ, then the largest ones.

@@ -126,6 +126,8 @@ pub(crate) struct ServerFacts {
     pub(crate) version: String,
     /// Whether the server had no network at all.
     pub(crate) network_isolated: bool,
+    /// Whether the server could read nothing but programs and its own files, write nothing else, and execute nothing.
+    pub(crate) files_isolated: bool,
     /// Whether everything was restored as a superuser.
     pub(crate) as_superuser: bool,
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use e2e::process::{free_port, http_get, wait_until};
 use serde_json::Value;
 
-use super::images;
+use super::{assert_isolated, images};
 
 /// What the README promises, after the build.
 const TWO_MINUTES: Duration = Duration::from_secs(120);
@@ -66,6 +66,7 @@ fn two_minutes_after_the_build_both_pages_are_green() {
     assert!(id.is_some(), "{committed:#}");
     let report = status(verify).unwrap()["last_report"].clone();
     assert_eq!(report["verdict"], "passed", "{report:#}");
+    assert_isolated(&report);
     assert_eq!(report["tables"].as_array().unwrap().len(), 21, "{report:#}");
     assert!(report["tables"].as_array().unwrap().iter().all(|table| table["content_equal"] == true), "{report:#}");
 

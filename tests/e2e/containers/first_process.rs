@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use e2e::process::wait_until;
 
-use super::{assert_code, backup, committed, site, verify};
+use super::{assert_code, assert_isolated, backup, committed, site, verify};
 
 /// A first backup and a first drill, with Docker's own interval between two looks.
 const FIRST: Duration = Duration::from_secs(120);
@@ -27,10 +27,23 @@ fn both_images_do_their_work_without_root_and_with_a_read_only_root_r087() {
     let status: serde_json::Value = serde_json::from_str(&status).unwrap();
     assert_eq!(status["last_report"]["verdict"], "passed", "{status:#}");
     assert_eq!(status["last_report"]["backup"]["id"].as_str(), committed(&site).first().map(String::as_str));
+    assert_isolated(&status["last_report"]);
     for daemon in [&backup, &verify] {
         assert_eq!(daemon.inspect("{{.HostConfig.ReadonlyRootfs}} {{.HostConfig.CapDrop}}"), "true [ALL]");
         let users = daemon.shell("grep -h ^Uid: /proc/1/status; touch /written 2>&1");
         assert!(!users.contains("Uid:\t0") && users.contains("Read-only file system"), "{users}");
+    }
+}
+
+/// What is not there can be used by nobody.
+#[test]
+fn the_images_hold_no_setuid_program_and_no_package_manager() {
+    let Some(site) = site("first_process::the_images_hold_no_setuid_program_and_no_package_manager") else { return };
+    for daemon in [backup(&site, &[]).start(), verify(&site, &[]).start()] {
+        assert_eq!(daemon.shell("find / -xdev -type f -perm /6000 2>/dev/null"), "");
+        assert_eq!(daemon.shell("ls /usr/bin /usr/sbin | grep -E '^(apt|dpkg)'; ls -d /usr/lib/apt 2>/dev/null"), "");
+        // What scanners read to know what is in an image.
+        assert!(daemon.shell("grep -c ^Package: /var/lib/dpkg/status").trim().parse::<u32>().unwrap() > 50);
     }
 }
 

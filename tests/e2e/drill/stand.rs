@@ -266,7 +266,8 @@ pub(crate) fn restore_then(more: &str) -> FakeTools {
         &format!(
             "PSQL='{psql}'\nHERE=${{0%/*}}\n\"$REAL\" \"$@\" || exit\n\
              for a; do case $a in --dbname=*) DB=$a;; --use-list=*) PASS=${{a##*/}};; esac; done\n\
-             case $DB in *verify_reference_*) exit 0;; esac\n\
+             N=$(\"$PSQL\" --no-psqlrc -At \"$DB\" --command=\"SELECT count(*) FROM pg_database WHERE datname !~ '^(template|postgres$)'\")\n\
+             case $DB:$N in *verify_drill_*) ;; *verify_reference_*|*:2) exit 0;; esac\n\
              case $PASS in 1-of-1-*|2-of-2-*|3-of-3-*|4-of-4-*|5-of-5-*) ;; *) exit 0;; esac\n{more}"
         ),
     );

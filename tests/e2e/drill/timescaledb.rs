@@ -135,7 +135,7 @@ fn a_function_in_the_place_of_timescaledbs_is_never_called_r051() {
         "CREATE EXTENSION timescaledb; CREATE SCHEMA app;
          CREATE FUNCTION app.plant() RETURNS bool LANGUAGE plpgsql AS $$
          BEGIN
-           IF current_database() ~ '^verify_' AND to_regproc('public.timescaledb_pre_restore') IS NOT NULL THEN
+           IF current_setting('timescaledb.restoring', true) = 'on' AND to_regproc('public.timescaledb_pre_restore') IS NOT NULL THEN
              DROP SCHEMA public CASCADE; CREATE SCHEMA public;
              CREATE FUNCTION public.timescaledb_post_restore() RETURNS bool LANGUAGE plpgsql AS
                'BEGIN COPY (SELECT 1) TO PROGRAM ''touch {}''; RETURN true; END';

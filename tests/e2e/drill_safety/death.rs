@@ -17,9 +17,11 @@ const SOURCE: &str = "CREATE TABLE t AS SELECT g AS id FROM generate_series(1, 1
 
 /// Restores for a minute, as a server that does not come to an end.
 const SLOW: &str = "
+    CREATE TABLE armed (id int);
     CREATE FUNCTION slow() RETURNS int LANGUAGE plpgsql AS $$
-    BEGIN IF current_database() <> 'SOURCE' THEN PERFORM pg_sleep(60); END IF; RETURN 1; END $$;
-    CREATE MATERIALIZED VIEW v AS SELECT slow() AS n";
+    BEGIN IF EXISTS (SELECT FROM public.armed) THEN PERFORM pg_sleep(60); END IF; RETURN 1; END $$;
+    CREATE MATERIALIZED VIEW v AS SELECT slow() AS n;
+    INSERT INTO armed VALUES (1)";
 
 /// A name of a drill's grammar that no drill made.
 const FOREIGN: &str = "verify_drill_20261122t030000z_abcdefghijklmnop";

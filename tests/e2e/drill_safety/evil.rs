@@ -2,20 +2,106 @@
 //! where the operator opens the door.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use e2e::postgres::SUPERUSER;
 use e2e::skip::skip;
 
 use super::{FAILED, Outsider, PASSED, Site, drill, leftovers, open_folder, server};
 
-/// A materialized view whose function does `body` everywhere but in the source.
+/// A materialized view whose function does `body` in every restore, and did not when it was made.
 fn trap(body: &str) -> String {
     format!(
-        "CREATE FUNCTION trap() RETURNS int LANGUAGE plpgsql AS $$
-         BEGIN IF current_database() <> 'SOURCE' THEN {body}; END IF; RETURN 1; END $$;
+        "CREATE TABLE armed (id int);
+         CREATE FUNCTION trap() RETURNS int LANGUAGE plpgsql AS $$
+         BEGIN IF EXISTS (SELECT FROM public.armed) THEN {body}; END IF; RETURN 1; END $$;
          CREATE MATERIALIZED VIEW sprung AS SELECT trap() AS n;
+         INSERT INTO armed VALUES (1);
          CREATE TABLE t AS SELECT 1 AS id"
     )
+}
+
+/// What a name, a comment, a lock or a session tells of a drill to every role.
+const TOLD: &str = "
+    current_database() <> 'SOURCE' OR current_user ~ 'verify|drill'
+    OR EXISTS (SELECT FROM pg_roles WHERE rolname ~ 'verify|drill')
+    OR EXISTS (SELECT FROM pg_database WHERE datname ~ 'verify|drill')
+    OR EXISTS (SELECT FROM pg_shdescription WHERE description ~ 'verify|drill')
+    OR EXISTS (SELECT FROM pg_stat_activity WHERE application_name ~ 'verify|drill')
+    OR EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory')
+    OR EXISTS (SELECT FROM pg_settings WHERE setting ~ 'verify|drill' AND name !~ '_directory$|_directories$|_file$')";
+
+#[test]
+fn a_bomb_that_looks_for_the_names_of_a_drill_goes_off_in_a_drill() {
+    let bomb = format!("IF {TOLD} THEN RETURN 1; END IF; RAISE EXCEPTION 'no restore'");
+    let site = Site::new(&trap(&bomb));
+    for restore_as in ["role", "superuser"] {
+        let drilled = drill(site.verify().env("VERIFY_RESTORE_AS", restore_as));
+        drilled.assert_code(FAILED).assert_lists("findings", &["sprung"]);
+    }
+    site.assert_clean();
+}
+
+/// Databases with the names that a new server has itself.
+#[test]
+fn a_database_with_the_name_of_the_maintenance_database_is_drilled() {
+    let mut stand = crate::stand::Stand::new();
+    let server = server(&[]);
+    stand.database = e2e::postgres::Database { url: server.url("postgres"), name: "postgres".to_owned() };
+    server.sql("postgres", &trap("NULL"));
+    let site = Site::of(stand);
+    drill(site.verify()).assert_code(PASSED);
+    site.assert_clean();
+}
+
+/// Each attempt of code that runs as a superuser on the throwaway server ends where it was made to end. A superuser's
+/// functions are the worst case: what a plain role runs has the same walls around it.
+#[test]
+fn code_of_an_archive_gets_out_of_a_throwaway_server_by_no_way() {
+    let outsider = Outsider::listen();
+    let folder = open_folder();
+    let file = |name: &str| folder.path().join(name).display().to_string();
+    fs::write(file("secret"), "of another program").unwrap();
+    fs::set_permissions(file("secret"), fs::Permissions::from_mode(0o644)).unwrap();
+    let neighbour = server(&[]);
+    let socket = format!("host={} port={} dbname=postgres", neighbour.socket_dir().display(), neighbour.port());
+    let called = format!("SELECT FROM public.dblink('{socket}', 'SELECT 1') AS t(n int)");
+    let attempts = [
+        ("network", format!("SELECT FROM public.dblink('{}', 'SELECT 1') AS t(n int)", outsider.conninfo())),
+        ("socket", called),
+        ("program", format!("COPY (SELECT 1) TO PROGRAM 'touch {}'", file("program"))),
+        ("write", format!("COPY (SELECT 1) TO '{}'", file("write"))),
+        ("read", format!("SELECT pg_read_file('{}')", file("secret"))),
+        ("list", format!("SELECT pg_ls_dir('{}')", folder.path().display())),
+        ("host", "SELECT pg_read_file('/etc/hostname')".to_owned()),
+        ("processes", "SELECT pg_read_binary_file('/proc/1/cmdline')".to_owned()),
+    ];
+    for (name, attempt) in &attempts {
+        // Out is out if the attempt came to its end: then the view cannot be filled.
+        let body = format!(
+            "BEGIN EXECUTE '{}'; EXCEPTION WHEN OTHERS THEN RETURN 1; END; RAISE EXCEPTION 'out'",
+            attempt.replace('\'', "''")
+        );
+        let site = Site::new(&format!("CREATE EXTENSION dblink; {}", trap(&body)));
+        let drilled = drill(site.verify().env("VERIFY_RESTORE_AS", "superuser"));
+        let held = &drilled.report["server"];
+        assert_eq!(held["network_isolated"], true, "{held:#}");
+        if held["files_isolated"] == true || *name == "network" || *name == "socket" {
+            drilled.assert_code(PASSED);
+            assert_eq!(outsider.calls(), 0, "the throwaway server has a network");
+            assert!(!fs::exists(file("program")).unwrap() && !fs::exists(file("write")).unwrap(), "{name} got out");
+        } else {
+            skip("drill_safety::code_of_an_archive_gets_out", "the kernel has no Landlock");
+        }
+        site.assert_clean();
+        if *name != "network" {
+            // Without the walls each of them gets out; else this test would show nothing.
+            let open =
+                site.verify().env("DATABASE_URL", neighbour.url(SUPERUSER)).env("VERIFY_RESTORE_AS", "superuser");
+            drill(open).assert_code(FAILED).assert_lists("findings", &["sprung"]);
+            fs::remove_file(file("program")).or(fs::remove_file(file("write"))).unwrap_or_default();
+        }
+    }
 }
 
 #[test]
@@ -57,21 +143,18 @@ fn a_view_that_calls_out_reaches_nobody_from_a_throwaway_server_r050() {
     assert_eq!(outsider.calls(), 0, "a plain role reached the network");
 
     let everything = drill(site.verify().env("VERIFY_RESTORE_AS", "superuser"));
-    match everything.report["server"]["network_isolated"].as_bool() {
-        Some(true) => assert_eq!(outsider.calls(), 0, "the throwaway server has a network"),
-        _ => skip("drill_safety::a_view_that_calls_out", "the kernel gives this user no network namespace"),
-    }
-    let calls = outsider.calls();
+    assert_eq!(everything.report["server"]["network_isolated"], true, "{:#}", everything.report);
+    assert_eq!(outsider.calls(), 0, "the throwaway server has a network");
     let server = server(&[]);
     let given = drill(site.verify_on(&server).env("VERIFY_ADMIN_URL", server.url(SUPERUSER)));
     given.assert_lists(
         "notes",
         &["EXTENSION dblink", "the target must be network-isolated", "free space cannot be asked"],
     );
-    assert_eq!(outsider.calls(), calls, "a plain role reached the network");
+    assert_eq!(outsider.calls(), 0, "a plain role reached the network");
     assert!(!plain.list("notes").contains("network-isolated"), "a throwaway server is");
     drill(site.verify().env("DATABASE_URL", server.url(SUPERUSER)).env("VERIFY_RESTORE_AS", "superuser"));
-    assert!(outsider.calls() > calls, "the trap does not work, and this test shows nothing");
+    assert!(outsider.calls() > 0, "the trap does not work, and this test shows nothing");
 }
 
 #[test]

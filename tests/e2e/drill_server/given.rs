@@ -76,9 +76,14 @@ async fn a_login_that_could_harm_the_host_is_refused_r051() {
     let mighty = given(conninfo(&server.url(SUPERUSER)));
     assert_refused(inspect(&mighty, &source, PLAIN).await, "VERIFY_RESTORE_AS=superuser");
     assert_eq!(inspect(&mighty, &source, superuser).await, Ok(()));
-    for (role, attributes) in [("becomes", "IN ROLE postgres"), ("runs", "IN ROLE pg_execute_server_program")] {
-        let drill = given(login(&server, role, &format!("CREATEDB {attributes}")));
-        assert_refused(inspect(&drill, &source, PLAIN).await, "use a plain role");
+    for (role, member_of) in [("becomes", "postgres"), ("runs", "pg_execute_server_program")] {
+        let login = login(&server, role, &format!("CREATEDB IN ROLE {member_of}"));
+        assert_refused(
+            inspect(&given(login.clone()), &source, PLAIN).await,
+            &format!("is a member of role {member_of}"),
+        );
+        let admin = DrillServer::given(login, Some(conninfo(&server.url(SUPERUSER))));
+        assert_refused(inspect(&admin, &source, PLAIN).await, "use a plain role");
     }
     let plain = given(login(&server, "plain", "CREATEDB"));
     assert_eq!(inspect(&plain, &source, PLAIN).await, Ok(()));
@@ -109,10 +114,41 @@ async fn a_login_that_reaches_beyond_its_drill_is_refused_unless_drills_have_rol
         let admin = DrillServer::given(login, Some(conninfo(&server.url(SUPERUSER))));
         assert_eq!(inspect(&admin, &source, PLAIN).await, Ok(()), "{role}");
     }
-    let reads = login(&server, "reads", "CREATEDB IN ROLE pg_monitor");
-    let reads = DrillServer::given(reads, None);
-    let suitable = reads.inspect(&source, PLAIN).await.unwrap();
+    let plain = DrillServer::given(login(&server, "creates", "CREATEDB"), None);
+    let suitable = plain.inspect(&source, PLAIN).await.unwrap();
     assert!(suitable.notes().concat().contains("can change its own password"), "{:?}", suitable.notes());
+}
+
+/// Whoever has to ask for another login should have to ask once.
+#[tokio::test]
+async fn everything_that_a_login_may_do_beyond_creating_databases_is_named_at_once() {
+    let server = server(&["allow_in_place_tablespaces=on"]);
+    let source = source("UTF8", "C");
+    let drill = DrillServer::given(login(&server, "much", "CREATEDB BYPASSRLS REPLICATION"), None);
+    server.sql(SUPERUSER, "CREATE ROLE middle IN ROLE pg_monitor");
+    server.sql(SUPERUSER, "GRANT middle TO much");
+    server.sql(SUPERUSER, "CREATE DATABASE shop");
+    server.sql(SUPERUSER, "GRANT CREATE ON DATABASE shop TO much");
+    server.sql(SUPERUSER, "CREATE TABLESPACE fast LOCATION ''");
+    server.sql(SUPERUSER, "GRANT CREATE ON TABLESPACE fast TO PUBLIC");
+    let mut parts = vec![
+        "may replicate (REPLICATION)",
+        "may read past row security (BYPASSRLS)",
+        "is a member of role middle, pg_monitor, pg_read_all_settings, pg_read_all_stats, pg_stat_scan_tables",
+        "may create schemas in database shop",
+        "may use tablespace fast",
+    ];
+    if major() >= 15 {
+        server.sql(SUPERUSER, "GRANT SET ON PARAMETER log_statement TO much");
+        server.sql(SUPERUSER, "GRANT ALTER SYSTEM ON PARAMETER archive_command TO PUBLIC");
+        parts.extend(["may SET log_statement", "may ALTER SYSTEM SET archive_command"]);
+    }
+    let refused = inspect(&drill, &source, PLAIN).await;
+    parts.into_iter().for_each(|part| assert_refused(refused.clone(), part));
+
+    let login = conninfo(&server.url_as("much", "of much", SUPERUSER));
+    let admin = DrillServer::given(login, Some(conninfo(&server.url(SUPERUSER))));
+    assert_eq!(inspect(&admin, &source, PLAIN).await, Ok(()), "with an admin no code runs as the login");
 }
 
 #[tokio::test]

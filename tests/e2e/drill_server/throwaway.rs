@@ -19,9 +19,14 @@ fn mode(path: &Path) -> u32 {
 
 /// The effective user of a process.
 fn user(pid: u32) -> String {
+    status(pid, "Uid").split_whitespace().nth(1).unwrap().to_owned()
+}
+
+/// What the kernel says of a process under this name.
+fn status(pid: u32, name: &str) -> String {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find(|line| line.starts_with("Uid:")).unwrap();
-    line.split_whitespace().nth(2).unwrap().to_owned()
+    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    line.unwrap().trim().to_owned()
 }
 
 fn children(pid: u32) -> Vec<u32> {
@@ -50,13 +55,14 @@ async fn a_throwaway_server_is_private_and_gone_afterwards() {
         (0o700, 0o700, 0o600)
     );
     assert!(!folder.join("password").exists(), "the password file outlives initdb");
-    let namespace = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/net")).unwrap();
-    assert_eq!(server.network_isolated(), namespace(&pid.to_string()) != namespace("self"));
+    assert!(server.held().network, "{:?}", server.held());
+    assert_eq!(status(pid, "NoNewPrivs"), "1");
+    assert_eq!(status(pid, "Seccomp"), "2", "no filter of system calls");
     let variables = environment(pid);
     assert!(variables.keys().all(|name| name.starts_with("PG") || ["LC_ALL", "TZ", "PATH"].contains(&name.as_str())));
 
     let admin = server.admin();
-    assert!(admin.user().starts_with("verify_admin_"), "{}", admin.user());
+    assert_eq!(admin.user(), "postgres", "a superuser of another name tells what the server is");
     assert_eq!(value(admin, "SELECT count(*) FROM pg_roles WHERE rolsuper").await, "1");
     assert_eq!(value(admin, "current_setting('listen_addresses')").await, "");
     assert_eq!(value(admin, "inet_server_addr()").await, "");
@@ -135,7 +141,7 @@ async fn a_server_that_cannot_be_made_or_started_says_why_and_leaves_nothing() {
         tools.script(program, "echo 'out of luck' >&2; exit 1");
         let mut broken = installed().await;
         broken.folder = tools.path().to_owned();
-        let error = Throwaway::start(&broken, &source("UTF8", "C"), &[], parent.path(), 1).await.err().unwrap();
+        let error = Throwaway::start(&broken, &source("UTF8", "C"), &[], &[], parent.path(), 1).await.err().unwrap();
         let words = format!("{error:#}");
         assert!(words.starts_with(step) && words.contains("out of luck"), "{words}");
         assert_eq!(entries(parent.path()), 0);
@@ -147,7 +153,7 @@ async fn a_folder_that_is_too_long_for_a_socket_is_refused() {
     let parent = tempfile::tempdir().unwrap();
     let long = parent.path().join("x".repeat(60));
     fs::create_dir(&long).unwrap();
-    let error = Throwaway::start(&installed().await, &source("UTF8", "C"), &[], &long, 1).await.err().unwrap();
+    let error = Throwaway::start(&installed().await, &source("UTF8", "C"), &[], &[], &long, 1).await.err().unwrap();
     let words = format!("{error:#}");
     assert!(words.contains("107 is the most; set VERIFY_SPOOL_DIR to a shorter path"), "{words}");
     assert_eq!(entries(&long), 0);

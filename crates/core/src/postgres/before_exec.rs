@@ -6,6 +6,10 @@ use std::process::Command;
 use nix::sys::signal::{SigHandler, SigSet, Signal};
 use nix::unistd::{Gid, Uid};
 
+use super::confinement::Confinement;
+#[cfg(target_os = "linux")]
+use super::confinement::Held;
+
 /// The operating-system user that a child runs as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Account {
@@ -22,7 +26,9 @@ const ENDING: [Signal; 4] = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGQUIT, S
 pub(super) struct BeforeExec {
     death_signal: Signal,
     account: Option<Account>,
-    confined: Option<PipeWriter>,
+    confinement: Option<Confinement>,
+    /// Gets the [`Held`] of the child.
+    told: Option<PipeWriter>,
 }
 
 impl BeforeExec {
@@ -30,7 +36,7 @@ impl BeforeExec {
     /// runtime is when this process dies (Linux). Do not start one from `spawn_blocking`, whose
     /// threads end earlier.
     pub(super) fn dying_by(death_signal: Signal) -> Self {
-        Self { death_signal, account: None, confined: None }
+        Self { death_signal, account: None, confinement: None, told: None }
     }
 
     /// The child runs as `account` and in no group but its own.
@@ -39,11 +45,18 @@ impl BeforeExec {
         self
     }
 
-    /// The child can gain no privileges any more, not by setuid programs either, and it loses the
-    /// network where the kernel lets it: then it writes a byte to `isolated` (Linux).
-    pub(super) fn confined(mut self, isolated: PipeWriter) -> Self {
-        self.confined = Some(isolated);
+    /// The child can gain no privileges any more, not by setuid programs either, and is bound to `confinement` as far
+    /// as the kernel goes (Linux).
+    pub(super) fn confined(mut self, confinement: Confinement) -> Self {
+        self.confinement = Some(confinement);
         self
+    }
+
+    /// As [`BeforeExec::confined`]. The child also leaves the network behind if it may, and writes the bytes of
+    /// [`Held`] to `told`.
+    pub(super) fn isolated(mut self, confinement: Confinement, told: PipeWriter) -> Self {
+        self.told = Some(told);
+        self.confined(confinement)
     }
 }
 
@@ -63,30 +76,49 @@ impl BeforeExec {
     }
 
     /// The order matters: a network namespace takes the privileges that the change of user gives
-    /// away, and the kernel clears the death signal at that change.
+    /// away, the kernel clears the death signal at that change, and the filter of system calls comes last.
     fn apply(&self, parent: nix::unistd::Pid) -> nix::Result<()> {
         use nix::sched::{CloneFlags, unshare};
         use nix::sys::prctl;
         use nix::unistd::{getppid, setgid, setgroups, setuid, write};
 
         hear_every_signal()?;
-        if let Some(isolated) = &self.confined
-            && unshare(CloneFlags::CLONE_NEWNET).is_ok()
-        {
-            write(isolated, b"!")?;
+        let mut held = Held::default();
+        if self.told.is_some() {
+            held.network = unshare(CloneFlags::CLONE_NEWNET).is_ok();
         }
         if let Some(account) = self.account {
             setgroups(&[account.gid])?;
             setgid(account.gid)?;
             setuid(account.uid)?;
         }
-        if self.confined.is_some() {
-            prctl::set_no_new_privs()?;
-        }
         prctl::set_pdeathsig(self.death_signal)?;
+        if let Some(confinement) = &self.confinement {
+            prctl::set_no_new_privs()?;
+            let confined = confine(confinement);
+            held = Held { network: held.network || confined.network, files: confined.files };
+        }
+        if let Some(told) = &self.told {
+            write(told, &[held.to_byte()])?;
+        }
         // The parent may have died before the line above took effect.
         if getppid() == parent { Ok(()) } else { Err(nix::errno::Errno::ESRCH) }
     }
+}
+
+/// Binds the calling process to rules and filters, and tells what holds. A kernel that has no such thing is no error.
+#[cfg(target_os = "linux")]
+#[allow(unsafe_code, reason = "there is no other way to bind a process to rules without allocating memory")]
+fn confine(confinement: &Confinement) -> Held {
+    use std::os::fd::AsRawFd;
+
+    let is_bound = |rules: i32| {
+        // SAFETY: the call takes a descriptor, which is open, and a number, and touches no memory.
+        unsafe { nix::libc::syscall(nix::libc::SYS_landlock_restrict_self, rules, 0) == 0 }
+    };
+    let files = confinement.rules.as_ref().is_some_and(|rules| is_bound(rules.as_raw_fd()));
+    let filtered = confinement.filters.iter().all(|filter| seccompiler::apply_filter(filter).is_ok());
+    Held { network: filtered && confinement.promised.network, files: files && confinement.promised.files }
 }
 
 #[cfg(target_os = "linux")]

@@ -19,6 +19,7 @@ use tokio::time::{Instant, Sleep, sleep, timeout};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::before_exec::BeforeExec;
+use super::confinement::Confinement;
 use crate::scrub::Scrubber;
 use crate::stop::{Stop, Stopped};
 
@@ -43,6 +44,8 @@ pub(super) struct ChildSpec {
     pub(super) program: PathBuf,
     pub(super) args: Vec<OsString>,
     pub(super) variables: Vec<(&'static str, OsString)>,
+    /// What it may reach.
+    pub(super) confinement: Confinement,
     /// What becomes of what it says on standard error.
     pub(super) words: Words,
 }
@@ -134,7 +137,7 @@ impl ChildReader {
         let (theirs, speakers) = speakers.map_or((Stdio::piped(), None), |(theirs, ours)| (theirs, Some(ours)));
         command.stderr(theirs);
         command.process_group(0).kill_on_drop(true);
-        BeforeExec::dying_by(Signal::SIGKILL).arrange(command.as_std_mut());
+        BeforeExec::dying_by(Signal::SIGKILL).confined(spec.confinement).arrange(command.as_std_mut());
         let mut child = command.spawn()?;
         drop(command); // Our copy of the child's end of its standard error, which would never end.
         let no_pipe = || io::Error::other("the child has no pipes");

@@ -12,6 +12,7 @@ use super::conninfo::Conninfo;
 use super::facts::{OLDEST_SERVER_MAJOR, system_identifier};
 use super::locale::Locale;
 use super::recode::read_texts;
+use super::scratch::SourceName;
 use super::throwaway::Throwaway;
 use crate::catalog::DatabaseFacts;
 
@@ -63,6 +64,7 @@ pub struct SuitableServer<'server> {
     server: &'server DrillServer,
     major: u32,
     locale: Locale,
+    source_name: SourceName,
     ownership: Ownership,
     login_is_superuser: bool,
     maintenance_is_superuser: bool,
@@ -124,12 +126,15 @@ impl DrillServer {
                 Powers::of(&session).await?
             }
         };
+        let runs_as_login = (ownership, policy.restore_as) == (Ownership::Login, RestoreAs::PlainRole);
+        if runs_as_login && !login.superuser {
+            powers::refuse_reach(&session).await?;
+        }
         if !self.is_throwaway {
             login.check_restorer(policy.restore_as)?;
         }
         maintenance.check_maintenance(ownership)?;
-        if (ownership, policy.restore_as) == (Ownership::Login, RestoreAs::PlainRole) {
-            powers::refuse_reach(&session).await?;
+        if runs_as_login {
             notes.push(RUNS_AS_LOGIN.to_owned());
         }
         session.close().await;
@@ -137,6 +142,7 @@ impl DrillServer {
             server: self,
             major,
             locale: Locale::of(source),
+            source_name: SourceName::of(source),
             ownership,
             login_is_superuser: login.superuser,
             maintenance_is_superuser: maintenance.superuser,
@@ -179,7 +185,9 @@ impl<'server> SuitableServer<'server> {
     /// What the server says.
     pub async fn lock(self) -> anyhow::Result<Option<LockedServer<'server>>> {
         let session = self.server.maintenance().connect().await.context("connect to the drill server")?;
-        let locked = lock::hold_lock(&session, lock::SERVER_KEY).await.context("lock the drill server")?;
+        // A throwaway server is ours alone, and a lock would tell code of the archive whose it is.
+        let locked = self.server.is_throwaway
+            || lock::hold_lock(&session, lock::SERVER_KEY).await.context("lock the drill server")?;
         Ok(locked.then_some(LockedServer { suitable: self, _session: session }))
     }
 }
@@ -212,6 +220,11 @@ impl LockedServer<'_> {
         self.suitable.maintenance_is_superuser
     }
 
+    /// The name that the database of a drill has on a throwaway server; `None` if it is a given one.
+    pub(super) fn throwaway(&self) -> Option<&SourceName> {
+        self.suitable.server.is_throwaway.then_some(&self.suitable.source_name)
+    }
+
     pub(super) fn ownership(&self) -> Ownership {
         self.suitable.ownership
     }
@@ -240,7 +253,8 @@ const RUNS_AS_LOGIN: &str = "code of the archive ran as the login of the drill s
 
 /// What lets a role see which cluster it is in. PostgreSQL allows it to everybody; a few services do not.
 const HOW_TO_ALLOW: &str = "GRANT EXECUTE ON FUNCTION pg_control_system() TO that role allows it, or a login that is a \
-                            member of pg_monitor where the service gives it that right; \
+                            member of pg_monitor if the service gives it that right, for a drill beside \
+                            VERIFY_ADMIN_URL; \
                             VERIFY_ALLOW_SOURCE_CLUSTER=true drills without knowing";
 
 /// Refuses the cluster that was backed up, and one of which nobody can tell whether it is that cluster.

@@ -4,6 +4,7 @@ pub mod archive;
 mod before_exec;
 mod checked_dump;
 mod child;
+mod confinement;
 pub mod connect;
 pub mod conninfo;
 mod database_level;
@@ -32,6 +33,7 @@ mod tools;
 
 pub use checked_dump::{CheckedDump, DumpError, Expected, Passed, check_completeness, check_origin, has_post_data};
 pub use child::{ChildError, ChildReader};
+pub use confinement::Held;
 pub use database_level::{close_database, database_differences, set_database_level};
 pub use drill_server::{DrillPolicy, DrillServer, LockedServer, RestoreAs, SourceCluster, SuitableServer, Swept};
 pub use dump::Dumper;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::Context;
-use postgres_protocol::escape::{escape_identifier, escape_literal};
+use postgres_protocol::escape::escape_identifier;
 
 use super::connect::{Session, describe};
 use super::scratch::ScratchDb;
@@ -111,7 +111,6 @@ impl ScratchDb<'_> {
             prepared.notes.push(format!("roles of the drill server were left as they are: {}", own.join(", ")));
         }
         let owner = escape_identifier(self.owner().user());
-        let comment = escape_literal(&self.run().comment());
         let members_from = create.len();
         let is_new = |name: &&String| !existing.contains(*name) && !create.contains(name) && may_create(name);
         let bystanders: Vec<String> = wanted.bystanders.iter().filter(is_new).cloned().collect();
@@ -120,7 +119,8 @@ impl ScratchDb<'_> {
             let role = escape_identifier(name);
             let kind = if self.owner_is_superuser() && wanted.superusers.contains(name) { " SUPERUSER" } else { "" };
             let membership = if place < members_from { format!("GRANT {role} TO {owner};") } else { String::new() };
-            format!("CREATE ROLE {role} NOLOGIN{kind}; COMMENT ON ROLE {role} IS {comment}; {membership}")
+            let mark = self.mark(&format!("ROLE {role}"));
+            format!("CREATE ROLE {role} NOLOGIN{kind}; {mark} {membership}")
         };
         let sql: String = create.iter().enumerate().map(statement).collect();
         // One message is one transaction: all of them are there, each with its comment, or none.

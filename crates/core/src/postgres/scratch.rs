@@ -1,6 +1,7 @@
 //! The database of one drill, which can only be made: nothing else is ever restored into or dropped.
 
 mod adopted;
+mod names;
 mod reference;
 mod removal;
 mod run;
@@ -21,10 +22,13 @@ use super::throwaway::random_text;
 use crate::secret::Secret;
 
 pub(super) use adopted::IS_UNTOUCHED;
+pub(super) use names::{SourceName, neutral_name};
 pub use reference::{GuestDb, ReferenceDb};
 pub use removal::CleanupFailed;
 pub(super) use removal::remove;
 pub(super) use run::RunId;
+
+use names::Names;
 
 /// Copying the template takes a moment; a server that waits for a checkpoint on a busy disk, minutes.
 const CREATE_LIMIT: Duration = Duration::from_secs(300);
@@ -39,6 +43,7 @@ const PASSWORD_CHARS: usize = 32;
 pub struct ScratchDb<'server> {
     server: &'server LockedServer<'server>,
     run: RunId,
+    names: Names,
     owner: Conninfo,
     admin: Option<Conninfo>,
     /// Roles that this run created, in the order of their creation.
@@ -57,8 +62,14 @@ impl LockedServer<'_> {
     pub async fn create_scratch(&self) -> anyhow::Result<ScratchDb<'_>> {
         let run = RunId::new(Utc::now());
         let guard = self.maintenance().connect().await.context("connect to the drill server")?;
-        ensure!(hold_lock(&guard, run.lock_key()).await?, "another run has the same lock; try again");
-        let database = run.database();
+        let names = match self.throwaway() {
+            None => {
+                ensure!(hold_lock(&guard, run.lock_key()).await?, "another run has the same lock; try again");
+                Names::of_run(&run)
+            }
+            Some(source) => names_on_throwaway(&guard, source).await?,
+        };
+        let database = names.database.clone();
         let version = guard.server_version_num();
         let inside = |login: &Conninfo, is_superuser: bool| {
             let login = login.clone().with_dbname(&database);
@@ -67,7 +78,8 @@ impl LockedServer<'_> {
         let owns = self.ownership() == Ownership::Login;
         let owner = inside(self.login(), owns && self.login_is_superuser());
         let admin = self.admin().map(|admin| inside(admin, self.maintenance_is_superuser()));
-        let mut scratch = ScratchDb { server: self, run, owner, admin, roles: Vec::new(), notes: Vec::new(), guard };
+        let mut scratch =
+            ScratchDb { server: self, run, names, owner, admin, roles: Vec::new(), notes: Vec::new(), guard };
         match scratch.create().await {
             Ok(()) => Ok(scratch),
             Err(error) => {
@@ -78,6 +90,14 @@ impl LockedServer<'_> {
             }
         }
     }
+}
+
+/// Whoever tests a backup makes several databases on one throwaway server. Only the first one has the source's name.
+async fn names_on_throwaway(session: &Session, source: &SourceName) -> anyhow::Result<Names> {
+    let names = Names::like(source);
+    let question = "SELECT FROM pg_catalog.pg_database WHERE datname = $1";
+    let is_taken = !session.client().query(question, &[&names.database]).await.context("list databases")?.is_empty();
+    Ok(if is_taken { Names::neutral() } else { names })
 }
 
 impl ScratchDb<'_> {
@@ -102,13 +122,16 @@ impl ScratchDb<'_> {
     }
 
     /// Ends every session in the database and in the run's reference database, drops both, and then the roles that
-    /// the run created.
+    /// the run created. On a throwaway server all of that goes with the server.
     ///
     /// # Errors
     /// [`CleanupFailed`] after several attempts, each with a connection of its own. The next sweep tries again.
     pub async fn drop(self) -> Result<(), CleanupFailed> {
         let inside = self.admin.as_ref().unwrap_or(&self.owner);
-        let removed = remove(self.server.maintenance(), inside, &self.run, &self.roles).await;
+        let removed = match self.server.throwaway() {
+            None => remove(self.server.maintenance(), inside, &self.run, &self.roles).await,
+            Some(_) => Ok(()),
+        };
         self.guard.close().await;
         removed
     }
@@ -118,9 +141,10 @@ impl ScratchDb<'_> {
         self.server.ownership() == Ownership::Login && self.server.login_is_superuser()
     }
 
-    /// The run, for the comments of what it creates.
-    pub(super) fn run(&self) -> &RunId {
-        &self.run
+    /// The statement that marks what the run creates, such as `ROLE "name"`; none on a throwaway server.
+    pub(super) fn mark(&self, object: &str) -> String {
+        let comment = self.names.comment.as_deref();
+        comment.map_or_else(String::new, |text| format!("COMMENT ON {object} IS {};", escape_literal(text)))
     }
 
     async fn create(&mut self) -> anyhow::Result<()> {
@@ -134,7 +158,7 @@ impl ScratchDb<'_> {
     /// The role is created together with its comment, in the one transaction that a message with several
     /// statements is. The server's log sees only a verifier of the password.
     async fn create_owner(&mut self) -> anyhow::Result<()> {
-        let (name, password) = (self.run.owner(), Secret::new(random_text(PASSWORD_CHARS)));
+        let (name, password) = (self.names.owner.clone(), Secret::new(random_text(PASSWORD_CHARS)));
         let quoted = escape_identifier(&name);
         let row_security = if self.server.maintenance_is_superuser() { "BYPASSRLS" } else { "" };
         // Others than superusers need membership to create a database for a role, and to drop it.
@@ -144,10 +168,10 @@ impl ScratchDb<'_> {
         };
         let sql = format!(
             "CREATE ROLE {quoted} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE {row_security} PASSWORD {};
-             COMMENT ON ROLE {quoted} IS {};
+             {}
              {membership}",
             escape_literal(&scram_sha_256(password.expose().as_bytes())),
-            escape_literal(&self.run.comment())
+            self.mark(&format!("ROLE {quoted}"))
         );
         self.guard.client().batch_execute(&sql).await?;
         self.owner = self.owner.clone().with_login(&name, Some(&password))?;
@@ -166,9 +190,9 @@ impl ScratchDb<'_> {
         }
         let name = escape_identifier(self.name());
         let sql = format!(
-            "COMMENT ON DATABASE {name} IS {};
+            "{}
              REVOKE ALL ON DATABASE {name} FROM PUBLIC", // What is restored into it is nobody else's business.
-            escape_literal(&self.run.comment())
+            self.mark(&format!("DATABASE {name}"))
         );
         self.guard.client().batch_execute(&sql).await.context("mark the scratch database as ours")
     }

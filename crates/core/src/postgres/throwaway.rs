@@ -15,8 +15,10 @@ use rand::distr::Alphanumeric;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 
+use super::confinement::Held;
 use super::conninfo::{Conninfo, Host};
 use super::locale::Locale;
+use super::scratch::neutral_name;
 use super::tools::ServerTools;
 use crate::catalog::{DatabaseFacts, Extension};
 use crate::machine::Machine;
@@ -36,8 +38,11 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// Of 62 characters: 190 bits.
 const PASSWORD_CHARS: usize = 32;
 
-/// The maintenance database that `initdb` makes.
-const MAINTENANCE: &str = "postgres";
+/// The superuser, and the maintenance database that `initdb` makes, as on most servers.
+const USUAL: &str = "postgres";
+
+/// The maintenance database if the source has the name of the usual one.
+const OTHER_MAINTENANCE: &str = "template1";
 
 /// A running server of our own. Dropping it ends the server and removes its folder.
 ///
@@ -47,14 +52,15 @@ pub struct Throwaway {
     admin: Conninfo,
     major: u32,
     notes: Vec<String>,
-    network_isolated: bool,
+    held: Held,
     postmaster: Postmaster, // Ends before its folder goes.
     cluster: Cluster,
 }
 
 impl Throwaway {
     /// Makes and starts a server with the source's encoding and locale, in a private folder below `parent`, that
-    /// can have the source's `extensions` as far as they are installed.
+    /// can have the source's `extensions` as far as they are installed. Its superuser is none of `roles`, which the
+    /// archive names: as far as names go, code of the archive cannot tell the server from any other.
     ///
     /// `jobs` is how many sessions will restore at once. Must be called in a thread that lives as long
     /// as the server, such as one of the runtime: at its end the kernel shuts the server down.
@@ -65,21 +71,27 @@ impl Throwaway {
         tools: &ServerTools,
         source: &DatabaseFacts,
         extensions: &[Extension],
+        roles: &[String],
         parent: &Path,
         jobs: u32,
     ) -> anyhow::Result<Self> {
         let cluster = Cluster::create_in(parent).context("create the folder of the throwaway server")?;
-        let user = format!("verify_admin_{}", random_text(16).to_lowercase());
+        let user = if roles.iter().any(|role| role == USUAL) { neutral_name() } else { USUAL.to_owned() };
         let password = Secret::new(random_text(PASSWORD_CHARS));
         let notes = cluster.initdb(tools, &Locale::of(source), &user, &password).await.context("initdb")?;
         let host = Host::unix(cluster.socket_folder(), PORT_NUMBER);
-        let admin = Conninfo::local(host, &user, MAINTENANCE).with_login(&user, Some(&password))?;
+        let is_usual = source.name == USUAL;
+        let maintenance = if is_usual { OTHER_MAINTENANCE } else { USUAL };
+        let admin = Conninfo::local(host, &user, maintenance).with_login(&user, Some(&password))?;
         let mut settings = settings::settings(&Machine::here(), jobs);
         settings.extend(preload::settings(tools, extensions));
-        let (child, network_isolated) = cluster.run(tools, &settings).context("start postgres")?;
+        let (child, held) = cluster.run(tools, &settings).context("start postgres")?;
         let postmaster = Postmaster::new(child);
-        let mut throwaway = Self { admin, major: tools.major, notes, network_isolated, postmaster, cluster };
+        let mut throwaway = Self { admin, major: tools.major, notes, held, postmaster, cluster };
         throwaway.wait_until_ready().await.context("wait for the throwaway server")?;
+        if is_usual {
+            throwaway.free_usual_name().await.context("make room for a database with the name of the source")?;
+        }
         Ok(throwaway)
     }
 
@@ -98,10 +110,10 @@ impl Throwaway {
         &self.notes
     }
 
-    /// Whether the server has no network at all, not even as a client: the kernel allows that to root
-    /// with CAP_SYS_ADMIN. Functions of the restored database can then reach nobody.
-    pub fn network_isolated(&self) -> bool {
-        self.network_isolated
+    /// What functions of the restored database cannot reach, whatever they do. On Linux a server that has a network is
+    /// not started.
+    pub fn held(&self) -> Held {
+        self.held
     }
 
     /// The process id of the server.
@@ -129,6 +141,13 @@ impl Throwaway {
         let removed = spawn_blocking(move || drop(cluster)).await;
         stopped?;
         removed.context("remove the throwaway server")
+    }
+
+    async fn free_usual_name(&self) -> anyhow::Result<()> {
+        let session = self.admin.connect().await?;
+        session.client().batch_execute(&format!("DROP DATABASE {USUAL}")).await?;
+        session.close().await;
+        Ok(())
     }
 
     async fn wait_until_ready(&mut self) -> anyhow::Result<()> {

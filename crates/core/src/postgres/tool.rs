@@ -1,10 +1,13 @@
 //! A client tool about to run against the server of a session: its environment, password file and words.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
 use super::child::{ChildReader, ChildSpec, Words};
+use super::confinement::{Confinement, Files, Sockets};
 use super::connect::{LIBPQ_KEEPALIVES, Session};
 use super::tools::ClientTools;
 use crate::private::PrivateDir;
@@ -13,6 +16,11 @@ use crate::stop::Stop;
 
 /// Search path of scripts that stand in for tools; the real ones need none.
 const CHILD_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+
+/// How a machine is found and trusted by its name, in the many ways of different systems. The file with the name
+/// servers may be a link to anywhere.
+const NETWORK_FACTS: [&str; 6] =
+    ["/etc", "/etc/resolv.conf", "/etc/hosts", "/run/systemd/resolve", "/var/lib/sss", "/proc/sys/crypto"];
 
 /// What every child of one step has in common: tools, server, private folder, stop.
 pub(super) struct Workbench<'run> {
@@ -89,7 +97,52 @@ impl<'run> Workbench<'run> {
         if self.session.is_pooled() {
             variables.push(("PGTZ", "UTC".into())); // A parameter of its own, which poolers know.
         }
-        let spec = ChildSpec { program: self.tools.program(tool), args, variables, words };
+        let program = self.tools.program(tool);
+        let confinement = self.confinement(&program, tool, &args);
+        let spec = ChildSpec { program, args, variables, confinement, words };
         ChildReader::spawn(spec, self.scrubber, self.stop).with_context(|| format!("start {tool}"))
+    }
+
+    /// What a server or an archive could make a tool do if it found a vulnerability there. `pg_dumpall` asks `pg_dump`
+    /// for its version, by a shell.
+    fn confinement(&self, program: &Path, tool: &str, args: &[OsString]) -> Confinement {
+        let endpoint = self.session.endpoint();
+        let is_local = endpoint.host().is_unix();
+        let mut read: Vec<PathBuf> = args.iter().filter_map(|arg| named_file(arg)).collect();
+        read.push(self.private.path().to_owned());
+        read.extend(endpoint.root_certificate_file().map(Path::to_owned));
+        if !is_local {
+            read.extend(NETWORK_FACTS.map(PathBuf::from));
+        }
+        let files = (tool != "pg_dumpall").then(|| Files { read, own: Vec::new() });
+        Confinement::prepare(program, if is_local { Sockets::Local } else { Sockets::Any }, files.as_ref())
+    }
+}
+
+/// The file that an argument names: an archive, `--use-list=FILE`, or one of the operator's such as `--filter=FILE`.
+fn named_file(arg: &OsStr) -> Option<PathBuf> {
+    let bytes = arg.as_bytes();
+    let start = bytes.iter().position(|byte| *byte == b'=').filter(|_| bytes.starts_with(b"--")).map_or(0, |at| at + 1);
+    let path = Path::new(OsStr::from_bytes(&bytes[start..]));
+    path.is_file().then(|| path.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_that_arguments_name() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let path = file.path().to_str().unwrap();
+        for (arg, expected) in [
+            (path.to_owned(), true),
+            (format!("--use-list={path}"), true),
+            ("--jobs=4".to_owned(), false),
+            ("--dbname=dbname='/etc/passwd'".to_owned(), false),
+            (format!("--filter={}", file.path().parent().unwrap().display()), false),
+        ] {
+            assert_eq!(named_file(OsStr::new(&arg)).is_some(), expected, "{arg}");
+        }
     }
 }

@@ -42,6 +42,7 @@ fn failed() -> Report {
             kind: "throwaway",
             version: "15.18".to_owned(),
             network_isolated: true,
+            files_isolated: true,
             as_superuser: false,
         }),
         durations: Durations {

@@ -1,5 +1,7 @@
 //! What a login may do: neither too much for a restore nor too little for the work around it.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context, ensure};
 
 use super::{Ownership, RestoreAs, Session};
@@ -23,41 +25,73 @@ const QUESTION: &str = "
            r.rolsuper OR r.rolcreatedb, r.rolsuper OR r.rolcreaterole, pg_is_in_recovery()
       FROM pg_roles r WHERE r.rolname = current_user";
 
-/// What a login reaches outside of the database of a drill, in words. A role that only reads is harmless, and a
-/// database with a name of ours is what a dead drill left.
+/// What a login reaches outside of the database of a drill: what it is, and the name of the object if there is one. A
+/// database with a name of ours is what a dead drill left. `pg_database_owner` has every owner of a database as a member,
+/// in that database alone.
 const REACH: &str = r"
-    SELECT 'may create and change roles (CREATEROLE)' FROM pg_roles r WHERE r.rolname = current_user AND r.rolcreaterole
+    SELECT a.words, NULL FROM pg_roles r,
+           LATERAL (VALUES (r.rolcreaterole, 'may create and change roles (CREATEROLE)'),
+                           (r.rolreplication, 'may replicate (REPLICATION)'),
+                           (r.rolbypassrls, 'may read past row security (BYPASSRLS)')) a (has, words)
+     WHERE r.rolname = current_user AND a.has
     UNION ALL
-    SELECT 'may replicate (REPLICATION)' FROM pg_roles r WHERE r.rolname = current_user AND r.rolreplication
+    SELECT 'is a member of role', o.rolname FROM pg_roles o
+     WHERE o.rolname <> current_user AND pg_has_role(o.oid, 'MEMBER') AND o.rolname <> 'pg_database_owner'
     UNION ALL
-    (SELECT format('owns database %s', d.datname) FROM pg_database d
-      WHERE pg_get_userbyid(d.datdba) = current_user AND d.datname !~ '^verify_(drill|reference)_' ORDER BY d.datname LIMIT 3)
+    SELECT CASE pg_get_userbyid(d.datdba) WHEN current_user THEN 'owns database' ELSE 'may create schemas in database' END,
+           d.datname
+      FROM pg_database d
+     WHERE d.datname !~ '^verify_(drill|reference)_'
+       AND (pg_get_userbyid(d.datdba) = current_user OR has_database_privilege(d.oid, 'CREATE'))
     UNION ALL
-    (SELECT format('owns tablespace %s', t.spcname) FROM pg_tablespace t
-      WHERE pg_get_userbyid(t.spcowner) = current_user ORDER BY t.spcname LIMIT 3)
-    UNION ALL
-    (SELECT format('is a member of role %s', o.rolname) FROM pg_roles o
-      WHERE o.rolname <> current_user AND pg_has_role(o.oid, 'MEMBER')
-        AND o.rolname NOT IN ('pg_database_owner', 'pg_monitor', 'pg_read_all_data', 'pg_read_all_settings',
-                              'pg_read_all_stats', 'pg_stat_scan_tables')
-      ORDER BY o.rolname LIMIT 3)";
+    SELECT CASE pg_get_userbyid(t.spcowner) WHEN current_user THEN 'owns tablespace' ELSE 'may use tablespace' END, t.spcname
+      FROM pg_tablespace t
+     WHERE pg_get_userbyid(t.spcowner) = current_user OR has_tablespace_privilege(t.oid, 'CREATE')";
 
-/// Refuses a login as which code of an archive would run and that can change something outside of the database of a
-/// drill. Its own password and settings it can always change.
+/// Settings that only a superuser may set unless they are granted, for the session or for the whole server.
+const PARAMETERS: &str = "
+    SELECT CASE WHEN has_parameter_privilege(parname, 'ALTER SYSTEM') THEN 'may ALTER SYSTEM SET' ELSE 'may SET' END, parname
+      FROM pg_parameter_acl
+     WHERE has_parameter_privilege(parname, 'ALTER SYSTEM') OR has_parameter_privilege(parname, 'SET')";
+
+/// The first version that can grant settings.
+const GRANTED_PARAMETERS_SINCE: u32 = 150_000;
+
+/// Maximum number of names of each kind in the message.
+const MAX_NAMES: usize = 5;
+
+/// Refuses a login as which code of an archive would run and that can change or see something outside of the database of
+/// a drill: it may create databases, and nothing else. Its own password and settings it can always change.
 ///
 /// # Errors
-/// What it can change, and what the server says.
+/// All that is too much, and what the server says.
 pub(super) async fn refuse_reach(session: &Session) -> anyhow::Result<()> {
-    let rows = session.client().query(REACH, &[]).await.context("ask what the login reaches")?;
-    let reach = rows.iter().map(|row| row.try_get(0)).collect::<Result<Vec<String>, _>>()?;
+    let mut questions = vec![REACH];
+    questions.extend((session.server_version_num() >= GRANTED_PARAMETERS_SINCE).then_some(PARAMETERS));
+    let mut reach: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for question in questions {
+        for row in session.client().query(question, &[]).await.context("ask what the login reaches")? {
+            reach.entry(row.try_get(0)?).or_default().extend(row.try_get::<_, Option<String>>(1)?);
+        }
+    }
+    let reach: Vec<String> = reach.into_iter().map(|(words, names)| in_words(&words, names)).collect();
     ensure!(
         reach.is_empty(),
         "the login of the drill server {}, and code of the archive would run as that login; give VERIFY_ADMIN_URL, so \
          that each drill runs as a role of its own, or a login for drills alone: \
          CREATE ROLE drill LOGIN CREATEDB PASSWORD '...'",
-        reach.join(", ")
+        reach.join("; it ")
     );
     Ok(())
+}
+
+/// `owns database a, b, c, d, e and 2 more`.
+fn in_words(words: &str, mut names: Vec<String>) -> String {
+    names.sort();
+    let more = names.len().saturating_sub(MAX_NAMES);
+    names.truncate(MAX_NAMES);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{words} {}{more}", names.join(", ")).trim_end().to_owned()
 }
 
 impl Powers {
@@ -104,5 +138,18 @@ impl Powers {
             "the admin's login to the drill server may not create roles; ALTER ROLE ... CREATEROLE allows it"
         );
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_names_are_counted() {
+        let names = |count: usize| (0..count).map(|number| format!("n{number}")).collect();
+        assert_eq!(in_words("may replicate", names(0)), "may replicate");
+        assert_eq!(in_words("owns database", names(2)), "owns database n0, n1");
+        assert_eq!(in_words("owns database", names(7)), "owns database n0, n1, n2, n3, n4 and 2 more");
     }
 }

@@ -26,11 +26,12 @@ impl ScratchDb<'_> {
     /// # Errors
     /// What the server says.
     pub async fn create_reference(&self) -> anyhow::Result<ReferenceDb<'_>> {
-        let name = self.run.reference();
+        let name = self.names.reference.clone();
         let guard = self.server.maintenance().connect().await.context("connect to the drill server")?;
         let mut inner = ScratchDb {
             server: self.server,
             run: self.run.clone(),
+            names: self.names.clone(),
             owner: self.owner.clone().with_dbname(&name),
             admin: self.admin.clone().map(|admin| admin.with_dbname(&name)),
             roles: Vec::new(),

@@ -11,11 +11,12 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 use nix::sys::signal::Signal;
 
-use super::super::before_exec::{Account, BeforeExec};
+use super::super::before_exec::BeforeExec;
+use super::super::confinement::{Confinement, Files, Held, Sockets};
 use super::super::locale::Locale;
 use super::super::tools::ServerTools;
 use super::PORT;
-use super::account::{give, server_account};
+use super::account::{Accounts, give, give_all};
 use crate::private::PrivateDir;
 use crate::secret::Secret;
 
@@ -32,9 +33,14 @@ const LAST_WORDS_BYTES: usize = 4 * 1024;
 /// Data checksums are off by default before this version, and `initdb` has no option to say so.
 const CHECKSUMS_SINCE_MAJOR: u32 = 18;
 
+/// A drill without a network is promised, so it is a condition.
+const NETWORK_KEPT: &str = "this system refuses the filter of system calls (seccomp) that takes the network from the \
+                            server, so that code of an archive could reach other machines; run verify elsewhere, or name a \
+                            server that you have isolated yourself in VERIFY_DATABASE_URL";
+
 /// The private folder, which is ours: the log, and the folder of the server's user with its data and socket.
 pub(super) struct Cluster {
-    account: Option<Account>,
+    accounts: Accounts,
     log: File,
     private: PrivateDir,
 }
@@ -45,11 +51,11 @@ impl Cluster {
     /// # Errors
     /// Where `parent` is not writable or too long for a socket, and where there is no user for the server.
     pub(super) fn create_in(parent: &Path) -> anyhow::Result<Self> {
-        let account = server_account()?;
+        let accounts = Accounts::choose()?;
         let private = PrivateDir::create_in(parent).with_context(|| format!("write to {}", parent.display()))?;
         let log = private.path().join("log");
         let log = OpenOptions::new().read(true).append(true).create_new(true).mode(0o600).open(log)?;
-        let cluster = Self { account, log, private };
+        let cluster = Self { accounts, log, private };
         let socket_bytes = cluster.socket_folder().join(format!(".s.PGSQL.{PORT}")).as_os_str().len();
         ensure!(
             socket_bytes <= MAX_SOCKET_PATH_BYTES,
@@ -57,12 +63,12 @@ impl Cluster {
              set VERIFY_SPOOL_DIR to a shorter path than {}",
             parent.display()
         );
-        if account.is_some() {
+        if accounts.initdb.is_some() {
             // The server's user may pass through, and see nothing on its way.
             fs::set_permissions(cluster.folder(), Permissions::from_mode(0o711))?;
         }
         DirBuilder::new().mode(0o700).create(cluster.socket_folder())?;
-        give(&cluster.socket_folder(), account).context("give the folder to the server's user")?;
+        give(&cluster.socket_folder(), accounts.initdb).context("give the folder to the server's user")?;
         Ok(cluster)
     }
 
@@ -89,7 +95,7 @@ impl Cluster {
         password: &Secret,
     ) -> anyhow::Result<Vec<String>> {
         let passwords = self.private.write("password", password).context("write the password file")?;
-        give(&passwords, self.account).context("give the password file to the server's user")?;
+        give(&passwords, self.accounts.initdb).context("give the password file to the server's user")?;
         let mut notes = Vec::new();
         if let Err(error) = self.try_initdb(tools, locale, user, &passwords).await {
             let Some(fallback) = locale.fallback() else { return Err(error) };
@@ -98,6 +104,8 @@ impl Cluster {
             notes.push(locale.fallback_note());
         }
         fs::remove_file(passwords).context("remove the password file")?;
+        give_all(&self.socket_folder(), self.accounts.postgres).context("give the data folder to the server's user")?;
+        notes.extend(self.accounts.note());
         Ok(notes)
     }
 
@@ -115,7 +123,7 @@ impl Cluster {
             // Not for what lives an hour: the drill compares every row itself.
             command.arg("--no-data-checksums");
         }
-        BeforeExec::dying_by(Signal::SIGKILL).running_as(self.account).arrange(&mut command);
+        BeforeExec::dying_by(Signal::SIGKILL).running_as(self.accounts.initdb).arrange(&mut command);
         let mut command = tokio::process::Command::from(command);
         let status = tokio::time::timeout(INITDB_LIMIT, command.kill_on_drop(true).status()).await;
         let status = status.with_context(|| format!("no end within {} s", INITDB_LIMIT.as_secs()))??;
@@ -125,12 +133,16 @@ impl Cluster {
         Ok(())
     }
 
-    /// Starts the server, which is not yet ready when this returns, and tells whether it lost the network.
+    /// Starts the server, which is not yet ready when this returns, and tells what it was kept from.
     ///
     /// # Errors
-    /// What the operating system says.
-    pub(super) fn run(&self, tools: &ServerTools, settings: &[(&str, String)]) -> anyhow::Result<(Child, bool)> {
-        let mut command = self.command(tools.program("postgres"))?;
+    /// What the operating system says, and that the server kept its network although this machine is one that can take
+    /// it away.
+    pub(super) fn run(&self, tools: &ServerTools, settings: &[(&str, String)]) -> anyhow::Result<(Child, Held)> {
+        let program = tools.program("postgres");
+        let files = Files { read: Vec::new(), own: vec![self.socket_folder()] };
+        let confinement = Confinement::prepare(&program, Sockets::Answering, Some(&files));
+        let mut command = self.command(program)?;
         command.arg("-D").arg(self.data());
         let mut folder = OsString::from("unix_socket_directories=");
         folder.push(quoted_folder(&self.socket_folder())?);
@@ -138,14 +150,21 @@ impl Cluster {
         for (name, value) in settings {
             command.arg("-c").arg(format!("{name}={value}"));
         }
-        let (mut told, isolated) = io::pipe()?;
+        let (mut told, teller) = io::pipe()?;
         // An immediate shutdown takes the sessions and the shared memory with it; SIGKILL would not.
-        BeforeExec::dying_by(Signal::SIGQUIT).running_as(self.account).confined(isolated).arrange(&mut command);
-        let child = command.spawn()?;
+        let before = BeforeExec::dying_by(Signal::SIGQUIT).running_as(self.accounts.postgres);
+        before.isolated(confinement, teller).arrange(&mut command);
+        let mut child = command.spawn()?;
         drop(command); // With our end of the pipe in it, so that reading ends.
-        let mut word = Vec::new();
-        told.read_to_end(&mut word)?;
-        Ok((child, !word.is_empty()))
+        let mut words = Vec::new();
+        told.read_to_end(&mut words)?;
+        let held = Held::from_bytes(&words);
+        if Confinement::has_filter() && !held.network {
+            child.kill()?;
+            child.wait()?;
+            bail!(NETWORK_KEPT);
+        }
+        Ok((child, held))
     }
 
     /// The end of the log.

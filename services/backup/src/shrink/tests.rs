@@ -63,7 +63,9 @@ impl Bucket {
             id: backup.id.to_string(),
             time: backup.id.time(),
             kind: backup.kind,
-            proven: backup.is_proven(),
+            proven_since: backup.proven_since(),
+            standing: Standing::Counts,
+            is_signed: false,
             suspect: sizes.suspects.contains(&backup.id),
             stored_bytes: backup.stored_bytes,
         });

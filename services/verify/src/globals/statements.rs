@@ -113,6 +113,7 @@ impl Cutter {
         self.place = match self.place {
             Place::Between => match byte {
                 b'\\' => Place::Command,
+                b';' => return Err("begins no statement that pg_dumpall writes".to_owned()),
                 _ => self.outside(byte)?,
             },
             Place::Comment if byte == b'\n' => {

@@ -4,6 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::*;
 use crate::retention::{Authority, Candidate, RetentionPolicy, Verdict, plan};
+use crate::standing::Standing;
 
 /// A bucket without a server: what is listed in it is all that there is.
 struct Bucket {

@@ -164,8 +164,9 @@ impl Prune {
         let (mut sizes, mut candidates) = (Vec::new(), Vec::new());
         for kind in kinds {
             let judged = judge(&catalog, kind, &config.size_rule);
-            let of_kind = candidates_of(&catalog, kind, &config.size_rule, &rule);
-            candidates.extend(of_kind.map(|(backup, candidate)| {
+            let all = catalog.backups.iter().chain(&catalog.from_the_future);
+            let of_kind = candidates_of(&catalog, all.filter(|backup| backup.kind == kind), &config.size_rule, &rule);
+            candidates.extend(of_kind.into_iter().map(|(backup, candidate)| {
                 let suspect = judged.suspects.contains(&backup.id);
                 (backup, Candidate { suspect, ..candidate })
             }));
@@ -258,13 +259,12 @@ impl Prune {
 /// one of them finished, or if something else has deleted it since, such as `backup prune` with other credentials.
 pub(crate) fn overdue(catalog: &Catalog, limits: &Limits<'_>, runs: usize) -> usize {
     let all = catalog.backups.iter().filter(|backup| backup.kind == limits.kind);
-    let degraded: Vec<&Backup> = all.take(runs).filter(|backup| backup.events.retention_degraded).collect();
+    let degraded: Vec<&Backup> = all.clone().take(runs).filter(|backup| backup.events.retention_degraded).collect();
     let Some(first) = degraded.last().filter(|_| degraded.len() == runs) else { return 0 };
     let time = first.id.time();
     let rule = StandingRule::of(limits.timing, limits.size_rule.max_shrink_percent, time);
-    let candidates = candidates_of(catalog, limits.kind, limits.size_rule, &rule);
-    let candidates = candidates.filter(|(backup, _)| backup.id <= first.id);
-    let candidates: Vec<Candidate> = candidates.map(|(_, candidate)| candidate).collect();
+    let candidates = candidates_of(catalog, all.filter(|backup| backup.id <= first.id), limits.size_rule, &rule);
+    let candidates: Vec<Candidate> = candidates.into_iter().map(|(_, candidate)| candidate).collect();
     let plan = plan(&candidates, time, limits.retention, &Authority::Operator, None);
     let backups = plan.lines.iter().filter(|line| !matches!(line.verdict, Verdict::Keep(_))).count();
     backups + catalog.incomplete.iter().filter(|run| is_debris(run, time, limits.timing.run_timeout)).count()
@@ -295,18 +295,18 @@ fn doubt(
     clock.or_else(shrunk).or_else(another)
 }
 
-/// The backups of a kind, each with what a plan sees of it. None is a suspect, and none signed.
+/// Backups of one kind, each with what a plan sees of it. None is a suspect, and none signed.
 fn candidates_of<'catalog>(
     catalog: &'catalog Catalog,
-    kind: Kind,
+    group: impl Iterator<Item = &'catalog Backup>,
     size_rule: &SizeRule,
     rule: &StandingRule,
-) -> impl Iterator<Item = (&'catalog Backup, Candidate)> + use<'catalog> {
-    let all = catalog.backups.iter().chain(&catalog.from_the_future);
-    let group: Vec<&Backup> = all.filter(|backup| backup.kind == kind).collect();
-    let by_age: Vec<&Backup> = catalog.backups.iter().filter(|backup| backup.kind == kind).collect();
-    let standings = standings(&group, &rule.accepting(accepted(catalog, &by_age, size_rule).cloned()));
-    group.into_iter().zip(standings).map(|(backup, standing)| (backup, candidate(backup, standing)))
+) -> Vec<(&'catalog Backup, Candidate)> {
+    let group: Vec<&Backup> = group.collect();
+    let standings = standings(&group, &rule.accepting(accepted(catalog, &group, size_rule).cloned()));
+    let seen: Vec<Candidate> =
+        group.iter().zip(standings).map(|(backup, standing)| candidate(backup, standing)).collect();
+    group.into_iter().zip(seen).collect()
 }
 
 fn candidate(backup: &Backup, standing: Standing) -> Candidate {

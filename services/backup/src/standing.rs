@@ -96,9 +96,9 @@ pub(crate) fn standings(group: &[&Backup], rule: &StandingRule) -> Vec<Standing>
     let sizes = Sizes::of(group, &batches, &timely, rule);
     let is_small: Vec<bool> =
         group.iter().zip(&batches).map(|(backup, batch)| sizes.is_small(backup, *batch, rule)).collect();
-    // The newest of each batch; those of another time have one of their own.
+    // The newest of each batch; those of another time have one of their own, of whatever size.
     let mut leaders: BTreeMap<(usize, bool), usize> = BTreeMap::new();
-    for place in (0..group.len()).filter(|place| !is_small[*place]) {
+    for place in (0..group.len()).filter(|place| !is_small[*place] || !timely[*place]) {
         let leader = leaders.entry((batches[place], timely[place])).or_insert(place);
         if group[place].id > group[*leader].id {
             *leader = place;

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::DrillStand;
 use super::encrypted::ROWS;
+use crate::encryption::PASSPHRASE;
 
 #[test]
 fn what_a_manifest_can_never_say_is_damage() {
@@ -43,8 +44,7 @@ fn an_unencrypted_backup_is_noted_where_keys_are_given() {
     let drill = stand.drill();
     drill.assert_verdict("passed", 0);
     assert!(!drill.report["notes"].to_string().contains(words));
-    let key = "0123456789abcdef0123456789abcdef";
-    let drill = stand.drill_with(stand.verify().env("BACKUP_ENCRYPTION_KEY", key));
+    let drill = stand.drill_with(stand.verify().env("BACKUP_ENCRYPTION_KEY", PASSPHRASE));
     drill.assert_verdict("passed", 0);
     assert!(drill.report["notes"].to_string().contains(words), "{:#}", drill.report["notes"]);
 }

@@ -182,10 +182,28 @@ fn tiers_add_up_r010() {
     check(policy, &backups, &[all, "newest 2, younger than 2 days", "monthly 2026-10", "delete"]);
 }
 
+/// A record beside a newer backup can be forged: it takes nothing from the older one before a drill has looked.
+#[test]
+fn what_was_the_newest_proven_one_stays_for_a_while() {
+    let mut backups = nights(5);
+    let since = |days| Some(at(NOW) - Duration::days(days));
+    (backups[1].proven_since, backups[3].proven_since) = (since(2), since(3));
+    check(NEWEST_ONLY, &backups, &["newest", "newest proven", "delete", "newest proven until 2026-11-20", "delete"]);
+    (backups[1].proven_since, backups[3].proven_since) = (since(3), since(4));
+    check(NEWEST_ONLY, &backups, &["newest", "newest proven", "delete", "delete", "delete"]);
+    // Many records of one moment count as the one.
+    (backups[1].proven_since, backups[2].proven_since, backups[3].proven_since) = (since(0), since(0), since(9));
+    let expected = ["newest", "newest proven", "delete", "newest proven until 2026-11-22", "delete"];
+    check(NEWEST_ONLY, &backups, &expected);
+    // One that was proven after a newer one was never the newest.
+    (backups[1].proven_since, backups[2].proven_since, backups[3].proven_since) = (since(1), None, since(0));
+    check(NEWEST_ONLY, &backups, &["newest", "newest proven", "delete", "delete", "delete"]);
+}
+
 #[test]
 fn the_newest_proven_one_stays_however_old_r010() {
     let mut backups = nights(5);
-    backups[2].proven_since = Some(at(NOW));
+    backups[2].proven_since = Some(DateTime::UNIX_EPOCH);
     backups[4].proven_since = Some(DateTime::UNIX_EPOCH);
     check(NEWEST_ONLY, &backups, &["newest", "delete", "newest proven", "delete", "delete"]);
 }

@@ -191,7 +191,8 @@ impl Plan {
                 Attribute::ValidUntil(time) => words.push(format!("VALID UNTIL {}", escape_literal(time))),
             }
         }
-        words.iter().filter(|word| !word.starts_with("NO")).for_each(|word| self.say(role, word.clone()));
+        let is_said = |word: &&String| !word.starts_with("NO") && *word != "INHERIT";
+        words.iter().filter(is_said).for_each(|word| self.say(role, word.clone()));
         if words.iter().any(|word| word == "SUPERUSER") {
             self.warnings.push(format!("{role} will be a superuser"));
         }

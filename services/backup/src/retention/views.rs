@@ -52,8 +52,10 @@ fn views(group: &[&Candidate]) -> Vec<View> {
         seen: view.seen.iter().copied().filter(is_usual).collect(),
         decided: view.decided.clone(),
     };
-    let usual: Vec<View> = views.iter().map(usual).collect();
-    views.extend(usual);
+    if group.iter().any(|one| one.suspect) {
+        let usual: Vec<View> = views.iter().map(usual).collect();
+        views.extend(usual);
+    }
     views
 }
 

@@ -27,6 +27,7 @@ mod managed;
 mod names;
 mod not_empty;
 mod restore;
+mod roles;
 mod suitable;
 mod target;
 

@@ -39,7 +39,7 @@ impl Bucket {
 }
 
 /// The store behind `proxy`, without pauses and with little patience.
-fn open(s3: &S3Server, proxy: &FaultProxy) -> Store {
+pub(crate) fn open(s3: &S3Server, proxy: &FaultProxy) -> Store {
     let config = StoreConfig {
         endpoint: Some(proxy.endpoint()),
         bucket: s3.bucket().to_owned(),

@@ -2,6 +2,7 @@
 
 mod bucket;
 mod doubt;
+mod forged;
 mod listing;
 mod prune;
 mod shrunk;

@@ -84,18 +84,29 @@ impl Stand {
         serde_json::from_slice(&self.s3.read(&made)).unwrap()
     }
 
-    /// Puts a committed backup straight into the bucket, as one that was started so long ago; its id.
+    /// Puts a committed backup straight into the bucket, as one that was started and stored so long ago; its id.
     pub(crate) fn seed(&self, age: TimeDelta) -> String {
-        let id = BackupId::new(Utc::now() - age).to_string();
-        self.s3.write(&self.key(&id, &format!("{}.dump.zst", self.database.name)), "a dump");
-        self.s3.write(&self.key(&id, "manifest.json"), "{}");
-        id
+        self.seed_with(age, age, b"a dump")
     }
 
     /// As [`Stand::seed`], with a dump of so many bytes.
     pub(crate) fn seed_of(&self, age: TimeDelta, dump_bytes: usize) -> String {
-        let id = self.seed(age);
-        self.s3.write(&self.key(&id, &format!("{}.dump.zst", self.database.name)), vec![b'x'; dump_bytes]);
+        self.seed_with(age, age, &vec![b'x'; dump_bytes])
+    }
+
+    /// As [`Stand::seed`], and the store says that it was written now: copied from another bucket, or forged.
+    pub(crate) fn forge(&self, age: TimeDelta) -> String {
+        self.seed_with(age, TimeDelta::zero(), b"a dump")
+    }
+
+    fn seed_with(&self, age: TimeDelta, written: TimeDelta, dump: &[u8]) -> String {
+        let id = BackupId::new(Utc::now() - age).to_string();
+        let written = std::time::SystemTime::from(Utc::now() - written);
+        let dump_key = self.key(&id, &format!("{}.dump.zst", self.database.name));
+        for (key, content) in [(dump_key, dump), (self.key(&id, "manifest.json"), b"{}")] {
+            self.s3.write(&key, content);
+            self.s3.set_modified(&key, written);
+        }
         id
     }
 

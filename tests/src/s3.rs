@@ -163,6 +163,12 @@ impl S3Server {
         self.store.publish(&file, self.bucket(), key, Replace::Allowed).expect("publish an object");
     }
 
+    /// From now on says that an object, which must exist, was written at `time`.
+    pub fn set_modified(&self, key: &str, time: std::time::SystemTime) {
+        let file = fs::File::options().write(true).open(self.path(key)).expect("open an object");
+        file.set_modified(time).expect("set the time of an object");
+    }
+
     /// Removes an object, which must exist.
     pub fn delete(&self, key: &str) {
         assert!(self.path(key).is_file(), "there is no object {key}");

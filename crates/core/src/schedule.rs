@@ -192,11 +192,16 @@ impl Schedule {
     /// rests for a season shows that gap only when `from` comes near it, and the extra hour of a
     /// change to winter time likewise, so ask again rather than keep the answer.
     pub fn longest_gap_seconds(&self, from: DateTime<Utc>) -> u64 {
+        self.gaps(from).into_iter().max().unwrap_or_default()
+    }
+
+    /// The gaps, in seconds, that lie around and after `from`.
+    fn gaps(&self, from: DateTime<Utc>) -> Vec<u64> {
         if let Kind::Interval { seconds } = &self.0 {
-            return *seconds;
+            return vec![*seconds];
         }
         let mut earlier = self.previous_before(from).unwrap_or(from);
-        let mut longest = Duration::zero();
+        let mut gaps = Vec::new();
         for seen in 0..GAP_TICKS_LIMIT {
             if seen >= GAP_TICKS && earlier - from >= GAP_PERIOD {
                 break;
@@ -204,10 +209,16 @@ impl Schedule {
             let Some(later) = self.next_after(earlier) else {
                 break;
             };
-            longest = longest.max(later - earlier);
+            gaps.push((later - earlier).num_seconds().unsigned_abs());
             earlier = later;
         }
-        longest.num_seconds().unsigned_abs()
+        gaps
+    }
+
+    /// The shortest time between two ticks, in seconds, of those that [`Schedule::longest_gap_seconds`] looks at; the
+    /// same if there is only one gap.
+    pub fn shortest_gap_seconds(&self, from: DateTime<Utc>) -> u64 {
+        self.gaps(from).into_iter().min().unwrap_or_default()
     }
 
     /// How old what a run leaves behind may be at `now` before a run must have been missed: the longest

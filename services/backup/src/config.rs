@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use backup_core::catalog::{BackupId, Kind, Shelf, SigningKey};
+use backup_core::catalog::{BackupId, Kind, Shelf, Signers, SigningKey};
 use backup_core::codec::{Codec, Compression};
 use backup_core::config::{ConfigError, Settings};
 use backup_core::postgres::conninfo::{Conninfo, PgVariables};
@@ -37,6 +37,8 @@ pub(crate) struct BackupConfig {
     pub(crate) dump: DumpConfig,
     /// What signs manifests, where anything does.
     pub(crate) signing_key: Option<SigningKey>,
+    /// Whose manifests an operator's `prune` counts, if it may read them; none: everybody's.
+    pub(crate) signers: Signers,
     pub(crate) retention: RetentionPolicy,
     /// Which backups are too small to delete older ones for.
     pub(crate) size_rule: SizeRule,
@@ -122,6 +124,7 @@ pub(crate) fn from_vars(vars: impl IntoIterator<Item = (String, String)>) -> Res
     let store = settings.store(retry);
     let dump = dump(&mut settings);
     let signing_key = signing_key(&mut settings);
+    let signers = settings.parsed("VERIFY_SIGNING_KEY", Signers::parse).unwrap_or_default();
     let retention = retention(&mut settings);
     let size_rule = size_rule(&mut settings);
     let timing = timing(&mut settings, retry);
@@ -143,6 +146,7 @@ pub(crate) fn from_vars(vars: impl IntoIterator<Item = (String, String)>) -> Res
             store: store?,
             dump: dump?,
             signing_key,
+            signers,
             retention,
             size_rule,
             timing: timing?,

@@ -19,6 +19,7 @@ mod retention;
 mod runner;
 mod shrink;
 mod sizing;
+mod standing;
 mod status;
 mod uploads;
 mod variables;

@@ -3,11 +3,13 @@
 
 mod alone;
 mod deleter;
+mod signed;
 
+use std::collections::BTreeSet;
 use std::sync::Once;
 use std::time::Duration;
 
-use backup_core::catalog::{Backup, BackupId, Catalog, Event, EventKind, Incomplete, Kind, Manifest, Shelf};
+use backup_core::catalog::{Backup, Catalog, Event, EventKind, Incomplete, Kind, Manifest, Shelf};
 use backup_core::stop::Stop;
 use backup_core::storage::{Clock, ObjectKey, Store};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -17,8 +19,9 @@ use crate::clusters::another;
 use crate::config::BackupConfig;
 use crate::prune::alone::Alone;
 use crate::prune::deleter::Deleter;
-use crate::retention::{Authority, Candidate, PrunePlan, Refusal, Verdict, plan};
-use crate::shrink::{Sizes, judge};
+use crate::retention::{Authority, Candidate, Line, PrunePlan, Refusal, Verdict, plan};
+use crate::shrink::{SizeRule, Sizes, accepted, judge};
+use crate::standing::{Standing, StandingRule, standings};
 use crate::status::{Limits, RetentionState};
 
 /// A run without a manifest may still be going on somewhere; after a day, and after twice the bound
@@ -120,6 +123,8 @@ pub(crate) struct Pruned {
     pub(crate) deleted_bytes: u64,
     pub(crate) deferred_backups: usize,
     pub(crate) deleted_debris: usize,
+    /// Backups that were written at another time than their ids say, and take no place from others.
+    pub(crate) backups_of_another_time: usize,
     /// What could not be deleted, and why.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) blocked: Option<String>,
@@ -141,7 +146,8 @@ impl Prune {
     /// Lists and plans; changes nothing.
     ///
     /// # Errors
-    /// Where the listing cannot be had completely. Then nothing may be deleted.
+    /// If the listing cannot be had completely, or a manifest cannot be read that an operator wants to be signed. Then
+    /// nothing may be deleted.
     pub(crate) async fn prepare(
         config: &BackupConfig,
         shelf: &Shelf,
@@ -150,18 +156,31 @@ impl Prune {
         now: DateTime<Utc>,
     ) -> anyhow::Result<Self> {
         let catalog = shelf.catalog(store, now).await?;
-        let all = catalog.backups.iter().chain(&catalog.from_the_future);
         // A run speaks for backups of its own kind: a process that makes partial dumps must not delete
         // the full ones that another makes. An operator speaks for both.
-        let concerned =
-            |backup: &&Backup| matches!(authority, Authority::Operator) || backup.kind == config.dump.kind();
-        let kinds = [Kind::Full, Kind::Partial];
-        let kinds = kinds.into_iter().filter(|kind| *authority == Authority::Operator || *kind == config.dump.kind());
-        let sizes: Vec<Sizes> = kinds.map(|kind| judge(&catalog, kind, &config.size_rule)).collect();
+        let kinds = [Kind::Full, Kind::Partial].into_iter();
+        let kinds = kinds.filter(|kind| *authority == Authority::Operator || *kind == config.dump.kind());
+        let rule = StandingRule::of(&config.timing, config.size_rule.max_shrink_percent, now);
+        let (mut sizes, mut candidates) = (Vec::new(), Vec::new());
+        for kind in kinds {
+            let judged = judge(&catalog, kind, &config.size_rule);
+            let all = catalog.backups.iter().chain(&catalog.from_the_future);
+            let of_kind = candidates_of(&catalog, all.filter(|backup| backup.kind == kind), &config.size_rule, &rule);
+            candidates.extend(of_kind.into_iter().map(|(backup, candidate)| {
+                let suspect = judged.suspects.contains(&backup.id);
+                (backup, Candidate { suspect, ..candidate })
+            }));
+            sizes.push(judged);
+        }
+        let signed = match authority {
+            Authority::Operator => signed::signed(config, store, candidates.iter().map(|(backup, _)| *backup)).await?,
+            Authority::Committed(_) => BTreeSet::new(),
+        };
+        let candidates: Vec<Candidate> = candidates
+            .into_iter()
+            .map(|(backup, candidate)| Candidate { is_signed: signed.contains(&backup.id), ..candidate })
+            .collect();
         let doubt = doubt(config, store, &catalog, &sizes, now);
-        let is_suspect = |id: &BackupId| sizes.iter().any(|sizes| sizes.suspects.contains(id));
-        let candidates: Vec<Candidate> =
-            all.filter(concerned).map(|backup| candidate(backup, is_suspect(&backup.id))).collect();
         let plan = plan(&candidates, now, &config.retention, authority, doubt);
         let old = |run: &&Incomplete| is_debris(run, now, config.timing.run_timeout);
         let mut debris: Vec<Incomplete> = catalog.incomplete.iter().filter(old).cloned().collect();
@@ -172,7 +191,27 @@ impl Prune {
         debris.truncate(most);
         let mut outdated_events = catalog.outdated_events(now);
         outdated_events.truncate(most);
-        Ok(Self { plan, debris, catalog, outdated_events })
+        let prepared = Self { plan, debris, catalog, outdated_events };
+        prepared.warn_of_another_time();
+        Ok(prepared)
+    }
+
+    /// Those that were copied from another bucket, or forged.
+    fn of_another_time(&self) -> impl Iterator<Item = &Line> {
+        self.plan.lines.iter().filter(|line| line.standing.is_of_another_time())
+    }
+
+    /// Says what a person should look at, once in each run.
+    fn warn_of_another_time(&self) {
+        if let Some(newest) = self.of_another_time().next() {
+            let (backups, newest) = (self.of_another_time().count(), &newest.id);
+            tracing::warn!(
+                backups,
+                newest,
+                "backups were written at another time than their ids say: copied from another bucket, or forged. They are \
+                 kept and deleted by the rules, and take no place from the others"
+            );
+        }
     }
 
     /// Deletes what the plan says, object by object, each backup's manifest first. A backup with an object that the
@@ -188,6 +227,7 @@ impl Prune {
         let mut pruned = Pruned {
             kept_backups: count(|verdict| matches!(verdict, Verdict::Keep(_))),
             deferred_backups: count(|verdict| matches!(verdict, Verdict::Deferred)),
+            backups_of_another_time: self.of_another_time().count(),
             ..Pruned::default()
         };
         let mut deleter = Deleter::new(store);
@@ -221,8 +261,10 @@ pub(crate) fn overdue(catalog: &Catalog, limits: &Limits<'_>, runs: usize) -> us
     let all = catalog.backups.iter().filter(|backup| backup.kind == limits.kind);
     let degraded: Vec<&Backup> = all.clone().take(runs).filter(|backup| backup.events.retention_degraded).collect();
     let Some(first) = degraded.last().filter(|_| degraded.len() == runs) else { return 0 };
-    let (time, candidates) = (first.id.time(), all.filter(|backup| backup.id <= first.id));
-    let candidates: Vec<Candidate> = candidates.map(|backup| candidate(backup, false)).collect();
+    let time = first.id.time();
+    let rule = StandingRule::of(limits.timing, limits.size_rule.max_shrink_percent, time);
+    let candidates = candidates_of(catalog, all.filter(|backup| backup.id <= first.id), limits.size_rule, &rule);
+    let candidates: Vec<Candidate> = candidates.into_iter().map(|(_, candidate)| candidate).collect();
     let plan = plan(&candidates, time, limits.retention, &Authority::Operator, None);
     let backups = plan.lines.iter().filter(|line| !matches!(line.verdict, Verdict::Keep(_))).count();
     backups + catalog.incomplete.iter().filter(|run| is_debris(run, time, limits.timing.run_timeout)).count()
@@ -253,13 +295,29 @@ fn doubt(
     clock.or_else(shrunk).or_else(another)
 }
 
-fn candidate(backup: &Backup, suspect: bool) -> Candidate {
+/// Backups of one kind, each with what a plan sees of it. None is a suspect, and none signed.
+fn candidates_of<'catalog>(
+    catalog: &'catalog Catalog,
+    group: impl Iterator<Item = &'catalog Backup>,
+    size_rule: &SizeRule,
+    rule: &StandingRule,
+) -> Vec<(&'catalog Backup, Candidate)> {
+    let group: Vec<&Backup> = group.collect();
+    let standings = standings(&group, &rule.accepting(accepted(catalog, &group, size_rule).cloned()));
+    let seen: Vec<Candidate> =
+        group.iter().zip(standings).map(|(backup, standing)| candidate(backup, standing)).collect();
+    group.into_iter().zip(seen).collect()
+}
+
+fn candidate(backup: &Backup, standing: Standing) -> Candidate {
     Candidate {
         id: backup.id.to_string(),
         time: backup.id.time(),
         kind: backup.kind,
-        proven: backup.is_proven(),
-        suspect,
+        proven_since: backup.proven_since(),
+        standing,
+        is_signed: false,
+        suspect: false,
         stored_bytes: backup.stored_bytes,
     }
 }

@@ -4,6 +4,7 @@ use backup_core::text::bytes;
 
 use crate::prune::Prune;
 use crate::retention::Verdict;
+use crate::standing::{Doubt, Standing};
 
 /// `backup prune --dry-run`: every backup with what would become of it, and why.
 pub(crate) fn prune_plan(prune: &Prune) -> String {
@@ -15,7 +16,8 @@ pub(crate) fn prune_plan(prune: &Prune) -> String {
             Verdict::Deferred if prune.plan.refused.is_some() => ("later", "no rule keeps it".to_owned()),
             Verdict::Deferred => ("later", "over BACKUP_MAX_DELETES for one run".to_owned()),
         };
-        text.push_str(&format!("{word:<6}  {}  {:>10}  {reasons}\n", line.id, bytes(line.stored_bytes)));
+        let doubt = doubt(line.standing);
+        text.push_str(&format!("{word:<6}  {}  {:>10}  {reasons}{doubt}\n", line.id, bytes(line.stored_bytes)));
     }
     for run in &prune.debris {
         text.push_str(&format!(
@@ -28,4 +30,16 @@ pub(crate) fn prune_plan(prune: &Prune) -> String {
         text.push_str(&format!("nothing will be deleted: {refusal}\n"));
     }
     text
+}
+
+/// Why a backup takes no place from others.
+fn doubt(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Counts => "",
+        Standing::Doubtful { doubt: Doubt::Burst, .. } => "; counts as one with a newer one of the same time",
+        Standing::Doubtful { doubt: Doubt::OtherTime { .. }, .. } => {
+            "; does not count: it was written at another time than its id says, so it is a copy or forged"
+        }
+        Standing::Doubtful { doubt: Doubt::Small, .. } => "; does not count: it is far smaller than the others",
+    }
 }

@@ -9,6 +9,7 @@
 
 mod reason;
 mod tiers;
+mod views;
 
 #[cfg(test)]
 mod tests;
@@ -20,9 +21,17 @@ use chrono::{DateTime, Duration, Utc};
 
 pub(crate) use reason::{KeepReason, Refusal};
 
+use crate::standing::Standing;
+
 /// How far in the future the time of a backup may lie. Further, a clock was wrong when it was made,
 /// and no rule should take it for the newest.
 pub(crate) const CLOCK_TOLERANCE: Duration = Duration::minutes(10);
+
+/// How many days the newest proven backup stays after a record says that a newer one is proven, at least and at most:
+/// as `keep_days` says, so that hardly more is kept than was asked for, and long enough for a drill to find out that the
+/// record lies.
+const MIN_PROVEN_DAYS: u32 = 3;
+const MAX_PROVEN_DAYS: u32 = 14;
 
 /// A committed backup. What has no manifest is none and must not be in the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,8 +42,12 @@ pub(crate) struct Candidate {
     pub(crate) time: DateTime<Utc>,
     /// The group it is planned in.
     pub(crate) kind: Kind,
-    /// Whether a drill restored it and found it whole.
-    pub(crate) proven: bool,
+    /// Since when a record says that a drill restored it and found it whole.
+    pub(crate) proven_since: Option<DateTime<Utc>>,
+    /// Whether it takes places from others.
+    pub(crate) standing: Standing,
+    /// Whether its manifest was read and bears a signature of ours. Only an operator's `backup prune` reads manifests.
+    pub(crate) is_signed: bool,
     /// Whether it is so much smaller than usual that it may be of another database. It is kept as any other,
     /// and takes no place from those that are not.
     pub(crate) suspect: bool,
@@ -92,6 +105,8 @@ pub(crate) struct Line {
     pub(crate) time: DateTime<Utc>,
     /// As in [`Candidate`].
     pub(crate) stored_bytes: u64,
+    /// As in [`Candidate`].
+    pub(crate) standing: Standing,
     /// What happens to it.
     pub(crate) verdict: Verdict,
 }
@@ -129,7 +144,7 @@ pub(crate) fn plan(
     let mut emptied = None;
     for kind in [Kind::Full, Kind::Partial] {
         let group: Vec<&Candidate> = backups.iter().filter(|one| one.kind == kind).collect();
-        let kept = keep_with_suspects(&group, now, policy);
+        let kept = views::keep_in_any(&group, now, policy);
         let is_emptied = !kept.iter().flatten().any(|why| *why != KeepReason::FutureDated);
         let loses_some = kept.iter().any(Vec::is_empty);
         if is_emptied && loses_some {
@@ -151,8 +166,8 @@ pub(crate) fn plan(
             _ if deleted.contains(id) => Verdict::Delete,
             _ => Verdict::Deferred,
         };
-        let (id, time, stored_bytes) = (one.id.clone(), one.time, one.stored_bytes);
-        Line { id, time, stored_bytes, verdict }
+        let (id, time, stored_bytes, standing) = (one.id.clone(), one.time, one.stored_bytes, one.standing);
+        Line { id, time, stored_bytes, standing, verdict }
     });
     let lines = lines.collect();
     PrunePlan { lines, refused }
@@ -167,7 +182,9 @@ fn newest_first(candidates: &[Candidate]) -> Vec<Candidate> {
             .and_modify(|known| {
                 known.time = known.time.max(candidate.time);
                 known.kind = known.kind.min(candidate.kind);
-                known.proven |= candidate.proven;
+                known.proven_since = [known.proven_since, candidate.proven_since].into_iter().flatten().min();
+                known.standing = known.standing.min(candidate.standing);
+                known.is_signed |= candidate.is_signed;
                 known.suspect &= candidate.suspect;
                 known.stored_bytes = known.stored_bytes.max(candidate.stored_bytes);
             })
@@ -176,18 +193,6 @@ fn newest_first(candidates: &[Candidate]) -> Vec<Candidate> {
     let mut backups: Vec<Candidate> = by_id.into_values().collect();
     backups.sort_by(|one, other| (other.time, &other.id).cmp(&(one.time, &one.id)));
     backups
-}
-
-/// As [`keep`], for all of `group` and once more for those that are no suspects: what one of the two keeps, stays.
-fn keep_with_suspects(group: &[&Candidate], now: DateTime<Utc>, policy: &RetentionPolicy) -> Vec<Vec<KeepReason>> {
-    let mut kept = keep(group, now, policy);
-    let places: Vec<usize> = (0..group.len()).filter(|place| !group[*place].suspect).collect();
-    let usual: Vec<&Candidate> = places.iter().map(|place| group[*place]).collect();
-    for (place, reasons) in places.into_iter().zip(keep(&usual, now, policy)) {
-        let new: Vec<KeepReason> = reasons.into_iter().filter(|reason| !kept[place].contains(reason)).collect();
-        kept[place].extend(new);
-    }
-    kept
 }
 
 /// Why each backup of `group`, the newest first, is kept; no reasons for those that may go.
@@ -207,14 +212,14 @@ struct Rules<'policy> {
     now: DateTime<Utc>,
     policy: &'policy RetentionPolicy,
     seen: u32,
-    seen_proven: bool,
+    proven: Proven,
     tiers: [tiers::Tier; 4],
 }
 
 impl<'policy> Rules<'policy> {
     fn new(now: DateTime<Utc>, policy: &'policy RetentionPolicy) -> Self {
         let tiers = tiers::of(policy);
-        Self { now, policy, seen: 0, seen_proven: false, tiers }
+        Self { now, policy, seen: 0, proven: Proven::default(), tiers }
     }
 
     fn apply(&mut self, backup: &Candidate) -> Vec<KeepReason> {
@@ -229,11 +234,35 @@ impl<'policy> Rules<'policy> {
             reasons.push(KeepReason::YoungerThanDays(keep_days));
         }
         reasons.extend(self.tiers.iter_mut().filter_map(|tier| tier.apply(backup.time)));
-        if backup.proven && !self.seen_proven {
-            self.seen_proven = true;
-            reasons.push(KeepReason::NewestProven);
-        }
+        let stays = Duration::days(keep_days.clamp(MIN_PROVEN_DAYS, MAX_PROVEN_DAYS).into());
+        reasons.extend(self.proven.apply(backup.proven_since, self.now - stays));
         reasons
+    }
+}
+
+/// Which of the proven backups stay, from the newest on.
+#[derive(Default)]
+struct Proven {
+    /// Since when a newer one is said to be proven.
+    newer_since: Option<DateTime<Utc>>,
+}
+
+impl Proven {
+    /// The newest proven one stays, and what was it at `until` or later: a record beside a newer backup can be forged, and
+    /// must not take the protection from the one that is really whole before a drill has looked.
+    fn apply(&mut self, proven_since: Option<DateTime<Utc>>, until: DateTime<Utc>) -> Option<KeepReason> {
+        let since = proven_since?;
+        match self.newer_since {
+            None => {
+                self.newer_since = Some(since);
+                Some(KeepReason::NewestProven)
+            }
+            Some(newer) if since < newer => {
+                self.newer_since = Some(since);
+                (newer > until).then_some(KeepReason::NewestProvenUntil(newer.date_naive()))
+            }
+            Some(_) => None,
+        }
     }
 }
 

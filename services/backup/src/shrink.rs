@@ -68,8 +68,7 @@ pub(crate) fn judge(catalog: &Catalog, kind: Kind, rule: &SizeRule) -> Sizes {
     if rule.max_shrink_percent >= 100 {
         return Sizes::default(); // Switched off, for what was marked before as well.
     }
-    let accepted = rule.accepted_from.iter().chain(catalog.journal.accepted_from());
-    let accepted = accepted.filter(|from| may_be_accepted(&group, from)).max();
+    let accepted = accepted(catalog, &group, rule);
     let is_marked = |backup: &Backup| {
         let stands = |mark: &Option<BackupId>| mark.as_ref() >= accepted || accepted.is_some_and(|id| *id > backup.id);
         backup.events.size_suspect.iter().any(stands)
@@ -87,6 +86,16 @@ pub(crate) fn judge(catalog: &Catalog, kind: Kind, rule: &SizeRule) -> Sizes {
     let unmarked = (!is_marked(newest))
         .then(|| Event { id: newest.id.clone(), kind: EventKind::SizeSuspect { accepted: accepted.cloned() } });
     Sizes { suspects, shrunk: Some(shrunk), unmarked }
+}
+
+/// From which backup of `group` on an operator has accepted a smaller size.
+pub(crate) fn accepted<'all>(
+    catalog: &'all Catalog,
+    group: &[&Backup],
+    rule: &'all SizeRule,
+) -> Option<&'all BackupId> {
+    let accepted = rule.accepted_from.iter().chain(catalog.journal.accepted_from());
+    accepted.filter(|from| may_be_accepted(group, from)).max()
 }
 
 /// Whether the size of backup `id` can be accepted: only one that was found too small, or the newest one. To accept a
@@ -111,6 +120,11 @@ fn shrunk(newest: &Backup, usual: &[&Backup], max_shrink_percent: u64) -> Option
     let counts: Vec<u64> = usual.iter().filter_map(|backup| backup.events.tables).take(HISTORY).collect();
     let before = median_far_above(&counts, tables, max_shrink_percent)?;
     Some(Measure::Tables { newest: tables, before, count: counts.len() })
+}
+
+/// Whether `bytes` is by more than so many percent smaller than the median of `others`; false without any.
+pub(crate) fn is_far_below_median(others: &[u64], bytes: u64, max_shrink_percent: u64) -> bool {
+    median_far_above(others, bytes, max_shrink_percent).is_some()
 }
 
 /// The median of `before`, if `newest` is by more than so many percent smaller.

@@ -186,10 +186,10 @@ impl Facts {
 fn drills(catalog: &Catalog) -> String {
     let verdicts = catalog.backups.iter().flat_map(|backup| backup.drills.iter().map(move |drill| (drill, &backup.id)));
     match verdicts.max_by_key(|(drill, _)| drill.time) {
-        Some((Drill { time, passed }, id)) => {
+        Some((Drill { time, passed, recorded_at: _ }, id)) => {
             let verdict = if *passed { "passed" } else { "failed" };
             format!(
-                "the newest drill {verdict}, of backup {id}, at {}",
+                "by its record in the bucket, the newest drill {verdict}, of backup {id}, at {}",
                 time.to_rfc3339_opts(SecondsFormat::Secs, true)
             )
         }
@@ -263,7 +263,11 @@ mod tests {
         assert!(page.contains("never verified"), "{page}");
 
         let id = BackupId::new(Utc::now());
-        let drill = |day: u32, passed| Drill { time: Utc.with_ymd_and_hms(2026, 11, day, 3, 0, 0).unwrap(), passed };
+        let drill = |day: u32, passed| Drill {
+            time: Utc.with_ymd_and_hms(2026, 11, day, 3, 0, 0).unwrap(),
+            passed,
+            recorded_at: None,
+        };
         let backup = |drills| Backup {
             id: id.clone(),
             kind: Kind::Full,
@@ -271,6 +275,7 @@ mod tests {
             dump_bytes: 1,
             dump_name: "app.dump".to_owned(),
             committed_at: None,
+            written_at: None,
             events: RunEvents::default(),
             has_globals: false,
             drills,

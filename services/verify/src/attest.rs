@@ -1,12 +1,19 @@
-//! The record of a drill beside its backup, for retention to see.
+//! The record of a drill beside its backup, for retention to see, and for this service after a restart.
 
 use anyhow::Context;
-use backup_core::catalog::Role;
+use backup_core::catalog::{Backup, Catalog, Drill, RecordKey, Role, Shelf};
 use backup_core::stop::Stop;
+use backup_core::storage::{Store, StoreError};
 
 use crate::choose::Chosen;
 use crate::config::VerifyConfig;
 use crate::report::{Report, Verdict};
+
+/// Maximum bytes of a record that is read: some 100,000 tables.
+const MAX_RECORD_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Maximum number of records that are read at a start.
+const MAX_RECORDS: usize = 20;
 
 /// Leaves the verdict beside the backup, for retention to see. Only what is known about the backup is told.
 pub(crate) async fn attest(config: &VerifyConfig, chosen: &Chosen, report: &mut Report, stop: &Stop) {
@@ -22,7 +29,7 @@ pub(crate) async fn attest(config: &VerifyConfig, chosen: &Chosen, report: &mut 
     let key = chosen.shelf.key(&backup.id, &Role::Drill { time: report.ended_at, passed });
     let stored = async {
         let text = serde_json::to_string_pretty(&report).context("write the report as JSON")?;
-        let body = config.scrubber.scrub(&text).into_owned();
+        let body = RecordKey::of(&config.store.secret_access_key).seal(&key, &config.scrubber.scrub(&text));
         Ok(config.store.open().put_new(&key, body.into()).await?)
     };
     if let Err(error) = stop.or(stored).await {
@@ -32,4 +39,39 @@ pub(crate) async fn attest(config: &VerifyConfig, chosen: &Chosen, report: &mut 
         );
         report.notes.push(format!("the verdict is not in the bucket: {error:#}"));
     }
+}
+
+/// The newest records in the bucket that this service has written, the newest first. Of others it says nothing: whoever
+/// may write there can write any.
+///
+/// # Errors
+/// If one cannot be read now, and may be later.
+pub(crate) async fn own_records(
+    config: &VerifyConfig,
+    store: &Store,
+    shelf: &Shelf,
+    catalog: &Catalog,
+) -> Result<Vec<Drill>, StoreError> {
+    let of_backup = |backup: &Backup| backup.drills.iter().map(|drill| (*drill, backup.id.clone())).collect::<Vec<_>>();
+    let mut drills: Vec<_> = catalog.backups.iter().flat_map(of_backup).collect();
+    drills.sort_by_key(|(drill, _)| std::cmp::Reverse(drill.time));
+    let record_key = RecordKey::of(&config.store.secret_access_key);
+    let (mut own, mut strange) = (Vec::new(), 0_usize);
+    for (drill, id) in drills.into_iter().take(MAX_RECORDS) {
+        let key = shelf.key(&id, &Role::Drill { time: drill.time, passed: drill.passed });
+        match store.read(&key, MAX_RECORD_BYTES).await {
+            Ok(text) if record_key.knows(&key, &text) => own.push(drill),
+            Ok(_) => strange += 1,
+            Err(error) if error.is_passing() => return Err(error),
+            Err(_) => strange += 1,
+        }
+    }
+    if strange > 0 {
+        tracing::warn!(
+            strange,
+            "records of drills in the bucket were not written with these credentials, and do not count: forged, or from \
+             before S3_SECRET_ACCESS_KEY was changed"
+        );
+    }
+    Ok(own)
 }

@@ -11,6 +11,7 @@ use backup_core::stop::Stop;
 use chrono::{DateTime, TimeDelta, Utc};
 use rand::Rng;
 
+use crate::attest::own_records;
 use crate::choose::{ChooseError, DEFAULT_MAX_AGE, Wanted, shelf};
 use crate::config::{Habit, VerifyConfig};
 use crate::leftovers;
@@ -95,7 +96,11 @@ impl Daemon<'_> {
         insist(self.stop, "cannot list the bucket, trying again before the first drill", async || {
             let store = self.config.store.open();
             match shelf(&self.config, &store, self.stop).await {
-                Ok(shelf) => Ok(Records::of(&shelf.catalog(&store, Utc::now()).await?)),
+                Ok(shelf) => {
+                    let catalog = shelf.catalog(&store, Utc::now()).await?;
+                    let own = own_records(&self.config, &store, &shelf, &catalog).await.context("read a record")?;
+                    Ok(Records::of(&catalog, &own))
+                }
                 Err(ChooseError::Unlisted(error)) => {
                     // Whether there is a backup by now nobody knows.
                     self.board.change(|facts| facts.first_backup_by = None);
@@ -158,7 +163,7 @@ impl Daemon<'_> {
     }
 }
 
-/// What records of drills a listing shows.
+/// What records of drills say that this service has written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Records {
     /// Whether there is anything that a drill would have to look at, if only what is left of a backup.
@@ -168,13 +173,13 @@ struct Records {
 }
 
 impl Records {
-    fn of(catalog: &Catalog) -> Self {
-        let all = || catalog.backups.iter().flat_map(|backup| backup.drills.iter().copied());
+    /// Of a listing, and of `own` records, the newest first.
+    fn of(catalog: &Catalog, own: &[Drill]) -> Self {
         let lost = catalog.incomplete.iter().any(|run| run.lost_its_data);
         Self {
             holds_backups: lost || !catalog.backups.is_empty() || !catalog.from_the_future.is_empty(),
-            newest: all().max_by_key(|drill| drill.time),
-            last_passed_at: all().filter(|drill| drill.passed).map(|drill| drill.time).max(),
+            newest: own.first().copied(),
+            last_passed_at: own.iter().find(|drill| drill.passed).map(|drill| drill.time),
         }
     }
 }
@@ -204,8 +209,6 @@ impl Habit {
 
 #[cfg(test)]
 mod tests {
-    use backup_core::catalog::{Backup, BackupId, Kind, RunEvents};
-
     use super::*;
 
     #[test]
@@ -230,25 +233,13 @@ mod tests {
     }
 
     #[test]
-    fn records_of_drills_are_found_beside_any_backup() {
+    fn what_the_bucket_remembers_is_what_own_records_say() {
         let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
         let (old, new) = (at("2026-11-20T05:00:00Z"), at("2026-11-21T05:00:00Z"));
-        let backup = |drills| Backup {
-            id: BackupId::new(old),
-            kind: Kind::Full,
-            stored_bytes: 1,
-            dump_bytes: 1,
-            dump_name: "app.dump".to_owned(),
-            committed_at: None,
-            events: RunEvents::default(),
-            has_globals: false,
-            drills,
-            keys: Vec::new(),
-        };
-        let (passed, failed) = (Drill { time: old, passed: true }, Drill { time: new, passed: false });
-        let catalog = Catalog { backups: vec![backup(vec![passed]), backup(vec![failed])], ..Catalog::default() };
-        let expected = Records { holds_backups: true, newest: Some(failed), last_passed_at: Some(old) };
-        assert_eq!(Records::of(&catalog), expected);
-        assert_eq!(Records::of(&Catalog::default()), Records::default());
+        let drill = |time, passed| Drill { time, passed, recorded_at: None };
+        let own = [drill(new, false), drill(old, true)];
+        let expected = Records { holds_backups: false, newest: Some(own[0]), last_passed_at: Some(old) };
+        assert_eq!(Records::of(&Catalog::default(), &own), expected);
+        assert_eq!(Records::of(&Catalog::default(), &[]), Records::default());
     }
 }

@@ -71,15 +71,7 @@ impl Fetcher<'_> {
         let dump = self.object(&manifest, &role, "dump", onlookers, evidence).await?;
         let mut doubt = dump.unauthenticated;
         let mut roles = ClusterRoles::default();
-        if let Some(globals) = &manifest.globals {
-            if globals.digests.plain_bytes > globals::MAX_BYTES {
-                let bytes = globals.digests.plain_bytes;
-                return Err(
-                    evidence.damaged("roles", format!("the roles have {bytes} bytes, more than any backup has"))
-                );
-            }
-            let role = Role::Globals { suffix: decoding.suffix() };
-            let globals = self.object(&manifest, &role, "globals.sql", Onlookers::default(), evidence).await?;
+        if let Some(globals) = self.globals(&manifest, evidence).await? {
             doubt = doubt.or(globals.unauthenticated);
             globals::check(&globals.path, &manifest, evidence).await?;
             roles = ClusterRoles::read(&globals.path).await?;
@@ -94,6 +86,11 @@ impl Fetcher<'_> {
         if decoding.encryption != Cipher::None {
             let figures = format!("{}, key {}", decoding.encryption, manifest.codec.key_ids.join(", "));
             evidence.record("encryption", figures, Vec::new());
+        } else if self.keyring.has_keys() {
+            evidence.note(
+                "the backup is not encrypted, although keys for encrypted ones are given: was encryption switched off, or \
+                 did another program write it?",
+            );
         }
         if let Some(doubt) = doubt {
             evidence.skip("authentication", format!("ALLOW_UNAUTHENTICATED=true, and {doubt}"));
@@ -102,6 +99,22 @@ impl Fetcher<'_> {
         evidence.report.durations.download_seconds = Some(dump.download.as_secs_f64());
         evidence.report.durations.fetch_seconds = Some(started.elapsed().as_secs_f64());
         Ok((Fetched { manifest, dump, roles }, scanned))
+    }
+
+    /// Downloads, checks and decodes the roles of the cluster; `None` if the backup holds none.
+    pub(crate) async fn globals(
+        &self,
+        manifest: &Manifest,
+        evidence: &mut Evidence,
+    ) -> Result<Option<SpooledFile>, Trouble> {
+        let Some(globals) = &manifest.globals else { return Ok(None) };
+        let bytes = globals.digests.plain_bytes;
+        if bytes > globals::MAX_BYTES {
+            return Err(evidence.damaged("roles", format!("the roles have {bytes} bytes, more than any backup has")));
+        }
+        let decoding = manifest.codec.decoding().map_err(anyhow::Error::from)?;
+        let role = Role::Globals { suffix: decoding.suffix() };
+        self.object(manifest, &role, "globals.sql", Onlookers::default(), evidence).await.map(Some)
     }
 
     async fn object(

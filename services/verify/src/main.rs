@@ -22,6 +22,7 @@ mod progress;
 mod reference;
 mod report;
 mod restore;
+mod restore_roles;
 mod room;
 mod runner;
 mod scan;
@@ -51,6 +52,7 @@ use crate::list::Format;
 use crate::print::{Paint, ReportFile};
 use crate::progress::Progress;
 use crate::restore::RestoreOptions;
+use crate::restore_roles::{Extent, RolesOptions};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -90,6 +92,8 @@ enum Command {
     },
     /// Restore a backup into a database, for good
     Restore(RestoreArguments),
+    /// Make the roles of a backup that a server lacks, statement by statement, without psql
+    Roles(RolesArguments),
     /// Show the manifest and the table of contents of a backup
     Show {
         /// The id of a backup, or `latest`
@@ -153,6 +157,20 @@ struct RestoreArguments {
     no_privileges: bool,
 }
 
+#[derive(Args)]
+struct RolesArguments {
+    /// The id of a backup, or `latest`
+    #[arg(value_name = "ID", value_parser = id_or_latest)]
+    backup: Wanted,
+    /// A database of the server that lacks roles. Every user of this machine can read a command line; RESTORE_URL in the
+    /// environment, or RESTORE_URL_FILE, keeps a password out of it
+    #[arg(long, value_name = "URL", value_parser = secret)]
+    to: Option<Secret>,
+    /// Print what would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
 fn id(text: &str) -> Result<BackupId, &'static str> {
     BackupId::parse(text).ok_or("not the id of a backup, such as 20261122T030000Z-calpt5zmzst5hrp2")
 }
@@ -191,7 +209,10 @@ fn main() -> ExitCode {
             return ExitCode::from(exit::CONFIG);
         }
     };
-    if let Some(Command::Restore(RestoreArguments { to: Some(url), .. })) = &arguments.command {
+    if let Some(
+        Command::Restore(RestoreArguments { to: Some(url), .. }) | Command::Roles(RolesArguments { to: Some(url), .. }),
+    ) = &arguments.command
+    {
         config.scrubber = config.scrubber.with(&config::secrets_of_url(url));
     }
     let shell = Shell {
@@ -225,11 +246,19 @@ async fn run(command: Option<Command>, config: Arc<VerifyConfig>, stop: &Stop) -
             if !start(&config).await {
                 return Ok(exit::CONFIG);
             }
-            let Some(options) = arguments.options(&config) else {
-                eprintln!("no target was given: use --to, or RESTORE_URL in the environment");
-                return Ok(exit::USAGE);
-            };
-            restore::restore(&config, &options, stop).await
+            match arguments.options(&config) {
+                Some(options) => restore::restore(&config, &options, stop).await,
+                None => Ok(no_target()),
+            }
+        }
+        Some(Command::Roles(arguments)) => {
+            if !start(&config).await {
+                return Ok(exit::CONFIG);
+            }
+            match arguments.options(&config) {
+                Some(options) => restore_roles::restore_roles(&config, &options, stop).await,
+                None => Ok(no_target()),
+            }
         }
         Some(Command::Show { backup }) => {
             show::show(&config, &backup, stop).await?;
@@ -243,6 +272,11 @@ async fn run(command: Option<Command>, config: Arc<VerifyConfig>, stop: &Stop) -
             }
         }
     }
+}
+
+fn no_target() -> u8 {
+    eprintln!("no target was given: use --to, or RESTORE_URL in the environment");
+    exit::USAGE
 }
 
 /// What everything that uses the disk says and does first; false where the tools forbid a start.
@@ -299,6 +333,15 @@ impl Choice {
     }
 }
 
+impl RolesArguments {
+    /// `None` without a target.
+    fn options(self, config: &VerifyConfig) -> Option<RolesOptions> {
+        let Self { backup, to, dry_run } = self;
+        let extent = if dry_run { Extent::Plan } else { Extent::Apply };
+        Some(RolesOptions { backup, to: to.or_else(|| config.restore_url.clone())?, extent })
+    }
+}
+
 impl RestoreArguments {
     /// `None` without a target.
     fn options(self, config: &VerifyConfig) -> Option<RestoreOptions> {
@@ -316,57 +359,4 @@ impl RestoreArguments {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const ID: &str = "20261122T030000Z-calpt5zmzst5hrp2";
-
-    fn parse(line: &str) -> Result<Option<Command>, i32> {
-        let arguments = Arguments::try_parse_from(line.split_whitespace());
-        arguments.map(|arguments| arguments.command).map_err(|error| error.exit_code())
-    }
-
-    #[track_caller]
-    fn check_choice(line: &str, habit: &Habit, expected: &Wanted) {
-        let Ok(Some(Command::Run { choice, .. })) = parse(line) else { panic!("{line} is no run") };
-        assert_eq!(choice.wanted(habit), *expected, "{line}");
-    }
-
-    #[test]
-    fn the_command_line_wins_over_the_habit() {
-        let newest = Habit::Newest { random_every: 1 };
-        let named = BackupId::parse(ID).unwrap();
-        check_choice("verify run", &newest, &Wanted::Newest);
-        check_choice("verify run", &Habit::Random, &Wanted::Random);
-        check_choice("verify run", &Habit::Always(named.clone()), &Wanted::Named(named.clone()));
-        for habit in [newest, Habit::Random, Habit::Always(named.clone())] {
-            check_choice("verify run --latest", &habit, &Wanted::Newest);
-            check_choice("verify run --oldest", &habit, &Wanted::Oldest);
-            check_choice("verify run --random", &habit, &Wanted::Random);
-            check_choice(&format!("verify run --backup {ID}"), &habit, &Wanted::Named(named.clone()));
-        }
-    }
-
-    #[test]
-    fn bad_command_lines_exit_with_2() {
-        for line in [
-            "verify run --latest --oldest",
-            "verify run --backup x",
-            "verify show",
-            "verify show newest",
-            "verify restore",
-            "verify restore latest --jobs 0",
-            "verify drill",
-        ] {
-            assert_eq!(parse(line).err(), Some(i32::from(exit::USAGE)), "{line}");
-        }
-        assert!(parse("verify self-test").is_ok() && parse("verify show latest").is_ok());
-    }
-
-    #[test]
-    fn no_secret_of_the_command_line_can_be_printed_r070() {
-        let line = "verify restore latest --to postgres://u:canary@h/d --no-proof";
-        let Ok(Some(Command::Restore(arguments))) = parse(line) else { panic!("{line} is no restore") };
-        assert_eq!((format!("{:?}", arguments.to).as_str(), arguments.no_proof), ("Some(***)", true));
-    }
-}
+mod tests;

@@ -233,9 +233,9 @@ mod tests {
     #[test]
     fn records_in_the_bucket_count_as_drills() {
         let mut facts = facts();
-        facts.remember(Some(Drill { time: at(-10), passed: true }), Some(at(-10)));
+        facts.remember(Some(Drill { time: at(-10), passed: true, recorded_at: None }), Some(at(-10)));
         assert!(facts.alarms(at(0)).is_empty());
-        facts.remember(Some(Drill { time: at(-5), passed: false }), Some(at(-10)));
+        facts.remember(Some(Drill { time: at(-5), passed: false, recorded_at: None }), Some(at(-10)));
         assert_eq!(facts.alarms(at(0)), ["the last drill, of 2026-11-22 11:55 UTC, failed"]);
         facts.drilled(report(Verdict::Passed, at(1)));
         assert!(facts.alarms(at(1)).is_empty());

@@ -12,7 +12,10 @@ const CUSTOMERS: &str = "SELECT count(*), md5(string_agg(c::text, ',' ORDER BY i
 #[test]
 fn a_backup_is_restored_by_verify_as_documented() {
     let (operator, id) = Operator::with_backup();
-    operator.target.sql("postgres", "CREATE ROLE owner_of_app");
+    let script = commands(RESTORE, "verify-roles");
+    let server = operator.target.url("postgres");
+    let said = operator.run(&script.replace("postgresql://postgres:secret@db.internal:5432/postgres", &server)).stdout;
+    assert!(said.contains("create    owner_of_app") && said.ends_with("roles restored\n"), "{said}");
     let to = operator.target.url("app_restored");
     let script = commands(RESTORE, "verify-restore");
     let script = script.replace("postgresql://postgres:secret@db.internal:5432/app_restored", &to);

@@ -96,6 +96,9 @@ fn a_listing_with_keys_that_were_not_asked_for_deletes_nothing_r014() {
     check_nothing_deleted(Fault::rewrite(foreign), "a key that was not asked for");
 }
 
+/// The schedule that such a bucket comes from: each backup of it counts.
+const EACH_MINUTE: [(&str, &str); 1] = [("BACKUP_INTERVAL", "60")];
+
 /// 1,040 young objects and 12 old ones, which come first in the listing: two pages.
 fn stand_of_two_pages() -> (Stand, Vec<String>) {
     let stand = Stand::with_rows(10);
@@ -112,7 +115,7 @@ fn a_thousand_objects_are_listed_page_by_page() {
     let list = stand.backup().args(["list", "--json"]).output();
     let list: Value = serde_json::from_str(&list.stdout).unwrap();
     assert_eq!(list["backups"].as_array().unwrap().len(), 526);
-    let output = prune(&stand, &[], &[]);
+    let output = prune(&stand, &[], &EACH_MINUTE);
     assert_eq!(output.code, Some(0), "{}", output.stderr);
     assert_eq!(deletions(&stand).len(), 2 * old.len());
     assert!(deletions(&stand).iter().all(|key| old.iter().any(|id| key.contains(id))));
@@ -137,7 +140,7 @@ fn a_second_page_that_fails_deletes_nothing() {
 fn a_second_page_that_fails_once_is_asked_for_again() {
     let (stand, old) = stand_of_two_pages();
     stand.proxy.rule(Rule::new(Operation::ListObjectsV2, Fault::status(503, "SlowDown")).nth(2));
-    let output = prune(&stand, &[], &[]);
+    let output = prune(&stand, &[], &EACH_MINUTE);
     assert_eq!(output.code, Some(0), "{}", output.stderr);
     assert_eq!(deletions(&stand).len(), 2 * old.len());
 }

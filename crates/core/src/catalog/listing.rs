@@ -29,6 +29,9 @@ pub struct Backup {
     pub dump_name: String,
     /// When the store says that the manifest was written.
     pub committed_at: Option<DateTime<Utc>>,
+    /// When the store says that the last of its objects was written, records of drills aside. A name can be forged,
+    /// this cannot.
+    pub written_at: Option<DateTime<Utc>>,
     /// What the journal tells about its run.
     pub events: RunEvents,
     /// Whether the roles of the cluster lie beside it.
@@ -47,6 +50,9 @@ pub struct Drill {
     pub time: DateTime<Utc>,
     /// Its verdict.
     pub passed: bool,
+    /// When the store says that the record was written.
+    #[serde(skip)]
+    pub recorded_at: Option<DateTime<Utc>>,
 }
 
 /// Objects of a run that has no manifest, or a manifest without its data.
@@ -147,7 +153,9 @@ impl Run {
             Role::Dump { kind, .. } => Some((*kind, object.bytes, file_name(&object.key))),
             _ => None,
         });
-        let mut drills: Vec<Drill> = self.objects.iter().filter_map(|(role, _)| drill(role)).collect();
+        let mut drills: Vec<Drill> = self.objects.iter().filter_map(|(role, object)| drill(role, object)).collect();
+        let of_backup = self.objects.iter().filter(|(role, _)| !matches!(role, Role::Drill { .. }));
+        let written_at = of_backup.filter_map(|(_, object)| object.modified).max();
         drills.sort_by_key(|drill| drill.time);
         let stored_bytes = self.objects.iter().map(|(_, object)| object.bytes).sum();
         let keys = self.objects.into_iter().map(|(_, object)| object.key).chain(self.event_keys).collect();
@@ -160,6 +168,7 @@ impl Run {
                 dump_bytes,
                 dump_name,
                 committed_at,
+                written_at,
                 events,
                 has_globals,
                 drills,
@@ -183,16 +192,23 @@ fn deletion_rank(role: &Role) -> u8 {
     }
 }
 
-fn drill(role: &Role) -> Option<Drill> {
-    match role {
-        Role::Drill { time, passed } => Some(Drill { time: *time, passed: *passed }),
-        _ => None,
-    }
+/// A record that is older than the drill that it tells of is nobody's: `verify` writes it afterwards.
+fn drill(role: &Role, object: &ListedObject) -> Option<Drill> {
+    let Role::Drill { time, passed } = role else { return None };
+    let recorded_at = object.modified;
+    let is_possible = recorded_at.is_none_or(|recorded_at| *time <= recorded_at + FUTURE_TOLERANCE);
+    is_possible.then_some(Drill { time: *time, passed: *passed, recorded_at })
 }
 
 impl Backup {
     /// Whether any drill of it passed.
     pub fn is_proven(&self) -> bool {
-        self.drills.iter().any(|drill| drill.passed)
+        self.proven_since().is_some()
+    }
+
+    /// Since when a record in the bucket says that a drill of it passed, by the store's clock.
+    pub fn proven_since(&self) -> Option<DateTime<Utc>> {
+        let passed = self.drills.iter().filter(|drill| drill.passed);
+        passed.map(|drill| drill.recorded_at.unwrap_or(drill.time)).min()
     }
 }

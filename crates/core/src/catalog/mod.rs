@@ -8,6 +8,8 @@ mod listing;
 mod manifest;
 mod names;
 mod open;
+mod plausible;
+mod record;
 mod seal;
 mod signing;
 mod table;
@@ -24,6 +26,7 @@ pub use manifest::{
 };
 pub use names::{DatabaseDir, Kind, Role};
 pub use open::ManifestError;
+pub use record::RecordKey;
 pub use seal::{UNSEALED, seal};
 pub use signing::{Signers, SigningKey, SigningKeyError};
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
-use super::{BackupId, Catalog, DatabaseDir, FORMAT, Manifest, ObjectFacts, Role, Shelf, seal};
+use super::{BackupId, Catalog, DatabaseDir, FORMAT, Manifest, ObjectFacts, Role, Shelf, plausible, seal};
 use crate::codec::UnknownCodec;
 use crate::storage::{ListedObject, Prefix, Store, StoreError};
 
@@ -98,6 +98,7 @@ impl Shelf {
             return Err(ManifestError::TooNew { id: id.clone(), format });
         }
         let manifest: Manifest = serde_json::from_slice(text).map_err(unreadable)?;
+        plausible::check_texts(text).map_err(wrong)?;
         if !seal::is_intact(text) {
             return Err(wrong("it is not as it was written: its digest of itself differs".to_owned()));
         }
@@ -114,6 +115,7 @@ impl Shelf {
         if !self.signers.is_empty() && manifest.prefix.as_deref() != Some(self.prefix.to_string().as_str()) {
             return Err(wrong("it is the manifest of another prefix".to_owned()));
         }
+        plausible::check_values(&manifest).map_err(wrong)?;
         let decoding = manifest.codec.decoding();
         let decoding = decoding.map_err(|source| ManifestError::UnknownCodec { id: id.clone(), source })?;
         let dump = Role::Dump { kind: manifest.kind, suffix: decoding.suffix() };
@@ -225,6 +227,38 @@ mod tests {
         check("/dump/stored_sha256", json!(SHA256.to_uppercase()), true, "no SHA-256");
         check("/globals/plain_sha256", json!(""), true, "no SHA-256");
         check("/dump/plain_bytes", json!(-1), true, "cannot be read");
+    }
+
+    #[test]
+    fn what_a_value_can_never_be_is_damage() {
+        for time in ["/snapshot_at", "/finished_at"] {
+            check(time, json!("9999-12-31T23:59:59Z"), true, "is the year 9999, which it can never be");
+            check(time, json!("0001-01-01T00:00:00Z"), true, "is the year 1, which it can never be");
+            check(time, json!("+262142-01-01T00:00:00Z"), true, "it can never be");
+        }
+        let most = u64::MAX;
+        for bytes in ["/database/size_bytes", "/dump/plain_bytes", "/dump/stored_bytes", "/globals/plain_bytes"] {
+            check(bytes, json!(most), true, "is 18446744073709551615, which it can never be");
+        }
+        check("/database/server_version_num", json!(u32::MAX), true, "it can never be");
+        check("/inventory/objects", json!({"tables": most}), true, "inventory.objects is ");
+        let table = |schema: &str, name: &str, rows: u64| json!([{"schema": schema, "name": name, "rows": rows}]);
+        check("/inventory/tables", table("public", "t", most), true, "inventory.tables is ");
+        check("/inventory/tables", table("", "t", 1), true, "a name of 0 bytes");
+        check("/inventory/tables", table("public", &"t".repeat(1_025), 1), true, "a name of 1025 bytes");
+        for (list, value) in [
+            ("/inventory/roles", json!(["a\0b"])),
+            ("/inventory/tables", table("public", "a\0", 1)),
+            ("/inventory/extensions", json!([{"name": "a", "version": "\0"}])),
+            ("/inventory/sequences", json!([{"schema": "\0", "name": "a", "last_value": null}])),
+            ("/database/encoding", json!("UTF8\0")),
+            ("/database/settings", json!(["\0"])),
+            ("/notes", json!(["\0"])),
+            ("/inventory/objects", json!({"\0": 1})),
+        ] {
+            check(list, value, true, "holds a byte of zero");
+        }
+        check("/inventory/roles", json!([""]), true, "a name of 0 bytes");
     }
 
     #[test]

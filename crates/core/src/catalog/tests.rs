@@ -171,7 +171,7 @@ fn the_manifest_is_deleted_before_its_data_and_drills_last() {
     let id = BackupId::new(now - TimeDelta::days(1));
     let drill = Role::Drill { time: now, passed: true };
     let roles = [drill, Role::Globals { suffix: ".zst" }, ZST, Role::Manifest];
-    let objects = roles.iter().map(|role| object(shelf.key(&id, role), "2026-11-21T12:00:00Z")).collect();
+    let objects = roles.iter().map(|role| object(shelf.key(&id, role), "2026-11-22T12:00:01Z")).collect();
     let catalog = Catalog::from_listing(&shelf, objects, now);
     let backup = catalog.newest(Kind::Full).unwrap();
     assert!(backup.is_proven() && backup.has_globals);

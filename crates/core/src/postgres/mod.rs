@@ -43,6 +43,7 @@ pub use inventory::{Fingerprint, UNLOGGED, count_rows, kinds_asked_otherwise, li
 pub use locale::{NewDatabase, create_database};
 pub use made_objects::made_objects;
 pub use patched::{OutdatedError, OutdatedTools, refuse_outdated};
+pub use postgres_protocol::escape::{escape_identifier, escape_literal};
 pub use preflight::{Preflight, preflight};
 pub use prepare::{MissingExtensions, Prepared, Wanted, WantedExtension, create_beforehand, have_other_versions};
 pub use recode::{encoding_to_compare, read_texts};

@@ -37,6 +37,8 @@ pub(crate) enum KeepReason {
     Yearly(i32),
     /// No newer one has passed a drill.
     NewestProven,
+    /// It was the newest that had passed a drill until this day.
+    NewestProvenUntil(NaiveDate),
     /// Its time is more than ten minutes ahead, so that its age is not known.
     FutureDated,
 }
@@ -53,6 +55,7 @@ impl fmt::Display for KeepReason {
             Self::Monthly { year, month } => write!(formatter, "monthly {year}-{month:02}"),
             Self::Yearly(year) => write!(formatter, "yearly {year}"),
             Self::NewestProven => formatter.write_str("newest proven"),
+            Self::NewestProvenUntil(date) => write!(formatter, "newest proven until {date}"),
             Self::FutureDated => formatter.write_str("dated in the future"),
         }
     }

@@ -23,7 +23,16 @@ const NEWEST_ONLY: RetentionPolicy = RetentionPolicy {
 /// A full backup made at `time`, such as `2026-11-22T03:00:00Z`.
 fn full(time: &str) -> Candidate {
     let id = format!("{}-0123456789abcdef", time.replace(['-', ':'], ""));
-    Candidate { id, time: at(time), kind: Kind::Full, proven: false, suspect: false, stored_bytes: 7 }
+    Candidate {
+        id,
+        time: at(time),
+        kind: Kind::Full,
+        proven_since: None,
+        standing: Standing::Counts,
+        is_signed: false,
+        suspect: false,
+        stored_bytes: 7,
+    }
 }
 
 fn partial(time: &str) -> Candidate {
@@ -33,7 +42,7 @@ fn partial(time: &str) -> Candidate {
 }
 
 fn proven(backup: Candidate) -> Candidate {
-    Candidate { proven: true, ..backup }
+    Candidate { proven_since: Some(DateTime::UNIX_EPOCH), ..backup }
 }
 
 /// One full backup a night before `NOW`, the newest first.
@@ -173,11 +182,29 @@ fn tiers_add_up_r010() {
     check(policy, &backups, &[all, "newest 2, younger than 2 days", "monthly 2026-10", "delete"]);
 }
 
+/// A record beside a newer backup can be forged: it takes nothing from the older one before a drill has looked.
+#[test]
+fn what_was_the_newest_proven_one_stays_for_a_while() {
+    let mut backups = nights(5);
+    let since = |days| Some(at(NOW) - Duration::days(days));
+    (backups[1].proven_since, backups[3].proven_since) = (since(2), since(3));
+    check(NEWEST_ONLY, &backups, &["newest", "newest proven", "delete", "newest proven until 2026-11-20", "delete"]);
+    (backups[1].proven_since, backups[3].proven_since) = (since(3), since(4));
+    check(NEWEST_ONLY, &backups, &["newest", "newest proven", "delete", "delete", "delete"]);
+    // Many records of one moment count as the one.
+    (backups[1].proven_since, backups[2].proven_since, backups[3].proven_since) = (since(0), since(0), since(9));
+    let expected = ["newest", "newest proven", "delete", "newest proven until 2026-11-22", "delete"];
+    check(NEWEST_ONLY, &backups, &expected);
+    // One that was proven after a newer one was never the newest.
+    (backups[1].proven_since, backups[2].proven_since, backups[3].proven_since) = (since(1), None, since(0));
+    check(NEWEST_ONLY, &backups, &["newest", "newest proven", "delete", "delete", "delete"]);
+}
+
 #[test]
 fn the_newest_proven_one_stays_however_old_r010() {
     let mut backups = nights(5);
-    backups[2].proven = true;
-    backups[4].proven = true;
+    backups[2].proven_since = Some(DateTime::UNIX_EPOCH);
+    backups[4].proven_since = Some(DateTime::UNIX_EPOCH);
     check(NEWEST_ONLY, &backups, &["newest", "delete", "newest proven", "delete", "delete"]);
 }
 
@@ -287,11 +314,11 @@ fn at_most_max_deletes_go_the_oldest_first_over_both_groups_r010() {
 fn order_and_repetition_of_the_listing_do_not_matter() {
     let policy = RetentionPolicy { keep_last: 2, ..NEWEST_ONLY };
     let mut backups = nights(6);
-    backups[4].proven = true;
+    backups[4].proven_since = Some(DateTime::UNIX_EPOCH);
     let expected = as_operator(&backups, &policy);
     let mut shuffled: Vec<_> = backups.iter().rev().chain(&backups[..3]).cloned().collect();
     // A page listed again before the drill's mark was seen.
-    shuffled.push(Candidate { proven: false, stored_bytes: 0, ..backups[4].clone() });
+    shuffled.push(Candidate { proven_since: None, stored_bytes: 0, ..backups[4].clone() });
     shuffled.swap(0, 5);
     assert_eq!(as_operator(&shuffled, &policy), expected);
     assert_eq!(verdicts(&expected), ["newest 2", "newest 2", "delete", "delete", "newest proven", "delete"]);

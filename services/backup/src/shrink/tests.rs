@@ -4,6 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::*;
 use crate::retention::{Authority, Candidate, RetentionPolicy, Verdict, plan};
+use crate::standing::Standing;
 
 /// A bucket without a server: what is listed in it is all that there is.
 struct Bucket {
@@ -63,7 +64,9 @@ impl Bucket {
             id: backup.id.to_string(),
             time: backup.id.time(),
             kind: backup.kind,
-            proven: backup.is_proven(),
+            proven_since: backup.proven_since(),
+            standing: Standing::Counts,
+            is_signed: false,
             suspect: sizes.suspects.contains(&backup.id),
             stored_bytes: backup.stored_bytes,
         });

@@ -19,6 +19,13 @@ pub struct Keyring {
     pub unauthenticated: Unauthenticated,
 }
 
+impl Keyring {
+    /// Whether any key was given.
+    pub fn has_keys(&self) -> bool {
+        !self.passphrases.is_empty() || !self.identities.is_empty()
+    }
+}
+
 /// What becomes of objects of `aes-256-cbc` whose MAC is missing or wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Unauthenticated {

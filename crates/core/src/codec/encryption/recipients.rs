@@ -88,6 +88,11 @@ impl Recipients {
 }
 
 impl Identities {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
     /// Reads keys as [`Recipients::parse`] does; the comments of `age-keygen` are such.
     ///
     /// # Errors

@@ -4,20 +4,33 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::*;
+use crate::standing::Doubt;
 
 /// Ages in minutes: a few hours, weeks or years, and sometimes the future.
 fn age() -> impl Strategy<Value = i64> {
     prop_oneof![-20..600_i64, 0..60_000_i64, 0..2_000_000_i64, Just(7 * 24 * 60), -90_000..0_i64]
 }
 
+fn standing() -> impl Strategy<Value = Standing> {
+    let doubt =
+        prop_oneof![Just(Doubt::Burst), any::<bool>().prop_map(|leads| Doubt::OtherTime { leads }), Just(Doubt::Small)];
+    prop_oneof![
+        Just(Standing::Counts),
+        (0..3_usize, doubt).prop_map(|(batch, doubt)| Standing::Doubtful { batch, doubt })
+    ]
+}
+
 fn candidate() -> impl Strategy<Value = Candidate> {
     // A small random part makes equal ids as likely as equal times.
     let rare = || prop::bool::weighted(0.2);
-    (age(), 0..3_u8, any::<bool>(), rare(), rare()).prop_map(|(age, random, partial, proven, suspect)| {
+    let proven = || prop::option::weighted(0.3, 0..700_i64);
+    let parts = (age(), 0..3_u8, any::<bool>(), proven(), rare(), rare(), standing());
+    parts.prop_map(|(age, random, partial, proven, suspect, is_signed, standing)| {
         let time = at(NOW) - Duration::minutes(age);
         let id = format!("{}-{random:016x}", time.format("%Y%m%dT%H%M%SZ"));
         let kind = if partial { Kind::Partial } else { Kind::Full };
-        Candidate { id, time, kind, proven, suspect, stored_bytes: 1 }
+        let proven_since = proven.map(|hours| at(NOW) - Duration::hours(hours));
+        Candidate { id, time, kind, proven_since, standing, is_signed, suspect, stored_bytes: 1 }
     })
 }
 
@@ -56,7 +69,7 @@ fn untouchable(history: &[Candidate], policy: &RetentionPolicy) -> BTreeSet<Stri
         let group = history.iter().filter(|one| one.time <= limit && partials_only(&one.id) == want_partial);
         let ids: BTreeSet<&String> = group.clone().map(|one| &one.id).collect();
         safe.extend(ids.into_iter().rev().take(policy.keep_last as usize).cloned());
-        safe.extend(group.filter(|one| one.proven).map(|one| &one.id).max().cloned());
+        safe.extend(group.filter(|one| one.proven_since.is_some()).map(|one| &one.id).max().cloned());
     }
     safe
 }

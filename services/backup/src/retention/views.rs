@@ -1,0 +1,90 @@
+//! What the rules keep if some backups take no places: each view of a group leaves some out, and what is kept in any of
+//! them stays. A view more only keeps more.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+
+use super::{Candidate, KeepReason, RetentionPolicy, keep};
+use crate::standing::{Doubt, Standing};
+
+/// Some of a group, by their places in it.
+struct View {
+    /// Those that take places.
+    seen: Vec<usize>,
+    /// Those of them for which the view decides.
+    decided: BTreeSet<usize>,
+}
+
+/// Why each backup of `group`, the newest first, is kept in any view; no reasons for those that may go.
+pub(super) fn keep_in_any(group: &[&Candidate], now: DateTime<Utc>, policy: &RetentionPolicy) -> Vec<Vec<KeepReason>> {
+    let mut kept: Vec<Vec<KeepReason>> = vec![Vec::new(); group.len()];
+    for View { seen, decided } in views(group) {
+        let candidates: Vec<&Candidate> = seen.iter().map(|place| group[*place]).collect();
+        let reasons = seen.into_iter().zip(keep(&candidates, now, policy));
+        for (place, reasons) in reasons.filter(|(place, _)| decided.contains(place)) {
+            let new: Vec<KeepReason> = reasons.into_iter().filter(|reason| !kept[place].contains(reason)).collect();
+            kept[place].extend(new);
+        }
+    }
+    kept
+}
+
+fn views(group: &[&Candidate]) -> Vec<View> {
+    let view = |is_seen: &dyn Fn(&Candidate) -> bool, is_decided: &dyn Fn(&Candidate) -> bool| {
+        let places = |wanted: &dyn Fn(&Candidate) -> bool| {
+            (0..group.len()).filter(|place| wanted(group[*place])).collect::<Vec<usize>>()
+        };
+        let seen = places(is_seen);
+        let decided = seen.iter().copied().filter(|place| is_decided(group[*place])).collect();
+        View { seen, decided }
+    };
+    let all = |_: &Candidate| true;
+    let mut views =
+        vec![view(&all, &all), view(&|one| one.standing == Standing::Counts, &all), view(&|one| one.is_signed, &all)];
+    let batches: BTreeSet<Batch> = group.iter().filter_map(|one| Batch::of(one)).collect();
+    for batch in batches {
+        views.push(view(&|one| batch.sees(one), &|one| Batch::of(one) == Some(batch)));
+    }
+    // What is marked as too small takes no place in any of them.
+    let is_usual = |place: &usize| !group[*place].suspect;
+    let usual = |view: &View| View {
+        seen: view.seen.iter().copied().filter(is_usual).collect(),
+        decided: view.decided.clone(),
+    };
+    if group.iter().any(|one| one.suspect) {
+        let usual: Vec<View> = views.iter().map(usual).collect();
+        views.extend(usual);
+    }
+    views
+}
+
+/// Those of a batch that do not count, for one of two kinds of reasons.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Batch {
+    number: usize,
+    is_of_another_time: bool,
+}
+
+impl Batch {
+    /// `None` for what counts.
+    fn of(one: &Candidate) -> Option<Self> {
+        match one.standing {
+            Standing::Counts => None,
+            Standing::Doubtful { batch: number, .. } => {
+                Some(Self { number, is_of_another_time: one.standing.is_of_another_time() })
+            }
+        }
+    }
+
+    /// Whether `one` takes a place from those of this batch. What was copied into the bucket together competes with
+    /// itself, with what counts, and with one of each other batch: so also a bucket that is only ever copied can be
+    /// pruned.
+    fn sees(self, one: &Candidate) -> bool {
+        let leads = matches!(one.standing, Standing::Doubtful { doubt: Doubt::OtherTime { leads: true }, .. });
+        match Self::of(one) {
+            None => true,
+            Some(batch) => batch == self || self.is_of_another_time && leads,
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Which backups take places from others when retention counts.
+//!
+//! Whoever may write into the bucket can invent an id, and a manifest, and as many of both as they like. Not to be
+//! invented is when the store says that an object was written. So an id is held against that, what was written in a
+//! burst counts once, and what is far smaller than the rest does not count. What does not count is kept and deleted by
+//! the same rules as everything else; it only takes no place from what counts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use backup_core::catalog::{Backup, BackupId};
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::config::Timing;
+use crate::retention::CLOCK_TOLERANCE;
+use crate::shrink::is_far_below_median;
+
+/// How long after its id a backup may have been written and still count, at least: a run takes its time, and a copy of
+/// a bucket that is made every night is a day late.
+const MIN_LATE: TimeDelta = TimeDelta::days(2);
+
+/// By how much a dump must be smaller than the others if it is compressed in another way than these.
+const MAX_SHRINK_PERCENT_OF_OTHERS: u64 = 99;
+
+/// Whether a backup takes places from others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Standing {
+    /// It takes its place.
+    Counts,
+    /// It takes a place only from those that were written together with it.
+    Doubtful {
+        /// The same number for all that were written at about one time.
+        batch: usize,
+        /// What is odd about it.
+        doubt: Doubt,
+    },
+}
+
+impl Standing {
+    /// Whether it was written at another time than its id says.
+    pub(crate) fn is_of_another_time(self) -> bool {
+        matches!(self, Self::Doubtful { doubt: Doubt::OtherTime { .. }, .. })
+    }
+}
+
+/// Why a backup takes no place from others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Doubt {
+    /// A newer one was written at about the same time, and counts for both.
+    Burst,
+    /// It was written at another time than its id says: copied from another bucket, or forged.
+    OtherTime {
+        /// Whether it is the newest of its batch, which stands for the batch among others of this kind.
+        leads: bool,
+    },
+    /// Its dump is far smaller than the others.
+    Small,
+}
+
+/// What a backup must be like to count.
+#[derive(Debug, Clone)]
+pub(crate) struct StandingRule {
+    /// What is written within this time counts once.
+    burst: TimeDelta,
+    /// How long after its id a backup may have been written.
+    max_late: TimeDelta,
+    /// `BACKUP_MAX_SHRINK_PERCENT`.
+    max_shrink_percent: u64,
+    /// From which backup on an operator has accepted a smaller size.
+    accepted_from: Option<BackupId>,
+}
+
+impl StandingRule {
+    /// By the schedule: two runs lie at least half of its shortest gap apart, if they are not a burst.
+    pub(crate) fn of(timing: &Timing, max_shrink_percent: u64, now: DateTime<Utc>) -> Self {
+        let gap_seconds = i64::try_from(timing.schedule.shortest_gap_seconds(now)).unwrap_or(i64::MAX / 1_000_000);
+        let run = TimeDelta::from_std(timing.run_timeout).unwrap_or(MIN_LATE);
+        let max_late = MIN_LATE.max(run * 2);
+        Self { burst: TimeDelta::seconds(gap_seconds) / 2, max_late, max_shrink_percent, accepted_from: None }
+    }
+
+    /// The same rule, with a size that was accepted.
+    pub(crate) fn accepting(&self, accepted_from: Option<BackupId>) -> Self {
+        Self { accepted_from, ..self.clone() }
+    }
+
+    fn is_timely(&self, backup: &Backup) -> bool {
+        let late = written_at(backup) - backup.id.time();
+        -CLOCK_TOLERANCE <= late && late <= self.max_late
+    }
+}
+
+/// The standing of each of `group`, which are of one kind, in their order.
+pub(crate) fn standings(group: &[&Backup], rule: &StandingRule) -> Vec<Standing> {
+    let batches = batches(group, rule.burst);
+    let timely: Vec<bool> = group.iter().map(|backup| rule.is_timely(backup)).collect();
+    let sizes = Sizes::of(group, &batches, &timely, rule);
+    let is_small: Vec<bool> =
+        group.iter().zip(&batches).map(|(backup, batch)| sizes.is_small(backup, *batch, rule)).collect();
+    // The newest of each batch; those of another time have one of their own, of whatever size.
+    let mut leaders: BTreeMap<(usize, bool), usize> = BTreeMap::new();
+    for place in (0..group.len()).filter(|place| !is_small[*place] || !timely[*place]) {
+        let leader = leaders.entry((batches[place], timely[place])).or_insert(place);
+        if group[place].id > group[*leader].id {
+            *leader = place;
+        }
+    }
+    let leaders: BTreeSet<usize> = leaders.into_values().collect();
+    let standing = |place: usize| {
+        let (batch, leads) = (batches[place], leaders.contains(&place));
+        match (timely[place], is_small[place]) {
+            (false, _) => Standing::Doubtful { batch, doubt: Doubt::OtherTime { leads } },
+            (true, true) => Standing::Doubtful { batch, doubt: Doubt::Small },
+            (true, false) if leads => Standing::Counts,
+            (true, false) => Standing::Doubtful { batch, doubt: Doubt::Burst },
+        }
+    };
+    (0..group.len()).map(standing).collect()
+}
+
+/// A store that does not say when cannot be asked, so the id is believed.
+fn written_at(backup: &Backup) -> DateTime<Utc> {
+    backup.written_at.unwrap_or(backup.id.time())
+}
+
+/// The number of the batch of each: a batch begins with the first that was written after the end of the one before.
+fn batches(group: &[&Backup], burst: TimeDelta) -> Vec<usize> {
+    let mut by_time: Vec<usize> = (0..group.len()).collect();
+    by_time.sort_by_key(|place| (written_at(group[*place]), &group[*place].id));
+    let mut batches = vec![0; group.len()];
+    let (mut batch, mut began) = (0, None);
+    for place in by_time {
+        let written = written_at(group[place]);
+        if began.is_none_or(|began| written - began >= burst) {
+            (batch, began) = (batch + 1, Some(written));
+        }
+        batches[place] = batch;
+    }
+    batches
+}
+
+/// The largest dump of each batch, and how it is stored.
+struct Sizes<'backup>(BTreeMap<(usize, &'backup str), u64>);
+
+impl<'backup> Sizes<'backup> {
+    fn of(group: &[&'backup Backup], batches: &[usize], timely: &[bool], rule: &StandingRule) -> Self {
+        let mut sizes = BTreeMap::new();
+        for ((backup, batch), timely) in group.iter().zip(batches).zip(timely) {
+            if *timely && rule.accepted_from.as_ref().is_none_or(|from| backup.id >= *from) {
+                let largest: &mut u64 = sizes.entry((*batch, backup.dump_name.as_str())).or_default();
+                *largest = backup.dump_bytes.max(*largest);
+            }
+        }
+        Self(sizes)
+    }
+
+    /// Whether the dump is far smaller than those of other batches.
+    fn is_small(&self, backup: &Backup, batch: usize, rule: &StandingRule) -> bool {
+        if rule.max_shrink_percent >= 100 || rule.accepted_from.as_ref().is_some_and(|from| backup.id < *from) {
+            return false;
+        }
+        let others = |is_alike: bool| {
+            let others = self.0.iter().filter(|((other, _), _)| *other != batch);
+            let others = others.filter(|((_, name), _)| (*name == backup.dump_name) == is_alike);
+            others.map(|(_, bytes)| *bytes).collect::<Vec<u64>>()
+        };
+        is_far_below_median(&others(true), backup.dump_bytes, rule.max_shrink_percent)
+            || is_far_below_median(&others(false), backup.dump_bytes, MAX_SHRINK_PERCENT_OF_OTHERS)
+    }
+}
+
+#[cfg(test)]
+mod tests;

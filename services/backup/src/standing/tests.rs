@@ -1,0 +1,100 @@
+use backup_core::catalog::{Kind, RunEvents};
+
+use super::*;
+
+fn at(hours: i64) -> DateTime<Utc> {
+    "2026-11-22T03:00:00Z".parse::<DateTime<Utc>>().unwrap() - TimeDelta::hours(hours)
+}
+
+/// A dump of so many bytes whose id says that it is so many hours old, and that was written so many hours ago.
+fn backup(id_hours: i64, written_hours: i64, dump_bytes: u64) -> Backup {
+    let id = format!("{}-calpt5zmzst5hrp2", at(id_hours).format("%Y%m%dT%H%M%SZ"));
+    Backup {
+        id: BackupId::parse(&id).unwrap(),
+        kind: Kind::Full,
+        stored_bytes: dump_bytes,
+        dump_bytes,
+        dump_name: "app.dump.zst".to_owned(),
+        committed_at: Some(at(written_hours)),
+        written_at: Some(at(written_hours)),
+        events: RunEvents::default(),
+        has_globals: false,
+        drills: Vec::new(),
+        keys: Vec::new(),
+    }
+}
+
+/// A schedule of one run a day.
+fn rule() -> StandingRule {
+    let max_late = MIN_LATE;
+    StandingRule { burst: TimeDelta::hours(12), max_late, max_shrink_percent: 50, accepted_from: None }
+}
+
+/// `c` for what counts, `b` for a burst, `s` for small, `o` for another time, `O` for the newest of these.
+#[track_caller]
+fn check(rule: &StandingRule, group: &[Backup], expected: &str) {
+    let letter = |standing| match standing {
+        Standing::Counts => 'c',
+        Standing::Doubtful { doubt: Doubt::Burst, .. } => 'b',
+        Standing::Doubtful { doubt: Doubt::Small, .. } => 's',
+        Standing::Doubtful { doubt: Doubt::OtherTime { leads: true }, .. } => 'O',
+        Standing::Doubtful { doubt: Doubt::OtherTime { leads: false }, .. } => 'o',
+    };
+    let found: String = standings(&group.iter().collect::<Vec<_>>(), rule).into_iter().map(letter).collect();
+    assert_eq!(found, expected);
+}
+
+/// One backup a night, the newest first, each written an hour after its id.
+fn nights(count: i64) -> Vec<Backup> {
+    (0..count).map(|night| backup(24 * night + 1, 24 * night, 1_000)).collect()
+}
+
+#[test]
+fn what_was_written_when_its_id_says_counts() {
+    check(&rule(), &nights(5), "ccccc");
+    check(&rule(), &[], "");
+    // Without a time of the store the id is believed.
+    let mut group = nights(2);
+    group[0].written_at = None;
+    check(&rule(), &group, "cc");
+    // A copy that is made every other night, and a long run.
+    check(&rule(), &[backup(48, 0, 1_000), backup(96, 49, 1_000)], "cc");
+}
+
+#[test]
+fn ids_of_another_time_and_bursts_do_not_count() {
+    let forged = |hours| backup(hours, 0, 1_000);
+    let mut group = vec![forged(-100), forged(-1)];
+    group.extend(nights(3));
+    group.extend([forged(200), forged(300)]);
+    check(&rule(), &group, "Oocccoo");
+    let mut group: Vec<Backup> = (0..20).map(forged).collect();
+    group.extend(nights(3).into_iter().skip(1));
+    check(&rule(), &group, "cbbbbbbbbbbbbbbbbbbbcc");
+}
+
+#[test]
+fn what_is_far_smaller_than_other_nights_does_not_count() {
+    let mut group = nights(5);
+    group[0].dump_bytes = 499;
+    check(&rule(), &group, "scccc");
+    group[0].dump_bytes = 500;
+    check(&rule(), &group, "ccccc");
+    check(&StandingRule { max_shrink_percent: 100, ..rule() }, &[backup(1, 0, 1), backup(25, 24, 1_000)], "cc");
+    // Many small ones at once are one among five.
+    let mut group: Vec<Backup> = (1..9).map(|hours| backup(hours, 0, 3)).collect();
+    group.extend(nights(5).into_iter().skip(1));
+    check(&rule(), &group, "sssssssscccc");
+    // In another compression sizes differ, but not by a hundred times.
+    let mut group = nights(3);
+    group[0].dump_name = "app.dump.gz".to_owned();
+    group[0].dump_bytes = 10;
+    check(&rule(), &group, "ccc");
+    group[0].dump_bytes = 9;
+    check(&rule(), &group, "scc");
+    // From an accepted one on the smaller size is right.
+    let mut group = nights(5);
+    (group[0].dump_bytes, group[1].dump_bytes) = (10, 10);
+    check(&rule(), &group, "ssccc");
+    check(&rule().accepting(Some(group[1].id.clone())), &group, "ccccc");
+}

@@ -1,0 +1,361 @@
+//! The statements that `pg_dumpall --globals-only` writes, and no others.
+
+/// A part of a statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Token {
+    /// A key word or a name without quotes.
+    Word(String),
+    /// A name in quotes, without them.
+    Name(String),
+    /// A text, as its value.
+    Text(String),
+    /// `(`, `)`, `,`, `=`, `.` or `-`.
+    Mark(char),
+}
+
+/// A statement of a dump of roles.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Statement {
+    /// A setting of the session that runs the dump.
+    Session,
+    /// `CREATE ROLE`.
+    Create { role: String },
+    /// `ALTER ROLE ... WITH`.
+    Alter { role: String, attributes: Vec<Attribute> },
+    /// `ALTER ROLE ... SET`, everywhere or in a database.
+    Set { role: String, database: Option<String>, name: String, values: Vec<String> },
+    /// `COMMENT ON ROLE`.
+    Comment { role: String, text: String },
+    /// `SECURITY LABEL ... ON ROLE`.
+    Label { provider: String, role: String, text: String },
+    /// `GRANT role TO member`.
+    Membership(Membership),
+    /// A right on a parameter of the server.
+    Parameter { rights: Vec<&'static str>, name: String, role: String, is_grantable: bool },
+    /// Something about a tablespace, whose folder only a person can choose.
+    Tablespace,
+}
+
+/// `GRANT role TO member`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Membership {
+    pub(crate) role: String,
+    pub(crate) member: String,
+    pub(crate) admin: bool,
+    /// As written since PostgreSQL 16.
+    pub(crate) inherit: Option<bool>,
+    /// As written since PostgreSQL 16.
+    pub(crate) set: Option<bool>,
+}
+
+/// An attribute of a role.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Attribute {
+    /// `SUPERUSER`, `NOLOGIN` and their like.
+    Flag(&'static str),
+    ConnectionLimit(u32),
+    ValidUntil(String),
+}
+
+/// What `ALTER ROLE ... WITH` says in a word.
+const FLAGS: [&str; 14] = [
+    "SUPERUSER",
+    "NOSUPERUSER",
+    "INHERIT",
+    "NOINHERIT",
+    "CREATEROLE",
+    "NOCREATEROLE",
+    "CREATEDB",
+    "NOCREATEDB",
+    "LOGIN",
+    "NOLOGIN",
+    "REPLICATION",
+    "NOREPLICATION",
+    "BYPASSRLS",
+    "NOBYPASSRLS",
+];
+
+/// Settings that a dump begins with, and their values if a text is not one of [`ENCODINGS`].
+const SESSION_SETTINGS: [&str; 3] =
+    ["default_transaction_read_only", "standard_conforming_strings", "escape_string_warning"];
+
+/// Beginnings of the names of encodings in which no byte of a longer character is a backslash or a quotation mark.
+const ENCODINGS: [&str; 10] =
+    ["UTF8", "SQL_ASCII", "LATIN", "ISO_8859_", "WIN125", "WIN866", "WIN874", "KOI8", "EUC_", "MULE_INTERNAL"];
+
+impl Statement {
+    /// Reads a statement, with its semicolon; `None` if `pg_dumpall` does not write it.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let tokens = tokens(text.strip_suffix(';')?)?;
+        let mut rest = Rest(&tokens);
+        let statement = match rest.word()? {
+            "SET" | "RESET" => return session(rest),
+            "CREATE" | "ALTER" | "COMMENT" | "GRANT" | "REVOKE" | "SECURITY" if is_of_tablespace(&tokens) => {
+                return Some(Self::Tablespace);
+            }
+            "CREATE" => {
+                rest.words(&["ROLE"])?;
+                Self::Create { role: rest.name()? }
+            }
+            "ALTER" => alter(&mut rest)?,
+            "COMMENT" => {
+                rest.words(&["ON", "ROLE"])?;
+                let role = rest.name()?;
+                rest.words(&["IS"])?;
+                Self::Comment { role, text: rest.text()? }
+            }
+            "SECURITY" => {
+                rest.words(&["LABEL", "FOR"])?;
+                let provider = rest.name()?;
+                rest.words(&["ON", "ROLE"])?;
+                let role = rest.name()?;
+                rest.words(&["IS"])?;
+                Self::Label { provider, role, text: rest.text()? }
+            }
+            "GRANT" if tokens.contains(&Token::Word("PARAMETER".to_owned())) => parameter(&mut rest)?,
+            "GRANT" => Self::Membership(membership(&mut rest)?),
+            _ => return None,
+        };
+        rest.0.is_empty().then_some(statement)
+    }
+}
+
+/// Whether a statement is about a tablespace and nothing else; its words behind that are not read any further.
+fn is_of_tablespace(tokens: &[Token]) -> bool {
+    let word = |place: usize| match tokens.get(place) {
+        Some(Token::Word(word)) => word.as_str(),
+        _ => "",
+    };
+    match word(0) {
+        "CREATE" | "ALTER" => word(1) == "TABLESPACE",
+        "COMMENT" => (word(1), word(2)) == ("ON", "TABLESPACE"),
+        "SECURITY" => (word(1), word(2), word(4), word(5)) == ("LABEL", "FOR", "ON", "TABLESPACE"),
+        // `GRANT CREATE ON TABLESPACE`, `REVOKE GRANT OPTION FOR ALL ON TABLESPACE`.
+        "GRANT" | "REVOKE" => (1..7).any(|place| (word(place), word(place + 1)) == ("ON", "TABLESPACE")),
+        _ => false,
+    }
+}
+
+fn session(mut rest: Rest<'_>) -> Option<Statement> {
+    let setting = rest.word()?;
+    match setting {
+        "SESSION" => {
+            rest.words(&["AUTHORIZATION"])?;
+            if !rest.0.is_empty() {
+                rest.name()?;
+            }
+        }
+        "client_encoding" => {
+            rest.mark('=')?;
+            let encoding = rest.text()?;
+            ENCODINGS.iter().any(|known| encoding.starts_with(known)).then_some(())?;
+        }
+        setting if SESSION_SETTINGS.contains(&setting) => {
+            rest.mark('=')?;
+            matches!(rest.word()?, "on" | "off").then_some(())?;
+        }
+        _ => return None,
+    }
+    rest.0.is_empty().then_some(Statement::Session)
+}
+
+fn alter(rest: &mut Rest<'_>) -> Option<Statement> {
+    rest.words(&["ROLE"])?;
+    let role = rest.name()?;
+    if rest.words(&["WITH"]).is_some() {
+        let mut attributes = Vec::new();
+        while !rest.0.is_empty() {
+            attributes.push(attribute(rest)?);
+        }
+        return Some(Statement::Alter { role, attributes });
+    }
+    let database = match rest.words(&["IN", "DATABASE"]) {
+        Some(()) => Some(rest.name()?),
+        None => None,
+    };
+    rest.words(&["SET"])?;
+    let mut name = rest.name()?;
+    while rest.mark('.').is_some() {
+        name = format!("{name}.{}", rest.name()?);
+    }
+    rest.words(&["TO"])?;
+    let mut values = vec![rest.text()?];
+    while rest.mark(',').is_some() {
+        values.push(rest.text()?);
+    }
+    Some(Statement::Set { role, database, name, values })
+}
+
+fn attribute(rest: &mut Rest<'_>) -> Option<Attribute> {
+    let word = rest.word()?;
+    if let Some(flag) = FLAGS.into_iter().find(|flag| *flag == word) {
+        return Some(Attribute::Flag(flag));
+    }
+    match word {
+        "CONNECTION" => {
+            rest.words(&["LIMIT"])?;
+            rest.word()?.parse().ok().map(Attribute::ConnectionLimit)
+        }
+        "VALID" => {
+            rest.words(&["UNTIL"])?;
+            rest.text().map(Attribute::ValidUntil)
+        }
+        _ => None,
+    }
+}
+
+/// As written up to PostgreSQL 15, `WITH ADMIN OPTION`, and since, `WITH ADMIN OPTION, INHERIT FALSE, SET TRUE`.
+fn membership(rest: &mut Rest<'_>) -> Option<Membership> {
+    let role = rest.name()?;
+    rest.words(&["TO"])?;
+    let member = rest.name()?;
+    let mut made = Membership { role, member, admin: false, inherit: None, set: None };
+    if rest.words(&["WITH"]).is_some() {
+        loop {
+            let option = rest.word()?;
+            let value = match rest.word()? {
+                "OPTION" | "TRUE" => true,
+                "FALSE" => false,
+                _ => return None,
+            };
+            match option {
+                "ADMIN" => made.admin = value,
+                "INHERIT" => made.inherit = Some(value),
+                "SET" => made.set = Some(value),
+                _ => return None,
+            }
+            if rest.mark(',').is_none() {
+                break;
+            }
+        }
+    }
+    if rest.words(&["GRANTED", "BY"]).is_some() {
+        rest.name()?;
+    }
+    Some(made)
+}
+
+fn parameter(rest: &mut Rest<'_>) -> Option<Statement> {
+    let mut rights = Vec::new();
+    loop {
+        match rest.word()? {
+            "SET" => rights.push("SET"),
+            "ALL" => rights.push("ALL"),
+            "ALTER" => {
+                rest.words(&["SYSTEM"])?;
+                rights.push("ALTER SYSTEM");
+            }
+            _ => return None,
+        }
+        if rest.mark(',').is_none() {
+            break;
+        }
+    }
+    rest.words(&["ON", "PARAMETER"])?;
+    let mut name = rest.name()?;
+    while rest.mark('.').is_some() {
+        name = format!("{name}.{}", rest.name()?);
+    }
+    rest.words(&["TO"])?;
+    let role = rest.name()?;
+    let is_grantable = rest.words(&["WITH", "GRANT", "OPTION"]).is_some();
+    Some(Statement::Parameter { rights, name, role, is_grantable })
+}
+
+/// What is left of a statement.
+struct Rest<'tokens>(&'tokens [Token]);
+
+impl<'tokens> Rest<'tokens> {
+    fn next(&mut self) -> Option<&'tokens Token> {
+        let (first, rest) = self.0.split_first()?;
+        self.0 = rest;
+        Some(first)
+    }
+
+    fn word(&mut self) -> Option<&'tokens str> {
+        match self.next()? {
+            Token::Word(word) => Some(word),
+            _ => None,
+        }
+    }
+
+    /// All of these, or nothing is taken.
+    fn words(&mut self, expected: &[&str]) -> Option<()> {
+        let (taken, rest) = self.0.split_at_checked(expected.len())?;
+        let is_expected = |(token, word): (&Token, &&str)| matches!(token, Token::Word(found) if found == *word);
+        taken.iter().zip(expected).all(is_expected).then(|| self.0 = rest)
+    }
+
+    fn name(&mut self) -> Option<String> {
+        match self.next()? {
+            Token::Word(name) | Token::Name(name) => Some(name.clone()),
+            Token::Text(_) | Token::Mark(_) => None,
+        }
+    }
+
+    fn text(&mut self) -> Option<String> {
+        match self.next()? {
+            Token::Text(text) => Some(text.clone()),
+            _ => None,
+        }
+    }
+
+    fn mark(&mut self, expected: char) -> Option<()> {
+        match self.0.split_first() {
+            Some((Token::Mark(found), rest)) if *found == expected => {
+                self.0 = rest;
+                Some(())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The tokens of a statement that was cut by [`super::statements`]; `None` if it is none of these.
+fn tokens(text: &str) -> Option<Vec<Token>> {
+    let mut tokens = Vec::new();
+    let mut rest = text.trim_start();
+    while let Some(first) = rest.chars().next() {
+        let (token, after) = match first {
+            '"' => quoted(&rest[1..], '"', false).map(|(name, after)| (Token::Name(name), after))?,
+            '\'' => quoted(&rest[1..], '\'', false).map(|(text, after)| (Token::Text(text), after))?,
+            'E' if rest[1..].starts_with('\'') => {
+                quoted(&rest[2..], '\'', true).map(|(text, after)| (Token::Text(text), after))?
+            }
+            first if first.is_ascii_alphanumeric() || first == '_' => {
+                let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(rest.len());
+                (Token::Word(rest[..end].to_owned()), &rest[end..])
+            }
+            '(' | ')' | ',' | '=' | '.' | '-' => (Token::Mark(first), &rest[1..]),
+            _ => return None,
+        };
+        tokens.push(token);
+        rest = after.trim_start();
+    }
+    Some(tokens)
+}
+
+/// A text up to its closing quotation mark, and what follows. Of escapes, `pg_dumpall` writes the backslash alone.
+fn quoted(text: &str, quote: char, escapes: bool) -> Option<(String, &str)> {
+    let mut value = String::new();
+    let mut chars = text.char_indices().peekable();
+    while let Some((place, char)) = chars.next() {
+        match char {
+            '\\' if escapes => match chars.next()? {
+                (_, '\\') => value.push('\\'),
+                _ => return None,
+            },
+            char if char == quote => {
+                if chars.next_if(|(_, next)| *next == quote).is_none() {
+                    return Some((value, &text[place + 1..]));
+                }
+                value.push(quote);
+            }
+            char => value.push(char),
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,115 @@
+//! `verify roles`: makes the roles of a backup on a server that lacks them.
+//!
+//! The file of the roles is a script for `psql`, and whoever may write into the bucket can write one. So it is read here,
+//! refused if it holds anything that `pg_dumpall` does not write, and its statements go to the server one by one, made
+//! anew from what they say. A role that is there stays as it is.
+
+mod apply;
+mod plan;
+
+use std::sync::atomic::AtomicU64;
+
+use anyhow::{Context, anyhow};
+use backup_core::postgres::conninfo::Conninfo;
+use backup_core::postgres::in_the_clear;
+use backup_core::private::PrivateDir;
+use backup_core::secret::Secret;
+use backup_core::stop::Stop;
+use backup_core::text;
+use chrono::Utc;
+
+use crate::choose::{Chosen, Wanted, choose};
+use crate::config::VerifyConfig;
+use crate::evidence::{Evidence, Trouble};
+use crate::fetch::Fetcher;
+use crate::globals;
+use crate::print::{self, Paint};
+use crate::report::{Report, Verdict};
+
+use plan::{Plan, Target};
+
+/// What was typed.
+#[derive(Debug)]
+pub(crate) struct RolesOptions {
+    pub(crate) backup: Wanted,
+    /// A database of the server.
+    pub(crate) to: Secret,
+    pub(crate) extent: Extent,
+}
+
+/// How far to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// Show the plan and change nothing.
+    Plan,
+    /// Carry it out.
+    Apply,
+}
+
+/// Makes the roles; returns the exit code.
+///
+/// # Errors
+/// If the target of `--to` is not usable as such.
+pub(crate) async fn restore_roles(config: &VerifyConfig, options: &RolesOptions, stop: &Stop) -> anyhow::Result<u8> {
+    let to = Conninfo::parse(&options.to).context("the target of --to")?.with_default_application_name("verify roles");
+    let mut evidence = Evidence::new(Utc::now());
+    let outcome = Box::pin(make(config, options, &to, stop, &mut evidence)).await;
+    let mut report = evidence.finish(outcome, Utc::now());
+    report.make_safe(&config.scrubber);
+    if options.extent == Extent::Apply || report.verdict != Verdict::Passed {
+        text::print(&summary(&report));
+    }
+    Ok(report.exit_code())
+}
+
+async fn make(
+    config: &VerifyConfig,
+    options: &RolesOptions,
+    to: &Conninfo,
+    stop: &Stop,
+    evidence: &mut Evidence,
+) -> Result<(), Trouble> {
+    let Chosen { shelf, backup, .. } =
+        choose(config, &options.backup, stop).await.map_err(anyhow::Error::from).context("choose a backup")?;
+    let store = config.store.open();
+    let folder = PrivateDir::create_in(&config.spool_dir).context("make a folder below VERIFY_SPOOL_DIR")?;
+    let (keyring, plain_bytes) = (&config.keyring, &AtomicU64::new(0));
+    let fetcher = Fetcher { store: &store, shelf: &shelf, folder: &folder, keyring, stop, plain_bytes };
+    let manifest = fetcher.manifest(&backup.id, evidence).await?;
+    let Some(file) = fetcher.globals(&manifest, evidence).await? else {
+        return Err(anyhow!("backup {} holds no roles of the cluster; create them by hand", backup.id).into());
+    };
+    if let Some(doubt) = &file.unauthenticated {
+        evidence.skip("authentication", format!("ALLOW_UNAUTHENTICATED=true, and {doubt}"));
+    }
+    let statements = globals::statements(&file.path, &manifest, evidence).await?;
+    let session = stop.or(async { Ok(to.connect().await?) }).await.context("connect to the target")?;
+    if let Some(warning) = in_the_clear(&session).await.context("inspect the connection")? {
+        tracing::warn!("{warning}");
+    }
+    let target = stop.or(Target::inspect(&session)).await?;
+    let plan = Plan::new(&statements, &target);
+    text::print(&format!("backup    {} of database {}\n{plan}", backup.id, manifest.database.name));
+    plan.refuse_what_blocks(&target)?;
+    if options.extent == Extent::Plan {
+        text::print("nothing was changed (--dry-run)\n");
+        return Ok(());
+    }
+    let refused = stop.or(apply::apply(&session, &plan.steps)).await?;
+    let made = format!("{} roles created, {} statements", plan.created(), plan.steps.len());
+    evidence.record("applied", made, refused);
+    plan.by_hand.iter().for_each(|sentence| evidence.note(sentence.clone()));
+    Ok(())
+}
+
+/// What a person sees at the end.
+fn summary(report: &Report) -> String {
+    let error = report.error.as_ref().map(|error| format!("{error}\n")).unwrap_or_default();
+    let verdict = match report.verdict {
+        Verdict::Passed => "roles restored",
+        Verdict::Failed => "roles NOT restored as they were; see the findings",
+        Verdict::CouldNotRun | Verdict::Skipped => "roles not restored",
+        Verdict::Stopped => "stopped",
+    };
+    format!("{}{error}{verdict}\n", print::evidence(report, Paint::for_stdout()))
+}

@@ -6,6 +6,9 @@ use std::process::Command;
 use nix::sys::signal::{SigHandler, SigSet, Signal};
 use nix::unistd::{Gid, Uid};
 
+#[cfg(target_os = "linux")]
+use super::throwaway::supervisor;
+
 /// The operating-system user that a child runs as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Account {
@@ -23,6 +26,7 @@ pub(super) struct BeforeExec {
     death_signal: Signal,
     account: Option<Account>,
     confined: Option<PipeWriter>,
+    supervised: Option<PipeWriter>,
 }
 
 impl BeforeExec {
@@ -30,7 +34,7 @@ impl BeforeExec {
     /// runtime is when this process dies (Linux). Do not start one from `spawn_blocking`, whose
     /// threads end earlier.
     pub(super) fn dying_by(death_signal: Signal) -> Self {
-        Self { death_signal, account: None, confined: None }
+        Self { death_signal, account: None, confined: None, supervised: None }
     }
 
     /// The child runs as `account` and in no group but its own.
@@ -43,6 +47,13 @@ impl BeforeExec {
     /// network where the kernel lets it: then it writes a byte to `isolated` (Linux).
     pub(super) fn confined(mut self, isolated: PipeWriter) -> Self {
         self.confined = Some(isolated);
+        self
+    }
+
+    /// A process stands between the child and this one, and ends whatever the child leaves behind. It is the child that
+    /// the command knows; the number of the real one, in four bytes, goes to `told` (Linux).
+    pub(super) fn supervised(mut self, told: PipeWriter) -> Self {
+        self.supervised = Some(told);
         self
     }
 }
@@ -69,6 +80,10 @@ impl BeforeExec {
         use nix::sys::prctl;
         use nix::unistd::{getppid, setgid, setgroups, setuid, write};
 
+        let parent = match &self.supervised {
+            Some(told) => supervisor::stand_between(parent, told)?,
+            None => parent,
+        };
         hear_every_signal()?;
         if let Some(isolated) = &self.confined
             && unshare(CloneFlags::CLONE_NEWNET).is_ok()

@@ -42,7 +42,10 @@ pub use locale::{NewDatabase, create_database};
 pub use made_objects::made_objects;
 pub use patched::{OutdatedError, OutdatedTools, refuse_outdated};
 pub use preflight::{Preflight, preflight};
-pub use prepare::{MissingExtensions, Prepared, Wanted, WantedExtension, create_beforehand, have_other_versions};
+pub use prepare::{
+    KeptSchema, MissingExtensions, Prepared, Touched, Wanted, WantedExtension, create_beforehand, have_other_versions,
+    keep_schemas,
+};
 pub use recode::{encoding_to_compare, read_texts};
 pub use restore::{Complaint, ComplaintClass, Grants, Owners, Pass, PassOutcome, Restorer, Source, Tablespaces};
 pub use scratch::{CleanupFailed, GuestDb, ReferenceDb, ScratchDb};

@@ -21,6 +21,7 @@ use tokio::io::AsyncReadExt;
 use super::archive::{Archive, Entry};
 use super::child::{ChildError, Words};
 use super::connect::Session;
+use super::prepare::KeptSchema;
 use super::settings::RestoreSettings;
 use super::tool::Workbench;
 use super::tools::ClientTools;
@@ -83,6 +84,8 @@ pub struct Source<'run> {
     pub tablespaces: Tablespaces,
     /// What the sessions of the restore compute with.
     pub settings: &'run RestoreSettings,
+    /// The schemas that are taken from the restoring role after the first pass.
+    pub kept_schemas: &'run [KeptSchema],
 }
 
 /// What became of a pass.
@@ -117,7 +120,7 @@ impl<'run> Restorer<'run> {
         stop: &'run Stop,
     ) -> anyhow::Result<Self> {
         let workbench = Workbench::new(tools, session, scrubber, stop)?;
-        let lists = passes::split(source.contents, source.list);
+        let lists = passes::split(source.contents, source.list, source.kept_schemas);
         let count = lists.len();
         let mut list_files = BTreeMap::new();
         for (index, (pass, list)) in lists.into_iter().enumerate() {

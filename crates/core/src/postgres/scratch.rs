@@ -118,6 +118,16 @@ impl ScratchDb<'_> {
         self.server.ownership() == Ownership::Login && self.server.login_is_superuser()
     }
 
+    /// Whether the server is one that this process started.
+    pub(super) fn is_on_throwaway(&self) -> bool {
+        self.server.is_throwaway()
+    }
+
+    /// Whether the admin's login is a superuser.
+    pub(super) fn maintenance_is_superuser(&self) -> bool {
+        self.server.maintenance_is_superuser()
+    }
+
     /// The run, for the comments of what it creates.
     pub(super) fn run(&self) -> &RunId {
         &self.run

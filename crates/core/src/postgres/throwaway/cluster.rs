@@ -5,7 +5,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
@@ -16,6 +16,7 @@ use super::super::locale::Locale;
 use super::super::tools::ServerTools;
 use super::PORT;
 use super::account::{give, server_account};
+use super::postmaster::Postmaster;
 use crate::private::PrivateDir;
 use crate::secret::Secret;
 
@@ -129,7 +130,7 @@ impl Cluster {
     ///
     /// # Errors
     /// What the operating system says.
-    pub(super) fn run(&self, tools: &ServerTools, settings: &[(&str, String)]) -> anyhow::Result<(Child, bool)> {
+    pub(super) fn run(&self, tools: &ServerTools, settings: &[(&str, String)]) -> anyhow::Result<(Postmaster, bool)> {
         let mut command = self.command(tools.program("postgres"))?;
         command.arg("-D").arg(self.data());
         let mut folder = OsString::from("unix_socket_directories=");
@@ -139,13 +140,18 @@ impl Cluster {
             command.arg("-c").arg(format!("{name}={value}"));
         }
         let (mut told, isolated) = io::pipe()?;
+        let (mut numbered, number) = io::pipe()?;
         // An immediate shutdown takes the sessions and the shared memory with it; SIGKILL would not.
-        BeforeExec::dying_by(Signal::SIGQUIT).running_as(self.account).confined(isolated).arrange(&mut command);
+        let before_exec = BeforeExec::dying_by(Signal::SIGQUIT).running_as(self.account);
+        before_exec.confined(isolated).supervised(number).arrange(&mut command);
         let child = command.spawn()?;
-        drop(command); // With our end of the pipe in it, so that reading ends.
+        drop(command); // With our ends of the pipes in it, so that reading ends.
+        let mut number = Vec::new();
+        let read = numbered.read_to_end(&mut number);
+        let postmaster = Postmaster::new(child, number.try_into().ok().map(u32::from_ne_bytes));
         let mut word = Vec::new();
-        told.read_to_end(&mut word)?;
-        Ok((child, !word.is_empty()))
+        read.and_then(|_| told.read_to_end(&mut word))?;
+        Ok((postmaster, !word.is_empty()))
     }
 
     /// The end of the log.

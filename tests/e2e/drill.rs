@@ -7,6 +7,7 @@ mod daemon;
 mod damage;
 mod each_check;
 mod encrypted;
+mod guarded;
 mod hostile;
 mod one_drill;
 mod order;

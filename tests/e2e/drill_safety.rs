@@ -26,7 +26,9 @@ mod limits;
 mod managed;
 mod names;
 mod not_empty;
+mod processes;
 mod restore;
+mod schemas;
 mod suitable;
 mod target;
 

@@ -19,6 +19,7 @@ mod preflight;
 mod prepare;
 mod recode;
 mod restore;
+mod said;
 mod scratch;
 mod settings;
 mod silence;
@@ -48,6 +49,7 @@ pub use prepare::{
 };
 pub use recode::{encoding_to_compare, read_texts};
 pub use restore::{Complaint, ComplaintClass, Grants, Owners, Pass, PassOutcome, Restorer, Source, Tablespaces};
+pub use said::Said;
 pub use scratch::{CleanupFailed, GuestDb, ReferenceDb, ScratchDb};
 pub use settings::RestoreSettings;
 pub use silence::{FellSilent, Waiting, Watch, Watched};

@@ -18,6 +18,7 @@ mod input;
 mod large_object_facts;
 mod long_values;
 mod made;
+mod names;
 mod outline;
 mod roles;
 mod rows;

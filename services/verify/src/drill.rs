@@ -7,8 +7,8 @@ use anyhow::{Context, anyhow};
 use backup_core::catalog::Manifest;
 use backup_core::postgres::archive::{Archive, DatabaseLevel, LeftOut, Rights, Selection, select, superusers};
 use backup_core::postgres::{
-    DrillPolicy, DrillServer, Grants, KeptSchema, LockedServer, Owners, RestoreAs, RestoreSettings, ScratchDb, Source,
-    Tablespaces, Touched, Wanted, WantedExtension, have_other_versions, in_the_clear,
+    DrillPolicy, DrillServer, Grants, KeptSchema, LockedServer, Owners, RestoreAs, RestoreSettings, Said, ScratchDb,
+    Source, Tablespaces, Touched, Wanted, WantedExtension, have_other_versions, in_the_clear,
 };
 use backup_core::private::PrivateDir;
 use backup_core::stop::Stop;
@@ -16,7 +16,7 @@ use chrono::Utc;
 use tokio::task::spawn_blocking;
 
 use crate::attest::attest;
-use crate::checks::{Extent, Subject, prove};
+use crate::checks::{Extent, Subject, is_amcheck_possible, prove};
 use crate::choose::{ChooseError, Chosen};
 use crate::clusters;
 use crate::config::{Amcheck, Target, VerifyConfig};
@@ -158,11 +158,8 @@ impl Drill<'_> {
         });
         let first_finding = evidence.report.findings.len();
         let outcome = self.on_server(&DrillServer::throwaway(throwaway), candidate, evidence).await;
-        let outcome = room::unless_server_failed(outcome, first_finding, &throwaway.last_words(), evidence);
-        if matches!(outcome, Err(Trouble::CouldNotRun(_))) {
-            evidence.note(format!("the throwaway server's last words: {}", throwaway.last_words()));
-        }
-        outcome
+        // Its log is looked at and not quoted: code of the archive may have written there.
+        room::unless_server_failed(outcome, first_finding, &throwaway.last_words(), evidence)
     }
 
     async fn on_server(
@@ -257,6 +254,7 @@ impl Drill<'_> {
         let scrubber = &config.scrubber;
         let passes = Passes { tools: &tools, session: &session, admin: &admin, scrubber, stop, progress, sabotage };
         let first_finding = evidence.report.findings.len();
+        let amcheck_was_possible = self.stop.or(is_amcheck_possible(&admin)).await?;
         passes.run(source, evidence).await?;
         let fallback = scratch.notes().first().map(String::as_str);
         evidence.blame_locale_from(first_finding, fallback, &settings.notes);
@@ -271,6 +269,8 @@ impl Drill<'_> {
             selection: &selection,
             owners,
             before: None,
+            amcheck_was_possible,
+            said: Said::of(&candidate.scanned.archive),
             owner: scratch.owner(),
             admin: scratch.admin(),
             tools: &tools,

@@ -70,7 +70,7 @@ impl Passes<'_> {
         for pass in first.iter().copied().filter(|pass| *pass == Pass::KeptSchemas) {
             complaints.extend(self.pass(restorer, pass, evidence, &mut seconds.0).await?);
         }
-        // From here on code of the archive runs.
+        evidence.code_ran = true; // From here on.
         let role = self.session.endpoint().user();
         self.stop.or(keep_schemas(self.admin, role, source.kept_schemas)).await?;
         for pass in first.into_iter().filter(|pass| *pass == Pass::Data) {

@@ -12,7 +12,7 @@ use backup_core::catalog::Manifest;
 use backup_core::postgres::archive::{LeftOut, Reason, Rights, Selection, select};
 use backup_core::postgres::conninfo::Conninfo;
 use backup_core::postgres::{
-    Grants, Owners, RestoreSettings, Source, Touched, create_beforehand, have_other_versions, in_the_clear,
+    Grants, Owners, RestoreSettings, Said, Source, Touched, create_beforehand, have_other_versions, in_the_clear,
 };
 use backup_core::private::PrivateDir;
 use backup_core::secret::Secret;
@@ -173,6 +173,8 @@ async fn restore_into(
                 selection: &selection,
                 owners: options.owners,
                 before: before.as_ref(),
+                amcheck_was_possible: false,
+                said: Said::of(&scanned.archive),
                 owner: to,
                 admin: None,
                 tools: &tools,

@@ -20,7 +20,7 @@ CREATE TABLE reads.unused (name text);
 SELECT pg_catalog.pg_extension_config_dump('reads.folder', '');
 SELECT pg_catalog.pg_extension_config_dump('reads.unused', '');
 CREATE FUNCTION reads.file(folder text, file text) RETURNS text LANGUAGE sql SECURITY DEFINER AS
-  'SELECT pg_catalog.pg_read_file(name || ''/'' || file) FROM reads.folder WHERE name = folder';
+  'SELECT pg_catalog.pg_read_file(name || ''/'' || file) FROM reads.folder WHERE name = $1';
 GRANT USAGE ON SCHEMA reads TO PUBLIC;
 ";
 

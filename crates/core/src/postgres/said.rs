@@ -143,8 +143,7 @@ impl<'archive> Said<'archive> {
             }
             let end = rest.find(|character| !is_of_word(character)).unwrap_or(rest.len());
             let word = &rest[..end];
-            let is_known =
-                OWN_WORDS.contains(word.to_ascii_lowercase().as_str()) || self.names().contains(word);
+            let is_known = OWN_WORDS.contains(word.to_ascii_lowercase().as_str()) || self.names().contains(word);
             if is_known {
                 known.push_str(word);
             } else if !known.ends_with(HIDDEN) {
@@ -173,7 +172,8 @@ mod tests {
 
     #[track_caller]
     fn check(message: &str, expected: &str) {
-        let table = "CREATE TABLE app.orders (\n    id integer,\n    \"Who is\" text CONSTRAINT positive CHECK (id > 0)\n);\n";
+        let table =
+            "CREATE TABLE app.orders (\n    id integer,\n    \"Who is\" text CONSTRAINT positive CHECK (id > 0)\n);\n";
         let archive = archive(vec![entry(1, "TABLE", "app", "orders", table)]);
         assert_eq!(Said::of(&archive).by_tool(message), expected);
     }
@@ -197,10 +197,12 @@ mod tests {
         check("relation \"4711 0815\" does not exist", "relation \"... ...\" does not exist");
         check("role \"canary\" does not exist", "role \"...\" does not exist");
         check("invalid input syntax for type integer: \"canary\"", "invalid input syntax for type integer: \"...\"");
-        check("COPY failed for table \"canary\": ERROR:  out of memory", "COPY failed for table \"...\": ERROR:  out of memory");
-        let hidden = |characters: usize| {
-            format!("a message that code of the backup may have written ({characters} characters)")
-        };
+        check(
+            "COPY failed for table \"canary\": ERROR:  out of memory",
+            "COPY failed for table \"...\": ERROR:  out of memory",
+        );
+        let hidden =
+            |characters: usize| format!("a message that code of the backup may have written ({characters} characters)");
         check("ERROR:  the secret is canary", &hidden(28));
         check("relation \"orders\" does not exist\npg_restore: canary", &hidden(51));
     }

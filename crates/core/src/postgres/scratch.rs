@@ -60,13 +60,18 @@ impl LockedServer<'_> {
         ensure!(hold_lock(&guard, run.lock_key()).await?, "another run has the same lock; try again");
         let database = run.database();
         let version = guard.server_version_num();
-        let inside = |login: &Conninfo, is_superuser: bool| {
-            let login = login.clone().with_dbname(&database);
+        // Whatever it is called: this is before anything of the archive.
+        let acting = "SELECT nullif(current_user, session_user)::text";
+        let acting: Option<String> = guard.client().query_one(acting, &[]).await?.try_get(0)?;
+        let acting = acting.as_deref();
+        let inside = |login: &Conninfo, role: Option<&str>, is_superuser: bool| {
+            let login = login.clone().with_dbname(&database).pinned(role);
             if is_superuser { login.without_event_triggers(version) } else { login }
         };
         let owns = self.ownership() == Ownership::Login;
-        let owner = inside(self.login(), owns && self.login_is_superuser());
-        let admin = self.admin().map(|admin| inside(admin, self.maintenance_is_superuser()));
+        let of_login = acting.filter(|_| self.login() == self.maintenance());
+        let owner = inside(self.login(), of_login, owns && self.login_is_superuser());
+        let admin = self.admin().map(|admin| inside(admin, acting, self.maintenance_is_superuser()));
         let mut scratch = ScratchDb { server: self, run, owner, admin, roles: Vec::new(), notes: Vec::new(), guard };
         match scratch.create().await {
             Ok(()) => Ok(scratch),
@@ -160,7 +165,9 @@ impl ScratchDb<'_> {
             escape_literal(&self.run.comment())
         );
         self.guard.client().batch_execute(&sql).await?;
-        self.owner = self.owner.clone().with_login(&name, Some(&password))?;
+        let database = self.owner.dbname().to_owned();
+        self.owner =
+            self.server.login().clone().with_dbname(&database).with_login(&name, Some(&password))?.pinned(None);
         self.roles.push(name);
         Ok(())
     }

@@ -42,7 +42,7 @@ impl Selection {
     }
 }
 
-const OF_AN_EXTENSION: &str = "its extension is not known to guard nothing by it";
+const OF_AN_EXTENSION: &str = "its extension may decide by it what roles may do, so only a superuser fills it";
 const REFERS_TO_ONE: &str = "a foreign key to a table of an extension is checked with the rights of a superuser";
 
 fn is_of_an_extension(left_out: &LeftOut) -> bool {

@@ -89,8 +89,8 @@ async fn the_owner_does_not_reach_the_tables_of_any_extension_r051() {
                 ALTER EXTENSION hstore ADD SEQUENCE config.t_id_seq";
     run(scratch.admin().unwrap(), made).await.unwrap();
     let prepared = scratch.prepare(&Wanted::default()).await.unwrap();
-    let members: Vec<_> = prepared.members.iter().map(|member| (member.name.to_string(), member.is_open)).collect();
-    assert_eq!(members, [("config.t".to_owned(), false), ("config.t_id_seq".to_owned(), false)]);
+    let members: Vec<_> = prepared.members.iter().map(|member| (member.name.name.as_str(), member.is_open)).collect();
+    assert_eq!(members, [("t", false), ("t_id_seq", false)]);
     let kept: Vec<_> = prepared.kept_schemas.iter().map(|schema| schema.name.as_str()).collect();
     assert_eq!(kept, ["public"]);
     assert!(run(scratch.owner(), "INSERT INTO config.t DEFAULT VALUES").await.is_err());

@@ -69,7 +69,7 @@ impl LockedServer<'_> {
             if is_superuser { login.without_event_triggers(version) } else { login }
         };
         let owns = self.ownership() == Ownership::Login;
-        let of_login = acting.filter(|_| self.login() == self.maintenance());
+        let of_login = acting.filter(|_| std::ptr::eq(self.login(), self.maintenance()));
         let owner = inside(self.login(), of_login, owns && self.login_is_superuser());
         let admin = self.admin().map(|admin| inside(admin, acting, self.maintenance_is_superuser()));
         let mut scratch = ScratchDb { server: self, run, owner, admin, roles: Vec::new(), notes: Vec::new(), guard };

@@ -37,7 +37,8 @@ const BEFORE: [&str; 8] = [
 
 static SHAPES: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     let shape = |line: &str| {
-        let pattern = regex::escape(line).replace(r"\{\}", "(.*?)");
+        // A name ends with its quotation mark: else one message would be taken for another with a longer name.
+        let pattern = regex::escape(line).replace(r#""\{\}""#, r#""([^"]*)""#).replace(r"\{\}", "(.*?)");
         Regex::new(&format!("^{pattern}$")).expect("the list is a constant and tested")
     };
     TEMPLATES.lines().filter(|line| !line.is_empty()).map(shape).collect()

@@ -9,6 +9,7 @@ mod each_check;
 mod encrypted;
 mod forged_records;
 mod globals;
+mod guarded;
 mod hostile;
 mod implausible;
 mod one_drill;

@@ -26,10 +26,15 @@ mod limits;
 mod managed;
 mod names;
 mod not_empty;
+mod pins;
+mod processes;
 mod restore;
 mod roles;
+mod said;
+mod schemas;
 mod suitable;
 mod target;
+mod watched;
 
 /// The bound for one command, on a busy machine.
 const LONG: Duration = Duration::from_secs(120);

@@ -7,8 +7,8 @@ use anyhow::{Context, anyhow};
 use backup_core::catalog::Manifest;
 use backup_core::postgres::archive::{Archive, DatabaseLevel, LeftOut, Rights, Selection, select, superusers};
 use backup_core::postgres::{
-    DrillPolicy, DrillServer, Grants, LockedServer, Owners, RestoreAs, RestoreSettings, ScratchDb, Source, Tablespaces,
-    Wanted, WantedExtension, have_other_versions, in_the_clear,
+    DrillPolicy, DrillServer, Grants, KeptSchema, LockedServer, Owners, RestoreAs, RestoreSettings, Said, ScratchDb,
+    Source, Tablespaces, Touched, Wanted, WantedExtension, have_other_versions, in_the_clear,
 };
 use backup_core::private::PrivateDir;
 use backup_core::stop::Stop;
@@ -16,7 +16,7 @@ use chrono::Utc;
 use tokio::task::spawn_blocking;
 
 use crate::attest::attest;
-use crate::checks::{Extent, Subject, prove};
+use crate::checks::{Extent, Subject, is_amcheck_possible, prove};
 use crate::choose::{ChooseError, Chosen};
 use crate::clusters;
 use crate::config::{Amcheck, Target, VerifyConfig};
@@ -161,11 +161,8 @@ impl Drill<'_> {
         });
         let first_finding = evidence.report.findings.len();
         let outcome = self.on_server(&DrillServer::throwaway(throwaway), candidate, evidence).await;
-        let outcome = room::unless_server_failed(outcome, first_finding, &throwaway.last_words(), evidence);
-        if matches!(outcome, Err(Trouble::CouldNotRun(_))) {
-            evidence.note(format!("the throwaway server's last words: {}", throwaway.last_words()));
-        }
-        outcome
+        // Its log is looked at and not quoted: code of the archive may have written there.
+        room::unless_server_failed(outcome, first_finding, &throwaway.last_words(), evidence)
     }
 
     async fn on_server(
@@ -225,7 +222,7 @@ impl Drill<'_> {
     ) -> Result<(), Trouble> {
         let mut selection = self.stop.or(self.select(scratch, candidate)).await?;
         scratch.notes().iter().for_each(|note| evidence.note(note));
-        let grants = self.prepare(scratch, candidate, &mut selection, evidence).await?;
+        let (grants, kept_schemas) = self.prepare(scratch, candidate, &mut selection, evidence).await?;
         let server_seconds = evidence.report.durations.server_seconds.get_or_insert(0.0);
         *server_seconds += preparing.elapsed().as_secs_f64();
         enter_left_out(&selection, candidate, evidence);
@@ -250,6 +247,7 @@ impl Drill<'_> {
             grants,
             tablespaces: Tablespaces::Default,
             settings: &settings,
+            kept_schemas: &kept_schemas,
         };
         if let Some(warning) = in_the_clear(&session).await.map_err(anyhow::Error::from)? {
             tracing::warn!("{warning}");
@@ -260,6 +258,7 @@ impl Drill<'_> {
         let scrubber = &config.scrubber;
         let passes = Passes { tools: &tools, session: &session, admin: &admin, scrubber, stop, progress, sabotage };
         let first_finding = evidence.report.findings.len();
+        let amcheck_was_possible = self.stop.or(is_amcheck_possible(&admin)).await?;
         passes.run(source, evidence).await?;
         let fallback = scratch.notes().first().map(String::as_str);
         evidence.blame_locale_from(first_finding, fallback, &settings.notes);
@@ -274,6 +273,8 @@ impl Drill<'_> {
             selection: &selection,
             owners,
             before: None,
+            amcheck_was_possible,
+            said: Said::of(&candidate.scanned.archive),
             owner: scratch.owner(),
             admin: scratch.admin(),
             tools: &tools,
@@ -286,6 +287,7 @@ impl Drill<'_> {
                     &candidate.scanned.archive,
                     owners,
                 ),
+                touched: Touched::by(&candidate.scanned.archive),
             },
             folder: candidate.folder.path(),
             jobs: self.config.jobs,
@@ -338,7 +340,7 @@ impl Drill<'_> {
         candidate: &Candidate<'_>,
         selection: &mut Selection,
         evidence: &mut Evidence,
-    ) -> anyhow::Result<Grants> {
+    ) -> anyhow::Result<(Grants, Vec<KeptSchema>)> {
         let prepared = self.stop.or(scratch.prepare(&wanted(candidate, selection, self.owners()))).await?;
         prepared.notes.iter().chain(&prepared.extension_notes).for_each(|note| evidence.note(note));
         anyhow::ensure!(
@@ -346,13 +348,15 @@ impl Drill<'_> {
             "a plain role cannot create these extensions of the source here: {}; give VERIFY_ADMIN_URL",
             prepared.missing_extensions.join("; ")
         );
+        let Scanned { archive, contents, .. } = candidate.scanned;
+        selection.leave_out_guarded(archive, &prepared.members, |id| contents.has_rows(id));
         if prepared.missing_roles.is_empty() {
-            return Ok(Grants::Archive);
+            return Ok((Grants::Archive, prepared.kept_schemas));
         }
         let missing = prepared.missing_roles.join(", ");
         evidence.note(format!("grants are not restored, since these roles are not there: {missing}"));
-        selection.leave_out_for_lack_of(&candidate.scanned.archive, &prepared.missing_roles);
-        Ok(Grants::None)
+        selection.leave_out_for_lack_of(archive, &prepared.missing_roles);
+        Ok((Grants::None, prepared.kept_schemas))
     }
 }
 
@@ -394,6 +398,7 @@ fn wanted(candidate: &Candidate<'_>, selection: &Selection, owners: Owners) -> W
         bystanders: cluster.all.clone(),
         superusers: superusers(archive).union(&cluster.superusers).cloned().collect(),
         extensions: wanted_extensions(selection, &candidate.fetched.manifest, archive, owners),
+        touched: Touched::by(archive),
     }
 }
 

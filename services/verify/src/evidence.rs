@@ -1,6 +1,7 @@
 //! The report of a drill while it grows, and why a drill ends early.
 
 use backup_core::cause::stopped_by;
+use backup_core::postgres::Said;
 use backup_core::stop::Stopped;
 use chrono::{DateTime, Utc};
 
@@ -54,11 +55,13 @@ impl Trouble {
 /// A report that is not finished.
 pub(crate) struct Evidence {
     pub(crate) report: Report,
+    /// Whether code of the archive may have run: what the server says from then on may be its words.
+    pub(crate) code_ran: bool,
 }
 
 impl Evidence {
     pub(crate) fn new(started_at: DateTime<Utc>) -> Self {
-        Self { report: Report::new(started_at) }
+        Self { report: Report::new(started_at), code_ran: false }
     }
 
     /// Enters a check that was done: passed where it found nothing.
@@ -131,7 +134,8 @@ impl Evidence {
                     Verdict::CouldNotRun if error.is::<AnotherDrill>() => Verdict::Skipped,
                     verdict => verdict,
                 };
-                (verdict, Some(format!("{error:#}")))
+                let words = if self.code_ran { Said::without_names().in_error(&error) } else { format!("{error:#}") };
+                (verdict, Some(words))
             }
             Err(Trouble::Stopped(reason @ Stopped::Deadline { .. })) => {
                 (Self::cut_short(findings), Some(reason.to_string()))

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use backup_core::postgres::connect::Session;
-use backup_core::postgres::{ClientTools, Complaint, Pass, PassOutcome, Restorer, Source, Timescaledb};
+use backup_core::postgres::{ClientTools, Complaint, Pass, PassOutcome, Restorer, Source, Timescaledb, keep_schemas};
 use backup_core::scrub::Scrubber;
 use backup_core::stop::Stop;
 
@@ -34,7 +34,7 @@ impl Passes<'_> {
     pub(crate) async fn run(&self, source: Source<'_>, evidence: &mut Evidence) -> Result<(), Trouble> {
         let restorer = Restorer::new(self.tools, self.session, source, self.scrubber, self.stop)?;
         let timescaledb = self.stop.or(Timescaledb::begin_restore(self.admin)).await?;
-        let complaints = self.all(&restorer, evidence).await;
+        let complaints = self.all(&restorer, source, evidence).await;
         match (timescaledb, &complaints) {
             (None, _) => {}
             (Some(timescaledb), Ok(_)) => {
@@ -57,12 +57,23 @@ impl Passes<'_> {
     }
 
     /// Every pass; what `pg_restore` complained of.
-    async fn all(&self, restorer: &Restorer<'_>, evidence: &mut Evidence) -> Result<Vec<Complaint>, Trouble> {
+    async fn all(
+        &self,
+        restorer: &Restorer<'_>,
+        source: Source<'_>,
+        evidence: &mut Evidence,
+    ) -> Result<Vec<Complaint>, Trouble> {
         let mut complaints = Vec::new();
         // An archive without rows or without indexes takes no time for them.
         let mut seconds = (0.0, 0.0);
-        let (data, later): (Vec<Pass>, Vec<Pass>) = restorer.passes().partition(|pass| *pass == Pass::Data);
-        for pass in data {
+        let (first, later): (Vec<Pass>, Vec<Pass>) = restorer.passes().partition(|pass| *pass <= Pass::Data);
+        for pass in first.iter().copied().filter(|pass| *pass == Pass::KeptSchemas) {
+            complaints.extend(self.pass(restorer, pass, evidence, &mut seconds.0).await?);
+        }
+        evidence.code_ran = true; // From here on.
+        let role = self.session.endpoint().user();
+        self.stop.or(keep_schemas(self.admin, role, source.kept_schemas)).await?;
+        for pass in first.into_iter().filter(|pass| *pass == Pass::Data) {
             complaints.extend(self.pass(restorer, pass, evidence, &mut seconds.0).await?);
         }
         if let Some(sabotage) = self.sabotage {
@@ -84,6 +95,7 @@ impl Passes<'_> {
         seconds: &mut f64,
     ) -> anyhow::Result<Vec<Complaint>> {
         let step = match pass {
+            Pass::KeptSchemas => "restore grants on schemas of extensions",
             Pass::Data => "restore rows",
             Pass::Grants => "restore grants",
             Pass::PostData => "restore indexes and constraints",

@@ -6,7 +6,9 @@ use backup_core::catalog::DatabaseFacts;
 use backup_core::postgres::archive::Archive;
 use backup_core::postgres::connect::Session;
 use backup_core::postgres::conninfo::Conninfo;
-use backup_core::postgres::{GuestDb, ScratchDb, Source, Wanted, WantedExtension, create_beforehand};
+use backup_core::postgres::{
+    GuestDb, KeptSchema, ScratchDb, Source, Touched, Wanted, WantedExtension, create_beforehand,
+};
 use chrono::Utc;
 use tokio::sync::Mutex;
 
@@ -34,6 +36,8 @@ pub(crate) struct Recipe<'run> {
     pub(crate) source: Source<'run>,
     /// What was made before the restore.
     pub(crate) extensions: Vec<WantedExtension>,
+    /// What the archive puts where.
+    pub(crate) touched: Touched,
 }
 
 impl Recipe<'_> {
@@ -47,11 +51,12 @@ impl Recipe<'_> {
         match &self.place {
             Place::Scratch(scratch) => {
                 let mut reference = scratch.create_reference().await?;
-                let wanted = Wanted { extensions: self.extensions.clone(), ..Wanted::default() };
-                reference.prepare(&wanted).await.context("prepare the reference database")?;
+                let (extensions, touched) = (self.extensions.clone(), self.touched.clone());
+                let wanted = Wanted { extensions, touched, ..Wanted::default() };
+                let prepared = reference.prepare(&wanted).await.context("prepare the reference database")?;
                 let session = connect(reference.owner()).await?;
                 let admin = connect(reference.admin().unwrap_or(reference.owner())).await?;
-                self.restore(subject, &session, &admin).await
+                self.restore(subject, &session, &admin, &prepared.kept_schemas).await
             }
             Place::Guest { beside, source, slot } => {
                 let mut slot = slot.lock().await;
@@ -59,14 +64,20 @@ impl Recipe<'_> {
                 guest.create(source).await?;
                 let session = connect(guest.to()).await?;
                 create_beforehand(&session, &self.extensions).await?;
-                self.restore(subject, &session, &session).await
+                self.restore(subject, &session, &session, &[]).await
             }
         }
     }
 
-    async fn restore(&self, subject: &Subject<'_>, session: &Session, admin: &Session) -> anyhow::Result<Archive> {
+    async fn restore(
+        &self,
+        subject: &Subject<'_>,
+        session: &Session,
+        admin: &Session,
+        kept_schemas: &[KeptSchema],
+    ) -> anyhow::Result<Archive> {
         let list = subject.selection.definitions_only(subject.archive);
-        let source = Source { list: &list, ..self.source };
+        let source = Source { list: &list, kept_schemas, ..self.source };
         let progress = Progress::default();
         let Subject { tools, scrubber, stop, .. } = *subject;
         let passes = Passes { tools, session, admin, scrubber, stop, progress: &progress, sabotage: None };

@@ -12,7 +12,7 @@ use backup_core::catalog::Manifest;
 use backup_core::postgres::archive::{LeftOut, Reason, Rights, Selection, select};
 use backup_core::postgres::conninfo::Conninfo;
 use backup_core::postgres::{
-    Grants, Owners, RestoreSettings, Source, create_beforehand, have_other_versions, in_the_clear,
+    Grants, Owners, RestoreSettings, Said, Source, Touched, create_beforehand, have_other_versions, in_the_clear,
 };
 use backup_core::private::PrivateDir;
 use backup_core::secret::Secret;
@@ -150,6 +150,7 @@ async fn restore_into(
         grants: options.grants,
         tablespaces: destination.tablespaces(&scanned.archive, evidence),
         settings: &settings,
+        kept_schemas: &[],
     };
     let before = match options.proof {
         true => Some(Before::look(&session, &tools, &scanned.archive, folder.path(), &config.scrubber, stop).await?),
@@ -172,10 +173,12 @@ async fn restore_into(
                 selection: &selection,
                 owners: options.owners,
                 before: before.as_ref(),
+                amcheck_was_possible: false,
+                said: Said::of(&scanned.archive),
                 owner: to,
                 admin: None,
                 tools: &tools,
-                recipe: Recipe { place, source, extensions },
+                recipe: Recipe { place, source, extensions, touched: Touched::default() },
                 folder: folder.path(),
                 jobs,
                 scrubber: &config.scrubber,

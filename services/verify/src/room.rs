@@ -60,8 +60,8 @@ fn server_bytes(database_bytes: u64, jobs: usize) -> u64 {
 }
 
 /// What became of a restore, and of the proof of it. If the disk was full, or the server went away so that nothing could
-/// be proven, neither says anything about the backup, whatever they found from `first_finding` on. `log` is what the
-/// server said last.
+/// be proven, neither says anything about the backup, whatever they found from `first_finding` on. `log` is the end of
+/// the server's log, which is looked at and never quoted.
 pub(crate) fn unless_server_failed(
     outcome: Result<(), Trouble>,
     first_finding: usize,
@@ -74,13 +74,11 @@ pub(crate) fn unless_server_failed(
     }
     let words: Vec<&str> = found.iter().map(|finding| finding.message.as_str()).collect();
     let is_lost = words.iter().any(|words| CONNECTION_LOST.iter().any(|lost| words.contains(lost)));
-    let is_complaint = |finding: &&Finding| finding.check == "restore" && finding.message.contains(DISK_FULL);
-    let complaint = found.iter().find(is_complaint).map(|finding| finding.message.as_str());
-    let logged = log.lines().find(|line| line.starts_with(DISK_FULL_IN_LOG));
-    let disk_full = complaint.or(logged).map(str::to_owned);
-    if let Some(said) = disk_full {
+    let is_complaint = |finding: &Finding| finding.check == "restore" && finding.message.contains(DISK_FULL);
+    let is_logged = log.lines().any(|line| line.starts_with(DISK_FULL_IN_LOG));
+    if is_logged || found.iter().any(is_complaint) {
         evidence.discount_from(first_finding, "the disk of the drill is full");
-        return Err(Trouble::CouldNotRun(anyhow!("the disk of the drill is full; give it a larger volume: {said}")));
+        return Err(Trouble::CouldNotRun(anyhow!("the disk of the drill is full; give it a larger volume")));
     }
     if is_lost && matches!(outcome, Err(Trouble::CouldNotRun(_))) {
         evidence.discount_from(first_finding, "the server of the drill went away");

@@ -23,11 +23,12 @@ fn a_harmless_complaint_is_a_note_and_another_one_a_finding_r023() {
     let drill = drill_with(&harmless, 1);
     drill.assert_verdict("passed", 0);
     let notes = drill.report["notes"].to_string();
-    let told = "harmless: COMMENT EXTENSION pgcrypto: must be owner of extension pgcrypto (benign)";
+    // The archive has neither the entry nor the extension, so neither name is told.
+    let told = "harmless: must be owner of extension ... (benign)";
     assert!(notes.contains(told), "{notes}");
     assert!(drill.output.stdout.contains(told), "{}", drill.output.stdout);
 
     let drill = drill_with(&format!("{harmless}{other}"), 2);
-    drill.assert_found_by("restore", "COMMENT TABLE t: must be owner of table t (privilege)");
+    drill.assert_found_by("restore", "must be owner of table");
     assert!(drill.report["notes"].to_string().contains(told));
 }

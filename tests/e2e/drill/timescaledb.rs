@@ -47,9 +47,9 @@ const DATABASE: &str = "
     SET timescaledb.restoring = 'on';
     INSERT INTO _timescaledb_catalog.hypertable VALUES (1, 'measured');";
 
-/// A copy of the installed PostgreSQL that has the extension too; returns its folder of programs. A server finds
-/// its other folders from where its program lies.
-fn installation(root: &Path) -> PathBuf {
+/// A copy of the installed PostgreSQL that has an extension `name` too, made by `script`; returns its folder of programs. A
+/// server finds its other folders from where its program lies.
+pub(super) fn installation(root: &Path, name: &str, control: &str, script: &str) -> PathBuf {
     fs::set_permissions(root, fs::Permissions::from_mode(0o755)).unwrap();
     let setting = |name: &str| {
         let sql = format!("SELECT setting FROM pg_config WHERE name = '{name}'");
@@ -69,8 +69,8 @@ fn installation(root: &Path) -> PathBuf {
     let extensions = here(&shared).join("extension");
     fs::remove_file(&extensions).unwrap();
     link_all(&shared.join("extension"), &extensions);
-    fs::write(extensions.join("timescaledb.control"), CONTROL).unwrap();
-    fs::write(extensions.join("timescaledb--2.0.sql"), SCRIPT).unwrap();
+    fs::write(extensions.join(format!("{name}.control")), control).unwrap();
+    fs::write(extensions.join(format!("{name}--2.0.sql")), script).unwrap();
     copy
 }
 
@@ -84,7 +84,7 @@ fn link_all(from: &Path, to: &Path) {
 
 /// A server with the extension; it ends with this process, as the shared one does.
 fn server(root: &TempDir) -> &'static Postgres {
-    let bin_dir = Some(installation(root.path()));
+    let bin_dir = Some(installation(root.path(), "timescaledb", CONTROL, SCRIPT));
     let settings = vec!["shared_preload_libraries = 'timescaledb'".to_owned()];
     Box::leak(Box::new(Postgres::start(PostgresOptions { bin_dir, settings, ..PostgresOptions::default() })))
 }

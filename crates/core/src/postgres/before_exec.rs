@@ -9,6 +9,8 @@ use nix::unistd::{Gid, Uid};
 use super::confinement::Confinement;
 #[cfg(target_os = "linux")]
 use super::confinement::Held;
+#[cfg(target_os = "linux")]
+use super::throwaway::supervisor;
 
 /// The operating-system user that a child runs as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +31,7 @@ pub(super) struct BeforeExec {
     confinement: Option<Confinement>,
     /// Gets the [`Held`] of the child.
     told: Option<PipeWriter>,
+    supervised: Option<PipeWriter>,
 }
 
 impl BeforeExec {
@@ -36,7 +39,7 @@ impl BeforeExec {
     /// runtime is when this process dies (Linux). Do not start one from `spawn_blocking`, whose
     /// threads end earlier.
     pub(super) fn dying_by(death_signal: Signal) -> Self {
-        Self { death_signal, account: None, confinement: None, told: None }
+        Self { death_signal, account: None, confinement: None, told: None, supervised: None }
     }
 
     /// The child runs as `account` and in no group but its own.
@@ -57,6 +60,13 @@ impl BeforeExec {
     pub(super) fn isolated(mut self, confinement: Confinement, told: PipeWriter) -> Self {
         self.told = Some(told);
         self.confined(confinement)
+    }
+
+    /// A process stands between the child and this one, and ends whatever the child leaves behind. It is the child that
+    /// the command knows; the number of the real one, in four bytes, goes to `told` (Linux).
+    pub(super) fn supervised(mut self, told: PipeWriter) -> Self {
+        self.supervised = Some(told);
+        self
     }
 }
 
@@ -82,6 +92,10 @@ impl BeforeExec {
         use nix::sys::prctl;
         use nix::unistd::{getppid, setgid, setgroups, setuid, write};
 
+        let parent = match &self.supervised {
+            Some(told) => supervisor::stand_between(parent, told)?,
+            None => parent,
+        };
         hear_every_signal()?;
         let mut held = Held::default();
         if self.told.is_some() {

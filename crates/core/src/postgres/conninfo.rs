@@ -21,6 +21,7 @@ use std::time::Duration;
 use crate::secret::Secret;
 
 use super::connect::{FIRST_WITH_LOGIN_TRIGGERS, WITHOUT_EVENT_TRIGGERS};
+use super::settings::escaped;
 
 pub use choices::{ChannelBinding, SslMode, TargetSessionAttrs};
 pub use endpoint::Endpoint;
@@ -95,6 +96,13 @@ pub struct Conninfo {
     question_limit: Duration,
 }
 
+/// See [`Conninfo::pinned`]. A restore sets what its source had after these.
+const PINNED: &str = "-c exit_on_error=off -c default_transaction_read_only=off \
+    -c default_transaction_isolation=read\\ committed -c default_transaction_deferrable=off -c row_security=on \
+    -c client_min_messages=notice -c standard_conforming_strings=on -c backslash_quote=safe_encoding -c array_nulls=on \
+    -c transform_null_equals=off -c xmloption=content -c default_tablespace= -c temp_tablespaces= \
+    -c default_table_access_method=heap -c gin_fuzzy_search_limit=0 -c synchronize_seqscans=on";
+
 impl Conninfo {
     /// Reads `postgres://..`, `postgresql://..` or libpq's `key=value ..`.
     ///
@@ -164,6 +172,18 @@ impl Conninfo {
         if server_version_num >= FIRST_WITH_LOGIN_TRIGGERS {
             self.options = format!("{} {WITHOUT_EVENT_TRIGGERS}", self.options);
         }
+        self
+    }
+
+    /// Sessions that do what they say in a database whose owner may have set anything for all its sessions: what decides
+    /// as whom they act, and whether and how they run what they are told. They act as `role`, or as the login itself.
+    /// What is set at the start of a session ranks above what a database or a role has set.
+    #[must_use]
+    pub fn pinned(mut self, role: Option<&str>) -> Self {
+        let role = escaped(role.unwrap_or("none"));
+        let user = escaped(&self.user);
+        self.options =
+            format!("{} {PINNED} -c session_authorization={user} -c role={role}", self.options).trim().to_owned();
         self
     }
 

@@ -212,6 +212,10 @@ impl LockedServer<'_> {
         server.admin.as_ref().or(self.suitable.login_is_superuser.then_some(&server.login))
     }
 
+    pub(super) fn is_throwaway(&self) -> bool {
+        self.suitable.server.is_throwaway
+    }
+
     pub(super) fn login_is_superuser(&self) -> bool {
         self.suitable.login_is_superuser
     }

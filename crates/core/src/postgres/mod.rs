@@ -20,6 +20,7 @@ mod preflight;
 mod prepare;
 mod recode;
 mod restore;
+mod said;
 mod scratch;
 mod settings;
 mod silence;
@@ -45,9 +46,13 @@ pub use made_objects::made_objects;
 pub use patched::{OutdatedError, OutdatedTools, refuse_outdated};
 pub use postgres_protocol::escape::{escape_identifier, escape_literal};
 pub use preflight::{Preflight, preflight};
-pub use prepare::{MissingExtensions, Prepared, Wanted, WantedExtension, create_beforehand, have_other_versions};
+pub use prepare::{
+    KeptSchema, MissingExtensions, Prepared, Touched, Wanted, WantedExtension, create_beforehand, have_other_versions,
+    keep_schemas,
+};
 pub use recode::{encoding_to_compare, read_texts};
 pub use restore::{Complaint, ComplaintClass, Grants, Owners, Pass, PassOutcome, Restorer, Source, Tablespaces};
+pub use said::Said;
 pub use scratch::{CleanupFailed, GuestDb, ReferenceDb, ScratchDb};
 pub use settings::RestoreSettings;
 pub use silence::{FellSilent, Waiting, Watch, Watched};

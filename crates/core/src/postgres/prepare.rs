@@ -5,13 +5,17 @@ use std::collections::BTreeSet;
 use anyhow::Context;
 use postgres_protocol::escape::escape_identifier;
 
+use super::archive::Guarded;
 use super::connect::{Session, describe};
 use super::scratch::ScratchDb;
 
 mod extensions;
+mod members;
 
 use extensions::{PlannedExtension, available, create_extension, in_order};
 pub use extensions::{create_beforehand, have_other_versions};
+pub use members::{KeptSchema, Touched, keep_schemas};
+use members::{kept_schemas, open_members};
 
 /// What an archive needs beside itself.
 #[derive(Debug, Clone, Default)]
@@ -26,6 +30,8 @@ pub struct Wanted {
     pub superusers: BTreeSet<String>,
     /// Its extensions.
     pub extensions: Vec<WantedExtension>,
+    /// What it puts where.
+    pub touched: Touched,
 }
 
 /// An extension of the source.
@@ -52,6 +58,10 @@ pub struct Prepared {
     pub missing_roles: Vec<String>,
     /// Extensions that a plain role may not create, with the reason; only without an admin's login.
     pub missing_extensions: Vec<String>,
+    /// The tables and sequences of extensions, if a superuser made these for a role that is none.
+    pub members: Vec<Guarded>,
+    /// The schemas that the role must not keep once code of the archive may run: see [`keep_schemas`].
+    pub kept_schemas: Vec<KeptSchema>,
 }
 
 /// The server lacks extensions of the source. All of them are listed, and nothing was restored.
@@ -84,7 +94,7 @@ impl ScratchDb<'_> {
             if !refused.is_empty() {
                 return Err(MissingExtensions { extensions: refused }.into());
             }
-            self.grant_members(&session, &mut prepared).await?;
+            self.guard_extensions(&session, &wanted.touched, &mut prepared).await?;
         } else {
             prepared.missing_extensions = refused;
         }
@@ -189,26 +199,29 @@ impl ScratchDb<'_> {
         Ok(session.client().batch_execute(&sql).await?)
     }
 
-    /// An archive may hold rows of tables that an extension made, and the owner must reach them.
-    async fn grant_members(&self, session: &Session, prepared: &mut Prepared) -> anyhow::Result<()> {
-        let row = session.client().query_one(GRANTS, &[&self.owner().user()]).await.context("list extension tables")?;
-        if let Err(error) = session.client().batch_execute(row.try_get(0)?).await {
+    /// An archive may hold rows of tables that an extension made, and the owner must reach them, as far as that lets it
+    /// do nothing else.
+    async fn guard_extensions(
+        &self,
+        session: &Session,
+        touched: &Touched,
+        prepared: &mut Prepared,
+    ) -> anyhow::Result<()> {
+        if self.owner_is_superuser() {
+            return Ok(());
+        }
+        let role = self.owner().user();
+        let (members, grants) = open_members(session, role, touched, !self.is_on_throwaway()).await?;
+        prepared.members = members;
+        if let Err(error) = session.client().batch_execute(&grants).await {
             prepared.notes.push(format!("no privileges on tables of extensions: {}", describe(&error)));
+        }
+        if self.maintenance_is_superuser() {
+            prepared.kept_schemas = kept_schemas(session, role, touched).await?;
         }
         Ok(())
     }
 }
-
-/// One statement for each schema, table and sequence that an extension made.
-const GRANTS: &str = "
-    SELECT coalesce(string_agg(format('GRANT ALL ON %s %s TO %I', kind, name, $1::text), ';'), '')
-      FROM (SELECT 'SCHEMA' AS kind, quote_ident(n.nspname) AS name, 'pg_namespace'::regclass AS catalog, n.oid
-              FROM pg_namespace n
-            UNION ALL
-            SELECT 'TABLE', c.oid::regclass::text, 'pg_class'::regclass, c.oid
-              FROM pg_class c WHERE c.relkind IN ('r', 'p', 'S')) object
-      JOIN pg_depend d ON d.classid = object.catalog AND d.objid = object.oid AND d.deptype = 'e'
-                      AND d.refclassid = 'pg_extension'::regclass";
 
 #[cfg(test)]
 mod tests {

@@ -18,9 +18,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::Context;
 use tokio::io::AsyncReadExt;
 
-use super::archive::{Archive, Entry};
+use super::archive::Archive;
 use super::child::{ChildError, Words};
 use super::connect::Session;
+use super::prepare::KeptSchema;
+use super::said::Said;
 use super::settings::RestoreSettings;
 use super::tool::Workbench;
 use super::tools::ClientTools;
@@ -83,6 +85,8 @@ pub struct Source<'run> {
     pub tablespaces: Tablespaces,
     /// What the sessions of the restore compute with.
     pub settings: &'run RestoreSettings,
+    /// The schemas that are taken from the restoring role after the first pass.
+    pub kept_schemas: &'run [KeptSchema],
 }
 
 /// What became of a pass.
@@ -101,6 +105,7 @@ pub struct Restorer<'run> {
     source: Source<'run>,
     scrubber: &'run Scrubber,
     list_files: BTreeMap<Pass, PathBuf>,
+    said: Said<'run>,
 }
 
 impl<'run> Restorer<'run> {
@@ -117,7 +122,7 @@ impl<'run> Restorer<'run> {
         stop: &'run Stop,
     ) -> anyhow::Result<Self> {
         let workbench = Workbench::new(tools, session, scrubber, stop)?;
-        let lists = passes::split(source.contents, source.list);
+        let lists = passes::split(source.contents, source.list, source.kept_schemas);
         let count = lists.len();
         let mut list_files = BTreeMap::new();
         for (index, (pass, list)) in lists.into_iter().enumerate() {
@@ -125,7 +130,7 @@ impl<'run> Restorer<'run> {
             let file = workbench.private().write(&name, &Secret::new(list));
             list_files.insert(pass, file.context("write the list of what to restore")?);
         }
-        Ok(Self { workbench, source, scrubber, list_files })
+        Ok(Self { workbench, source, scrubber, list_files, said: Said::of(source.contents) })
     }
 
     /// The passes that have something to restore, in their order.
@@ -167,18 +172,12 @@ impl<'run> Restorer<'run> {
         Ok(complaints.into_iter().map(|complaint| self.complete(complaint)).collect())
     }
 
-    /// Names the object with its schema, which `pg_restore` leaves out, and takes secrets out.
+    /// Names the object with its schema, which `pg_restore` leaves out, and takes out what may be data. What `pg_restore`
+    /// calls the object is not told: a message of several lines can look like its line about an entry.
     fn complete(&self, mut complaint: Complaint) -> Complaint {
-        let entry = complaint.entry.and_then(|id| self.source.contents.entry(id));
-        // Of an owner whose name has spaces, a part is left at the end.
-        let is_meant = |entry: &&Entry| {
-            let rest = complaint.object.as_deref().and_then(|object| {
-                object.strip_prefix(entry.desc.as_str())?.strip_prefix(' ')?.strip_prefix(entry.tag.as_str())
-            });
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
-        };
-        if let Some(entry) = entry.filter(is_meant) {
-            complaint.object = Some(entry.to_string());
+        complaint.object = complaint.entry.and_then(|id| self.source.contents.entry(id)).map(ToString::to_string);
+        if complaint.class != ComplaintClass::Tool {
+            complaint.words = self.said.by_tool(&complaint.words);
         }
         complaint.words = self.scrubber.scrub(&complaint.words).into_owned();
         complaint

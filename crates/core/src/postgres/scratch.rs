@@ -71,13 +71,18 @@ impl LockedServer<'_> {
         };
         let database = names.database.clone();
         let version = guard.server_version_num();
-        let inside = |login: &Conninfo, is_superuser: bool| {
-            let login = login.clone().with_dbname(&database);
+        // Whatever it is called: this is before anything of the archive.
+        let acting = "SELECT nullif(current_user, session_user)::text";
+        let acting: Option<String> = guard.client().query_one(acting, &[]).await?.try_get(0)?;
+        let acting = acting.as_deref();
+        let inside = |login: &Conninfo, role: Option<&str>, is_superuser: bool| {
+            let login = login.clone().with_dbname(&database).pinned(role);
             if is_superuser { login.without_event_triggers(version) } else { login }
         };
         let owns = self.ownership() == Ownership::Login;
-        let owner = inside(self.login(), owns && self.login_is_superuser());
-        let admin = self.admin().map(|admin| inside(admin, self.maintenance_is_superuser()));
+        let of_login = acting.filter(|_| std::ptr::eq(self.login(), self.maintenance()));
+        let owner = inside(self.login(), of_login, owns && self.login_is_superuser());
+        let admin = self.admin().map(|admin| inside(admin, acting, self.maintenance_is_superuser()));
         let mut scratch =
             ScratchDb { server: self, run, names, owner, admin, roles: Vec::new(), notes: Vec::new(), guard };
         match scratch.create().await {
@@ -141,6 +146,16 @@ impl ScratchDb<'_> {
         self.server.ownership() == Ownership::Login && self.server.login_is_superuser()
     }
 
+    /// Whether the server is one that this process started.
+    pub(super) fn is_on_throwaway(&self) -> bool {
+        self.server.is_throwaway()
+    }
+
+    /// Whether the admin's login is a superuser.
+    pub(super) fn maintenance_is_superuser(&self) -> bool {
+        self.server.maintenance_is_superuser()
+    }
+
     /// The statement that marks what the run creates, such as `ROLE "name"`; none on a throwaway server.
     pub(super) fn mark(&self, object: &str) -> String {
         let comment = self.names.comment.as_deref();
@@ -174,7 +189,9 @@ impl ScratchDb<'_> {
             self.mark(&format!("ROLE {quoted}"))
         );
         self.guard.client().batch_execute(&sql).await?;
-        self.owner = self.owner.clone().with_login(&name, Some(&password))?;
+        let database = self.owner.dbname().to_owned();
+        self.owner =
+            self.server.login().clone().with_dbname(&database).with_login(&name, Some(&password))?.pinned(None);
         self.roles.push(name);
         Ok(())
     }

@@ -139,7 +139,7 @@ async fn try_setting(session: &Session, name: &str, value: &str) -> anyhow::Resu
 }
 
 /// As the server reads `PGOPTIONS` (`pg_split_opts`).
-fn escaped(value: &str) -> String {
+pub(super) fn escaped(value: &str) -> String {
     let mut escaped = String::with_capacity(value.len());
     for character in value.chars() {
         if character.is_whitespace() || character == '\\' {

@@ -5,6 +5,8 @@ mod cluster;
 mod postmaster;
 mod preload;
 mod settings;
+#[cfg(target_os = "linux")]
+pub(super) mod supervisor;
 
 use std::path::Path;
 use std::time::Duration;
@@ -85,8 +87,7 @@ impl Throwaway {
         let admin = Conninfo::local(host, &user, maintenance).with_login(&user, Some(&password))?;
         let mut settings = settings::settings(&Machine::here(), jobs);
         settings.extend(preload::settings(tools, extensions));
-        let (child, held) = cluster.run(tools, &settings).context("start postgres")?;
-        let postmaster = Postmaster::new(child);
+        let (postmaster, held) = cluster.run(tools, &settings).context("start postgres")?;
         let mut throwaway = Self { admin, major: tools.major, notes, held, postmaster, cluster };
         throwaway.wait_until_ready().await.context("wait for the throwaway server")?;
         if is_usual {
@@ -131,10 +132,10 @@ impl Throwaway {
         self.cluster.last_words()
     }
 
-    /// Shuts the server down at once and removes its folder.
+    /// Shuts the server down at once, ends everything that it has started, and removes its folder.
     ///
     /// # Errors
-    /// Where the process cannot be ended within 15 seconds.
+    /// If a process cannot be ended within 20 seconds, or may have been left behind.
     pub async fn stop(self) -> anyhow::Result<()> {
         let Self { postmaster, cluster, .. } = self;
         let stopped = postmaster.stop().await.context("stop the throwaway server");

@@ -30,8 +30,12 @@ pub(super) async fn check(subject: &Subject<'_>, wanted: bool, evidence: &mut Ev
     let session = login.connect().await.context("connect to the restored database")?;
     let schema = match schema(&session).await? {
         Ok(schema) => schema,
-        Err(why) => {
-            evidence.skip("amcheck", format!("the extension cannot be created here: {why}"));
+        Err(error) => {
+            let why = format!("the extension cannot be created here: {}", subject.said.by_server(&error));
+            match subject.amcheck_was_possible {
+                true => evidence.record("amcheck", why.clone(), vec![format!("{why}; before the restore it could")]),
+                false => evidence.skip("amcheck", why),
+            }
             return Ok(());
         }
     };
@@ -45,8 +49,9 @@ pub(super) async fn check(subject: &Subject<'_>, wanted: bool, evidence: &mut Ev
     let (mut found, mut not_compared) = (Vec::new(), Vec::new());
     while let Some(done) = workers.join_next().await {
         let Looked { bad, structure_only } = done.context("check indexes")??;
-        found.extend(bad);
-        not_compared.extend(structure_only);
+        let said = |said: &DbError| subject.said.by_server(said);
+        found.extend(bad.iter().map(|(name, error)| format!("index {name}: {}", said(error))));
+        not_compared.extend(structure_only.iter().map(|(name, error)| format!("{name} ({})", said(error))));
     }
     let mut figures = format!("{} B-tree indexes walked through and compared with the rows", rows.len());
     if !not_compared.is_empty() {
@@ -60,7 +65,7 @@ pub(super) async fn check(subject: &Subject<'_>, wanted: bool, evidence: &mut Ev
 ///
 /// Functions of the backup run while an index is checked: those in its expressions. The schema must not be one in which
 /// their role could put others in the place of amcheck's, which this session would then run with its own rights.
-async fn schema(session: &Session) -> anyhow::Result<Result<String, String>> {
+async fn schema(session: &Session) -> anyhow::Result<Result<String, DbError>> {
     let own = "SELECT FROM pg_catalog.pg_extension WHERE extname = 'amcheck'";
     let is_there = session.client().query_opt(own, &[]).await.context("look for amcheck")?.is_some();
     // Nothing of the backup can have that name.
@@ -70,18 +75,29 @@ async fn schema(session: &Session) -> anyhow::Result<Result<String, String>> {
     match session.client().batch_execute(&sql).await {
         Ok(()) => Ok(Ok(schema)),
         Err(error) => match error.as_db_error() {
-            Some(said) => Ok(Err(said.message().to_owned())),
+            Some(said) => Ok(Err(said.clone())),
             None => Err(error).context("create extension amcheck"),
         },
     }
 }
 
+/// Whether the check could be made in a database into which nothing was restored yet. Nothing is left of the attempt.
+///
+/// # Errors
+/// A lost connection.
+pub(crate) async fn is_possible(session: &Session) -> anyhow::Result<bool> {
+    session.client().batch_execute("BEGIN").await.context("try to make amcheck")?;
+    let is_made = schema(session).await?.is_ok();
+    session.client().batch_execute("ROLLBACK").await.context("take amcheck back")?;
+    Ok(is_made)
+}
+
 /// What one session says of the indexes that it took.
 #[derive(Default)]
 struct Looked {
-    bad: Vec<String>,
+    bad: Vec<(String, DbError)>,
     /// Names of indexes that have functions which could not be run, and why.
-    structure_only: Vec<String>,
+    structure_only: Vec<(String, DbError)>,
 }
 
 async fn work(login: Conninfo, schema: String, indexes: Indexes) -> anyhow::Result<Looked> {
@@ -106,13 +122,13 @@ async fn work(login: Conninfo, schema: String, indexes: Indexes) -> anyhow::Resu
         if !is_damage(&said) {
             match run(false).await? {
                 None => {
-                    looked.structure_only.push(format!("{name} ({})", said.message()));
+                    looked.structure_only.push((name, said));
                     continue;
                 }
                 Some(structure) => said = structure,
             }
         }
-        looked.bad.push(format!("index {name}: {}", said.message()));
+        looked.bad.push((name, said));
     }
 }
 

@@ -12,7 +12,7 @@ use backup_core::postgres::connect::Session;
 use backup_core::postgres::conninfo::Conninfo;
 use futures_util::TryStreamExt;
 use tokio::task::JoinSet;
-use tokio_postgres::error::SqlState;
+use tokio_postgres::error::{DbError, SqlState};
 
 use super::{Subject, table_name};
 use crate::config::Content;
@@ -77,15 +77,19 @@ pub(super) async fn read_back(subject: &Subject<'_>, session: &Session, content:
     }
     while let Some(done) = workers.join_next().await {
         for (table, piece) in done.context("read tables")?? {
-            restored[table].now.add(piece);
+            // What the server says of one table is evidence.
+            restored[table].now.add(piece.unwrap_or_else(|said| Now::Unreadable(subject.said.by_server(&said))));
         }
     }
     restored.sort_by(|a, b| a.table.cmp(&b.table));
     Ok(restored)
 }
 
-/// Takes pieces until none is left; what each said, by the number of its table.
-async fn work(owner: Conninfo, pieces: Arc<Mutex<VecDeque<Piece>>>) -> anyhow::Result<Vec<(usize, Now)>> {
+/// Takes pieces until none is left; what came of each, by the number of its table.
+async fn work(
+    owner: Conninfo,
+    pieces: Arc<Mutex<VecDeque<Piece>>>,
+) -> anyhow::Result<Vec<(usize, Result<Now, DbError>)>> {
     let session = owner.connect().await.context("connect to the restored database")?;
     session.client().batch_execute(AS_PG_DUMP).await.context("set the format of values")?;
     let mut done = Vec::new();
@@ -98,10 +102,10 @@ async fn work(owner: Conninfo, pieces: Arc<Mutex<VecDeque<Piece>>>) -> anyhow::R
         };
         let Piece { table, sql, .. } = piece;
         let now = match outcome {
-            Ok(now) => now,
-            // What the server says about one table is evidence; a lost connection is not.
+            Ok(now) => Ok(now),
+            // A lost connection is no evidence.
             Err(error) => match error.downcast_ref::<tokio_postgres::Error>().and_then(|error| error.as_db_error()) {
-                Some(said) => Now::Unreadable(said.message().to_owned()),
+                Some(said) => Err(said.clone()),
                 None => return Err(error.context(sql)),
             },
         };

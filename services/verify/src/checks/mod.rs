@@ -18,7 +18,7 @@ use backup_core::catalog::Manifest;
 use backup_core::postgres::archive::{Archive, Contents, Selection};
 use backup_core::postgres::connect::Session;
 use backup_core::postgres::conninfo::Conninfo;
-use backup_core::postgres::{ClientTools, Owners};
+use backup_core::postgres::{ClientTools, Owners, Said};
 use backup_core::scrub::Scrubber;
 use backup_core::stop::Stop;
 
@@ -27,6 +27,7 @@ use crate::evidence::{Evidence, Trouble};
 use crate::reference::Recipe;
 use crate::report::ContentsCompared;
 
+pub(crate) use amcheck::is_possible as is_amcheck_possible;
 pub(crate) use before::Before;
 pub(crate) use definitions::schema;
 pub(crate) use queries::{Query, parse_queries};
@@ -41,12 +42,16 @@ pub(crate) struct Subject<'run> {
     pub(crate) owners: Owners,
     /// What the database had by itself; `None` of one that a drill made.
     pub(crate) before: Option<&'run Before>,
+    /// Whether indexes could be checked before the restore: what has changed that is no property of the server.
+    pub(crate) amcheck_was_possible: bool,
     /// Reads everything in the database.
     pub(crate) owner: &'run Conninfo,
     /// May create extensions, where there is such a login.
     pub(crate) admin: Option<&'run Conninfo>,
     /// Tools of the server's major version, or of a later one.
     pub(crate) tools: &'run ClientTools,
+    /// What may be told of a message of the server.
+    pub(crate) said: Said<'run>,
     /// For a database like the restored one, without rows.
     pub(crate) recipe: Recipe<'run>,
     /// A private folder for a schema of the restored database.
@@ -91,7 +96,7 @@ async fn prove_all(subject: &Subject<'_>, extent: &Extent<'_>, evidence: &mut Ev
     definitions::check(subject, &session, evidence).await.context("compare definitions")?;
     validity::check(subject, &session, evidence).await.context("look for invalid objects")?;
     queries::check_table_count(&inventory, extent.min_table_count, evidence);
-    queries::check(&session, extent, evidence)
+    queries::check(&session, extent, &subject.said, evidence)
         .await
         .context("run the queries of VERIFY_SQL and VERIFY_QUERIES_FILE")?;
     amcheck::check(subject, extent.amcheck, evidence).await.context("check indexes with amcheck")?;

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use backup_core::catalog::Inventory;
+use backup_core::postgres::Said;
 use backup_core::postgres::connect::Session;
 use futures_util::TryStreamExt;
 use tokio_postgres::types::Type;
@@ -125,14 +126,19 @@ pub(super) fn check_table_count(restored: &Inventory, at_least: u64, evidence: &
 }
 
 /// Runs each question in a transaction of its own that can write nothing.
-pub(super) async fn check(session: &Session, extent: &Extent<'_>, evidence: &mut Evidence) -> anyhow::Result<()> {
+pub(super) async fn check(
+    session: &Session,
+    extent: &Extent<'_>,
+    said: &Said<'_>,
+    evidence: &mut Evidence,
+) -> anyhow::Result<()> {
     if extent.queries.is_empty() {
         evidence.skip("queries", "none given");
         return Ok(());
     }
     let mut found = Vec::new();
     for query in extent.queries {
-        if let Some(problem) = ask(session, query, extent.query_timeout).await? {
+        if let Some(problem) = ask(session, query, extent.query_timeout, said).await? {
             found.push(format!("query {:?}: {problem}", query.name));
         }
     }
@@ -141,7 +147,7 @@ pub(super) async fn check(session: &Session, extent: &Extent<'_>, evidence: &mut
 }
 
 /// What is wrong with the answer, if anything.
-async fn ask(session: &Session, query: &Query, timeout: Duration) -> anyhow::Result<Option<String>> {
+async fn ask(session: &Session, query: &Query, timeout: Duration, said: &Said<'_>) -> anyhow::Result<Option<String>> {
     let begin = format!(
         "BEGIN READ ONLY; SET LOCAL statement_timeout = {}; SET LOCAL search_path = \"$user\", public",
         timeout.as_millis()
@@ -152,7 +158,7 @@ async fn ask(session: &Session, query: &Query, timeout: Duration) -> anyhow::Res
     match answer {
         Ok(problem) => Ok(problem),
         Err(error) => match error.as_db_error() {
-            Some(said) => Ok(Some(said.message().to_owned())),
+            Some(error) => Ok(Some(said.by_server(error))),
             None => Err(error.into()),
         },
     }

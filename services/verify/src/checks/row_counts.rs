@@ -32,7 +32,7 @@ pub(super) fn check(subject: &Subject<'_>, compared: &[Compared<'_>], evidence: 
         .selection
         .left_out
         .iter()
-        .filter(|left_out| left_out.holds_rows)
+        .filter(|left_out| left_out.holds_rows || left_out.desc == "TABLE DATA")
         .map(|left_out| (left_out.schema.as_str(), left_out.name.as_str()))
         .collect();
     let mut found: Vec<String> = compared.iter().filter_map(|compared| problem_of_target(&source, compared)).collect();

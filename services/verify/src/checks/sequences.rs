@@ -36,7 +36,7 @@ pub(super) async fn check(subject: &Subject<'_>, session: &Session, evidence: &m
             found.push(format!("sequence {name}: its value in the archive cannot be read"));
             continue;
         };
-        match now(session, &sequence).await? {
+        match now(subject, session, &sequence).await? {
             Ok(now) if now == expected => equal += 1,
             // As after a restore by stock tools, which fill such a view last, too.
             Ok(now) if now.number > expected.number && fills_a_view(subject, entry) => evidence.note(format!(
@@ -59,12 +59,12 @@ fn fills_a_view(subject: &Subject<'_>, set: &Entry) -> bool {
 }
 
 /// The value in the database, or the server's words.
-async fn now(session: &Session, sequence: &TableName) -> anyhow::Result<Result<Value, String>> {
+async fn now(subject: &Subject<'_>, session: &Session, sequence: &TableName) -> anyhow::Result<Result<Value, String>> {
     let sql = format!("SELECT last_value, is_called FROM {sequence}");
     match session.client().query_one(&sql, &[]).await {
         Ok(row) => Ok(Ok(Value { number: row.try_get(0)?, is_called: row.try_get(1)? })),
         Err(error) => match error.as_db_error() {
-            Some(said) => Ok(Err(said.message().to_owned())),
+            Some(said) => Ok(Err(subject.said.by_server(said))),
             None => Err(error).context("read a sequence"),
         },
     }

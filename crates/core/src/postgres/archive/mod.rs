@@ -18,6 +18,7 @@ mod input;
 mod large_object_facts;
 mod long_values;
 mod made;
+mod names;
 mod outline;
 mod roles;
 mod rows;
@@ -40,7 +41,7 @@ pub use outline::Outline;
 pub use roles::NeededRoles;
 pub use rows::{LargeObjectHasher, RowHasher, RowsDigest, RowsError};
 pub use scan::{Contents, TableData};
-pub use selection::{Extension, LeftOut, Reason, Rights, Selection, reaches_outside, select, superusers};
+pub use selection::{Extension, Guarded, LeftOut, Reason, Rights, Selection, reaches_outside, select, superusers};
 pub use toc::{DumpId, Entry, Section};
 
 use input::Input;

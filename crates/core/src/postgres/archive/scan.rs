@@ -42,6 +42,15 @@ pub enum TableData {
 }
 
 impl Contents {
+    /// Whether an entry holds a row, as far as that can be told.
+    pub fn has_rows(&self, entry: DumpId) -> bool {
+        match self.tables.get(&entry) {
+            Some(TableData::Rows(digest)) => digest.rows > 0,
+            Some(TableData::Statements) => true,
+            None => false,
+        }
+    }
+
     /// Reads `input`, which stands behind the table of contents, to its end.
     pub(super) fn read(input: &mut Input<impl BufRead>, archive: &Archive) -> Result<Self, ArchiveError> {
         let mut contents = Self {

@@ -4,6 +4,7 @@
 //! What is left out is named with its reason, and with it everything that depends on it: a report that
 //! says what was proven must say what was not.
 
+mod guarded;
 mod kinds;
 mod outside;
 mod restricted;
@@ -14,6 +15,7 @@ use std::collections::hash_map::Entry as Place;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::fmt::{self, Write};
 
+pub use guarded::Guarded;
 pub use outside::reaches_outside;
 
 use super::sql::{self, Statement};

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use super::complaint::{Complaint, complaint, of_the_tool};
 use crate::postgres::archive::DumpId;
+use crate::postgres::said::Said;
 
 /// Most complaints that are kept; the others are counted.
 const MOST_COMPLAINTS: usize = 1000;
@@ -88,8 +89,9 @@ impl Heard {
     }
 
     fn show_warnings(&self) {
+        let said = Said::without_names();
         for warning in &self.warnings {
-            tracing::warn!(warning, "pg_restore warns");
+            tracing::warn!(warning = said.by_tool(warning), "pg_restore warns");
         }
     }
 }

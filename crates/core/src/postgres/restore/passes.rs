@@ -2,11 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use postgres_protocol::escape::escape_identifier;
+
 use super::super::archive::{Archive, DumpId, Entry, Section};
+use super::super::prepare::KeptSchema;
 
 /// The parts of a restore, in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Pass {
+    /// Comments and grants on the schemas that a superuser takes from the restoring role after it, see
+    /// [`keep_schemas`](crate::postgres::keep_schemas). No code of the archive runs by these.
+    KeptSchemas,
     /// Definitions and rows.
     Data,
     /// Rights, in one job and in the archive's order. A grant that was made through a grant option needs the grant
@@ -22,11 +28,13 @@ pub enum Pass {
 
 impl Pass {
     /// All of them, in their order.
-    pub const ALL: [Self; 5] = [Self::Data, Self::Grants, Self::PostData, Self::MaterializedViews, Self::EventTriggers];
+    pub const ALL: [Self; 6] =
+        [Self::KeptSchemas, Self::Data, Self::Grants, Self::PostData, Self::MaterializedViews, Self::EventTriggers];
 
     /// A name for files and command lines.
     pub fn name(self) -> &'static str {
         match self {
+            Self::KeptSchemas => "kept-schemas",
             Self::Data => "data",
             Self::Grants => "grants",
             Self::PostData => "post-data",
@@ -39,14 +47,17 @@ impl Pass {
     pub(super) fn jobs(self, wanted: usize) -> usize {
         match self {
             Self::Data | Self::PostData | Self::MaterializedViews => wanted,
-            Self::Grants | Self::EventTriggers => 1,
+            Self::KeptSchemas | Self::Grants | Self::EventTriggers => 1,
         }
     }
 }
 
 /// The lines of `list`, which are in the archive's order, by the pass that restores their entries.
-pub(super) fn split(archive: &Archive, list: &str) -> BTreeMap<Pass, String> {
-    let passes = passes(archive);
+pub(super) fn split(archive: &Archive, list: &str, kept_schemas: &[KeptSchema]) -> BTreeMap<Pass, String> {
+    let mut passes = passes(archive);
+    for entry in archive.entries.iter().filter(|entry| is_about_one_of(kept_schemas, entry)) {
+        passes.insert(entry.dump_id, Pass::KeptSchemas);
+    }
     let mut lists: BTreeMap<Pass, String> = BTreeMap::new();
     for line in list.split_inclusive('\n') {
         // A line that names no entry is left for `pg_restore` to complain of.
@@ -59,6 +70,13 @@ pub(super) fn split(archive: &Archive, list: &str) -> BTreeMap<Pass, String> {
 /// The number of the entry that a line of a list is about.
 pub(super) fn entry_id(line: &str) -> Option<DumpId> {
     line.split(';').next().and_then(|id| id.trim().parse().ok())
+}
+
+/// Whether `entry` is a comment, a label or grants on one of `schemas`, whose name is quoted as SQL needs it.
+fn is_about_one_of(schemas: &[KeptSchema], entry: &Entry) -> bool {
+    let is_about = matches!(entry.desc.as_str(), "ACL" | "COMMENT" | "SECURITY LABEL");
+    let Some(name) = entry.tag.strip_prefix("SCHEMA ").filter(|_| is_about) else { return false };
+    schemas.iter().any(|schema| name == schema.name || name == escape_identifier(&schema.name))
 }
 
 fn passes(archive: &Archive) -> BTreeMap<DumpId, Pass> {
@@ -118,7 +136,7 @@ mod tests {
         ]);
         let list: String = (1..=11).map(|id| format!("{id}; 0 0 of no matter\n")).collect();
         let numbers = |text: &String| text.lines().filter_map(entry_id).collect::<Vec<_>>();
-        let lists: Vec<_> = split(&archive, &list).iter().map(|(pass, text)| (*pass, numbers(text))).collect();
+        let lists: Vec<_> = split(&archive, &list, &[]).iter().map(|(pass, text)| (*pass, numbers(text))).collect();
         let expected = [
             (Pass::Data, vec![1, 3, 4]),
             (Pass::Grants, vec![2, 10]),
@@ -127,5 +145,9 @@ mod tests {
             (Pass::EventTriggers, vec![7, 8]),
         ];
         assert_eq!(lists, expected);
+        let kept = [KeptSchema { name: "s".to_owned(), is_filled: false }];
+        let lists = split(&archive, &list, &kept);
+        assert_eq!(numbers(&lists[&Pass::KeptSchemas]), [2, 3]);
+        assert_eq!(numbers(&lists[&Pass::Data]), [1, 4]);
     }
 }

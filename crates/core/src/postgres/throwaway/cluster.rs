@@ -5,7 +5,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
@@ -17,6 +17,7 @@ use super::super::locale::Locale;
 use super::super::tools::ServerTools;
 use super::PORT;
 use super::account::{Accounts, give, give_all};
+use super::postmaster::Postmaster;
 use crate::private::PrivateDir;
 use crate::secret::Secret;
 
@@ -138,7 +139,7 @@ impl Cluster {
     /// # Errors
     /// What the operating system says, and that the server kept its network although this machine is one that can take
     /// it away.
-    pub(super) fn run(&self, tools: &ServerTools, settings: &[(&str, String)]) -> anyhow::Result<(Child, Held)> {
+    pub(super) fn run(&self, tools: &ServerTools, settings: &[(&str, String)]) -> anyhow::Result<(Postmaster, Held)> {
         let program = tools.program("postgres");
         let files = Files { read: Vec::new(), own: vec![self.socket_folder()] };
         let confinement = Confinement::prepare(&program, Sockets::Answering, Some(&files));
@@ -151,20 +152,21 @@ impl Cluster {
             command.arg("-c").arg(format!("{name}={value}"));
         }
         let (mut told, teller) = io::pipe()?;
+        let (mut numbered, number) = io::pipe()?;
         // An immediate shutdown takes the sessions and the shared memory with it; SIGKILL would not.
         let before = BeforeExec::dying_by(Signal::SIGQUIT).running_as(self.accounts.postgres);
-        before.isolated(confinement, teller).arrange(&mut command);
-        let mut child = command.spawn()?;
-        drop(command); // With our end of the pipe in it, so that reading ends.
-        let mut words = Vec::new();
-        told.read_to_end(&mut words)?;
+        before.isolated(confinement, teller).supervised(number).arrange(&mut command);
+        let child = command.spawn()?;
+        drop(command); // With our ends of the pipes in it, so that reading ends.
+        let (mut number, mut words) = (Vec::new(), Vec::new());
+        let read = numbered.read_to_end(&mut number);
+        let postmaster = Postmaster::new(child, number.try_into().ok().map(u32::from_ne_bytes));
+        read.and_then(|_| told.read_to_end(&mut words))?;
         let held = Held::from_bytes(&words);
         if Confinement::has_filter() && !held.network {
-            child.kill()?;
-            child.wait()?;
-            bail!(NETWORK_KEPT);
+            bail!(NETWORK_KEPT); // Its end is that of the server.
         }
-        Ok((child, held))
+        Ok((postmaster, held))
     }
 
     /// The end of the log.

@@ -1,0 +1,210 @@
+//! What may be told of a message that code of an archive may have written.
+//!
+//! A function of an archive can raise any text, as an error, with any code, and make the server quote any value: in a
+//! cast, in a name that it looks for. Reports, logs and pages leave the machine, and must carry neither rows nor files. So
+//! a message is told only if it is one of PostgreSQL's own, and in it only those words that are PostgreSQL's or that the
+//! archive's definitions show anyway: names of objects. Of any other message the code and the length are told.
+
+mod templates;
+
+use std::collections::HashSet;
+use std::io;
+use std::sync::{LazyLock, OnceLock};
+
+use regex::Regex;
+use tokio_postgres::error::DbError;
+
+use super::archive::Archive;
+use super::child::ChildError;
+use crate::values::without_values;
+
+use templates::{TEMPLATES, WORDS};
+
+/// In the place of words that may be anything.
+const HIDDEN: &str = "...";
+
+/// What stands before a message of the server, said by a tool.
+const BEFORE: [&str; 8] = [
+    r"could not execute query: ",
+    r#"COPY failed for table "(?<name>[^"]*)": "#,
+    r"query failed: ",
+    r"error returned by PQputCopyData: ",
+    r"error returned by PQputCopyEnd: ",
+    r"error returned by PQgetResult: ",
+    r"pg_(?:dump|restore): (?:error: |warning: |detail: )?",
+    r"(?:ERROR|FATAL|PANIC|WARNING):  ?",
+];
+
+static SHAPES: LazyLock<Vec<Regex>> = LazyLock::new(|| {
+    let shape = |line: &str| {
+        // A name ends with its quotation mark: else one message would be taken for another with a longer name.
+        let pattern = regex::escape(line).replace(r#""\{\}""#, r#""([^"]*)""#).replace(r"\{\}", "(.*?)");
+        Regex::new(&format!("^{pattern}$")).expect("the list is a constant and tested")
+    };
+    TEMPLATES.lines().filter(|line| !line.is_empty()).map(shape).collect()
+});
+
+static STARTS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
+    let start = |pattern: &&str| Regex::new(&format!("^{pattern}")).expect("the list is a constant and tested");
+    BEFORE.iter().map(start).collect()
+});
+
+static OWN_WORDS: LazyLock<HashSet<&str>> = LazyLock::new(|| WORDS.split_whitespace().collect());
+
+/// Knows which names an archive shows.
+pub struct Said<'archive> {
+    archive: Option<&'archive Archive>,
+    names: OnceLock<HashSet<String>>,
+}
+
+impl<'archive> Said<'archive> {
+    /// Names of `archive` are told.
+    pub fn of(archive: &'archive Archive) -> Self {
+        Self { archive: Some(archive), names: OnceLock::new() }
+    }
+
+    /// No name is told.
+    pub fn without_names() -> Self {
+        Self { archive: None, names: OnceLock::new() }
+    }
+
+    /// A message of the server.
+    pub fn by_server(&self, said: &DbError) -> String {
+        self.told(said.message()).unwrap_or_else(|| unknown(said.message(), Some(said.code().code())))
+    }
+
+    /// A message of a tool, or of the server by way of one.
+    pub fn by_tool(&self, message: &str) -> String {
+        self.told(message).unwrap_or_else(|| unknown(message, None))
+    }
+
+    /// An error with all its causes.
+    pub fn in_error(&self, error: &anyhow::Error) -> String {
+        let mut parts = Vec::new();
+        for cause in error.chain() {
+            let server = cause.downcast_ref::<tokio_postgres::Error>().and_then(|error| error.as_db_error());
+            let inner = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+            if let Some(said) = server {
+                parts.push(self.by_server(said));
+                break;
+            }
+            if let Some(ChildError::Failed { tool, status, words }) = inner.and_then(|inner| inner.downcast_ref()) {
+                let words: Vec<String> = words.lines().map(|line| self.by_tool(line)).collect();
+                parts.push(format!("{tool} failed ({status}): {}", words.join("; ")));
+                break;
+            }
+            parts.push(cause.to_string());
+        }
+        parts.join(": ")
+    }
+
+    /// `None` for a message that is not known to be PostgreSQL's.
+    fn told(&self, message: &str) -> Option<String> {
+        let message = without_values(message.trim());
+        let (mut told, mut rest) = (String::new(), message.as_ref());
+        while let Some(found) = STARTS.iter().find_map(|start| start.captures(rest)) {
+            let whole = found.get(0)?;
+            if whole.is_empty() {
+                break;
+            }
+            match found.name("name") {
+                None => told.push_str(whole.as_str()),
+                Some(name) => {
+                    told.push_str(&rest[..name.start()]);
+                    told.push_str(&self.known_words(name.as_str()));
+                    told.push_str(&rest[name.end()..whole.end()]);
+                }
+            }
+            rest = &rest[whole.end()..];
+        }
+        let found = SHAPES.iter().find_map(|shape| shape.captures(rest))?;
+        let mut end = 0;
+        for piece in found.iter().skip(1).flatten() {
+            told.push_str(&rest[end..piece.start()]);
+            told.push_str(&self.known_words(piece.as_str()));
+            end = piece.end();
+        }
+        told.push_str(&rest[end..]);
+        Some(told)
+    }
+
+    /// `text` with what is not known hidden.
+    fn known_words(&self, text: &str) -> String {
+        if text.is_empty() || text == HIDDEN || self.names().contains(text) {
+            return text.to_owned();
+        }
+        let is_of_word = |character: char| character.is_alphanumeric() || character == '_' || character == '$';
+        let mut known = String::new();
+        let mut rest = text;
+        while let Some(first) = rest.chars().next() {
+            if !is_of_word(first) {
+                known.push(if first.is_ascii_punctuation() || first == ' ' { first } else { ' ' });
+                rest = &rest[first.len_utf8()..];
+                continue;
+            }
+            let end = rest.find(|character| !is_of_word(character)).unwrap_or(rest.len());
+            let word = &rest[..end];
+            let is_known = OWN_WORDS.contains(word.to_ascii_lowercase().as_str()) || self.names().contains(word);
+            if is_known {
+                known.push_str(word);
+            } else if !known.ends_with(HIDDEN) {
+                known.push_str(HIDDEN);
+            }
+            rest = &rest[end..];
+        }
+        known
+    }
+
+    fn names(&self) -> &HashSet<String> {
+        self.names.get_or_init(|| self.archive.map(Archive::names).unwrap_or_default())
+    }
+}
+
+fn unknown(message: &str, code: Option<&str>) -> String {
+    let characters = message.chars().count();
+    let code = code.map(|code| format!("SQLSTATE {code}, ")).unwrap_or_default();
+    format!("a message that code of the backup may have written ({code}{characters} characters)")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::archive::tests::build::{archive, entry};
+    use super::*;
+
+    #[track_caller]
+    fn check(message: &str, expected: &str) {
+        let table =
+            "CREATE TABLE app.orders (\n    id integer,\n    \"Who is\" text CONSTRAINT positive CHECK (id > 0)\n);\n";
+        let archive = archive(vec![entry(1, "TABLE", "app", "orders", table)]);
+        assert_eq!(Said::of(&archive).by_tool(message), expected);
+    }
+
+    #[test]
+    fn messages_of_postgresql_are_told_with_names_of_the_archive() {
+        for message in [
+            "new row for relation \"orders\" violates check constraint \"positive\"",
+            "could not execute query: ERROR:  relation \"app.orders\" does not exist",
+            "COPY failed for table \"orders\": ERROR:  invalid input syntax for type integer: \"...\"",
+            "column \"Who is\" of relation \"orders\" does not exist",
+            "server closed the connection unexpectedly",
+            "permission denied for table orders",
+        ] {
+            check(message, message);
+        }
+    }
+
+    #[test]
+    fn values_names_of_nothing_and_other_texts_are_hidden() {
+        check("relation \"4711 0815\" does not exist", "relation \"... ...\" does not exist");
+        check("role \"canary\" does not exist", "role \"...\" does not exist");
+        check("invalid input syntax for type integer: \"canary\"", "invalid input syntax for type integer: \"...\"");
+        check(
+            "COPY failed for table \"canary\": ERROR:  out of memory",
+            "COPY failed for table \"...\": ERROR:  out of memory",
+        );
+        let hidden =
+            |characters: usize| format!("a message that code of the backup may have written ({characters} characters)");
+        check("ERROR:  the secret is canary", &hidden(28));
+        check("relation \"orders\" does not exist\npg_restore: canary", &hidden(51));
+    }
+}

@@ -4,7 +4,7 @@ SELECT lo_unlink(4103);
 ## M188 | large object | owner
 ALTER LARGE OBJECT 4102 OWNER TO app;
 ## M812 | large object | one more
-SELECT lo_from_bytea(4999, 'extra');
+SELECT lo_from_bytea(4999, 'extra'); ALTER LARGE OBJECT 4999 OWNER TO :"owner";
 ## M813 | large object | one byte changed
 SELECT lo_put(4102, 9000, '\x01');
 ## M814 | large object | emptied
@@ -18,7 +18,7 @@ SELECT lo_put(4103, 0, 'x');
 ## M818 | large object | two swapped their bytes
 SELECT lo_unlink(4101), lo_unlink(90001); SELECT lo_from_bytea(4101, 'x'), lo_from_bytea(90001, 'one'); ALTER LARGE OBJECT 4101 OWNER TO app; ALTER LARGE OBJECT 90001 OWNER TO app; COMMENT ON LARGE OBJECT 4101 IS 'lo'; COMMENT ON LARGE OBJECT 90001 IS 'lo big oid'; GRANT SELECT ON LARGE OBJECT 4101 TO clerk; GRANT UPDATE ON LARGE OBJECT 90001 TO clerk WITH GRANT OPTION;
 ## M819 | large object | another number
-SELECT lo_from_bytea(4104, lo_get(4103)), lo_unlink(4103);
+SELECT lo_from_bytea(4104, lo_get(4103)), lo_unlink(4103); ALTER LARGE OBJECT 4104 OWNER TO :"owner";
 ## M820 | large object | a page of it missing
 DELETE FROM pg_largeobject WHERE loid = 4102 AND pageno = 2;
 ## M821 | large object | owner of an empty one

@@ -325,7 +325,7 @@ impl Drill<'_> {
     fn extent(&self) -> Extent<'_> {
         Extent {
             content: self.config.content,
-            amcheck: self.config.amcheck == Amcheck::Auto,
+            no_amcheck: (self.config.amcheck == Amcheck::Off).then_some("VERIFY_AMCHECK=off"),
             queries: &self.config.queries.list,
             query_timeout: self.config.queries.timeout,
             min_table_count: self.config.min_table_count.unwrap_or(0),

@@ -3,7 +3,7 @@
 
 mod drill;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::choice::Choice;
 use super::items::{self, Item};
@@ -59,19 +59,10 @@ fn a_drill_sees_every_mutation_but_those_that_the_documents_name() {
 
 /// The pairs that this run tries. The first control is in every sample: if it is not green, red means nothing.
 fn chosen<'items>(choice: &Choice, items: &'items [Item]) -> Vec<Pair<'items>> {
-    let untried = untried();
-    let is_in = |item: &&Item| !matches!(choice, Choice::Sample { .. }) || !untried.contains(&item.id);
-    let all = items.iter().filter(is_in).flat_map(|item| Mode::ALL.map(|mode| Pair { item, mode })).collect();
+    let all = items.iter().flat_map(|item| Mode::ALL.map(|mode| Pair { item, mode })).collect();
     let is_named = |pair: &Pair<'_>| choice.names(&pair.item.id, pair.mode.name());
     let control = items.iter().find(|item| item.kind == CONTROL).map(|item| &item.id);
     choice.of(all, SAMPLE_PAIRS, is_named, |pair| Some(&pair.item.id) == control)
-}
-
-/// The mutations that no run of all has seen yet.
-fn untried() -> BTreeSet<String> {
-    let text = super::read("mutations.untried");
-    let lines = text.lines().filter(|line| !line.starts_with("--"));
-    lines.flat_map(str::split_whitespace).map(str::to_owned).collect()
 }
 
 /// Why an outcome fails the suite, if it does.

@@ -24,6 +24,9 @@ const KNOWN: ABI = ABI::V6;
 const PROGRAM_FOLDERS: [&str; 8] =
     ["/usr", "/lib", "/lib32", "/lib64", "/bin", "/nix/store", "/gnu/store", "/home/linuxbrew/.linuxbrew"];
 
+/// Names of folders in which packages put the programs of one major version.
+const LIBRARY_FOLDERS: [&str; 3] = ["lib", "lib64", "libexec"];
+
 /// What libraries look at when they start. Nothing here tells one machine's secrets.
 const FACTS: [&str; 18] = [
     "/etc/ld.so.cache",
@@ -76,6 +79,7 @@ fn ruleset(program: &Path, files: &Files, needed: CompatLevel) -> Result<Option<
         .create()?
         .add_rules(path_beneath_rules(PROGRAM_FOLDERS, read))?
         .add_rules(path_beneath_rules([installation(&program)], read))?
+        .add_rules(path_beneath_rules(shared_data(&program), read))?
         .add_rules(path_beneath_rules(FACTS.iter().chain(&DEVICES_TO_READ), read))?
         .add_rules(path_beneath_rules(DEVICES_TO_WRITE, read | write))?
         .add_rules(path_beneath_rules(&files.read, read))?
@@ -92,6 +96,13 @@ fn installation(program: &Path) -> PathBuf {
     }
     let folder = program.parent().unwrap_or(program);
     if folder.ends_with("bin") { folder.parent().unwrap_or(folder) } else { folder }.to_owned()
+}
+
+/// The data of an installation whose programs are in a folder below `lib`, as Debian's are: `share` beside it.
+fn shared_data(program: &Path) -> Option<PathBuf> {
+    let is_library_folder = |folder: &&Path| LIBRARY_FOLDERS.iter().any(|name| folder.ends_with(name));
+    let libraries = program.ancestors().skip(1).find(is_library_folder)?;
+    Some(libraries.with_file_name("share"))
 }
 
 /// The program, and what the kernel loads it by. In the Nix store a program may be a wrapper around another one.
@@ -143,6 +154,17 @@ mod tests {
             ("/srv/pg/bin/pg_restore", "/srv/pg"),
         ] {
             assert_eq!(installation(Path::new(program)), Path::new(folder));
+        }
+    }
+
+    #[test]
+    fn the_data_beside_the_libraries_of_an_installation() {
+        for (program, folder) in [
+            ("/srv/pg/lib/postgresql/17/bin/postgres", Some("/srv/pg/share")),
+            ("/srv/pg/libexec/postgresql17/postgres", Some("/srv/pg/share")),
+            ("/srv/pg/bin/postgres", None),
+        ] {
+            assert_eq!(shared_data(Path::new(program)), folder.map(PathBuf::from));
         }
     }
 

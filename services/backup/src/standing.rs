@@ -119,7 +119,7 @@ pub(crate) fn standings(group: &[&Backup], rule: &StandingRule) -> Vec<Standing>
 
 /// A store that does not say when cannot be asked, so the id is believed.
 fn written_at(backup: &Backup) -> DateTime<Utc> {
-    backup.written_at.unwrap_or(backup.id.time())
+    backup.committed_at.unwrap_or(backup.id.time())
 }
 
 /// The number of the batch of each: a batch begins with the first that was written after the end of the one before.

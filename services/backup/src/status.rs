@@ -275,7 +275,6 @@ mod tests {
             dump_bytes: 1,
             dump_name: "app.dump".to_owned(),
             committed_at: None,
-            written_at: None,
             events: RunEvents::default(),
             has_globals: false,
             drills,

@@ -38,15 +38,15 @@ fn every_complaint_of_pg_restore_is_a_finding_with_its_class_r023() {
     assert_eq!(
         drill.findings(),
         [
-            r#"restore: TABLE orders: role "alice" does not exist (role)"#,
-            r#"restore: EXTENSION postgis: extension "postgis" is not available (extension)"#,
+            r#"restore: role "..." does not exist (role)"#,
+            r#"restore: extension "..." is not available (extension)"#,
             concat!(
-                r#"restore: TABLE DATA t: COPY failed for table "t": ERROR:  "#,
+                r#"restore: COPY failed for table "t": ERROR:  "#,
                 r#"invalid input syntax for type integer: "..." (data)"#
             ),
         ]
     );
-    assert!(drill.output.stdout.contains("TABLE orders"), "{}", drill.output.stdout);
+    assert!(drill.output.stdout.contains("extension \"...\" is not available"), "{}", drill.output.stdout);
     // What is known to be harmless is in the report, too.
     let notes = drill.report["notes"].to_string();
     assert!(notes.contains("harmless: ") && notes.contains("transaction_timeout"), "{notes}");

@@ -54,6 +54,20 @@ fn ids_that_were_written_at_another_time_than_they_say_do_not_count() {
     });
 }
 
+/// Nothing that lies beside the objects of a backup makes it look written at another time, smaller or partial.
+#[test]
+fn objects_put_beside_genuine_ones_do_not_change_what_these_are() {
+    check_all_genuine_stay(|stand| {
+        let name = &stand.database.name;
+        for id in committed(stand) {
+            for file in ["globals.sql".to_owned(), format!("{name}.dump"), format!("{name}.partial.dump")] {
+                stand.s3.write(&stand.key(&id, &file), b"x");
+            }
+        }
+        (1..=30).for_each(|minutes| drop(stand.forge(TimeDelta::minutes(minutes))));
+    });
+}
+
 /// Written at the right time, one a night, by someone who does not have as much to write as a database.
 #[test]
 fn what_is_far_smaller_than_the_rest_takes_no_place() {

@@ -1,5 +1,6 @@
 //! A listing, sorted into backups, remains of dead runs, and what is not ours.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -27,11 +28,9 @@ pub struct Backup {
     pub dump_bytes: u64,
     /// The file of the dump, whose suffixes tell kind, compression and encryption.
     pub dump_name: String,
-    /// When the store says that the manifest was written.
+    /// When the store says that the manifest was written. A name can be forged, this cannot; and no object that somebody
+    /// else puts beside it changes it.
     pub committed_at: Option<DateTime<Utc>>,
-    /// When the store says that the last of its objects was written, records of drills aside. A name can be forged,
-    /// this cannot.
-    pub written_at: Option<DateTime<Utc>>,
     /// What the journal tells about its run.
     pub events: RunEvents,
     /// Whether the roles of the cluster lie beside it.
@@ -149,13 +148,13 @@ impl Run {
         let manifest = self.objects.iter().find(|(role, _)| matches!(role, Role::Manifest));
         let (has_manifest, committed_at) = (manifest.is_some(), manifest.and_then(|(_, object)| object.modified));
         let has_globals = has(|role| matches!(role, Role::Globals { .. }));
-        let dump = self.objects.iter().find_map(|(role, object)| match role {
+        let dumps = self.objects.iter().filter_map(|(role, object)| match role {
             Role::Dump { kind, .. } => Some((*kind, object.bytes, file_name(&object.key))),
             _ => None,
         });
+        // A run writes one. Another one, which somebody else has put beside it, must not make it look small or partial.
+        let dump = dumps.min_by_key(|(kind, bytes, _)| (*kind, Reverse(*bytes)));
         let mut drills: Vec<Drill> = self.objects.iter().filter_map(|(role, object)| drill(role, object)).collect();
-        let of_backup = self.objects.iter().filter(|(role, _)| !matches!(role, Role::Drill { .. }));
-        let written_at = of_backup.filter_map(|(_, object)| object.modified).max();
         drills.sort_by_key(|drill| drill.time);
         let stored_bytes = self.objects.iter().map(|(_, object)| object.bytes).sum();
         let keys = self.objects.into_iter().map(|(_, object)| object.key).chain(self.event_keys).collect();
@@ -168,7 +167,6 @@ impl Run {
                 dump_bytes,
                 dump_name,
                 committed_at,
-                written_at,
                 events,
                 has_globals,
                 drills,

@@ -68,6 +68,13 @@ impl<'archive> Said<'archive> {
         Self { archive: None, names: OnceLock::new() }
     }
 
+    /// Knows the words of `question` as well, which the operator wrote.
+    pub fn asking(&self, question: &str) -> Self {
+        let words = question.split(|character| !is_of_word(character)).filter(|word| !word.is_empty());
+        let names = self.names().iter().cloned().chain(words.map(str::to_owned)).collect();
+        Self { archive: self.archive, names: OnceLock::from(names) }
+    }
+
     /// A message of the server.
     pub fn by_server(&self, said: &DbError) -> String {
         self.told(said.message()).unwrap_or_else(|| unknown(said.message(), Some(said.code().code())))
@@ -133,7 +140,6 @@ impl<'archive> Said<'archive> {
         if text.is_empty() || text == HIDDEN || self.names().contains(text) {
             return text.to_owned();
         }
-        let is_of_word = |character: char| character.is_alphanumeric() || character == '_' || character == '$';
         let mut known = String::new();
         let mut rest = text;
         while let Some(first) = rest.chars().next() {
@@ -158,6 +164,10 @@ impl<'archive> Said<'archive> {
     fn names(&self) -> &HashSet<String> {
         self.names.get_or_init(|| self.archive.map(Archive::names).unwrap_or_default())
     }
+}
+
+fn is_of_word(character: char) -> bool {
+    character.is_alphanumeric() || character == '_' || character == '$'
 }
 
 fn unknown(message: &str, code: Option<&str>) -> String {

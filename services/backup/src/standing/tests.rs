@@ -16,7 +16,6 @@ fn backup(id_hours: i64, written_hours: i64, dump_bytes: u64) -> Backup {
         dump_bytes,
         dump_name: "app.dump.zst".to_owned(),
         committed_at: Some(at(written_hours)),
-        written_at: Some(at(written_hours)),
         events: RunEvents::default(),
         has_globals: false,
         drills: Vec::new(),
@@ -55,7 +54,7 @@ fn what_was_written_when_its_id_says_counts() {
     check(&rule(), &[], "");
     // Without a time of the store the id is believed.
     let mut group = nights(2);
-    group[0].written_at = None;
+    group[0].committed_at = None;
     check(&rule(), &group, "cc");
     // A copy that is made every other night, and a long run.
     check(&rule(), &[backup(48, 0, 1_000), backup(96, 49, 1_000)], "cc");

@@ -149,7 +149,7 @@ pub(super) async fn check(
 /// What is wrong with the answer, if anything.
 async fn ask(session: &Session, query: &Query, timeout: Duration, said: &Said<'_>) -> anyhow::Result<Option<String>> {
     let begin = format!(
-        "BEGIN READ ONLY; SET LOCAL statement_timeout = {}; SET LOCAL search_path = \"$user\", public",
+        "BEGIN READ ONLY; SET LOCAL statement_timeout = {}; SET LOCAL search_path = public",
         timeout.as_millis()
     );
     session.client().batch_execute(&begin).await.context("begin a read-only transaction")?;
@@ -158,7 +158,7 @@ async fn ask(session: &Session, query: &Query, timeout: Duration, said: &Said<'_
     match answer {
         Ok(problem) => Ok(problem),
         Err(error) => match error.as_db_error() {
-            Some(error) => Ok(Some(said.by_server(error))),
+            Some(error) => Ok(Some(said.asking(&query.sql).by_server(error))),
             None => Err(error.into()),
         },
     }

@@ -22,7 +22,6 @@ fn backup(hours_ago: i64, kind: Kind) -> Backup {
         dump_bytes: 1,
         dump_name: "app.dump".to_owned(),
         committed_at: None,
-        written_at: None,
         events: RunEvents::default(),
         has_globals: false,
         drills: Vec::new(),

@@ -98,6 +98,9 @@ pub(super) fn read(
 
 impl Cutter {
     fn take(&mut self, byte: u8, sink: &mut impl FnMut(u64, Item<'_>) -> Result<(), String>) -> Result<(), String> {
+        if byte == 0 {
+            return Err("has a byte of zero".to_owned());
+        }
         if self.place == Place::Between {
             if matches!(byte, b'\n' | b' ') {
                 return Ok(());
@@ -119,6 +122,10 @@ impl Cutter {
             Place::Comment if byte == b'\n' => {
                 sink(self.began_at, Item::Comment(&self.text))?;
                 Place::Between
+            }
+            // Psql ends a comment at some of these, and what follows could be a command.
+            Place::Comment if byte.is_ascii_control() => {
+                return Err("has a control character in a comment".to_owned());
             }
             Place::Command if byte == b'\n' => {
                 self.command()?;
@@ -284,6 +291,8 @@ mod tests {
         check_odd("SET x TO U&'a';", 1, "a character outside");
         check_odd("SET x TO 'a'b';", 1, "right behind");
         check_odd("SET x TO $$ ' $$ \\! id '", 1, "a character outside");
+        check_odd("-- harmless\r\\! id\n", 1, "control character in a comment");
+        check_odd("-- x\0\nSET x;\n", 1, "byte of zero");
         check_odd("SET x -- '\n\\! id '", 1, "comment inside");
         check_odd("SET x /* ' */ \\! id '", 1, "a character outside");
         check_odd("SET x TO :'a';", 1, "a character outside");

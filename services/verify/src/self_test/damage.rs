@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use backup_core::postgres::archive::{CopyTarget, TableData};
 use backup_core::postgres::connect::Session;
 use tokio::fs::File;
@@ -128,7 +128,14 @@ impl Sabotage {
     /// # Errors
     /// What the server says.
     pub(crate) async fn strike(&self, session: &Session) -> anyhow::Result<()> {
-        session.client().batch_execute(&self.sql).await.with_context(|| format!("damage the copy: {}", self.what))
+        let struck = session.client().batch_execute(&self.sql).await;
+        // What the server says is not told; this is our own.
+        let is_nothing =
+            |error: &tokio_postgres::Error| error.as_db_error().is_some_and(|said| said.message() == NOTHING_TO_DAMAGE);
+        match struck {
+            Err(error) if is_nothing(&error) => bail!(NOTHING_TO_DAMAGE),
+            struck => struck.with_context(|| format!("damage the copy: {}", self.what)),
+        }
     }
 }
 

@@ -205,7 +205,7 @@ pub(super) const WORDS: &str = "
     a access admin aggregate all an and any archive are array as at attribute backup bigint bit block boolean box btree
     but by bytea c cannot cast change changed char character check cidr circle class client collation column columns
     command commands commit common composite compression conflicting connect connection constraint constraints
-    conversion count create created crossed ctid data database date daterange default define deferrable deleted depend
+    conversion count create created crossed ctid data database date daterange default define deferrable delete deleted depend
     depends directory does domain double drop due duplicate each empty encoding end entry enum event exceeds exclusion
     exist exists expression extension failed false family file first float4 float8 for foreign from function functions
     gin gist grant group half has hash header host id if immutable in index indexes inet inherited input insert int int2
@@ -222,4 +222,4 @@ pub(super) const WORDS: &str = "
     trusted tsquery tsrange tstzrange tsvector type types unique unknown unlogged unpopulated unsupported up update usage
     use used user using uuid value values varbit varchar varying version view void was with without wrapper write xid xml
     zone connections administrator abruptly before closed unexpectedly refused reached expected many no_data_found
-    directory such such_file";
+    directory such such_file execute multiple prepared";

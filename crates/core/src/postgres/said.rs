@@ -71,7 +71,7 @@ impl<'archive> Said<'archive> {
     /// Knows the words of `question` as well, which the operator wrote.
     pub fn asking(&self, question: &str) -> Self {
         let words = question.split(|character| !is_of_word(character)).filter(|word| !word.is_empty());
-        let names = self.names().iter().cloned().chain(words.map(str::to_owned)).collect();
+        let names: HashSet<String> = self.names().iter().cloned().chain(words.map(str::to_owned)).collect();
         Self { archive: self.archive, names: OnceLock::from(names) }
     }
 
@@ -136,7 +136,7 @@ impl<'archive> Said<'archive> {
     }
 
     /// `text` with what is not known hidden.
-    fn known_words(&self, text: &str) -> String {
+    pub fn known_words(&self, text: &str) -> String {
         if text.is_empty() || text == HIDDEN || self.names().contains(text) {
             return text.to_owned();
         }

@@ -85,7 +85,7 @@ async fn judge(
 ) -> Result<Vec<String>, (Vec<String>, anyhow::Error)> {
     let is_missing = |difference: &&Difference| matches!(difference, Difference::Missing(_));
     if differences.iter().all(|difference| is_missing(&difference)) {
-        return Ok(sentences(&differences));
+        return Ok(sentences(subject, &differences));
     }
     let started = Instant::now();
     match subject.recipe.definitions(subject).await {
@@ -96,7 +96,7 @@ async fn judge(
                 format!("; {} held against a reference database in {seconds:.1} s", findings.len() + respelled.len());
             figures.push_str(&judged);
             note(&respelled, evidence);
-            Ok(sentences(&findings))
+            Ok(sentences(subject, &findings))
         }
         Err(error) if stopped_by(&error).is_none() && matches!(subject.recipe.place, Place::Guest { .. }) => {
             Ok(differences.iter().map(|difference| unexplained(difference, &error)).collect())
@@ -108,8 +108,8 @@ async fn judge(
     }
 }
 
-fn sentences(differences: &[Difference]) -> Vec<String> {
-    differences.iter().map(ToString::to_string).collect()
+fn sentences(subject: &Subject<'_>, differences: &[Difference]) -> Vec<String> {
+    differences.iter().map(|difference| difference.told(|text| subject.said.known_words(text))).collect()
 }
 
 /// A difference on the server of a person that does not let us look further.

@@ -12,12 +12,12 @@ use crate::evidence::Evidence;
 const USER_SCHEMAS: &str = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'";
 
 pub(super) async fn check(subject: &Subject<'_>, session: &Session, evidence: &mut Evidence) -> anyhow::Result<()> {
-    indexes(session, evidence).await?;
+    indexes(subject, session, evidence).await?;
     constraints(subject, session, evidence).await?;
     materialized_views(subject, session, evidence).await
 }
 
-async fn indexes(session: &Session, evidence: &mut Evidence) -> anyhow::Result<()> {
+async fn indexes(subject: &Subject<'_>, session: &Session, evidence: &mut Evidence) -> anyhow::Result<()> {
     // The index of a partitioned table is valid once each partition has one of its own attached, which must be valid,
     // too. Which are attached is compared with the archive among the definitions.
     let sql = format!(
@@ -39,7 +39,8 @@ async fn indexes(session: &Session, evidence: &mut Evidence) -> anyhow::Result<(
           WHERE {USER_SCHEMAS}"
     );
     let sorted = sort(session, &sql).await.context("look at indexes")?;
-    let found = sorted.bad.iter().map(|name| format!("index {name} is not valid")).collect();
+    let known = |name: &String| subject.said.known_words(name);
+    let found = sorted.bad.iter().map(|name| format!("index {} is not valid", known(name))).collect();
     let mut figures = format!("{} valid", sorted.good.len());
     if !sorted.excused.is_empty() {
         figures.push_str(&format!(", {} without an index of each partition as in the source", sorted.excused.len()));
@@ -66,7 +67,9 @@ async fn constraints(subject: &Subject<'_>, session: &Session, evidence: &mut Ev
     let Sorted { good, excused, bad } = sort(session, &sql).await.context("look at constraints")?;
     let (as_in_the_source, found): (Vec<_>, Vec<_>) =
         bad.into_iter().partition(|name| subject.is_not_valid_in_the_archive(name));
-    let mut found: Vec<String> = found.iter().map(|name| format!("constraint {name} is not validated")).collect();
+    let known = |name: &String| subject.said.known_words(name);
+    let mut found: Vec<String> =
+        found.iter().map(|name| format!("constraint {} is not validated", known(name))).collect();
     found.extend(not_enforced(session).await.context("look at the triggers of constraints")?);
     let mut figures = format!("{} validated", good.len());
     let not_valid = as_in_the_source.len() + excused.len();

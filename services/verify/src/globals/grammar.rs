@@ -311,7 +311,7 @@ impl<'tokens> Rest<'tokens> {
     }
 }
 
-/// The tokens of a statement that was cut by [`super::statements`]; `None` if it is none of these.
+/// The tokens of a statement that was cut by [`mod@super::statements`]; `None` if it is none of these.
 fn tokens(text: &str) -> Option<Vec<Token>> {
     let mut tokens = Vec::new();
     let mut rest = text.trim_start();

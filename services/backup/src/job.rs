@@ -189,7 +189,7 @@ impl Job<'_> {
         let session = &source.session;
         let row = session.ask(session.client().query_one("SELECT pg_catalog.pg_backend_pid()", &[])).await?;
         let own_pid = row.try_get(0)?;
-        let dumped = match dumper.dump_globals() {
+        let dumped = match dumper.dump_globals(&source.facts.encoding) {
             Ok(globals) => {
                 let watch = watch(self.config, own_pid, &globals);
                 tokio::select! {

@@ -16,8 +16,6 @@ const TELL: &str = r#"
         WHEN 'like a violation' THEN RAISE check_violation USING MESSAGE = 'new row for relation "' || what || '" violates check constraint "x"';
         WHEN 'damage' THEN RAISE index_corrupted USING MESSAGE = what;
         WHEN 'notice' THEN RAISE WARNING '%', what; RETURN true;
-        WHEN 'table' THEN EXECUTE format('CREATE TABLE IF NOT EXISTS %I ()', what); RETURN true;
-        WHEN 'default' THEN EXECUTE format('ALTER TABLE whole ALTER v SET DEFAULT %L', what); RETURN true;
         WHEN 'lines' THEN RAISE EXCEPTION E'x\npg_restore: error: %\npg_restore: warning: %\npg_restore: from TOC entry 1; 0 0 TABLE % alice\npg_restore: error: y', what, what, what;
       END CASE;
       RETURN true;
@@ -25,13 +23,20 @@ const TELL: &str = r#"
     CREATE TABLE by_raise (v text CHECK (tell('raise', v))); CREATE TABLE by_cast (v text CHECK (tell('cast', v)));
     CREATE TABLE by_name (v text CHECK (tell('name', v))); CREATE TABLE by_lines (v text CHECK (tell('lines', v)));
     CREATE TABLE by_violation (v text CHECK (tell('like a violation', v)));
-    CREATE TABLE by_table (v text CHECK (tell('table', v))); CREATE TABLE by_default (v text CHECK (tell('default', v)));
+    CREATE FUNCTION make(what text) RETURNS bool LANGUAGE plpgsql AS $$
+    BEGIN
+      IF current_database() = 'SOURCE' AND current_setting('listen_addresses') <> '' THEN RETURN true; END IF;
+      EXECUTE format('CREATE TABLE public.%I ()', what);
+      EXECUTE format('ALTER TABLE public.other ALTER v SET DEFAULT %L', what);
+      RETURN true;
+    END $$;
+    CREATE TABLE other (v text); CREATE TABLE by_names (v text CHECK (make(v)));
     CREATE TABLE by_notice (v text CHECK (tell('notice', v)));
     CREATE TABLE whole (v text); CREATE INDEX whole_damaged ON whole (tell('damage', v));
     CREATE VIEW told AS SELECT tell('raise', v) AS said FROM whole;
     INSERT INTO by_raise VALUES ('CANARY'); INSERT INTO by_cast VALUES ('CANARY'); INSERT INTO by_name VALUES ('CANARY');
     INSERT INTO by_lines VALUES ('CANARY'); INSERT INTO by_violation VALUES ('CANARY');
-    INSERT INTO by_table VALUES ('CANARY'); INSERT INTO by_default VALUES ('CANARY');
+    INSERT INTO by_names VALUES ('CANARY');
     INSERT INTO by_notice VALUES ('CANARY'); INSERT INTO whole VALUES ('CANARY')"#;
 
 #[test]
@@ -51,7 +56,7 @@ fn no_text_of_an_archives_code_reaches_report_log_or_bucket() {
         "P0001",
         "invalid input syntax for type integer",
         "was not in the dump",
-        "TABLE public.whole differs",
+        "TABLE public.other differs",
     ] {
         assert!(findings.contains(part), "{part:?} is not in {findings}");
     }

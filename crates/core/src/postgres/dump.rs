@@ -61,13 +61,16 @@ impl<'run> Dumper<'run> {
         self.workbench.start("pg_dump", args, Words::Tail(WORDS_BYTES))
     }
 
-    /// Starts `pg_dumpall` for the roles and tablespaces of the cluster, without password hashes.
+    /// Starts `pg_dumpall` for the roles and tablespaces of the cluster, without password hashes, with texts in this
+    /// encoding: a `client_encoding` of the database or role could be one in which a byte of a longer character is a
+    /// backslash or a quotation mark.
     ///
     /// # Errors
     /// As [`Dumper::dump`].
-    pub fn dump_globals(&self) -> anyhow::Result<ChildReader> {
+    pub fn dump_globals(&self, encoding: &str) -> anyhow::Result<ChildReader> {
         let args = vec![
             "--globals-only".into(),
+            format!("--encoding={encoding}").into(),
             "--no-role-passwords".into(),
             "--no-password".into(),
             self.workbench.connection("--database"),

@@ -141,6 +141,7 @@ parameter "{}" cannot be {}
 partition "{}" would overlap partition "{}"
 permission denied
 permission denied for {}
+permission denied to set session authorization "{}"
 permission denied to {}
 permission denied: {}
 policy "{}" for table "{}" already exists

@@ -78,7 +78,7 @@ FAILED  full backup 20261122T030000Z-calpt5zmzst5hrp2 of app, 2 h old
 
 recovery time   12.3 s (fetch 1.0, data 0.5)
 recovery point  2 h
-server          throwaway, PostgreSQL 15.18, no network, restored as plain role
+server          throwaway, PostgreSQL 15.18, no network, own files only, restored as plain role
 rows restored   6,199 in 2 tables
 whole drill     20.0 s
 

@@ -18,7 +18,7 @@ fn run_with(stand: &Stand, body: &str, options: &str) -> Output {
 #[test]
 fn a_dump_that_succeeds_with_nothing_half_or_another_database_is_no_backup_r145() {
     let stand = Stand::with_rows(20_000);
-    stand.sql("CREATE TABLE u AS SELECT 1 AS id; CREATE INDEX ON u (id); SELECT lo_from_bytea(0, 'bytes')");
+    stand.sql("CREATE TABLE u AS SELECT 1 AS id; CREATE INDEX ON t (id); SELECT lo_from_bytea(0, 'bytes')");
     stand.run_ok();
     let before = stand.s3.objects();
     let other = Stand::with_rows(5);

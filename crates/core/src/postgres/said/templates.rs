@@ -223,4 +223,4 @@ pub(super) const WORDS: &str = "
     trusted tsquery tsrange tstzrange tsvector type types unique unknown unlogged unpopulated unsupported up update usage
     use used user using uuid value values varbit varchar varying version view void was with without wrapper write xid xml
     zone connections administrator abruptly before closed unexpectedly refused reached expected many no_data_found
-    directory such such_file execute multiple prepared transaction_timeout amcheck";
+    directory such such_file execute multiple prepared transaction_timeout amcheck acl attach fk";

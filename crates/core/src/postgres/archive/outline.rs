@@ -12,8 +12,8 @@ use super::toc::{Definitions, DumpId, Section, TocReader};
 /// The kind of the entry that holds a table's rows.
 const TABLE_DATA: &str = "TABLE DATA";
 
-/// Entries before the data that `pg_dump` writes whatever it was told to leave out.
-const OF_EVERY_ARCHIVE: [&str; 5] = ["ENCODING", "STDSTRINGS", "SEARCHPATH", "DATABASE", "DATABASE PROPERTIES"];
+/// The kind of the entry that defines a table.
+const TABLE: &str = "TABLE";
 
 /// The names of what an archive holds.
 #[derive(Debug, Clone)]
@@ -26,7 +26,7 @@ pub struct Outline {
     tables: HashSet<(String, String)>,
     /// Whether it holds large objects.
     pub has_large_objects: bool,
-    /// Whether it defines anything but the database itself before its data.
+    /// Whether it defines any table.
     pub has_definitions: bool,
     /// Whether it has entries after its data.
     pub has_post_data: bool,
@@ -57,7 +57,7 @@ impl Outline {
         let (mut has_definitions, mut has_post_data) = (false, false);
         while let Some(entry) = toc.next(&mut input)? {
             input.expect(known.insert(entry.dump_id), entry.offset_field_at, "two entries have one number")?;
-            has_definitions |= entry.section == Section::PreData && !OF_EVERY_ARCHIVE.contains(&entry.desc.as_str());
+            has_definitions |= entry.desc == TABLE;
             has_post_data |= entry.section == Section::PostData;
             if !entry.has_data {
                 continue;

@@ -28,8 +28,8 @@ pub struct Backup {
     pub dump_bytes: u64,
     /// The file of the dump, whose suffixes tell kind, compression and encryption.
     pub dump_name: String,
-    /// When the store says that the manifest was written. A name can be forged, this cannot; and no object that somebody
-    /// else puts beside it changes it.
+    /// When the store says that the manifest was written. A name can be forged, this cannot; and no object that
+    /// another writer puts beside it changes it.
     pub committed_at: Option<DateTime<Utc>>,
     /// What the journal tells about its run.
     pub events: RunEvents,
@@ -152,7 +152,7 @@ impl Run {
             Role::Dump { kind, .. } => Some((*kind, object.bytes, file_name(&object.key))),
             _ => None,
         });
-        // A run writes one. Another one, which somebody else has put beside it, must not make it look small or partial.
+        // A run writes one. Another one, which another writer has put beside it, must not make it look small or partial.
         let dump = dumps.min_by_key(|(kind, bytes, _)| (*kind, Reverse(*bytes)));
         let mut drills: Vec<Drill> = self.objects.iter().filter_map(|(role, object)| drill(role, object)).collect();
         drills.sort_by_key(|drill| drill.time);

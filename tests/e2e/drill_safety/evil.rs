@@ -31,10 +31,17 @@ const TOLD: &str = "
     OR EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory')
     OR EXISTS (SELECT FROM pg_settings WHERE setting ~ 'verify|drill' AND name !~ '_directory$|_directories$|_file$')";
 
+/// On a source of its own: a backup has all roles of its cluster, and the one that the tests share may have those of
+/// another test's drill at that moment.
 #[test]
 fn a_bomb_that_looks_for_the_names_of_a_drill_goes_off_in_a_drill() {
-    let bomb = format!("IF {TOLD} THEN RETURN 1; END IF; RAISE EXCEPTION 'no restore'");
-    let site = Site::new(&trap(&bomb));
+    let mut stand = crate::stand::Stand::new();
+    let server = server(&[]);
+    server.sql(SUPERUSER, "CREATE DATABASE armed");
+    stand.database = e2e::postgres::Database { url: server.url("armed"), name: "armed".to_owned() };
+    let bomb = format!("IF {} THEN RETURN 1; END IF; RAISE EXCEPTION 'no restore'", TOLD.replace("SOURCE", "armed"));
+    server.sql("armed", &trap(&bomb));
+    let site = Site::of(stand);
     for restore_as in ["role", "superuser"] {
         let drilled = drill(site.verify().env("VERIFY_RESTORE_AS", restore_as));
         drilled.assert_code(FAILED).assert_lists("findings", &["sprung"]);

@@ -16,7 +16,7 @@ const WORKER_THREADS: usize = 2;
 
 /// The size that a listener asks for its receive buffers.
 #[derive(Clone, Copy)]
-pub(crate) enum ReceiveBuffer {
+pub enum ReceiveBuffer {
     /// What the kernel chooses, several MiB on loopback.
     Kernel,
     /// This many bytes, so that a peer notices when nobody reads.
@@ -24,7 +24,7 @@ pub(crate) enum ReceiveBuffer {
 }
 
 /// A listener that runs until it is dropped.
-pub(crate) struct Background {
+pub struct Background {
     port: u16,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<thread::JoinHandle<()>>,
@@ -33,7 +33,11 @@ pub(crate) struct Background {
 impl Background {
     /// Listens on 127.0.0.1 and hands every connection to `on_connection`, which must not block and
     /// may spawn tasks. Port 0 means any free one.
-    pub(crate) fn listen<F>(port: u16, buffer: ReceiveBuffer, on_connection: F) -> io::Result<Self>
+    ///
+    /// # Errors
+    ///
+    /// The port is taken, or the system gives no thread.
+    pub fn listen<F>(port: u16, buffer: ReceiveBuffer, on_connection: F) -> io::Result<Self>
     where
         F: Fn(TcpStream) + Send + 'static,
     {
@@ -59,7 +63,7 @@ impl Background {
     }
 
     /// The port that this listens on.
-    pub(crate) fn port(&self) -> u16 {
+    pub fn port(&self) -> u16 {
         self.port
     }
 }

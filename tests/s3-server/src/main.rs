@@ -7,7 +7,7 @@
 use std::{io, path::PathBuf};
 
 use clap::Parser;
-use e2e::s3::{S3Options, S3Server};
+use s3_server::{S3Options, S3Server};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// What was typed.

@@ -25,7 +25,7 @@ use tokio::{
 };
 use tokio_util::io::ReaderStream;
 
-use super::{
+use crate::{
     listing,
     receive::{Declared, receive},
     store::{Replace, Store, internal},
@@ -172,7 +172,7 @@ impl S3 for Operations {
         let place = self.0.uploads.place(&input.upload_id, input.part_number, bytes, self.0.work_file());
         let received = receive(input.body, place, declared).await?;
         let part = Part {
-            etag: super::random_text(32),
+            etag: crate::random_text(32),
             bytes: received.bytes,
             modified: SystemTime::now(),
             place: received.place,

@@ -15,7 +15,7 @@ use tokio::{
     io::{AsyncSeekExt, AsyncWriteExt},
 };
 
-use super::{store::internal, uploads::Place};
+use crate::{store::internal, uploads::Place};
 
 /// What a client declared about a body.
 #[derive(Default)]

@@ -18,7 +18,7 @@ use std::{
 
 use s3s::{S3Result, dto::CompletedPart, s3_error};
 
-use super::{
+use crate::{
     random_text,
     store::{Replace, Store, StoredFile, internal},
 };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use s3s::dto::{CommonPrefix, ETag, ListObjectsV2Input, ListObjectsV2Output, Object};
 
-use super::store::StoredFile;
+use crate::store::StoredFile;
 
 /// The most entries of one page, as in S3.
 const PAGE_ENTRIES: i32 = 1000;

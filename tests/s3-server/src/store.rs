@@ -20,7 +20,7 @@ use std::{
 
 use s3s::{S3Error, S3ErrorCode, S3Result, s3_error};
 
-use super::uploads::Uploads;
+use crate::uploads::Uploads;
 
 /// The folder of unfinished bodies and parts; no bucket can be called that.
 const WORK_FOLDER: &str = ".work";

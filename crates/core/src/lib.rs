@@ -5,6 +5,7 @@ pub mod cause;
 pub mod codec;
 pub mod config;
 pub mod machine;
+mod our_crates;
 pub mod postgres;
 pub mod private;
 pub mod private_host;
@@ -17,3 +18,5 @@ pub mod stop;
 pub mod storage;
 pub mod text;
 pub mod values;
+
+pub use our_crates::OUR_CRATES;

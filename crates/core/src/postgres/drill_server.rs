@@ -5,8 +5,8 @@ mod powers;
 mod sweep;
 
 use anyhow::{Context, ensure};
+use pgdump_archive::Archive;
 
-use super::archive::Archive;
 use super::connect::Session;
 use super::conninfo::Conninfo;
 use super::facts::{OLDEST_SERVER_MAJOR, system_identifier};

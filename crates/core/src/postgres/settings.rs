@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use anyhow::Context;
+use pgdump_archive::{DatabaseLevel, SettingKey};
 
-use super::archive::{DatabaseLevel, SettingKey};
 use super::connect::{Session, describe};
 
 /// The settings that count, in small letters; a manifest names no others.

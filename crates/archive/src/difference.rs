@@ -15,7 +15,6 @@ use std::fmt;
 use super::Archive;
 use super::selection::{LeftOut, Selection};
 use super::toc::{DumpId, Entry};
-use crate::postgres::Owners;
 
 use by_itself::ByItself;
 
@@ -47,6 +46,15 @@ const PUBLIC_GRANTS: Key<'static> = ("ACL", "", "SCHEMA public");
 
 /// The schema itself, which each database is made with.
 const PUBLIC: Key<'static> = ("SCHEMA", "", "public");
+
+/// Whose objects come back in a restore.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owners {
+    /// Everything belongs to the role that restores.
+    Restorer,
+    /// The owners of the archive, which must exist.
+    Archive,
+}
 
 /// What an archive defines: its kind, its schema if it has one, and its name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Definitions, Key};
-use crate::postgres::archive::Archive;
-use crate::postgres::archive::sql::{Token, statements};
+use crate::Archive;
+use crate::sql::{Token, statements};
 
 /// Objects that have default privileges: what the tag of grants on them begins with, how default privileges call them,
 /// and what `ALL` stands for.
@@ -148,8 +148,8 @@ fn is_within(rights: &Rights, more: &Rights) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::postgres::archive::tests::build::{archive, entry};
-    use crate::postgres::archive::toc::Entry;
+    use crate::tests::build::{archive, entry};
+    use crate::toc::Entry;
 
     const DEFAULT: &str = "ALTER DEFAULT PRIVILEGES FOR ROLE login IN SCHEMA public GRANT ALL ON TABLES TO anon;";
 

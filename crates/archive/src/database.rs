@@ -97,7 +97,7 @@ pub struct DatabaseLevel {
     /// What could not be read, as the archive names it.
     pub not_read: Vec<String>,
     /// Whether a backslash in its texts is written twice.
-    pub(in crate::postgres) escapes: bool,
+    pub escapes: bool,
 }
 
 impl Archive {
@@ -402,7 +402,7 @@ fn unquoted(raw: &str, escapes: bool) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::postgres::archive::tests::build::{archive, entry};
+    use crate::tests::build::{archive, entry};
 
     fn key(role: Option<&str>, name: &str) -> SettingKey {
         SettingKey { role: role.map(str::to_owned), name: name.to_owned() }

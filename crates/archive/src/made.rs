@@ -7,7 +7,7 @@ use super::sql::{Statement, Token, statements};
 use super::toc::Entry;
 use super::{Archive, DumpId};
 
-/// Objects by kind, in the names of [`Inventory::objects`](crate::catalog::Inventory::objects).
+/// Objects by kind, in the names of an inventory such as `tables`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Made {
     /// How many there are of each kind.

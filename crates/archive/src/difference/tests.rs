@@ -1,8 +1,8 @@
 use super::*;
-use crate::postgres::Owners;
-use crate::postgres::archive::selection::{Rights, select};
-use crate::postgres::archive::tests::KINDS;
-use crate::postgres::archive::tests::build::{archive, entry, table_data};
+use crate::Owners;
+use crate::selection::{Rights, select};
+use crate::tests::build::{archive, entry, table_data};
+use crate::tests::{KINDS, MEMORY_BYTES};
 
 const RESTORER: &str = "verify_owner_1";
 
@@ -29,7 +29,7 @@ fn trigger(name: &str, defn: &str) -> Entry {
 
 #[test]
 fn an_archive_does_not_differ_from_itself() {
-    let kinds = Archive::read(KINDS).unwrap();
+    let kinds = Archive::read(KINDS, MEMORY_BYTES).unwrap();
     for (rights, owners) in [(Rights::Superuser, Owners::Archive), (Rights::Owner, Owners::Restorer)] {
         assert_eq!(differences(&kinds, &kinds, rights, owners), []);
     }

@@ -4,9 +4,8 @@ use proptest::prelude::*;
 
 use super::allocations::largest_during;
 use super::build::{Bytes, entry, large_objects, table_data};
-use super::{KINDS, scan};
-use crate::postgres::Owners;
-use crate::postgres::archive::{Archive, ArchiveError, Comparison, CopyTarget, Rights, select};
+use super::{KINDS, MEMORY_BYTES, scan};
+use crate::{Archive, ArchiveError, Comparison, CopyTarget, Owners, Rights, select};
 
 /// The buffer for reading takes 256 KiB, whatever is read.
 const LARGEST_ALLOCATION: usize = 256 * 1024;
@@ -117,7 +116,7 @@ fn archives_of_other_kinds_are_refused_with_the_reason() {
     let with = |place: usize, value: u8| {
         let mut bytes = Bytes::new(14, &[]).0;
         bytes[place] = value;
-        Archive::read(&bytes[..]).unwrap_err().to_string()
+        Archive::read(&bytes[..], MEMORY_BYTES).unwrap_err().to_string()
     };
     assert!(with(6, 13).contains("its format is 1.13.0, and 1.14 to 1.16"), "{}", with(6, 13));
     assert!(with(6, 17).contains("its format is 1.17.0"));
@@ -136,7 +135,9 @@ fn a_source_that_fails_is_no_damage() {
             Err(std::io::Error::other("stopped"))
         }
     }
-    assert!(matches!(Archive::read(Broken), Err(ArchiveError::Read(error)) if error.to_string() == "stopped"));
+    assert!(
+        matches!(Archive::read(Broken, MEMORY_BYTES), Err(ArchiveError::Read(error)) if error.to_string() == "stopped")
+    );
 }
 
 proptest! {
@@ -154,7 +155,7 @@ proptest! {
             bytes[place] = value;
         }
         bytes.truncate(length);
-        let whole = Archive::read(KINDS).unwrap();
+        let whole = Archive::read(KINDS, MEMORY_BYTES).unwrap();
         let (scanned, largest) = largest_during(|| scan(&bytes));
         prop_assert!(largest <= LARGEST_ALLOCATION, "{} bytes at once", largest);
         if let Ok((archive, _)) = scanned {

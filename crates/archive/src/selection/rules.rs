@@ -1,8 +1,8 @@
 //! What PostgreSQL lets only a superuser make.
 
-use crate::postgres::archive::Archive;
-use crate::postgres::archive::sql::{self, Statement, has_in_a_row};
-use crate::postgres::archive::toc::Entry;
+use crate::Archive;
+use crate::sql::{self, Statement, has_in_a_row};
+use crate::toc::Entry;
 
 use super::settings::sets_what_superusers_set;
 

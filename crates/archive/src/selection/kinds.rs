@@ -1,7 +1,7 @@
 //! How the definitions of each kind of entry begin, and statements that belong in none of them.
 
-use crate::postgres::archive::sql::Statement;
-use crate::postgres::archive::toc::Entry;
+use crate::sql::Statement;
+use crate::toc::Entry;
 
 /// Kinds that `pg_dump` writes, and the beginnings of their first statement. A kind without
 /// beginnings has no definition.

@@ -8,7 +8,7 @@ use super::sql::Lexer;
 impl Archive {
     /// Every name and keyword of its definitions, with the names of what it holds. Texts and bodies of functions are no
     /// names, and nothing of a row is among them.
-    pub(in crate::postgres) fn names(&self) -> HashSet<String> {
+    pub fn names(&self) -> HashSet<String> {
         let mut names = HashSet::new();
         for entry in &self.entries {
             for whole in [&entry.tag, &entry.namespace, &entry.owner, &entry.tablespace, &entry.access_method] {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::postgres::archive::sql::{Statement, Token, statements};
+use crate::sql::{Statement, Token, statements};
 
 /// The grants to, and the revocations from, everybody but `ignored`, in a fixed order, each with the role in whose name
 /// it is made, if that is not the owner.

@@ -7,8 +7,6 @@ use std::io::BufRead;
 use super::error::ArchiveError;
 use super::header::{OFFSET_BYTES, Version};
 use super::input::Input;
-use crate::machine::Machine;
-use crate::text;
 
 /// The number of an entry within its archive; at least 1.
 pub type DumpId = i32;
@@ -19,12 +17,6 @@ const ENTRIES_LIMIT: usize = 10_000_000;
 
 /// Most entries that one depends on; `pg_dump` writes each at most once.
 const DEPENDENCIES_LIMIT: usize = ENTRIES_LIMIT;
-
-/// Memory that a table of contents may take: at least this, some 300,000 entries...
-const MIN_MEMORY_BYTES: u64 = 128 * 1024 * 1024;
-
-/// ...and at most this, some five million.
-const MAX_MEMORY_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 
 /// What the list and the map of entries take for one, beside the entry, when they have just grown.
 const ENTRY_BYTES: usize = size_of::<Entry>() + 32;
@@ -215,12 +207,6 @@ impl EntryTexts<'_> {
     }
 }
 
-/// Memory for the table of contents of an archive: a quarter of what this machine or container has, since a drill has a
-/// server beside it and computes with the entries.
-pub(super) fn memory_bytes() -> u64 {
-    (Machine::here().memory_bytes / 4).clamp(MIN_MEMORY_BYTES, MAX_MEMORY_BYTES)
-}
-
 /// What an entry takes: itself, its place and number in a map, and its texts, each of which the allocator rounds up.
 fn memory_of(entry: &Entry) -> u64 {
     let Entry { tag, desc, defn, copy_stmt, namespace, owner, tablespace, access_method, dependencies, .. } = entry;
@@ -232,10 +218,10 @@ fn memory_of(entry: &Entry) -> u64 {
 
 /// The archive may be good: it is this machine that is too small for it.
 fn too_large(entries: usize, memory_bytes: u64) -> ArchiveError {
-    let taken = text::bytes(memory_bytes);
+    let mebibytes = memory_bytes / (1024 * 1024);
     ArchiveError::Unsupported(format!(
-        "its table of contents has {entries} entries and takes more than {taken} of memory, a quarter of what this \
-         machine or container has or the most that is read; give it more memory, or restore with `pg_restore`"
+        "its table of contents has {entries} entries and takes more than {mebibytes} MiB of memory, the most that it may \
+         take here; give this machine or container more memory, or restore with `pg_restore`"
     ))
 }
 
@@ -351,7 +337,7 @@ fn decode(bytes: Vec<u8>, encoding: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::postgres::archive::tests::build as archive;
+    use crate::tests::build as archive;
 
     /// R151: many small entries are what takes the most memory for its bytes.
     #[test]
@@ -370,7 +356,7 @@ mod tests {
         let read = |memory_bytes| Toc::read(&mut Input::new(&toc[..]), Version::V1_14, memory_bytes);
         assert_eq!(read(16 << 20).unwrap().entries.len(), 10_000);
         let error = read(1 << 20).err().expect("10,000 entries take more than 1 MiB");
-        assert!(!error.is_damage() && error.to_string().contains("takes more than 1.00 MiB of memory"), "{error}");
+        assert!(!error.is_damage() && error.to_string().contains("takes more than 1 MiB of memory"), "{error}");
     }
 
     /// R151: each text of an entry counts, and so does their sum before an entry is whole.

@@ -1,6 +1,6 @@
 //! Settings that a function may bring along (`CREATE FUNCTION .. SET name TO ..`) and that only a superuser may give it.
 
-use crate::postgres::archive::sql::{Statement, Token};
+use crate::sql::{Statement, Token};
 
 /// What `pg_settings` of PostgreSQL 13 to 18 calls `superuser`.
 const OF_SUPERUSERS: &[&str] = &[

@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::postgres::archive::tests::KINDS;
-use crate::postgres::archive::tests::build::{archive, entry, table_data};
+use crate::tests::build::{archive, entry, table_data};
+use crate::tests::{KINDS, MEMORY_BYTES};
 
 /// Why each of the entries is left out, by number.
 #[track_caller]
@@ -25,7 +25,7 @@ fn check_one(desc: &str, defn: &str, expected: Option<&str>) {
 
 #[test]
 fn what_a_plain_role_cannot_restore_is_left_out_with_what_needs_it() {
-    let archive = Archive::read(KINDS).unwrap();
+    let archive = Archive::read(KINDS, MEMORY_BYTES).unwrap();
     let selection = select(&archive, Rights::Owner);
     let left_out: BTreeMap<String, String> =
         selection.left_out.iter().map(|left_out| (left_out.to_string(), left_out.reason.to_string())).collect();
@@ -87,7 +87,7 @@ fn what_a_plain_role_cannot_restore_is_left_out_with_what_needs_it() {
 
 #[test]
 fn a_superuser_restores_everything_that_pg_dump_writes_r051() {
-    let selection = select(&Archive::read(KINDS).unwrap(), Rights::Superuser);
+    let selection = select(&Archive::read(KINDS, MEMORY_BYTES).unwrap(), Rights::Superuser);
     let left_out: Vec<_> = selection.left_out.iter().map(|one| (one.to_string(), one.reason.clone())).collect();
     assert_eq!(left_out, [("DATABASE kinds".to_owned(), Reason::OfTheDatabase)]);
     assert!(selection.extensions.is_empty());

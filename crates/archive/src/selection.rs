@@ -21,7 +21,9 @@ pub use outside::reaches_outside;
 use super::sql::{self, Statement};
 use super::toc::{DumpId, Entry, Section};
 use super::{Archive, roles};
-use crate::postgres::timescaledb::TIMESCALEDB;
+
+/// The extension that is made before a restore by a superuser, too, since it must be told that one begins.
+const TIMESCALEDB: &str = "timescaledb";
 
 /// Who restores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,14 +5,17 @@ use super::*;
 use build::{Bytes, entry, large_objects, table_data};
 
 mod allocations;
-pub(in crate::postgres) mod build;
+pub(crate) mod build;
 mod damage;
 
 /// Made by `pg_dump` 15 out of `fixtures/kinds.sql`.
-pub(super) const KINDS: &[u8] = include_bytes!("fixtures/kinds-15.dump");
+pub(crate) const KINDS: &[u8] = include_bytes!("fixtures/kinds-15.dump");
+
+/// What tests allow a table of contents.
+pub(crate) const MEMORY_BYTES: u64 = 128 * 1024 * 1024;
 
 fn scan(bytes: &[u8]) -> Result<(Archive, Contents), ArchiveError> {
-    ArchiveReader::open(bytes)?.scan()
+    ArchiveReader::open(bytes, MEMORY_BYTES)?.scan()
 }
 
 fn digest(rows: &[&str]) -> RowsDigest {
@@ -75,7 +78,7 @@ fn an_archive_of_pg_dump_15_is_read_to_its_end() {
 
 #[test]
 fn rows_are_read_back_from_the_table_that_held_them() {
-    let archive = Archive::read(KINDS).unwrap();
+    let archive = Archive::read(KINDS, MEMORY_BYTES).unwrap();
     let target = |tag: &str| {
         let entry = archive.entries.iter().find(|entry| entry.desc == "TABLE DATA" && entry.tag == tag).unwrap();
         CopyTarget::of(entry, &archive).unwrap()

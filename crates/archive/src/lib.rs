@@ -1,5 +1,5 @@
-//! Our own reader of `pg_dump`'s custom format: what an archive holds, a digest of every table's rows,
-//! and which of it a role without superuser rights can restore.
+//! A reader of `pg_dump`'s custom format: what an archive holds, a digest of every table's rows, and which of it a role
+//! without superuser rights can restore.
 //!
 //! It reads what `pg_dump --format=custom --compress=0` writes (`pg_backup_archiver.c` and
 //! `pg_backup_custom.c`): a header, a table of contents, then a block of data for each entry that has
@@ -9,6 +9,8 @@
 //! Everything here reads and computes without waiting for anything but its source, so it belongs on a
 //! blocking thread. To stop it, let the source fail.
 
+#[cfg(any(test, feature = "by-hand"))]
+pub mod by_hand;
 mod copy;
 mod database;
 mod difference;
@@ -32,7 +34,7 @@ use std::io::{BufRead, BufReader, Read};
 
 pub use copy::{CopyColumn, CopyTarget, CopyTargetError, TableName};
 pub use database::{DatabaseGrant, DatabaseLevel, DatabaseRight, DatabaseRights, SettingKey};
-pub use difference::{Compared, Comparison, Difference, Judged, Named, Respelled};
+pub use difference::{Compared, Comparison, Difference, Judged, Named, Owners, Respelled};
 pub use error::ArchiveError;
 pub use header::{Header, Version};
 pub use large_object_facts::{LargeObjectFacts, LargeObjectRight};
@@ -66,8 +68,8 @@ impl Archive {
     ///
     /// # Errors
     /// As [`ArchiveReader::open`].
-    pub fn read(source: impl Read) -> Result<Self, ArchiveError> {
-        ArchiveReader::open(BufReader::new(source)).map(|reader| reader.archive)
+    pub fn read(source: impl Read, memory_bytes: u64) -> Result<Self, ArchiveError> {
+        ArchiveReader::open(BufReader::new(source), memory_bytes).map(|reader| reader.archive)
     }
 
     /// The entry with this number.
@@ -103,14 +105,15 @@ pub struct ArchiveReader<R> {
 }
 
 impl<R: BufRead> ArchiveReader<R> {
-    /// Reads the header and the table of contents. `source` may be a pipe: it is read once, front to back.
+    /// Reads the header and the table of contents, which may take `memory_bytes`: an entry takes some 400 bytes and its
+    /// texts. `source` may be a pipe: it is read once, front to back.
     ///
     /// # Errors
-    /// Where the archive is damaged or of an unknown kind, and where `source` fails.
-    pub fn open(source: R) -> Result<Self, ArchiveError> {
+    /// If the archive is damaged, of an unknown kind or too large, and if `source` fails.
+    pub fn open(source: R, memory_bytes: u64) -> Result<Self, ArchiveError> {
         let mut input = Input::new(source);
         let header = Header::read(&mut input)?;
-        let Toc { entries, places, encoding } = Toc::read(&mut input, header.version, toc::memory_bytes())?;
+        let Toc { entries, places, encoding } = Toc::read(&mut input, header.version, memory_bytes)?;
         let is_readable = matches!(encoding.as_str(), "" | "UTF8" | "SQL_ASCII" | "LATIN1");
         Ok(Self { archive: Archive { header, entries, encoding, is_readable, places }, input })
     }
@@ -133,5 +136,10 @@ impl<R: BufRead> ArchiveReader<R> {
     }
 }
 
+/// The example of the README, which is compiled by the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 #[cfg(test)]
-pub(super) mod tests;
+mod tests;

@@ -3,8 +3,8 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use crate::postgres::archive::Archive;
-use crate::postgres::archive::toc::{DumpId, Entry};
+use crate::Archive;
+use crate::toc::{DumpId, Entry};
 
 /// Why such a view is not filled.
 pub(super) const WHY: &str = "it reads what only a superuser may read";

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::selection::policy_roles;
 use super::sql::{Statement, statements};
 use super::{Archive, Entry};
 
@@ -95,6 +94,15 @@ impl Archive {
 /// Whether some of the grants of an entry are made in the name of another role than the owner, which is for superusers.
 pub(super) fn is_granted_by_others(entry: &Entry) -> bool {
     entry.desc == "ACL" && statements(&entry.defn).iter().any(|one| one.begins("SET SESSION AUTHORIZATION"))
+}
+
+/// The roles of `CREATE POLICY .. TO one, other USING (..)`.
+pub(super) fn policy_roles(definition: &str) -> Vec<String> {
+    let statements = statements(definition);
+    let Some(statement) = statements.first() else { return Vec::new() };
+    let after_to = statement.tokens.iter().skip_while(|token| !token.is("TO")).skip(1);
+    let list = after_to.take_while(|token| !token.is("USING") && !token.is("WITH"));
+    list.filter_map(|token| token.name()).collect()
 }
 
 /// The role that a statement of grants names.

@@ -135,7 +135,7 @@ impl Selection {
             let policy = entry.dependencies.iter().find_map(|id| policies.get(id));
             let because = match entry.desc.as_str() {
                 "ACL" | "DEFAULT ACL" => "roles that are not on this server".to_owned(),
-                "POLICY" if policy_roles(&entry.defn).iter().any(|role| missing_roles.contains(role)) => {
+                "POLICY" if roles::policy_roles(&entry.defn).iter().any(|role| missing_roles.contains(role)) => {
                     policies.insert(entry.dump_id, entry);
                     "a role that is not on this server".to_owned()
                 }
@@ -223,15 +223,6 @@ impl Selection {
         };
         self.list_file.split_inclusive('\n').filter(stays).collect()
     }
-}
-
-/// The roles of `CREATE POLICY .. TO one, other USING (..)`.
-pub(super) fn policy_roles(definition: &str) -> Vec<String> {
-    let statements = sql::statements(definition);
-    let Some(statement) = statements.first() else { return Vec::new() };
-    let after_to = statement.tokens.iter().skip_while(|token| !token.is("TO")).skip(1);
-    let list = after_to.take_while(|token| !token.is("USING") && !token.is("WITH"));
-    list.filter_map(|token| token.name()).collect()
 }
 
 /// The roles of `archive` that must be superusers to own what they own.

@@ -16,6 +16,7 @@ pub mod service;
 pub mod spool;
 pub mod stop;
 pub mod storage;
+pub mod stored;
 pub mod text;
 pub mod values;
 

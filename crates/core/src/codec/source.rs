@@ -10,14 +10,13 @@ use bytes::{Buf, Bytes};
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
-use super::Digests;
-use super::decode::{DecodeError, Side};
 use super::encryption::{Mac, MacError, Unauthenticated};
-use crate::storage::StoreError;
+use super::error::{DecodeError, Side, SourceError, check_digest, check_size};
+use crate::stored::Digests;
 
 /// What the pump hands on: a chunk, `None` for the clean end, or why there is none. A channel that
 /// closes without an end is an accident of ours, and must not look like an object that is too short.
-pub(super) type StoredChunk = Result<Option<Bytes>, StoreError>;
+pub type StoredChunk = Result<Option<Bytes>, SourceError>;
 
 /// The stored bytes as a reader that counts and digests what passes.
 pub(super) struct StoredBytes {
@@ -41,7 +40,7 @@ impl StoredBytes {
             match self.chunks.blocking_recv() {
                 Some(Ok(Some(chunk))) => self.chunk = chunk,
                 Some(Ok(None)) => self.ended = true,
-                Some(Err(error)) => return Err(DecodeError::Download(error)),
+                Some(Err(error)) => return Err(error.into()),
                 None => return Err(DecodeError::Ended),
             }
             self.bytes += self.chunk.len() as u64;
@@ -118,15 +117,4 @@ fn nameless_file(folder: &Path) -> io::Result<File> {
     let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
     std::fs::remove_file(&path)?;
     Ok(file)
-}
-
-pub(super) fn check_size(side: Side, expected: u64, found: u64) -> Result<(), DecodeError> {
-    if found == expected { Ok(()) } else { Err(DecodeError::Size { side, expected, found }) }
-}
-
-pub(super) fn check_digest(side: Side, expected: &str, found: String) -> Result<(), DecodeError> {
-    if found == expected {
-        return Ok(());
-    }
-    Err(DecodeError::Digest { side, expected: expected.to_owned(), found })
 }

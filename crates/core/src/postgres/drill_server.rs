@@ -11,8 +11,8 @@ use super::connect::Session;
 use super::conninfo::Conninfo;
 use super::facts::{OLDEST_SERVER_MAJOR, system_identifier};
 use super::locale::Locale;
+use super::neutral::SourceName;
 use super::recode::read_texts;
-use super::scratch::SourceName;
 use super::throwaway::Throwaway;
 use crate::catalog::DatabaseFacts;
 

@@ -14,6 +14,7 @@ mod in_the_clear;
 mod inventory;
 mod locale;
 mod made_objects;
+mod neutral;
 mod patched;
 mod preflight;
 mod prepare;

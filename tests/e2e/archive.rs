@@ -6,18 +6,20 @@ use std::fs::{self, File, OpenOptions};
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
-use backup_core::postgres::Owners;
-use backup_core::postgres::archive::{
-    Archive, ArchiveReader, Comparison, Contents, CopyTarget, LargeObjectHasher, Rights, RowHasher, RowsDigest,
-    Selection, TableData, TableName, select,
-};
 use e2e::postgres::{Database, Postgres};
 use e2e::process::Run;
 use e2e::skip::skip;
+use pgdump_archive::{
+    Archive, ArchiveReader, Comparison, Contents, CopyTarget, LargeObjectHasher, Owners, Rights, RowHasher, RowsDigest,
+    Selection, TableData, TableName, select,
+};
 use tempfile::TempDir;
 
 /// Every kind of entry, many of which only a superuser may restore.
-const KINDS: &str = include_str!("../../crates/core/src/postgres/archive/fixtures/kinds.sql");
+const KINDS: &str = include_str!("../../crates/archive/src/fixtures/kinds.sql");
+
+/// What a table of contents may take in memory.
+const MEMORY_BYTES: u64 = 128 * 1024 * 1024;
 
 /// The database of the demonstration, with a thousandth of its rows.
 fn small_sample() -> String {
@@ -44,7 +46,8 @@ fn dump(postgres: &Postgres, database: &Database, options: &str) -> Dumped {
     let args = ["-ec", script, "sh", pg_dump.to_str().unwrap(), options, &database.url, path.to_str().unwrap()];
     let output = Run::program("/bin/sh").args(args).output();
     assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""));
-    let (archive, contents) = ArchiveReader::open(BufReader::new(File::open(&path).unwrap())).unwrap().scan().unwrap();
+    let source = BufReader::new(File::open(&path).unwrap());
+    let (archive, contents) = ArchiveReader::open(source, MEMORY_BYTES).unwrap().scan().unwrap();
     assert_eq!(contents.archive_bytes, fs::metadata(&path).unwrap().len());
     Dumped { _folder: folder, path, archive, contents }
 }

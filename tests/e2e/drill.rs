@@ -8,6 +8,7 @@ mod damage;
 mod each_check;
 mod encrypted;
 mod forged_records;
+mod frozen;
 mod globals;
 mod guarded;
 mod hostile;

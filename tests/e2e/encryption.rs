@@ -51,7 +51,7 @@ pub(crate) fn has_tool(test: &str, tool: &str) -> bool {
 
 /// Runs `script` in `folder` with these variables and nothing else but `PATH`; its standard output.
 #[track_caller]
-fn shell(script: &str, folder: &Path, variables: &[(&str, &str)]) -> String {
+pub(crate) fn shell(script: &str, folder: &Path, variables: &[(&str, &str)]) -> String {
     let script = format!("cd '{}'\n{script}", folder.display());
     let output = Run::program("/bin/sh").args(["-euc", &script]).envs(variables.iter().copied()).output();
     assert_eq!(output.code, Some(0), "{}\n{}\n{script}", output.stdout, output.stderr);

@@ -18,5 +18,3 @@ pub mod s3;
 pub mod skip;
 pub mod tls_front;
 pub mod tools;
-
-mod background;

@@ -15,10 +15,9 @@ use std::{
 use nix::sys::signal::{Signal, kill};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::{
-    process::{free_port, process_id, wait_until},
-    s3::random_text,
-};
+use s3_server::random_text;
+
+use crate::process::{free_port, process_id, wait_until};
 
 use self::{account::Account, cluster::Cluster};
 

@@ -15,10 +15,9 @@ use tokio::{
     },
 };
 
-use crate::{
-    background::{Background, ReceiveBuffer},
-    postgres::{Postgres, SUPERUSER},
-};
+use s3_server::{Background, ReceiveBuffer};
+
+use crate::postgres::{Postgres, SUPERUSER};
 
 /// The version of the protocol in a startup message; other first messages ask for TLS or to cancel.
 const PROTOCOL_3: u32 = 196_608;

@@ -8,11 +8,9 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use crate::{
-    background::{Background, ReceiveBuffer},
-    process::assert_hides_every_secret,
-    s3::S3Server,
-};
+use s3_server::{Background, ReceiveBuffer};
+
+use crate::{process::assert_hides_every_secret, s3::S3Server};
 
 use self::{
     policy::{PartSizes, Policy, Refusal},

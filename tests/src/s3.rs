@@ -1,64 +1,20 @@
-//! An S3 server in this process: signatures are checked, objects are plain files.
-//!
-//! The protocol and SigV4 come from the `s3s` crate. The store behind it is our own and not
-//! `s3s-fs`, because that one differs from S3 where a backup tool has to be right: it publishes a
-//! body before it has checked the digest, answers 403 for a multipart upload that is already
-//! completed, loses the upload when a completion is refused, ignores part checksums, part `ETag`s
-//! and `If-Match` on reads, lists no multipart uploads, and cannot store keys over about 120 bytes.
+//! The server of the package `s3-server` in this process, with what tests want of it.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    hash::{BuildHasher, Hasher, RandomState},
-    io,
-    path::{Path, PathBuf},
-    sync::{Arc, atomic::Ordering},
-};
+use std::{fs, ops::Deref};
 
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use s3s::{auth::SimpleAuth, service::S3ServiceBuilder};
 use tempfile::TempDir;
 
-use crate::{
-    background::{Background, ReceiveBuffer},
-    process::assert_hides_every_secret,
-};
+pub use s3_server::S3Options;
+use s3_server::random_text;
 
-use self::{
-    operations::Operations,
-    store::{Replace, Store},
-};
-
-mod listing;
-mod operations;
-mod receive;
-mod store;
-mod uploads;
+use crate::process::assert_hides_every_secret;
 
 /// The region that [`S3Server::env`] names; the server itself accepts any.
 const REGION: &str = "us-east-1";
 
-/// Where and as what a server runs.
-#[derive(Clone, Debug)]
-pub struct S3Options {
-    /// The folder that holds one folder per bucket; created if needed.
-    pub root: PathBuf,
-    /// The port on 127.0.0.1; 0 means any free one.
-    pub port: u16,
-    /// The bucket to create if it does not exist.
-    pub bucket: String,
-    /// The one access key that is let in.
-    pub access_key: String,
-    /// Its secret.
-    pub secret_key: String,
-}
-
 /// A running server, stopped when dropped. Requests that are under way then are cut.
 pub struct S3Server {
-    options: S3Options,
-    store: Arc<Store>,
-    listener: Background,
+    server: s3_server::S3Server,
     _folder: Option<TempDir>,
 }
 
@@ -73,9 +29,8 @@ impl S3Server {
             access_key: format!("AK{}", random_text(18).to_uppercase()),
             secret_key: random_text(40),
         };
-        let mut server = Self::open(options).expect("start the S3 server");
-        server._folder = Some(folder);
-        server
+        let server = s3_server::S3Server::open(options).expect("start the S3 server");
+        Self { server, _folder: Some(folder) }
     }
 
     /// Starts a server on a folder that outlives it; its objects stay, open uploads do not.
@@ -83,47 +38,8 @@ impl S3Server {
     /// # Errors
     ///
     /// The folder cannot be written or the port is taken.
-    pub fn open(options: S3Options) -> io::Result<Self> {
-        let store = Arc::new(Store::open(&options.root, &options.bucket)?);
-        let mut builder = S3ServiceBuilder::new(Operations(Arc::clone(&store)));
-        let (access, secret) = (options.access_key.as_str(), options.secret_key.as_str());
-        builder.set_auth(SimpleAuth::from_single(access, secret));
-        let service = builder.build();
-        let listener = Background::listen(options.port, ReceiveBuffer::Kernel, move |stream| {
-            let service = service.clone();
-            tokio::spawn(async move {
-                let mut http = http1::Builder::new();
-                http.timer(TokioTimer::new());
-                // A client that hangs up is part of many tests and no news.
-                drop(http.serve_connection(TokioIo::new(stream), service).await);
-            });
-        })?;
-        Ok(Self { options, store, listener, _folder: None })
-    }
-
-    /// The port on 127.0.0.1.
-    pub fn port(&self) -> u16 {
-        self.listener.port()
-    }
-
-    /// The URL of the server, without a slash at the end.
-    pub fn endpoint(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port())
-    }
-
-    /// The name of the bucket.
-    pub fn bucket(&self) -> &str {
-        &self.options.bucket
-    }
-
-    /// The access key that is let in.
-    pub fn access_key(&self) -> &str {
-        &self.options.access_key
-    }
-
-    /// The secret of [`S3Server::access_key`].
-    pub fn secret_key(&self) -> &str {
-        &self.options.secret_key
+    pub fn open(options: S3Options) -> std::io::Result<Self> {
+        Ok(Self { server: s3_server::S3Server::open(options)?, _folder: None })
     }
 
     /// The variables that lead a service here: `S3_ENDPOINT`, `S3_BUCKET`, `S3_ACCESS_KEY_ID`,
@@ -144,81 +60,29 @@ impl S3Server {
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .to_vec()
     }
+}
 
-    /// Every object of the bucket: its key and its size in bytes.
-    pub fn objects(&self) -> BTreeMap<String, u64> {
-        let files = self.store.list(self.bucket()).expect("list the bucket");
-        files.into_iter().map(|(key, file)| (key, file.bytes)).collect()
-    }
+impl Deref for S3Server {
+    type Target = s3_server::S3Server;
 
-    /// The content of an object, which must exist.
-    pub fn read(&self, key: &str) -> Vec<u8> {
-        fs::read(self.path(key)).unwrap_or_else(|err| panic!("cannot read object {key}: {err}"))
-    }
-
-    /// Puts an object behind the protocol's back, in place of one with that key.
-    pub fn write(&self, key: &str, content: impl AsRef<[u8]>) {
-        let file = self.store.work_file();
-        fs::write(&file, content).expect("write an object");
-        self.store.publish(&file, self.bucket(), key, Replace::Allowed).expect("publish an object");
-    }
-
-    /// From now on says that an object, which must exist, was written at `time`.
-    pub fn set_modified(&self, key: &str, time: std::time::SystemTime) {
-        let file = fs::File::options().write(true).open(self.path(key)).expect("open an object");
-        file.set_modified(time).expect("set the time of an object");
-    }
-
-    /// Removes an object, which must exist.
-    pub fn delete(&self, key: &str) {
-        assert!(self.path(key).is_file(), "there is no object {key}");
-        self.store.remove(self.bucket(), key).expect("remove an object");
-    }
-
-    /// The file that holds an object, for tests that damage it in place.
-    pub fn path(&self, key: &str) -> PathBuf {
-        self.store.object_path(self.bucket(), key).expect("a key that can be a path")
-    }
-
-    /// The folder with one folder per bucket.
-    pub fn root(&self) -> &Path {
-        &self.options.root
-    }
-
-    /// From now on answers every `Range` with 200 and the whole object, as HTTP allows.
-    pub fn ignore_ranges(&self) {
-        self.store.ignores_ranges.store(true, Ordering::Relaxed);
-    }
-
-    /// How many multipart uploads are neither completed nor aborted.
-    pub fn open_uploads(&self) -> usize {
-        self.store.uploads.list(self.bucket()).len()
+    fn deref(&self) -> &Self::Target {
+        &self.server
     }
 }
 
 impl Drop for S3Server {
     /// Neither keys nor what describes a backup may hold a secret. Dumps are the database's own words.
     fn drop(&mut self) {
-        for key in self.store.list(self.bucket()).map(|files| files.into_keys().collect::<Vec<_>>()).unwrap_or_default()
-        {
+        // The folder of a test that ends can be gone before its server.
+        if !self.root().join(self.bucket()).is_dir() {
+            return;
+        }
+        for key in self.objects().into_keys() {
             assert_hides_every_secret("a key", &key);
-            if !key.contains(".dump")
-                && let Ok(path) = self.store.object_path(self.bucket(), &key)
-            {
-                let content = fs::read(path).unwrap_or_default();
+            if !key.contains(".dump") {
+                let content = fs::read(self.path(&key)).unwrap_or_default();
                 assert_hides_every_secret(&key, &String::from_utf8_lossy(&content));
             }
         }
     }
-}
-
-/// `length` lower-case hexadecimal characters that nobody else gets. Random enough for a test; a
-/// real secret needs a real generator.
-pub(crate) fn random_text(length: usize) -> String {
-    let mut text = String::new();
-    while text.len() < length {
-        text.push_str(&format!("{:016x}", RandomState::new().build_hasher().finish()));
-    }
-    text.truncate(length);
-    text
 }

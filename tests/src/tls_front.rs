@@ -12,10 +12,9 @@ use tokio_rustls::{
     },
 };
 
-use crate::{
-    background::{Background, ReceiveBuffer},
-    certificates::Issued,
-};
+use s3_server::{Background, ReceiveBuffer};
+
+use crate::certificates::Issued;
 
 /// A listener that speaks TLS with one certificate, and passes everything on. Stopped when dropped.
 pub struct TlsFront(Background);

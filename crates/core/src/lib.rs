@@ -5,6 +5,7 @@ pub mod cause;
 pub mod codec;
 pub mod config;
 pub mod machine;
+mod our_crates;
 pub mod postgres;
 pub mod private;
 pub mod private_host;
@@ -15,5 +16,8 @@ pub mod service;
 pub mod spool;
 pub mod stop;
 pub mod storage;
+pub mod stored;
 pub mod text;
 pub mod values;
+
+pub use our_crates::OUR_CRATES;

@@ -7,6 +7,12 @@ use std::thread::available_parallelism;
 /// Taken where the system does not tell its memory.
 const UNKNOWN_MEMORY_BYTES: u64 = 1024 * 1024 * 1024;
 
+/// Memory for the table of contents of an archive: at least this, some 300,000 entries...
+const MIN_CONTENTS_BYTES: u64 = 128 * 1024 * 1024;
+
+/// ...and at most this, some five million.
+const MAX_CONTENTS_BYTES: u64 = 2 * 1024 * 1024 * 1024;
+
 /// The longest path of control groups that is walked.
 const MAX_DEPTH: usize = 32;
 
@@ -28,6 +34,14 @@ impl Machine {
         let memory_bytes = limits.chain(physical).min().unwrap_or(UNKNOWN_MEMORY_BYTES);
         let processors = available_parallelism().map_or(1, usize::from);
         Self { memory_bytes, processors: u32::try_from(processors).unwrap_or(u32::MAX) }
+    }
+}
+
+impl Machine {
+    /// What the table of contents of an archive may take in memory: a quarter, since a drill has a server beside it and
+    /// computes with the entries.
+    pub fn contents_bytes(&self) -> u64 {
+        (self.memory_bytes / 4).clamp(MIN_CONTENTS_BYTES, MAX_CONTENTS_BYTES)
     }
 }
 
@@ -74,6 +88,13 @@ mod tests {
         let expected = ["/sys/fs/cgroup/a/b/memory.max", "/sys/fs/cgroup/a/memory.max", "/sys/fs/cgroup/memory.max"];
         assert_eq!(files("0::/a/b\n"), expected);
         assert_eq!(files("5:cpu:/x\n4:memory:/\n"), ["/sys/fs/cgroup/memory/memory.limit_in_bytes"]);
+    }
+
+    #[test]
+    fn a_table_of_contents_takes_a_quarter_within_bounds_r151() {
+        let contents_mib =
+            |memory_mib: u64| Machine { memory_bytes: memory_mib << 20, processors: 1 }.contents_bytes() >> 20;
+        assert_eq!([256, 2048, 65536].map(contents_mib), [128, 512, 2048]);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
@@ -12,10 +12,10 @@ use tokio::task::spawn_blocking;
 
 use crate::catalog::ObjectFacts;
 use crate::codec::encryption::{MacError, Opening, Unlock};
-use crate::codec::{DecodeError, decode};
+use crate::codec::{DecodeError, SourceError, StoredChunk, decode};
 use crate::private::PrivateDir;
 use crate::stop::{Stop, Stopped};
-use crate::storage::{ObjectKey, Store};
+use crate::storage::{Download, ObjectKey, Store, StoreError};
 
 /// What a file must leave free on its file system, for whoever else writes there.
 const RESERVE_BYTES: u64 = 64 * 1024 * 1024;
@@ -153,7 +153,7 @@ impl Spool<'_> {
         mut onlookers: Onlookers<'_>,
     ) -> Result<SpooledFile, SpoolError> {
         let download = self.store.download(key, facts.digests.stored_bytes);
-        let mut plain = decode(download, opening, &facts.digests);
+        let mut plain = decode(|chunks| pump(download, chunks), opening, &facts.digests);
         while let Some(chunk) = plain.next_chunk().await {
             if let Some(chunks) = &onlookers.chunks
                 && chunks.send(chunk.clone()).await.is_err()
@@ -169,6 +169,26 @@ impl Spool<'_> {
         let decoded = plain.finish().await.map_err(|source| SpoolError::Decode { key: key.clone(), source })?;
         let Target { path, written_bytes: bytes, .. } = target;
         Ok(SpooledFile { path, bytes, download: decoded.download, unauthenticated: decoded.unauthenticated })
+    }
+}
+
+/// Hands on what arrives, and returns how long that took.
+async fn pump(mut download: Download, chunks: mpsc::Sender<StoredChunk>) -> Duration {
+    let begun = Instant::now();
+    loop {
+        let chunk = download.next_chunk().await.map_err(why_it_ended);
+        let was_last = !matches!(chunk, Ok(Some(_)));
+        let elapsed = begun.elapsed();
+        if chunks.send(chunk).await.is_err() || was_last {
+            return elapsed;
+        }
+    }
+}
+
+fn why_it_ended(error: StoreError) -> SourceError {
+    match error.is_damage() {
+        true => SourceError::Damaged(error.into()),
+        false => SourceError::Failed(error.into()),
     }
 }
 

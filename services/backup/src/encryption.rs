@@ -37,11 +37,11 @@ pub(crate) static ENCRYPTION_VARIABLES: &[Variable] = &[
         "Sign manifests with this Ed25519 private key, as `backup keygen --signing` prints it or in PEM.",
     ),
     Variable::new(
-        "VERIFY_SIGNING_KEY",
+        "VERIFY_TRUSTED_KEYS",
         Kind::Text,
         "",
         "MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=",
-        "For `backup prune` alone: Ed25519 public keys, as for `verify`. It then reads manifests, which needs `s3:GetObject`, and what none of these keys has signed takes no place from what is signed.",
+        "For `backup prune` alone: the public keys whose signatures count, as for `verify`. It then reads manifests, which needs `s3:GetObject`, and what none of these keys has signed takes no place from what is signed.",
     ),
 ];
 

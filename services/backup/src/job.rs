@@ -6,11 +6,12 @@ use std::sync::Arc;
 use anyhow::{Context, bail, ensure};
 use backup_core::catalog::{BackupId, CodecFacts, DatabaseFacts, FORMAT, Kind, Manifest, ObjectFacts, Role, Shelf};
 use backup_core::cause::find_cause;
-use backup_core::codec::{Codec, Compression, Digests, Stored, encode};
+use backup_core::codec::{Codec, Compression, encode};
 use backup_core::postgres::connect::Session;
 use backup_core::postgres::{ClientTools, Dumper, Preflight, Watched, database_facts, in_the_clear, preflight};
 use backup_core::stop::Stop;
 use backup_core::storage::{Estimate, ObjectKey, Store, UploadPlan};
+use backup_core::stored::{Digests, Stored};
 use chrono::Utc;
 use tokio::io::{AsyncRead, AsyncReadExt};
 

@@ -61,8 +61,8 @@ fn signing_advice(public: &str) -> String {
         "For backup (private, what was printed to standard output):\n  \
          BACKUP_SIGNING_KEY_FILE with the path of the whole text, or BACKUP_SIGNING_KEY with the line between BEGIN \
          and END\n\
-         For verify (public):\n  VERIFY_SIGNING_KEY={public}\n\
-         Whoever has the private key can write backups that verify believes. If it is lost, make another pair and \
-         give verify both public keys.\n"
+         For verify (public):\n  VERIFY_TRUSTED_KEYS={public}\n\
+         A person who has the private key can write backups that verify trusts. If it is lost, make another pair and \
+         give verify both public keys, separated by a comma.\n"
     )
 }

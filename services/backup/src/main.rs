@@ -93,7 +93,7 @@ enum Command {
     },
     /// Make a pair of keys for age, or for signatures, and say what to put where; needs no configuration
     Keygen {
-        /// An Ed25519 pair for BACKUP_SIGNING_KEY and VERIFY_SIGNING_KEY
+        /// An Ed25519 pair for BACKUP_SIGNING_KEY and VERIFY_TRUSTED_KEYS
         #[arg(long)]
         signing: bool,
     },

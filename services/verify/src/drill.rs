@@ -5,14 +5,14 @@ use std::time::Instant;
 
 use anyhow::{Context, anyhow};
 use backup_core::catalog::Manifest;
-use backup_core::postgres::archive::{Archive, DatabaseLevel, LeftOut, Rights, Selection, select, superusers};
 use backup_core::postgres::{
-    DrillPolicy, DrillServer, Grants, KeptSchema, LockedServer, Owners, RestoreAs, RestoreSettings, Said, ScratchDb,
-    Source, Tablespaces, Touched, Wanted, WantedExtension, have_other_versions, in_the_clear,
+    DrillPolicy, DrillServer, Grants, KeptSchema, LockedServer, RestoreAs, RestoreSettings, Said, ScratchDb, Source,
+    Tablespaces, Touched, Wanted, WantedExtension, have_other_versions, in_the_clear,
 };
 use backup_core::private::PrivateDir;
 use backup_core::stop::Stop;
 use chrono::Utc;
+use pgdump_archive::{Archive, DatabaseLevel, LeftOut, Owners, Rights, Selection, select, superusers};
 use tokio::task::spawn_blocking;
 
 use crate::attest::attest;

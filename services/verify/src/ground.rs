@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use backup_core::catalog::Manifest;
-use backup_core::postgres::archive::Archive;
 use backup_core::postgres::{DrillServer, ServerTools, Throwaway};
 use backup_core::stop::Stop;
+use pgdump_archive::Archive;
 
 use crate::config::{Target, VerifyConfig};
 use crate::evidence::Evidence;

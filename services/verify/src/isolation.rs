@@ -2,7 +2,7 @@
 //! keep a throwaway server to itself.
 
 use backup_core::postgres::Held;
-use backup_core::postgres::archive::{Archive, reaches_outside};
+use pgdump_archive::{Archive, reaches_outside};
 
 use crate::evidence::Evidence;
 

@@ -36,11 +36,11 @@ pub(crate) static KEY_VARIABLES: &[Variable] = &[
         "`true`: read `aes-256-cbc` backups whose MAC is missing or wrong, too. Whoever may write into the bucket can then give bytes of their own to decryption and restore, so this is for a day without another backup. The report says it.",
     ),
     Variable::new(
-        "VERIFY_SIGNING_KEY",
+        "VERIFY_TRUSTED_KEYS",
         Kind::Text,
         "",
         "MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=",
-        "Ed25519 public keys, as `backup keygen --signing` prints them or in PEM, apart by commas, white space or line breaks. Where it is set, a backup whose manifest none of them has signed is refused.",
+        "The Ed25519 public keys whose signatures count, one or several, separated by commas or white space: as `backup keygen --signing` prints them, or in PEM. If it is set, a backup whose manifest none of these keys has signed is refused.",
     ),
 ];
 
@@ -74,7 +74,7 @@ pub(crate) fn keyring(settings: &mut Settings) -> Keyring {
 
 /// Whose manifests are believed; none: everybody's.
 pub(crate) fn signers(settings: &mut Settings) -> Signers {
-    settings.parsed("VERIFY_SIGNING_KEY", Signers::parse).unwrap_or_default()
+    settings.parsed("VERIFY_TRUSTED_KEYS", Signers::parse).unwrap_or_default()
 }
 
 /// Each key of the variables that hold several, which may show one by one.

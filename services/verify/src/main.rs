@@ -37,7 +37,7 @@ use std::sync::Arc;
 
 use backup_core::catalog::BackupId;
 use backup_core::config::environment;
-use backup_core::postgres::{Grants, Owners, refuse_outdated};
+use backup_core::postgres::{Grants, refuse_outdated};
 use backup_core::private::sweep_private_dirs;
 use backup_core::scrub::Scrubber;
 use backup_core::secret::Secret;
@@ -45,6 +45,7 @@ use backup_core::service::{HealthQuestion, Shell, exit, harden, show_health, sil
 use backup_core::stop::Stop;
 use backup_core::text;
 use clap::{Args, Parser, Subcommand};
+use pgdump_archive::Owners;
 
 use crate::choose::Wanted;
 use crate::config::{Habit, VerifyConfig};

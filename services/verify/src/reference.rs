@@ -3,13 +3,13 @@
 
 use anyhow::Context;
 use backup_core::catalog::DatabaseFacts;
-use backup_core::postgres::archive::Archive;
 use backup_core::postgres::connect::Session;
 use backup_core::postgres::conninfo::Conninfo;
 use backup_core::postgres::{
     GuestDb, KeptSchema, ScratchDb, Source, Touched, Wanted, WantedExtension, create_beforehand,
 };
 use chrono::Utc;
+use pgdump_archive::Archive;
 use tokio::sync::Mutex;
 
 use crate::checks::{Subject, schema};

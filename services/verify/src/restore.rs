@@ -9,16 +9,16 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use backup_core::catalog::Manifest;
-use backup_core::postgres::archive::{LeftOut, Reason, Rights, Selection, select};
 use backup_core::postgres::conninfo::Conninfo;
 use backup_core::postgres::{
-    Grants, Owners, RestoreSettings, Said, Source, Touched, create_beforehand, have_other_versions, in_the_clear,
+    Grants, RestoreSettings, Said, Source, Touched, create_beforehand, have_other_versions, in_the_clear,
 };
 use backup_core::private::PrivateDir;
 use backup_core::secret::Secret;
 use backup_core::stop::Stop;
 use backup_core::text;
 use chrono::Utc;
+use pgdump_archive::{LeftOut, Owners, Reason, Rights, Selection, select};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 

@@ -6,9 +6,10 @@ use std::io::{self, BufRead, Read};
 use std::path::Path;
 
 use anyhow::{Context, anyhow};
+use backup_core::machine::Machine;
 use backup_core::postgres::ClientTools;
-use backup_core::postgres::archive::{Archive, ArchiveError, ArchiveReader, Contents};
 use bytes::{Buf, Bytes};
+use pgdump_archive::{Archive, ArchiveError, ArchiveReader, Contents};
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_blocking};
 
@@ -32,7 +33,7 @@ impl Scan {
         let (sender, chunks) = mpsc::channel(CHUNKS_WAITING);
         let source = Arriving { chunks, chunk: Bytes::new() };
         let pass = spawn_blocking(move || {
-            let (archive, contents) = ArchiveReader::open(source)?.scan()?;
+            let (archive, contents) = ArchiveReader::open(source, Machine::here().contents_bytes())?.scan()?;
             Ok(Scanned { archive, contents })
         });
         (sender, Self(pass))

@@ -24,3 +24,12 @@ fn an_empty_environment_is_refused_with_every_missing_variable_and_exit_code_78(
     }
     assert_eq!(output.status.code(), Some(78), "{words}");
 }
+
+#[test]
+fn the_old_name_of_a_variable_is_refused_with_the_new_one_and_exit_code_78() {
+    let output = program().env("VERIFY_SIGNING_KEY", "canary").output().expect("run verify");
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert!(words.contains("VERIFY_SIGNING_KEY: is called VERIFY_TRUSTED_KEYS now; rename it"), "{words}");
+    assert!(!words.contains("canary"), "{words}");
+    assert_eq!(output.status.code(), Some(78), "{words}");
+}

@@ -145,19 +145,19 @@ fn a_signing_key_is_rotated_as_documented() {
     operator.run("backup keygen --signing >old-signing.pem");
     let old = operator.file("old-signing.pem");
     operator.set(Service::Backup, "BACKUP_SIGNING_KEY", &old);
-    operator.set(Service::Verify, "VERIFY_SIGNING_KEY", &public_key(&old));
+    operator.set(Service::Verify, "VERIFY_TRUSTED_KEYS", &public_key(&old));
     operator.run("backup run");
     run(&operator, "signing-make");
     let new = operator.file("new-signing.pem");
     let both = format!("{} {}", public_key(&old), public_key(&new));
-    operator.set(Service::Verify, "VERIFY_SIGNING_KEY", &both);
+    operator.set(Service::Verify, "VERIFY_TRUSTED_KEYS", &both);
     operator.set(Service::Backup, "BACKUP_SIGNING_KEY", &new);
     let checked = run(&operator, "signing-check");
     assert_says(&checked, &["manifests are signed by ed25519-"]);
     assert_eq!(checked.matches("PASSED").count(), 2, "{checked}");
-    operator.set(Service::Verify, "VERIFY_SIGNING_KEY", &public_key(&new));
+    operator.set(Service::Verify, "VERIFY_TRUSTED_KEYS", &public_key(&new));
     let early = operator.run_to(1, &commands(RUNBOOKS, "signing-check"));
-    assert_says(&said(&early), &["manifest: ", "its signature is by none of the keys of VERIFY_SIGNING_KEY"]);
+    assert_says(&said(&early), &["manifest: ", "its signature is by none of the keys of VERIFY_TRUSTED_KEYS"]);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::encryption::signing_pair;
 fn swapped_rolled_back_and_made_up_backups_fail_where_signatures_are_asked_for_r022() {
     let ((private, public), (_, stranger)) = (signing_pair(), signing_pair());
     let stand = DrillStand::of(ROWS, &[("BACKUP_SIGNING_KEY", &private), ("COMPRESSION", "none")]);
-    let verify = |key: &str| stand.verify().env("VERIFY_SIGNING_KEY", key);
+    let verify = |key: &str| stand.verify().env("VERIFY_TRUSTED_KEYS", key);
     stand.drill_with(verify(&public)).assert_verdict("passed", 0);
     stand.drill_with(verify(&format!("{stranger}\n{public}"))).assert_verdict("passed", 0);
     stand.drill_with(verify(&stranger)).assert_found_by("manifest", "its signature is by none of the keys");
@@ -44,7 +44,7 @@ fn a_signed_shelf_under_another_prefix_is_refused_and_can_be_restored_without_th
         stand.stand.s3.write(&elsewhere, stand.stand.s3.read(&key));
     }
     let elsewhere = || stand.verify().env("BACKUP_PREFIX", "elsewhere");
-    let drill = stand.drill_with(elsewhere().env("VERIFY_SIGNING_KEY", &public));
+    let drill = stand.drill_with(elsewhere().env("VERIFY_TRUSTED_KEYS", &public));
     drill.assert_found_by("manifest", "it is the manifest of another prefix");
     stand.drill_with(elsewhere()).assert_verdict("passed", 0);
 }

@@ -78,6 +78,11 @@ impl DrillStand {
         stand.sql(sql);
         let output = stand.backup().args(["run"]).envs(variables.iter().copied()).output();
         assert_eq!(output.code, Some(0), "{}", output.stderr);
+        Self::of_bucket(stand)
+    }
+
+    /// Around the backup that is in the bucket of `stand`.
+    pub(super) fn of_bucket(stand: Stand) -> Self {
         let id = ids(&stand).pop().expect("a backup in the bucket");
         let folder = TempDir::with_prefix("drill-").unwrap();
         // The server of a drill runs as another user where we are root, and must get through.

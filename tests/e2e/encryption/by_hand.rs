@@ -165,7 +165,7 @@ fn the_signature_of_a_manifest_is_checked_with_openssl_as_documented_r045() {
     let (folder, _) = by_hand.back_up(&[("BACKUP_SIGNING_KEY", &private)]);
     let manifest = folder.path().join("manifest.json");
     let check = commands(FORMAT, "signature");
-    let said = by_hand.run(&check, folder.path(), &[("VERIFY_SIGNING_KEY", &public)]);
+    let said = by_hand.run(&check, folder.path(), &[("TRUSTED_KEY", &public)]);
     assert!(said.stdout.contains("Signature Verified Successfully"), "{}", said.stdout);
     let text = fs::read_to_string(&manifest).unwrap();
     let parsed: Value = serde_json::from_str(&text).unwrap();
@@ -173,6 +173,6 @@ fn the_signature_of_a_manifest_is_checked_with_openssl_as_documented_r045() {
     assert!(sealed.starts_with(parsed["manifest_sha256"].as_str().unwrap()), "{sealed}");
     assert_eq!(parsed["prefix"], "postgres-backups");
     fs::write(&manifest, text.replacen("\"rows\": 20000", "\"rows\": 20001", 1)).unwrap();
-    let said = by_hand.run(&format!("{} || true", check.trim_end()), folder.path(), &[("VERIFY_SIGNING_KEY", &public)]);
+    let said = by_hand.run(&format!("{} || true", check.trim_end()), folder.path(), &[("TRUSTED_KEY", &public)]);
     assert!(!said.stdout.contains("Verified Successfully"), "{}", said.stdout);
 }

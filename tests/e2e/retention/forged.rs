@@ -121,16 +121,16 @@ fn a_bucket_that_is_only_ever_copied_can_be_pruned() {
     assert!(left <= 10, "{left} of 42 stay");
 }
 
-/// A signed backup of now, and signed ones of 2, 3 and 4 days ago; their ids, the newest first.
-async fn signed_backups(stand: &Stand, private: &str) -> Vec<String> {
-    let run = stand.backup().args(["run"]).envs([("BACKUP_SIGNING_KEY", private), ("BACKUP_GLOBALS", "false")]);
+/// A backup of now signed by `new`, and ones of 2, 3 and 4 days ago signed by `old`; their ids, the newest first.
+async fn signed_backups(stand: &Stand, old: &str, new: &str) -> Vec<String> {
+    let run = stand.backup().args(["run"]).envs([("BACKUP_SIGNING_KEY", new), ("BACKUP_GLOBALS", "false")]);
     let output = run.output();
     assert_eq!(output.code, Some(0), "{}", output.stderr);
     let newest = committed(stand).pop_last().unwrap();
     let dump = format!("{}.dump.zst", stand.database.name);
     let text = stand.s3.read(&stand.key(&newest, "manifest.json"));
     let mut manifest: Manifest = serde_json::from_slice(&text).unwrap();
-    let key = SigningKey::parse(&Secret::new(private.to_owned())).unwrap();
+    let key = SigningKey::parse(&Secret::new(old.to_owned())).unwrap();
     let shelf = Shelf::new(Prefix::parse("postgres-backups").unwrap(), &stand.database.name);
     let mut ids = vec![newest.clone()];
     for days in 2..=4 {
@@ -147,12 +147,13 @@ async fn signed_backups(stand: &Stand, private: &str) -> Vec<String> {
     ids
 }
 
-/// With the public key and the right to read, neither the right time nor the right size helps.
+/// With the public keys and the right to read, neither the right time nor the right size helps.
 #[tokio::test(flavor = "multi_thread")]
-async fn with_the_public_key_prune_counts_signed_backups_only() {
-    let (private, public) = signing_pair();
+async fn with_the_public_keys_prune_counts_signed_backups_only() {
+    let ((old, old_public), (new, new_public)) = (signing_pair(), signing_pair());
+    let keys = format!("{old_public}, {new_public}");
     let stand = Stand::with_rows(10);
-    let genuine = signed_backups(&stand, &private).await;
+    let genuine = signed_backups(&stand, &old, &new).await;
     let dump = stand.s3.read(&stand.key(&genuine[0], &format!("{}.dump.zst", stand.database.name)));
     let manifest = stand.s3.read(&stand.key(&genuine[0], "manifest.json"));
     // One a night, of the right size, at the right time, with a manifest that was signed for another id.
@@ -164,7 +165,7 @@ async fn with_the_public_key_prune_counts_signed_backups_only() {
         stand.s3.set_modified(&key, (Utc::now() - age).into());
     }
     let policy = [("BACKUP_RETENTION_DAYS", "1"), ("BACKUP_KEEP_LAST", "3")];
-    let with_key = [policy.as_slice(), &[("VERIFY_SIGNING_KEY", public.as_str())]].concat();
+    let with_key = [policy.as_slice(), &[("VERIFY_TRUSTED_KEYS", keys.as_str())]].concat();
     // Who may not read deletes nothing by half of the truth.
     stand.proxy.rule(Rule::new(Operation::GetObject, Fault::status(403, "AccessDenied")));
     let output = prune(&stand, &[], &with_key);

@@ -6,10 +6,11 @@ use std::io::Cursor;
 use std::time::Duration;
 
 use backup_core::codec::encryption::{Encryption, Label};
-use backup_core::codec::{Codec, Compression, Digests, encode};
+use backup_core::codec::{Codec, Compression, encode};
 use backup_core::secret::Secret;
 use backup_core::stop::Stop;
 use backup_core::storage::{Authorities, Checksum, ObjectKey, Prefix, RetryPolicy, Store, StoreConfig, UploadPlan};
+use backup_core::stored::Digests;
 use e2e::process::Run;
 use e2e::proxy::{FaultProxy, Operation};
 use e2e::s3::S3Server;

@@ -39,13 +39,11 @@ fn profile_folder() -> PathBuf {
 }
 
 fn build(name: &str, folder: &Path) {
-    // The harness's own program lives in this package; a service's binary is called as its package.
-    let package = if name == "s3-server" { env!("CARGO_PKG_NAME") } else { name };
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml");
     let target = folder.parent().expect("a profile's folder lies in the target directory");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| env!("CARGO").into());
     let mut command = Command::new(cargo);
-    command.args(["build", "--quiet", "--package", package, "--bin", name]);
+    command.args(["build", "--quiet", "--package", name, "--bin", name]);
     command.arg("--manifest-path").arg(workspace).arg("--target-dir").arg(target);
     if folder.ends_with("release") {
         command.arg("--release");

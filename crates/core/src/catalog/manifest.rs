@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{BackupId, Kind};
 use crate::codec::encryption::Required;
-use crate::codec::{Decoding, Digests, UnknownCodec};
+use crate::codec::{Decoding, UnknownCodec};
+use crate::stored::Digests;
 
 /// The version of the manifest's format. Readers refuse a higher one.
 pub const FORMAT: u32 = 1;

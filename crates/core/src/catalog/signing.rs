@@ -31,7 +31,7 @@ const MOST_SIGNERS: usize = 100;
 #[derive(Clone)]
 pub struct SigningKey(Arc<Ed25519KeyPair>);
 
-/// The public keys of `VERIFY_SIGNING_KEY`. Without one, manifests need no signature.
+/// The public keys of `VERIFY_TRUSTED_KEYS`. Without one, manifests need no signature.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Signers(Vec<[u8; KEY_BYTES]>);
 
@@ -55,9 +55,9 @@ pub enum SigningKeyError {
 /// Why a signature does not hold.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum SignatureError {
-    #[error("it is not signed, and VERIFY_SIGNING_KEY is set, so it may be anybody's")]
+    #[error("it is not signed, and VERIFY_TRUSTED_KEYS is set, so it may be anybody's")]
     Missing,
-    #[error("its signature is by none of the keys of VERIFY_SIGNING_KEY ({0}), or it was changed since")]
+    #[error("its signature is by none of the keys of VERIFY_TRUSTED_KEYS ({0}), or it was changed since")]
     Wrong(String),
 }
 

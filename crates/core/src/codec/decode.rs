@@ -1,6 +1,5 @@
 //! The pump between a download of stored bytes and a reader of plain chunks.
 
-use std::fmt;
 use std::io::{self, BufRead, BufReader, Read};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
@@ -13,11 +12,12 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio_util::task::AbortOnDropHandle;
 
+use super::Decompression;
 use super::decompress::Decompressor;
 use super::encryption::{CbcReader, MacError, Opening, Unlock};
-use super::stored::{StoredBytes, StoredChunk, authenticate, check_digest, check_size};
-use super::{Decompression, Digests};
-use crate::storage::{Download, StoreError};
+use super::error::{DecodeError, Side, check_digest, check_size};
+use super::source::{StoredBytes, StoredChunk, authenticate};
+use crate::stored::Digests;
 
 /// Plain bytes leave in chunks of this size, which a disk takes well in one write.
 const CHUNK_BYTES: usize = 1024 * 1024;
@@ -30,61 +30,6 @@ const CHUNKS_WAITING: usize = 4;
 
 /// Stored chunks that wait, beside what the download holds itself.
 const STORED_CHUNKS_WAITING: usize = 16;
-
-/// One end of the codec.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Side {
-    /// What lies in the bucket.
-    Stored,
-    /// What `pg_dump` wrote.
-    Plain,
-}
-
-/// Why an object did not become the bytes that were dumped.
-#[derive(Debug, thiserror::Error)]
-pub enum DecodeError {
-    /// The object cannot be read, or is missing or of another size.
-    #[error("download")]
-    Download(#[source] StoreError),
-    /// There are fewer or more bytes than the manifest says.
-    #[error("{found} {side} bytes in place of {expected}")]
-    Size {
-        /// Of which bytes.
-        side: Side,
-        /// What the manifest says.
-        expected: u64,
-        /// What was found.
-        found: u64,
-    },
-    /// More plain bytes come than the manifest says; how many, nobody waited to see.
-    #[error("more than {0} plain bytes")]
-    TooLong(u64),
-    /// The bytes are as many as the manifest says, and other ones.
-    #[error("the SHA-256 of the {side} bytes is {found} in place of {expected}")]
-    Digest {
-        /// Of which bytes.
-        side: Side,
-        /// What the manifest says.
-        expected: String,
-        /// What was found.
-        found: String,
-    },
-    /// The stored bytes are what the manifest says, as far as is known, and do not decompress.
-    #[error("decompress")]
-    Decompress(#[source] io::Error),
-    /// The stored bytes are what the manifest says, as far as is known, and do not decrypt.
-    #[error("decrypt: {0}")]
-    Decrypt(String),
-    /// They are not what was encrypted, or not for this place. Not one of them was decrypted.
-    #[error(transparent)]
-    Mac(#[from] MacError),
-    /// Encrypted bytes could not be kept until their MAC was checked.
-    #[error("keep the encrypted bytes in {0}")]
-    Keep(std::path::PathBuf, #[source] io::Error),
-    /// A part of this program ended before its work did.
-    #[error("a step of the decoder ended early")]
-    Ended,
-}
 
 /// What was decoded, which was what the manifest says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,36 +51,18 @@ pub struct Plain {
     decompressor: JoinHandle<Result<Option<MacError>, DecodeError>>,
 }
 
-impl fmt::Display for Side {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Stored => "stored",
-            Self::Plain => "plain",
-        })
-    }
-}
-
-impl DecodeError {
-    /// Whether the backup is damaged. Otherwise nothing is known about it: the store or the network
-    /// failed, or this program did.
-    pub fn is_damage(&self) -> bool {
-        match self {
-            Self::Download(error) => error.is_damage(),
-            Self::Size { .. } | Self::TooLong(_) | Self::Digest { .. } => true,
-            Self::Decompress(_) | Self::Decrypt(_) | Self::Mac(_) => true,
-            Self::Keep(..) | Self::Ended => false,
-        }
-    }
-}
-
-/// Starts to decode what `download` brings, which must become exactly the bytes of `expected`.
+/// Starts to decode the chunks that `pump` hands on, which must become exactly the bytes of `expected`. `pump` returns
+/// how long that took, and ends when its channel is closed.
 ///
-/// Stops at the first byte too many, so that a stream that would decompress for ever fills no disk.
-/// Memory: what the download holds, `STORED_CHUNKS_WAITING` chunks of it, a window of zstd, and
+/// Stops at the first byte too many, so that a stream that would decompress forever fills no disk.
+/// Memory: what the pump holds, `STORED_CHUNKS_WAITING` chunks of it, a window of zstd, and
 /// `CHUNKS_TO_DIGEST` and `CHUNKS_WAITING` chunks of `CHUNK_BYTES` on the way to the reader.
-pub fn decode(download: Download, opening: Opening, expected: &Digests) -> Plain {
+pub fn decode<P>(pump: impl FnOnce(mpsc::Sender<StoredChunk>) -> P, opening: Opening, expected: &Digests) -> Plain
+where
+    P: Future<Output = Duration> + Send + 'static,
+{
     let (to_decompressor, chunks) = mpsc::channel(STORED_CHUNKS_WAITING);
-    Plain::start(tokio::spawn(pump(download, to_decompressor)), chunks, opening, expected)
+    Plain::start(tokio::spawn(pump(to_decompressor)), chunks, opening, expected)
 }
 
 /// As [`decode`], from a copy of the stored bytes.
@@ -143,8 +70,7 @@ pub fn decode_reader<R>(stored: R, opening: Opening, expected: &Digests) -> Plai
 where
     R: AsyncRead + Unpin + Send + 'static,
 {
-    let (to_decompressor, chunks) = mpsc::channel(STORED_CHUNKS_WAITING);
-    Plain::start(tokio::spawn(pump_reader(stored, to_decompressor)), chunks, opening, expected)
+    decode(|chunks| pump_reader(stored, chunks), opening, expected)
 }
 
 impl Plain {
@@ -181,20 +107,7 @@ impl Plain {
     }
 }
 
-/// Hands on what arrives, and returns how long that took.
-async fn pump(mut download: Download, chunks: mpsc::Sender<StoredChunk>) -> Duration {
-    let begun = Instant::now();
-    loop {
-        let chunk = download.next_chunk().await;
-        let was_last = !matches!(chunk, Ok(Some(_)));
-        let elapsed = begun.elapsed();
-        if chunks.send(chunk).await.is_err() || was_last {
-            return elapsed;
-        }
-    }
-}
-
-/// As [`pump`]. A reader that fails closes the channel without an end.
+/// Hands on what is read. A reader that fails closes the channel without an end.
 async fn pump_reader<R: AsyncRead + Unpin>(mut stored: R, chunks: mpsc::Sender<StoredChunk>) -> Duration {
     let begun = Instant::now();
     loop {

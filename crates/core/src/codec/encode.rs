@@ -4,18 +4,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::Context;
-use bytes::{BufMut, Bytes};
+use bytes::BufMut;
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_blocking};
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::CancellationToken;
 
+use super::Codec;
 use super::compress::{Compressor, FRAME_BYTES};
 use super::encryption::{Label, Sealer, on_wiped_stack};
 use super::part::PartWriter;
-use super::{Codec, Digests};
+use crate::stored::{Digests, Stored};
 
 /// Plain bytes travel in chunks of this size, which are the frames of zstd: what is read lies where the compressor
 /// takes it from.
@@ -29,18 +30,6 @@ const CHUNKS_WAITING: usize = 1;
 
 /// The part that is being filled, or waits for the upload once it is full.
 const PARTS_WAITING: usize = 1;
-
-/// A stream of stored parts that is being made while it is read.
-///
-/// The end of the parts is *not* success: [`Stored::finish`] tells whether the source ended cleanly.
-/// Dropping it stops the source.
-pub struct Stored {
-    parts: mpsc::Receiver<Bytes>,
-    broken: CancellationToken,
-    _dropped: DropGuard, // Ends the feed.
-    feed: JoinHandle<anyhow::Result<Fed>>,
-    compressor: JoinHandle<anyhow::Result<Encoded>>,
-}
 
 /// What was read.
 struct Fed {
@@ -75,44 +64,25 @@ where
     let (label, parts_writer) = (label.clone(), PartWriter::new(part_bytes, to_upload));
     let feed = feed(plain, to_compressor, broken.clone(), plain_bytes_so_far);
     let until_dropped = dropped.clone().run_until_cancelled_owned(feed);
-    Stored {
-        parts,
-        // A thread that may compute: it digests what it reads.
-        feed: spawn_blocking(move || Handle::current().block_on(until_dropped).unwrap_or(Err(CodecStopped.into()))),
-        compressor: spawn_blocking(move || on_wiped_stack(|| compress(chunks, &codec, &label, parts_writer))),
-        broken,
-        _dropped: dropped.drop_guard(),
-    }
+    // A thread that may compute: it digests what it reads.
+    let feed = spawn_blocking(move || Handle::current().block_on(until_dropped).unwrap_or(Err(CodecStopped.into())));
+    let compressor = spawn_blocking(move || on_wiped_stack(|| compress(chunks, &codec, &label, parts_writer)));
+    Stored::new(parts, broken, end(feed, compressor), dropped.drop_guard())
 }
 
-impl Stored {
-    /// The next part, or `None` where the source has ended, cleanly or not.
-    pub async fn next_part(&mut self) -> Option<Bytes> {
-        self.parts.recv().await
-    }
-
-    /// Resolves as soon as the source fails, even while nobody takes parts: an upload that hangs in
-    /// the network learns of a stop that way.
-    pub fn broken(&self) -> impl Future<Output = ()> + use<> {
-        self.broken.clone().cancelled_owned()
-    }
-
-    /// What was encoded, or why the source failed. The source's own error wins over what it caused.
-    ///
-    /// # Errors
-    /// The read error of the source, or a failure of the codec.
-    pub async fn finish(mut self) -> anyhow::Result<Digests> {
-        self.parts.close();
-        let fed = (&mut self.feed).await.context("read plain bytes")?;
-        let fed = match fed {
-            Err(error) if !error.is::<CodecStopped>() => return Err(error),
-            fed => fed.ok(),
-        };
-        let encoded = (&mut self.compressor).await.context("compress")??;
-        let Fed { plain_bytes, plain_sha256 } = fed.context(CodecStopped)?;
-        let Encoded { stored_bytes, stored_sha256, stored_hmac_sha256 } = encoded;
-        Ok(Digests { plain_bytes, plain_sha256, stored_bytes, stored_sha256, stored_hmac_sha256 })
-    }
+/// What was encoded, or why not. The source's own error wins over what it caused.
+async fn end(
+    feed: JoinHandle<anyhow::Result<Fed>>,
+    compressor: JoinHandle<anyhow::Result<Encoded>>,
+) -> anyhow::Result<Digests> {
+    let fed = match feed.await.context("read plain bytes")? {
+        Err(error) if !error.is::<CodecStopped>() => return Err(error),
+        fed => fed.ok(),
+    };
+    let encoded = compressor.await.context("compress")??;
+    let Fed { plain_bytes, plain_sha256 } = fed.context(CodecStopped)?;
+    let Encoded { stored_bytes, stored_sha256, stored_hmac_sha256 } = encoded;
+    Ok(Digests { plain_bytes, plain_sha256, stored_bytes, stored_sha256, stored_hmac_sha256 })
 }
 
 /// Reads until the end, digests, and hands on. A read error closes the channel early and cancels `broken`, so that

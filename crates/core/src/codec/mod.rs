@@ -18,17 +18,18 @@ mod decode;
 mod decompress;
 mod encode;
 pub mod encryption;
+mod error;
 mod part;
-mod stored;
+mod source;
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
-
 use encryption::{Cipher, Encryption};
 
-pub use decode::{DecodeError, Decoded, Plain, Side, decode, decode_reader};
-pub use encode::{Stored, encode};
+pub use decode::{Decoded, Plain, decode, decode_reader};
+pub use encode::encode;
+pub use error::{DecodeError, Side, SourceError};
+pub use source::StoredChunk;
 
 /// How plain bytes become stored bytes. Suffixes tell a person how to go back by hand.
 #[derive(Debug, Clone)]
@@ -158,22 +159,6 @@ impl fmt::Display for Compression {
             Self::Zstd { level } => write!(formatter, "zstd level {level}"),
         }
     }
-}
-
-/// Sizes and SHA-256 digests of one object before and after the codec.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Digests {
-    /// Bytes that the source wrote.
-    pub plain_bytes: u64,
-    /// SHA-256 of those, in lower-case hexadecimal.
-    pub plain_sha256: String,
-    /// Bytes that were stored.
-    pub stored_bytes: u64,
-    /// SHA-256 of those, in lower-case hexadecimal.
-    pub stored_sha256: String,
-    /// Their MAC, in lower-case hexadecimal, where the encryption does not authenticate by itself.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stored_hmac_sha256: Option<String>,
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 
 use super::encryption::Label;
 use super::*;
+use crate::stored::Digests;
 
 mod damage;
 

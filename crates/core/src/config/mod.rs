@@ -16,6 +16,8 @@ pub use variable::{
     markdown_tables,
 };
 
+use variable::RENAMED_VARIABLES;
+
 use crate::secret::Secret;
 
 /// A `NAME_FILE` larger than this is a mistake, not a setting.
@@ -78,6 +80,7 @@ impl Settings {
                 pairs.push((variable.name.to_owned(), value.expose().to_owned()));
             }
         }
+        settings.refuse_renamed(&given);
         settings.values = envy::from_iter(pairs).expect("a map of texts takes any text");
         for name in settings.unknown_names(&given, own_prefixes) {
             settings.warn(format!("{name} is not a variable of this program; see docs/configuration.md"));
@@ -108,12 +111,23 @@ impl Settings {
         None
     }
 
+    /// Notes every old name of a renamed variable: its value would be ignored without a word.
+    fn refuse_renamed(&mut self, given: &HashMap<String, Secret>) {
+        for (old, new) in RENAMED_VARIABLES {
+            for suffix in ["", "_FILE"] {
+                let old = format!("{old}{suffix}");
+                if given.contains_key(&old) {
+                    self.reject(&old, format!("is called {new}{suffix} now; rename it"));
+                }
+            }
+        }
+    }
+
     fn unknown_names(&self, given: &HashMap<String, Secret>, own_prefixes: &[&str]) -> Vec<String> {
         let known = |name: &str| {
-            self.tables
-                .iter()
-                .flat_map(|table| table.iter())
-                .any(|variable| std::iter::once(&variable.name).chain(variable.aliases).any(|known| *known == name))
+            let variables = self.tables.iter().flat_map(|table| table.iter());
+            let names = variables.flat_map(|variable| std::iter::once(&variable.name).chain(variable.aliases));
+            names.chain(RENAMED_VARIABLES.iter().map(|(old, _)| old)).any(|known| *known == name)
         };
         let mut unknown: Vec<String> = given
             .keys()

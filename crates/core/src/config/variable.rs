@@ -50,6 +50,9 @@ impl Variable {
     }
 }
 
+/// The old name and the new name of each variable that was renamed.
+pub(super) static RENAMED_VARIABLES: &[(&str, &str)] = &[("VERIFY_SIGNING_KEY", "VERIFY_TRUSTED_KEYS")];
+
 /// The tables of docs/configuration.md, each under its heading.
 pub fn markdown_tables(sections: &[(&str, &[Variable])]) -> String {
     let mut text = String::new();

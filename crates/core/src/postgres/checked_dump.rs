@@ -5,12 +5,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
+use pgdump_archive::{ArchiveError, Outline};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio_util::sync::{CancellationToken, PollSender};
 
-use super::archive::{ArchiveError, Outline};
 use super::connect::Session;
 use crate::catalog::{DatabaseFacts, Inventory};
 

@@ -15,7 +15,9 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tokio_postgres::{Client, SimpleQueryMessage};
 
-use crate::postgres::conninfo::{Conninfo, Endpoint, Place, TargetSessionAttrs};
+use crate::postgres::conninfo::{
+    Conninfo, Endpoint, FIRST_WITH_LOGIN_TRIGGERS, Place, TargetSessionAttrs, WITHOUT_EVENT_TRIGGERS,
+};
 
 use attempt::{GOODBYE_LIMIT, Opened, login, place};
 use options::{as_statements, for_own_statements, restoring_options, version_number};
@@ -24,7 +26,6 @@ pub(super) use attempt::LIBPQ_KEEPALIVES;
 pub use cause::{describe, is_passing};
 pub use error::ConnectError;
 pub use options::safe_options;
-pub(super) use options::{FIRST_WITH_LOGIN_TRIGGERS, WITHOUT_EVENT_TRIGGERS};
 
 /// A name with more addresses than this is a mistake; the others are not tried.
 const MAX_ADDRESSES: usize = 16;

@@ -9,6 +9,7 @@ mod endpoint;
 mod error;
 mod host;
 mod keyword;
+mod options;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -20,13 +21,11 @@ use std::time::Duration;
 
 use crate::secret::Secret;
 
-use super::connect::{FIRST_WITH_LOGIN_TRIGGERS, WITHOUT_EVENT_TRIGGERS};
-use super::settings::escaped;
-
 pub use choices::{ChannelBinding, SslMode, TargetSessionAttrs};
 pub use endpoint::Endpoint;
 pub use error::{ConninfoError, Position};
 pub use host::{Host, Place};
+pub(in crate::postgres) use options::{FIRST_WITH_LOGIN_TRIGGERS, WITHOUT_EVENT_TRIGGERS, escaped};
 pub use variables::{PgVariables, VariableErrors};
 
 /// PostgreSQL's registered port.

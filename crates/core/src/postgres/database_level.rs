@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context;
+use pgdump_archive::{DatabaseGrant, DatabaseLevel, DatabaseRight, DatabaseRights, SettingKey};
 use postgres_protocol::escape::{escape_identifier, escape_literal};
 
-use super::archive::{DatabaseGrant, DatabaseLevel, DatabaseRight, DatabaseRights, SettingKey};
 use super::connect::{Session, describe};
 
 /// Lets only the owner and superusers connect to the database `name`, until it has the rights of its source.

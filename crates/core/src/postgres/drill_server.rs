@@ -5,14 +5,14 @@ mod powers;
 mod sweep;
 
 use anyhow::{Context, ensure};
+use pgdump_archive::Archive;
 
-use super::archive::Archive;
 use super::connect::Session;
 use super::conninfo::Conninfo;
 use super::facts::{OLDEST_SERVER_MAJOR, system_identifier};
 use super::locale::Locale;
+use super::neutral::SourceName;
 use super::recode::read_texts;
-use super::scratch::SourceName;
 use super::throwaway::Throwaway;
 use crate::catalog::DatabaseFacts;
 

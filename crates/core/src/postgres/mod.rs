@@ -1,6 +1,5 @@
 //! PostgreSQL: how to reach it, which client tools fit it, what is in it, and its dumps as streams.
 
-pub mod archive;
 mod before_exec;
 mod checked_dump;
 mod child;
@@ -15,6 +14,7 @@ mod in_the_clear;
 mod inventory;
 mod locale;
 mod made_objects;
+mod neutral;
 mod patched;
 mod preflight;
 mod prepare;
@@ -51,7 +51,7 @@ pub use prepare::{
     keep_schemas,
 };
 pub use recode::{encoding_to_compare, read_texts};
-pub use restore::{Complaint, ComplaintClass, Grants, Owners, Pass, PassOutcome, Restorer, Source, Tablespaces};
+pub use restore::{Complaint, ComplaintClass, Grants, Pass, PassOutcome, Restorer, Source, Tablespaces};
 pub use said::Said;
 pub use scratch::{CleanupFailed, GuestDb, ReferenceDb, ScratchDb};
 pub use settings::RestoreSettings;

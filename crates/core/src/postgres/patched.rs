@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 
-use super::tools::ClientTools;
+use super::tools::{ClientTools, minor};
 
 /// The first release of each major version without CVE-2025-8714 and CVE-2025-8715, by which whoever
 /// owns a dumped server, or may name objects in it, runs programs where its dump is made or restored.
@@ -64,12 +64,6 @@ fn first_patched(major: u32) -> Option<u32> {
         return Some(0);
     }
     FIRST_PATCHED.iter().find(|(known, _)| *known == major).map(|(_, minor)| *minor)
-}
-
-/// The minor version out of what a tool prints; `None` for what was never released, such as `18beta1`.
-pub(super) fn minor(version: &str) -> Option<u32> {
-    let number = version.split(' ').find(|word| word.starts_with(|c: char| c.is_ascii_digit()))?;
-    number.split_once('.')?.1.parse().ok()
 }
 
 #[cfg(test)]

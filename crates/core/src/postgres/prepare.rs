@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use anyhow::Context;
+use pgdump_archive::Guarded;
 use postgres_protocol::escape::escape_identifier;
 
-use super::archive::Guarded;
 use super::connect::{Session, describe};
 use super::scratch::ScratchDb;
 

@@ -3,8 +3,8 @@
 use std::collections::{BTreeSet, HashMap};
 
 use anyhow::Context;
+use pgdump_archive::{Archive, Entry};
 
-use super::archive::{Archive, Entry};
 use super::connect::Session;
 
 /// The one encoding that PostgreSQL cannot convert to UTF-8.

@@ -16,9 +16,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
+use pgdump_archive::{Archive, Owners};
 use tokio::io::AsyncReadExt;
 
-use super::archive::Archive;
 use super::child::{ChildError, Words};
 use super::connect::Session;
 use super::prepare::KeptSchema;
@@ -38,15 +38,6 @@ pub use passes::Pass;
 /// What a restore needs for itself, whatever the source or the target has set: an array in an archive is written for
 /// `array_nulls=on`.
 const FOR_RESTORES: &str = "-c array_nulls=on -c default_transaction_read_only=off";
-
-/// Whose objects come back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Owners {
-    /// Everything belongs to the role that restores.
-    Restorer,
-    /// The owners of the archive, which must exist.
-    Archive,
-}
 
 /// Whose rights come back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,10 +11,10 @@ use std::collections::HashSet;
 use std::io;
 use std::sync::{LazyLock, OnceLock};
 
+use pgdump_archive::Archive;
 use regex::Regex;
 use tokio_postgres::error::DbError;
 
-use super::archive::Archive;
 use super::child::ChildError;
 use crate::values::without_values;
 
@@ -178,7 +178,8 @@ fn unknown(message: &str, code: Option<&str>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::archive::tests::build::{archive, entry};
+    use pgdump_archive::by_hand::{archive, entry};
+
     use super::*;
 
     #[track_caller]

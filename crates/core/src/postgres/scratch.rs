@@ -18,11 +18,10 @@ use super::connect::Session;
 use super::conninfo::Conninfo;
 use super::drill_server::{LockedServer, Ownership, hold_lock};
 use super::locale::{Locale, NewDatabase};
-use super::throwaway::random_text;
+use super::neutral::{SourceName, random_text};
 use crate::secret::Secret;
 
 pub(super) use adopted::IS_UNTOUCHED;
-pub(super) use names::{SourceName, neutral_name};
 pub use reference::{GuestDb, ReferenceDb};
 pub use removal::CleanupFailed;
 pub(super) use removal::remove;

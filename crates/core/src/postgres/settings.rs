@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 
 use anyhow::Context;
+use pgdump_archive::{DatabaseLevel, SettingKey};
 
-use super::archive::{DatabaseLevel, SettingKey};
 use super::connect::{Session, describe};
+use super::conninfo::escaped;
 
 /// The settings that count, in small letters; a manifest names no others.
 ///
@@ -138,18 +139,6 @@ async fn try_setting(session: &Session, name: &str, value: &str) -> anyhow::Resu
     }
 }
 
-/// As the server reads `PGOPTIONS` (`pg_split_opts`).
-pub(super) fn escaped(value: &str) -> String {
-    let mut escaped = String::with_capacity(value.len());
-    for character in value.chars() {
-        if character.is_whitespace() || character == '\\' {
-            escaped.push('\\');
-        }
-        escaped.push(character);
-    }
-    escaped
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -180,11 +169,5 @@ mod tests {
         set(Some("clerk"), "lc_monetary", &["de_DE"]);
         let expected = map(&[("timezone", "Asia/Kathmandu"), ("datestyle", "ISO, MDY"), ("app.region", "eu west")]);
         assert_eq!(wanted(&manifest, &archive), expected);
-    }
-
-    #[test]
-    fn a_value_stays_one_value() {
-        assert_eq!(escaped("ISO, MDY"), "ISO,\\ MDY");
-        assert_eq!(escaped("a\\ -c role=x\n"), "a\\\\\\ -c\\ role=x\\\n");
     }
 }

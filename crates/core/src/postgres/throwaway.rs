@@ -12,15 +12,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use rand::Rng;
-use rand::distr::Alphanumeric;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 
 use super::confinement::Held;
 use super::conninfo::{Conninfo, Host};
 use super::locale::Locale;
-use super::scratch::neutral_name;
+use super::neutral::{neutral_name, random_text};
 use super::tools::ServerTools;
 use crate::catalog::{DatabaseFacts, Extension};
 use crate::machine::Machine;
@@ -169,9 +167,4 @@ impl Throwaway {
             }
         }
     }
-}
-
-/// Letters and digits.
-pub(super) fn random_text(chars: usize) -> String {
-    rand::rng().sample_iter(Alphanumeric).take(chars).map(char::from).collect()
 }

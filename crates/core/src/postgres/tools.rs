@@ -115,7 +115,7 @@ impl ClientTools {
     /// What to say if they are of another minor version than a server of the same major version.
     pub fn minor_note(&self, server_version_num: u32) -> Option<String> {
         let (server_major, server_minor) = (server_version_num / 10_000, server_version_num % 10_000);
-        let minor = super::patched::minor(&self.version).filter(|_| self.major == server_major)?;
+        let minor = minor(&self.version).filter(|_| self.major == server_major)?;
         (minor != server_minor).then(|| {
             format!(
                 "pg_dump is {}.{minor} and the server {server_major}.{server_minor}: what one minor version writes, another may not \
@@ -214,6 +214,12 @@ fn choose(mut found: Vec<ClientTools>, server_major: u32) -> Result<ClientTools,
         (None, Some(newest)) => Err(ToolsError::TooOld { server: server_major, newest }),
         (None, None) => Err(ToolsError::Missing { major: server_major }),
     }
+}
+
+/// The minor version out of what a tool prints; `None` for what was never released, such as `18beta1`.
+pub(super) fn minor(version: &str) -> Option<u32> {
+    let number = version.split(' ').find(|word| word.starts_with(|c: char| c.is_ascii_digit()))?;
+    number.split_once('.')?.1.parse().ok()
 }
 
 #[cfg(test)]

@@ -8,11 +8,8 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
+use crate::OUR_CRATES;
 use crate::scrub::{Scrubber, ScrubbingWriter};
-
-/// The crates whose lines follow `LOG_LEVEL`. All others are capped at `warn`: at finer levels HTTP
-/// and SDK crates print requests, with their headers.
-const OUR_CRATES: [&str; 3] = ["backup", "backup_core", "verify"];
 
 /// How lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,8 +41,6 @@ impl<'writer> MakeWriter<'writer> for ScrubbedStderr {
 
 /// Installs the process's log, in which panics appear, too; a second call changes nothing.
 pub fn init_log(settings: LogSettings, scrubber: Scrubber) {
-    let libraries = settings.level.min(LevelFilter::WARN);
-    let filter = Targets::new().with_default(libraries).with_targets(OUR_CRATES.map(|name| (name, settings.level)));
     let is_terminal = io::stderr().is_terminal();
     let format = settings.format.unwrap_or(if is_terminal { LogFormat::Text } else { LogFormat::Json });
     let lines = tracing_subscriber::fmt::layer().with_writer(ScrubbedStderr(scrubber)).with_target(false);
@@ -54,6 +49,33 @@ pub fn init_log(settings: LogSettings, scrubber: Scrubber) {
         LogFormat::Text => lines.with_ansi(is_terminal).boxed(),
     };
     // An error means that a log is installed already, which is as good.
-    tracing_subscriber::registry().with(lines.with_filter(filter)).try_init().unwrap_or_default();
+    tracing_subscriber::registry().with(lines.with_filter(filter(settings.level))).try_init().unwrap_or_default();
     super::panics::log_panics();
+}
+
+/// Lines of [`OUR_CRATES`] follow `level`. All others are capped at `warn`: at finer levels HTTP and SDK crates print
+/// requests, with their headers.
+fn filter(level: LevelFilter) -> Targets {
+    Targets::new().with_default(level.min(LevelFilter::WARN)).with_targets(OUR_CRATES.map(|name| (name, level)))
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::Level;
+
+    use super::*;
+
+    #[test]
+    fn lines_of_each_of_our_crates_follow_the_level_and_those_of_libraries_do_not() {
+        let passes = |level, target: &str, line| filter(level).would_enable(target, &line);
+        for target in ["backup::job", "backup_core::storage", "pgdump_archive::toc", "verify"] {
+            assert!(passes(LevelFilter::DEBUG, target, Level::DEBUG), "{target}");
+            assert!(!passes(LevelFilter::INFO, target, Level::DEBUG), "{target}");
+        }
+        for target in ["hyper::proto", "aws_smithy_runtime::client"] {
+            assert!(!passes(LevelFilter::TRACE, target, Level::INFO), "{target}");
+            assert!(passes(LevelFilter::TRACE, target, Level::WARN), "{target}");
+            assert!(!passes(LevelFilter::ERROR, target, Level::WARN), "{target}");
+        }
+    }
 }

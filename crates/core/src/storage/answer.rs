@@ -1,12 +1,13 @@
 //! What the answers of stores mean, by status and code. <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>
 
+use std::error::Error as StdError;
 use std::time::Duration;
 
 use aws_sdk_s3::config::http::HttpResponse;
-use aws_sdk_s3::error::ProvideErrorMetadata;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 
-use super::fault::Refusal;
-use super::{ObjectKey, Operation, StoreError};
+use super::fault::{Refusal, StoreError, innermost};
+use super::{ObjectKey, Operation};
 
 /// Codes that pass, whatever the HTTP status that carries them (S3 answers 200 with an error inside). Some say that
 /// bytes were damaged or lost on their way, the rest that the store is busy or broken.
@@ -55,8 +56,35 @@ const INSUFFICIENT_STORAGE: u16 = 507;
 
 const FULL_HINT: &str = "the bucket or the account is full: raise its quota, or keep fewer backups";
 
+impl StoreError {
+    /// What a request failed with.
+    pub(super) fn from_sdk<E>(operation: Operation, key: &ObjectKey, error: SdkError<E, HttpResponse>) -> Self
+    where
+        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+    {
+        let passing = |reason, retry_after| Self::Passing { operation, key: key.clone(), reason, retry_after };
+        match &error {
+            SdkError::ServiceError(service) => answered(operation, key, service.err(), service.raw()),
+            SdkError::DispatchFailure(failure) => {
+                let reason = innermost(&error);
+                if failure.is_user() || is_certificate_problem(&reason) {
+                    let reason = format!("{reason}; {}", certificate_hint(&reason));
+                    return Self::Permanent { operation, key: key.clone(), reason, refusal: Refusal::Unsent };
+                }
+                passing(format!("cannot reach the store: {reason}"), None)
+            }
+            SdkError::ResponseError(_) => passing(format!("the answer is not usable: {}", innermost(&error)), None),
+            SdkError::TimeoutError(_) => passing(format!("no answer: {}", innermost(&error)), None),
+            _ => {
+                let reason = format!("the request cannot be made: {}", innermost(&error));
+                Self::Permanent { operation, key: key.clone(), reason, refusal: Refusal::Unsent }
+            }
+        }
+    }
+}
+
 /// The error that an answer amounts to.
-pub(super) fn answered<E: ProvideErrorMetadata>(
+fn answered<E: ProvideErrorMetadata>(
     operation: Operation,
     key: &ObjectKey,
     error: &E,
@@ -212,12 +240,12 @@ fn is_name(text: &str) -> bool {
     (1..100).contains(&text.len()) && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_'))
 }
 
-pub(super) fn is_certificate_problem(reason: &str) -> bool {
+fn is_certificate_problem(reason: &str) -> bool {
     reason.contains("certificate") || reason.contains("UnknownIssuer")
 }
 
 /// What to do about a certificate, by the words of rustls.
-pub(super) fn certificate_hint(reason: &str) -> &'static str {
+fn certificate_hint(reason: &str) -> &'static str {
     if reason.contains("UnknownIssuer") || reason.contains("BadSignature") {
         "no authority that is trusted here has issued the store's certificate; give its own by S3_CA_CERT"
     } else if reason.contains("expired") || reason.contains("not valid before") {

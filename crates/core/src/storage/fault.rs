@@ -3,10 +3,6 @@
 use std::error::Error as StdError;
 use std::time::Duration;
 
-use aws_sdk_s3::config::http::HttpResponse;
-use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
-
-use super::answer::{answered, certificate_hint, is_certificate_problem};
 use super::{ObjectKey, Operation};
 
 /// A request that failed. `Display` holds the store's code, its message without our credentials, and the request id,
@@ -152,30 +148,6 @@ impl StoreError {
     pub(super) fn too_slow(operation: Operation, key: &ObjectKey, longest: Duration) -> Self {
         let reason = format!("the bucket is too slow: not done within {} s", longest.as_secs());
         Self::Passing { operation, key: key.clone(), reason, retry_after: None }
-    }
-
-    pub(super) fn from_sdk<E>(operation: Operation, key: &ObjectKey, error: SdkError<E, HttpResponse>) -> Self
-    where
-        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
-    {
-        let passing = |reason, retry_after| Self::Passing { operation, key: key.clone(), reason, retry_after };
-        match &error {
-            SdkError::ServiceError(service) => answered(operation, key, service.err(), service.raw()),
-            SdkError::DispatchFailure(failure) => {
-                let reason = innermost(&error);
-                if failure.is_user() || is_certificate_problem(&reason) {
-                    let reason = format!("{reason}; {}", certificate_hint(&reason));
-                    return Self::Permanent { operation, key: key.clone(), reason, refusal: Refusal::Unsent };
-                }
-                passing(format!("cannot reach the store: {reason}"), None)
-            }
-            SdkError::ResponseError(_) => passing(format!("the answer is not usable: {}", innermost(&error)), None),
-            SdkError::TimeoutError(_) => passing(format!("no answer: {}", innermost(&error)), None),
-            _ => {
-                let reason = format!("the request cannot be made: {}", innermost(&error));
-                Self::Permanent { operation, key: key.clone(), reason, refusal: Refusal::Unsent }
-            }
-        }
     }
 }
 

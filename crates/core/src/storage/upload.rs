@@ -13,8 +13,8 @@ use anyhow::Context;
 use super::plan::{TooManyParts, UploadPlan};
 use super::unfinished::UnfinishedUpload;
 use super::{ObjectKey, Operation, Store, StoreError};
-use crate::codec::{Digests, Stored};
 use crate::stop::Stop;
+use crate::stored::{Digests, Stored};
 
 /// What is left of an upload once a stop was asked for and the source has ended already.
 const STOP_GRACE: Duration = Duration::from_secs(3);

@@ -45,6 +45,7 @@ fn mistakes_stop_the_start_and_say_what_to_do_r039() {
     check(&[("AGE_RECIPIENTS", "age1canary")], "AGE_RECIPIENTS: key 1 is not a public key such as age1...");
     check(&[("AGE_RECIPIENTS", private.expose())], "AGE_RECIPIENTS: key 1 is a private key");
     check(&[("AGE_RECIPIENTS", "# nobody")], "AGE_RECIPIENTS: holds no key");
+    check(&[("VERIFY_SIGNING_KEY", "canary")], "VERIFY_SIGNING_KEY: is called VERIFY_TRUSTED_KEYS now; rename it");
     check(&[("BACKUP_SIGNING_KEY", "canary")], "BACKUP_SIGNING_KEY: is not an Ed25519 private key");
 }
 

@@ -8,7 +8,7 @@ use backup_core::storage::Store;
 
 use crate::config::BackupConfig;
 
-/// Those of `backups` whose manifest one of the keys of `VERIFY_SIGNING_KEY` has signed. Without a key it is none, and
+/// Those of `backups` whose manifest one of the keys of `VERIFY_TRUSTED_KEYS` has signed. Without a key it is none, and
 /// nothing is read.
 ///
 /// # Errors
@@ -30,7 +30,7 @@ pub(super) async fn signed<'all>(
                 let id = &backup.id;
                 return Err(error).with_context(|| {
                     format!(
-                        "read the manifest of {id}: VERIFY_SIGNING_KEY is set, and with it `backup prune` needs \
+                        "read the manifest of {id}: VERIFY_TRUSTED_KEYS is set, and with it `backup prune` needs \
                          s3:GetObject on manifests"
                     )
                 });

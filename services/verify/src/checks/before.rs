@@ -4,11 +4,11 @@ use std::path::Path;
 
 use anyhow::Context;
 use backup_core::catalog::Inventory;
-use backup_core::postgres::archive::Archive;
 use backup_core::postgres::connect::Session;
 use backup_core::postgres::{ClientTools, list_objects};
 use backup_core::scrub::Scrubber;
 use backup_core::stop::Stop;
+use pgdump_archive::Archive;
 
 use super::definitions::dump_schema;
 

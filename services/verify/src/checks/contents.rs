@@ -7,10 +7,10 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
-use backup_core::postgres::archive::{CopyTargetError, RowHasher, RowsDigest, TableName};
 use backup_core::postgres::connect::Session;
 use backup_core::postgres::conninfo::Conninfo;
 use futures_util::TryStreamExt;
+use pgdump_archive::{CopyTargetError, RowHasher, RowsDigest, TableName};
 use tokio::task::JoinSet;
 use tokio_postgres::error::{DbError, SqlState};
 

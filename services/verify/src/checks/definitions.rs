@@ -8,11 +8,12 @@ use std::time::Instant;
 
 use anyhow::Context;
 use backup_core::cause::stopped_by;
-use backup_core::postgres::archive::{Archive, Compared, Comparison, Difference, Entry, Judged, Named, Respelled};
+use backup_core::machine::Machine;
 use backup_core::postgres::connect::Session;
-use backup_core::postgres::{ClientTools, Dumper, Owners, encoding_to_compare};
+use backup_core::postgres::{ClientTools, Dumper, encoding_to_compare};
 use backup_core::scrub::Scrubber;
 use backup_core::stop::Stop;
+use pgdump_archive::{Archive, Compared, Comparison, Difference, Entry, Judged, Named, Owners, Respelled};
 
 use super::Subject;
 use crate::evidence::Evidence;
@@ -176,7 +177,7 @@ pub(super) async fn dump_schema(
     tokio::io::copy(&mut dump, &mut file).await?;
     tokio::io::AsyncWriteExt::flush(&mut file).await.context("write the schema")?;
     let archive = tokio::task::spawn_blocking(move || -> anyhow::Result<Archive> {
-        let archive = Archive::read(File::open(&path)?)?;
+        let archive = Archive::read(File::open(&path)?, Machine::here().contents_bytes())?;
         std::fs::remove_file(&path)?;
         Ok(archive)
     });

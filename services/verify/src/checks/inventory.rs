@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context;
 use backup_core::catalog::{Inventory, ObjectCounts};
-use backup_core::postgres::archive::{LeftOut, Made, Reason};
 use backup_core::postgres::connect::Session;
 use backup_core::postgres::{Fingerprint, kinds_asked_otherwise, take_inventory};
+use pgdump_archive::{LeftOut, Made, Reason};
 
 use super::Subject;
 use crate::evidence::Evidence;

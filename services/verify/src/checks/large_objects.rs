@@ -3,10 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context;
-use backup_core::postgres::Owners;
-use backup_core::postgres::archive::{LargeObjectFacts, LargeObjectHasher, LargeObjectRight, RowsDigest};
 use backup_core::postgres::connect::Session;
 use futures_util::TryStreamExt;
+use pgdump_archive::{LargeObjectFacts, LargeObjectHasher, LargeObjectRight, Owners, RowsDigest};
 
 use super::Subject;
 use crate::config::Content;

@@ -15,12 +15,12 @@ use std::path::Path;
 
 use anyhow::Context;
 use backup_core::catalog::Manifest;
-use backup_core::postgres::archive::{Archive, Contents, Selection};
 use backup_core::postgres::connect::Session;
 use backup_core::postgres::conninfo::Conninfo;
-use backup_core::postgres::{ClientTools, Owners, Said};
+use backup_core::postgres::{ClientTools, Said};
 use backup_core::scrub::Scrubber;
 use backup_core::stop::Stop;
+use pgdump_archive::{Archive, Contents, Owners, Selection};
 
 use crate::config::Content;
 use crate::evidence::{Evidence, Trouble};

@@ -4,8 +4,8 @@
 use std::fmt;
 
 use anyhow::Context;
-use backup_core::postgres::archive::{Entry, TableName};
 use backup_core::postgres::connect::Session;
+use pgdump_archive::{Entry, TableName};
 
 use super::{Subject, table_name};
 use crate::evidence::Evidence;

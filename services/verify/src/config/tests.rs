@@ -84,9 +84,14 @@ fn keys_that_are_none_stop_the_start_and_are_not_shown() {
     let keys = format!("{}\n\ncanary\n", "x".repeat(32));
     check(&[("BACKUP_ENCRYPTION_KEYS_OLD", &keys)], &format!("BACKUP_ENCRYPTION_KEYS_OLD: {short}"));
     check(
-        &[("VERIFY_SIGNING_KEY", "canary")],
-        "VERIFY_SIGNING_KEY: key 1 is not an Ed25519 public key as backup keygen --signing prints it, or in PEM",
+        &[("VERIFY_TRUSTED_KEYS", "canary")],
+        "VERIFY_TRUSTED_KEYS: key 1 is not an Ed25519 public key as backup keygen --signing prints it, or in PEM",
     );
+    for (old, new) in
+        [("VERIFY_SIGNING_KEY", "VERIFY_TRUSTED_KEYS"), ("VERIFY_SIGNING_KEY_FILE", "VERIFY_TRUSTED_KEYS_FILE")]
+    {
+        check(&[(old, "canary")], &format!("{old}: is called {new} now; rename it"));
+    }
     let identities = format!("# old\n{}\n", private.expose());
     let old = format!("{}\n{}\n", "y".repeat(32), "z".repeat(32));
     let config = read(&[

@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 
 use anyhow::Context;
-use backup_core::postgres::archive::{Archive, DatabaseLevel, NeededRoles, Selection};
 use backup_core::postgres::connect::Session;
-use backup_core::postgres::{Grants, Owners, TIMESCALEDB};
+use backup_core::postgres::{Grants, TIMESCALEDB};
+use pgdump_archive::{Archive, DatabaseLevel, NeededRoles, Owners, Selection};
 
 use super::RestoreOptions;
 use super::obstacles::{TargetServer, quoted, taken};

@@ -3,8 +3,9 @@
 use std::fmt;
 
 use backup_core::catalog::Manifest;
-use backup_core::postgres::{Grants, Owners};
+use backup_core::postgres::Grants;
 use chrono::Utc;
+use pgdump_archive::Owners;
 
 use super::obstacles::{Obstacles, TargetServer};
 use super::target::Destination;

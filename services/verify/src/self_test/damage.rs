@@ -5,8 +5,8 @@ use std::io;
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use backup_core::postgres::archive::{CopyTarget, TableData};
 use backup_core::postgres::connect::Session;
+use pgdump_archive::{CopyTarget, TableData};
 use tokio::fs::File;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncSeekExt, AsyncWriteExt, DuplexStream};
 

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use anyhow::Context;
 use backup_core::catalog::{BackupId, Manifest};
-use backup_core::codec::Digests;
 use backup_core::codec::encryption::{Label, Opening, Unlock};
+use backup_core::stored::Digests;
 use chrono::Utc;
 use rand::Rng;
 use sha2::{Digest, Sha256};

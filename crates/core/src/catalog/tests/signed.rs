@@ -47,9 +47,9 @@ fn only_a_manifest_with_the_right_signature_is_believed_where_one_is_asked_for_r
     assert_eq!(trusting.open_manifest(&id, signed.as_bytes()).unwrap(), manifest(&id));
     shelf("p", "app").open_manifest(&id, signed.as_bytes()).unwrap();
     let unsigned = seal::write(&manifest(&id), None).unwrap();
-    assert_refused(&trusting, &id, &unsigned, "it is not signed, and VERIFY_SIGNING_KEY is set");
+    assert_refused(&trusting, &id, &unsigned, "it is not signed, and VERIFY_TRUSTED_KEYS is set");
     let stranger = shelf("p", "app").trusting(strangers);
-    assert_refused(&stranger, &id, &signed, "its signature is by none of the keys of VERIFY_SIGNING_KEY (ed25519-");
+    assert_refused(&stranger, &id, &signed, "its signature is by none of the keys of VERIFY_TRUSTED_KEYS (ed25519-");
     // Under another id, database or prefix.
     let newer = BackupId::new(Utc::now());
     assert_refused(&trusting, &newer, &signed, "it is the manifest of ");

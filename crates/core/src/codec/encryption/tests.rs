@@ -8,8 +8,9 @@ use sha2::{Digest, Sha256};
 
 use super::cbc::{CbcWriter, random_salt};
 use super::*;
-use crate::codec::{Codec, Compression, DecodeError, Decoding, Decompression, Digests, decode_reader, encode};
+use crate::codec::{Codec, Compression, DecodeError, Decoding, Decompression, decode_reader, encode};
 use crate::secret::Secret;
+use crate::stored::Digests;
 
 mod hostile;
 mod keys;

@@ -9,14 +9,13 @@ use tokio::sync::mpsc;
 
 use super::*;
 use crate::codec::encryption::Opening;
-use crate::storage::{Operation, Prefix, StoreError};
 
 /// Stored bytes arrive in chunks that end nowhere in particular.
 const CHUNK: usize = 10_007;
 
 /// Decodes `chunks`; all plain bytes that were let out, and the verdict.
 async fn decode_chunks(
-    chunks: Vec<Result<Option<Bytes>, StoreError>>,
+    chunks: Vec<StoredChunk>,
     decompression: Decompression,
     expected: &Digests,
 ) -> (Vec<u8>, Result<Decoded, DecodeError>) {
@@ -174,26 +173,19 @@ async fn a_frame_that_wants_a_huge_window_is_refused() {
 
 #[tokio::test]
 async fn what_the_network_does_is_not_called_damage() {
-    let key = Prefix::parse("p").unwrap().key("app.dump");
     for compression in CODECS {
         let (stored, digests, decoding) = encoded(&plain_text(100_000), compression).await;
         let begin = || vec![Ok(Some(Bytes::copy_from_slice(&stored[..stored.len() / 2])))];
 
-        let passing = StoreError::Passing {
-            operation: Operation::Read,
-            key: key.clone(),
-            reason: "lost".into(),
-            retry_after: None,
-        };
         let mut chunks = begin();
-        chunks.push(Err(passing));
+        chunks.push(Err(SourceError::Failed("the connection was lost".into())));
         let error = decode_chunks(chunks, decoding, &digests).await.1.unwrap_err();
         assert!(matches!(error, DecodeError::Download(_)) && !error.is_damage(), "{compression}: {error}");
 
         let mut chunks = begin();
-        chunks.push(Err(StoreError::NotFound(key.clone())));
+        chunks.push(Err(SourceError::Damaged("there is no such object".into())));
         let error = decode_chunks(chunks, decoding, &digests).await.1.unwrap_err();
-        assert!(matches!(error, DecodeError::Download(_)) && error.is_damage(), "{compression}: {error}");
+        assert!(matches!(error, DecodeError::Lost(_)) && error.is_damage(), "{compression}: {error}");
 
         // Without its end, a stream that stops is an accident of ours.
         let error = decode_chunks(begin(), decoding, &digests).await.1.unwrap_err();

@@ -4,7 +4,7 @@ use super::*;
 use crate::catalog::Table;
 
 /// A real archive of `pg_dump` 15; see the tests of the reader.
-const KINDS: &[u8] = include_bytes!("../archive/fixtures/kinds-15.dump");
+const KINDS: &[u8] = include_bytes!("../../../../archive/src/fixtures/kinds-15.dump");
 
 async fn pass(archive: &[u8], tools_major: u32) -> (Vec<u8>, Result<Passed, String>) {
     let (mut checked, progress) = CheckedDump::new(std::io::Cursor::new(archive.to_vec()), tools_major);

@@ -12,13 +12,6 @@ const AS_TEXT: &str = "-c TimeZone=UTC -c bytea_output=hex -c xmlbinary=base64 -
 /// A setting that no server, database or role has by itself: if it is missing, the startup options got lost.
 const ARRIVED: &str = "-c backup.options_arrived=on";
 
-/// Login event triggers run in every session of `pg_dump`, too: they can refuse it, write rows and change settings.
-/// For superusers, and roles with `GRANT SET ON PARAMETER event_triggers`, from 17 on.
-pub(in crate::postgres) const WITHOUT_EVENT_TRIGGERS: &str = "-c event_triggers=off";
-
-/// `server_version_num` of the first version with event triggers on login.
-pub(in crate::postgres) const FIRST_WITH_LOGIN_TRIGGERS: u32 = 170_000;
-
 /// Unknown to older servers, which would refuse the connection. The check interval, in
 /// milliseconds, lets a server notice within two seconds that we are gone.
 const SINCE_14: &str = "-c idle_session_timeout=0 -c client_connection_check_interval=2000";

@@ -2,6 +2,13 @@
 
 use std::{fmt, io};
 
+/// Every parameter with an effect; for error messages.
+pub(super) const KNOWN: &str = "host, hostaddr, port, user, password, dbname, sslmode, \
+    sslrootcert, channel_binding, target_session_attrs, options, connect_timeout, \
+    application_name; accepted without effect: keepalives, keepalives_idle, \
+    keepalives_interval, keepalives_count, tcp_user_timeout, sslcompression, sslnegotiation, \
+    sslsni, gssencmode, client_encoding, load_balance_hosts";
+
 /// Why a connection string, or a `PG*` variable, is refused.
 ///
 /// The fields are numbers and texts of this program only, so no message can hold a piece of the
@@ -121,7 +128,7 @@ pub enum ConninfoError {
         hosts: usize,
     },
     /// A keyword of nobody, or one that only other programs know.
-    #[error("has a parameter that this program does not know ({position}); known: {}", super::settings::KNOWN)]
+    #[error("has a parameter that this program does not know ({position}); known: {}", KNOWN)]
     UnknownParameter {
         /// Which one it is.
         position: Position,

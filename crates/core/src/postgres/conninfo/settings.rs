@@ -6,19 +6,12 @@ use std::path::{Path, PathBuf};
 
 use crate::secret::Secret;
 
-use super::error::Position;
+use super::error::{KNOWN, Position};
 use super::host::read_hosts;
 use super::{
     ChannelBinding, Conninfo, ConninfoError, DEFAULT_CONNECT_TIMEOUT_SECONDS, MAX_CONNECT_TIMEOUT_SECONDS,
     MIN_CONNECT_TIMEOUT_SECONDS, RootCertificates, SslMode, TargetSessionAttrs,
 };
-
-/// Every parameter with an effect; for error messages.
-pub(super) const KNOWN: &str = "host, hostaddr, port, user, password, dbname, sslmode, \
-    sslrootcert, channel_binding, target_session_attrs, options, connect_timeout, \
-    application_name; accepted without effect: keepalives, keepalives_idle, \
-    keepalives_interval, keepalives_count, tcp_user_timeout, sslcompression, sslnegotiation, \
-    sslsni, gssencmode, client_encoding, load_balance_hosts";
 
 const CLIENT_CERTIFICATES: &str = "log in with a password over TLS; client certificates are not implemented";
 

@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context;
+use pgdump_archive::reaches_outside;
 use postgres_protocol::escape::escape_identifier;
 
-use super::super::archive::reaches_outside;
 use super::super::connect::Session;
 use super::super::timescaledb::TIMESCALEDB;
 use super::{MissingExtensions, WantedExtension};

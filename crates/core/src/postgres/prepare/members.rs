@@ -6,9 +6,9 @@
 use std::collections::BTreeSet;
 
 use anyhow::Context;
+use pgdump_archive::{Archive, Guarded, TableName};
 use postgres_protocol::escape::escape_identifier;
 
-use super::super::archive::{Archive, Guarded, TableName};
 use super::super::connect::Session;
 use super::super::timescaledb::TIMESCALEDB;
 

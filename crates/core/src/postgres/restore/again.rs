@@ -9,10 +9,10 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use anyhow::Context;
+use pgdump_archive::DumpId;
 
 use super::passes::entry_id;
 use super::{Complaint, ComplaintClass, Pass, PassOutcome, Restorer};
-use crate::postgres::archive::DumpId;
 use crate::secret::Secret;
 
 /// Most rounds. Each needs one table more than the one before in a chain of constraints.

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::postgres::archive::DumpId;
+use pgdump_archive::DumpId;
+
 use crate::values::without_values;
 
 /// One thing that `pg_restore` could not do.

@@ -5,8 +5,9 @@
 
 use std::collections::HashMap;
 
+use pgdump_archive::DumpId;
+
 use super::complaint::{Complaint, complaint, of_the_tool};
-use crate::postgres::archive::DumpId;
 use crate::postgres::said::Said;
 
 /// Most complaints that are kept; the others are counted.

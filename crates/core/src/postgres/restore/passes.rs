@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use pgdump_archive::{Archive, DumpId, Entry, Section};
 use postgres_protocol::escape::escape_identifier;
 
-use super::super::archive::{Archive, DumpId, Entry, Section};
 use super::super::prepare::KeptSchema;
 
 /// The parts of a restore, in their order.
@@ -111,7 +111,8 @@ fn pass_of(entry: &Entry, section: Section) -> Pass {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::archive::tests::build::{archive, entry};
+    use pgdump_archive::by_hand::{archive, entry};
+
     use super::*;
 
     #[test]

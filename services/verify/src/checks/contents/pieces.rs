@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use anyhow::Context;
-use backup_core::postgres::archive::{CopyTarget, CopyTargetError, RowsDigest, TableData, TableName};
 use backup_core::postgres::connect::Session;
+use pgdump_archive::{CopyTarget, CopyTargetError, RowsDigest, TableData, TableName};
 use rand::seq::SliceRandom;
 
 use super::super::Subject;
@@ -188,7 +188,7 @@ fn in_encoding(copy: String, encoding: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use backup_core::postgres::archive::CopyColumn;
+    use pgdump_archive::CopyColumn;
 
     use super::*;
 

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, bail, ensure};
 use backup_core::catalog::{Backup, BackupId, Event, EventKind};
-use backup_core::text::print;
+use backup_core::text::print_line;
 use chrono::Utc;
 
 use crate::config::BackupConfig;
@@ -33,6 +33,6 @@ pub(crate) async fn accept_size(config: &BackupConfig, id: &str) -> anyhow::Resu
     }
     let event = Event { id: BackupId::new(now), kind: EventKind::SizeAccepted { from: id.clone() } };
     shelf.record(&store, &event).await.context("store the marker")?;
-    print(&format!("accepted: from {id} on, its size is the usual one\n"));
+    print_line(format_args!("accepted: from {id} on, its size is the usual one"));
     Ok(())
 }

@@ -105,13 +105,13 @@ pub(crate) async fn self_test(config: &VerifyConfig, stop: &Stop) -> anyhow::Res
         folder: PrivateDir::create_in(&config.spool_dir).context("make a folder below VERIFY_SPOOL_DIR")?,
         other,
     };
-    text::print(&format!("self-test with copies of backup {}\n", backup.id));
+    text::print_line(format_args!("self-test with copies of backup {}", backup.id));
     let rows = Box::pin(test.run(&backup.id)).await?;
     let missed = rows.iter().filter(|row| !row.is_as_it_should()).count();
     for row in &rows {
-        text::print(&format!("  {:<52} {}\n", row.what, row.verdict()));
+        text::print_line(format_args!("  {:<52} {}", row.what, row.verdict()));
     }
-    text::print(&format!("{} tests, {missed} not as they must be\n", rows.len()));
+    text::print_line(format_args!("{} tests, {missed} not as they must be", rows.len()));
     Ok(if missed == 0 { exit::OK } else { exit::FAILED })
 }
 

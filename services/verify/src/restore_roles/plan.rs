@@ -1,11 +1,11 @@
 //! What `verify roles` will do, before anything is changed.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use anyhow::{Context, bail};
 use backup_core::postgres::connect::Session;
 use backup_core::postgres::{escape_identifier, escape_literal};
+use backup_core::text::Lines;
 
 use crate::globals::{Attribute, Membership, Statement};
 
@@ -247,6 +247,22 @@ impl Plan {
         self.roles.values().filter(|fate| matches!(fate, Fate::Created(_))).count()
     }
 
+    /// For a person.
+    pub(super) fn lines(&self) -> Lines {
+        let mut lines = Lines::default();
+        for (role, fate) in &self.roles {
+            match fate {
+                Fate::Created(words) if words.is_empty() => lines.line(format_args!("create    {role}")),
+                Fate::Created(words) => lines.line(format_args!("create    {role}: {}", words.join(", "))),
+                Fate::There => lines.line(format_args!("skip      {role}: it is there, and stays as it is")),
+                Fate::LeftOut(why) => lines.line(format_args!("skip      {role}: {why}")),
+            }
+        }
+        self.warnings.iter().for_each(|warning| lines.line(format_args!("warning   {warning}")));
+        self.by_hand.iter().for_each(|sentence| lines.line(format_args!("by hand   {sentence}")));
+        lines
+    }
+
     /// # Errors
     /// What keeps `target` from being changed, if anything would be.
     pub(super) fn refuse_what_blocks(&self, target: &Target) -> anyhow::Result<()> {
@@ -273,25 +289,5 @@ fn superuser(statement: &Statement) -> Option<&str> {
             attributes.contains(&Attribute::Flag("SUPERUSER")).then_some(role.as_str())
         }
         _ => None,
-    }
-}
-
-impl fmt::Display for Plan {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (role, fate) in &self.roles {
-            match fate {
-                Fate::Created(words) if words.is_empty() => writeln!(formatter, "create    {role}")?,
-                Fate::Created(words) => writeln!(formatter, "create    {role}: {}", words.join(", "))?,
-                Fate::There => writeln!(formatter, "skip      {role}: it is there, and stays as it is")?,
-                Fate::LeftOut(why) => writeln!(formatter, "skip      {role}: {why}")?,
-            }
-        }
-        for warning in &self.warnings {
-            writeln!(formatter, "warning   {warning}")?;
-        }
-        for sentence in &self.by_hand {
-            writeln!(formatter, "by hand   {sentence}")?;
-        }
-        Ok(())
     }
 }

@@ -12,7 +12,8 @@ use backup_core::catalog::Manifest;
 use backup_core::postgres::archive::{LeftOut, Reason, Rights, Selection, select};
 use backup_core::postgres::conninfo::Conninfo;
 use backup_core::postgres::{
-    Grants, Owners, RestoreSettings, Said, Source, Touched, create_beforehand, have_other_versions, in_the_clear,
+    ExtensionMembers, Grants, Owners, RestoreSettings, Said, Source, Touched, create_beforehand, have_other_versions,
+    in_the_clear,
 };
 use backup_core::private::PrivateDir;
 use backup_core::secret::Secret;
@@ -157,6 +158,7 @@ async fn restore_into(
         false => None,
     };
     stop.or(create_beforehand(&session, &extensions)).await?;
+    let members_before = stop.or(ExtensionMembers::look(&session)).await?;
     let (admin, scrubber) = (&session, &config.scrubber);
     let passes = Passes { tools: &tools, session: &session, admin, scrubber, stop, progress, sabotage: None };
     passes.run(source, evidence).await?;
@@ -174,6 +176,7 @@ async fn restore_into(
                 owners: options.owners,
                 before: before.as_ref(),
                 amcheck_was_possible: false,
+                members_before: &members_before,
                 said: Said::of(&scanned.archive),
                 owner: to,
                 admin: None,

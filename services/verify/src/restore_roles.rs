@@ -6,6 +6,7 @@
 
 mod apply;
 mod plan;
+mod powers;
 
 use std::sync::atomic::AtomicU64;
 

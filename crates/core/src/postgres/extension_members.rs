@@ -33,12 +33,14 @@ const MEMBERS: &str = "
            LATERAL pg_catalog.pg_identify_object(d.classid, d.objid, d.objsubid) i
      WHERE d.refclassid = 'pg_catalog.pg_extension'::regclass AND d.deptype = 'e'";
 
-/// The functions in PostgreSQL's own schemas, all in one.
+/// The functions in PostgreSQL's own schemas, all in one, without members of extensions.
 const OWN_FUNCTIONS: &str = "
     SELECT pg_catalog.md5(pg_catalog.string_agg(
                concat_ws('|', p.oid, p.proname, p.prosrc, p.probin, p.prosecdef, p.proconfig, p.prolang), '|' ORDER BY p.oid))
       FROM pg_catalog.pg_proc p
-     WHERE p.pronamespace IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)";
+     WHERE p.pronamespace IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
+       AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_proc'::regclass
+                          AND d.objid = p.oid AND d.deptype = 'e')";
 
 /// What one extension has.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use anyhow::{Context, anyhow};
-use backup_core::catalog::Manifest;
+use backup_core::catalog::{Manifest, can_be_role};
 use backup_core::postgres::archive::{Archive, DatabaseLevel, LeftOut, Rights, Selection, select, superusers};
 use backup_core::postgres::{
     DrillPolicy, DrillServer, ExtensionMembers, Grants, KeptSchema, LockedServer, Owners, RestoreAs, RestoreSettings,
@@ -16,6 +16,7 @@ use chrono::Utc;
 use tokio::task::spawn_blocking;
 
 use crate::attest::attest;
+use crate::blame;
 use crate::checks::{Extent, Subject, is_amcheck_possible, prove};
 use crate::choose::{ChooseError, Chosen};
 use crate::clusters;
@@ -260,7 +261,9 @@ impl Drill<'_> {
         let first_finding = evidence.report.findings.len();
         let amcheck_was_possible = self.stop.or(is_amcheck_possible(&admin)).await?;
         let members_before = self.stop.or(ExtensionMembers::look(&admin)).await?;
-        passes.run(source, evidence).await?;
+        let server_start = self.stop.or(scratch.server_start()).await?;
+        let outcome = passes.run(source, evidence).await;
+        blame::unless_archive(outcome, scratch, &server_start, &[&session, &admin], evidence).await?;
         let fallback = scratch.notes().first().map(String::as_str);
         evidence.blame_locale_from(first_finding, fallback, &settings.notes);
         evidence.report.recovery_time_seconds = Some(evidence.report.durations.recovery_seconds());
@@ -296,7 +299,8 @@ impl Drill<'_> {
             scrubber: &self.config.scrubber,
             stop: self.stop,
         };
-        Box::pin(prove(&subject, &self.extent(), evidence)).await?;
+        let outcome = Box::pin(prove(&subject, &self.extent(), evidence)).await;
+        blame::unless_archive(outcome, scratch, &server_start, &[&session, &admin], evidence).await?;
         evidence.report.durations.checks_seconds = Some(proving.elapsed().as_secs_f64());
         Ok(())
     }
@@ -395,10 +399,11 @@ fn wanted(candidate: &Candidate<'_>, selection: &Selection, owners: Owners) -> W
     let named_owners = archive.entries.iter().map(|entry| entry.owner.clone());
     let named = candidate.fetched.manifest.inventory.roles.iter().cloned();
     let mut roles: BTreeSet<String> = named_owners.chain(named).collect();
-    roles.retain(|role| !role.is_empty() && !role.starts_with("pg_"));
+    // What cannot be a role, the checks of the archive find.
+    roles.retain(|role| can_be_role(role) && !role.starts_with("pg_"));
     Wanted {
         roles: roles.into_iter().collect(),
-        bystanders: cluster.all.clone(),
+        bystanders: cluster.all.iter().filter(|role| can_be_role(role)).cloned().collect(),
         superusers: superusers(archive).union(&cluster.superusers).cloned().collect(),
         extensions: wanted_extensions(selection, &candidate.fetched.manifest, archive, owners),
         touched: Touched::by(archive),

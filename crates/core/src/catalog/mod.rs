@@ -26,6 +26,7 @@ pub use manifest::{
 };
 pub use names::{DatabaseDir, Kind, Role};
 pub use open::ManifestError;
+pub use plausible::can_be_role;
 pub use record::RecordKey;
 pub use seal::{UNSEALED, seal};
 pub use signing::{Signers, SigningKey, SigningKeyError};

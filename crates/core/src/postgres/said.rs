@@ -18,6 +18,7 @@ use tokio_postgres::error::DbError;
 
 use super::archive::Archive;
 use super::child::ChildError;
+use super::connect::ConnectError;
 use crate::values::without_values;
 
 use codes::CODES;
@@ -100,6 +101,10 @@ impl<'archive> Said<'archive> {
                 parts.push(self.by_server(said));
                 break;
             }
+            if let Some(refused) = cause.downcast_ref::<ConnectError>() {
+                parts.push(self.by_refusal(refused));
+                break;
+            }
             if let Some(ChildError::Failed { tool, status, words }) = inner.and_then(|inner| inner.downcast_ref()) {
                 let words: Vec<String> = words.lines().map(|line| self.by_tool(line)).collect();
                 parts.push(format!("{tool} failed ({status}): {}", words.join("; ")));
@@ -108,6 +113,20 @@ impl<'archive> Said<'archive> {
             parts.push(cause.to_string());
         }
         parts.join(": ")
+    }
+
+    /// Settings that an archive's code has made for its role decide what a server says to a login.
+    fn by_refusal(&self, refused: &ConnectError) -> String {
+        match refused {
+            ConnectError::Server { place, message, code, .. } => {
+                let told = self.told(message).unwrap_or_else(|| unknown(message, Some(code.code())));
+                format!("connect to {place}: {told}")
+            }
+            ConnectError::Every(failures) => {
+                failures.iter().map(|failure| self.by_refusal(failure)).collect::<Vec<_>>().join("; ")
+            }
+            other => other.to_string(),
+        }
     }
 
     /// `None` for a message that is not known to be PostgreSQL's.
@@ -236,6 +255,21 @@ mod tests {
         assert!(told("x", "22P02").contains("SQLSTATE 22P02"));
         for code in ["A1B2C", "00P99", "53K4T", ""] {
             assert_eq!(told(&"x".repeat(4711), code), told(&"y".repeat(5000), "ZZZZZ"));
+        }
+    }
+
+    #[test]
+    fn what_a_server_says_to_a_login_is_told_as_any_other_message() {
+        let refused = |message: &str| ConnectError::Server {
+            place: "x".to_owned(),
+            message: message.to_owned(),
+            code: SqlState::UNDEFINED_FILE,
+            hint: None,
+        };
+        let library = "could not access file \"$libdir/plugins/canary-4711\": No such file or directory";
+        for error in [refused(library), ConnectError::Every(vec![refused("canary-4711"), refused(library)])] {
+            let told = Said::without_names().in_error(&anyhow::Error::from(error).context("connect"));
+            assert!(!told.contains("4711") && told.contains("could not access file"), "{told}");
         }
     }
 

@@ -27,6 +27,11 @@ fn manifest(id: &BackupId) -> Manifest {
     serde_json::from_value(text).unwrap()
 }
 
+/// When the manifest of these tests was written.
+fn now() -> DateTime<Utc> {
+    "2026-11-22T03:00:09Z".parse().unwrap()
+}
+
 fn pair() -> (SigningKey, Signers) {
     let (private, public) = SigningKey::generate().unwrap();
     (SigningKey::parse(&private).unwrap(), Signers::parse(&public).unwrap())
@@ -34,34 +39,34 @@ fn pair() -> (SigningKey, Signers) {
 
 #[track_caller]
 fn assert_refused(shelf: &Shelf, id: &BackupId, text: &str, words: &str) {
-    let error = shelf.open_manifest(id, text.as_bytes()).unwrap_err();
+    let error = shelf.open_manifest(id, text.as_bytes(), now()).unwrap_err();
     assert!(error.is_damage() && error.to_string().contains(words), "{error}");
 }
 
 #[test]
 fn only_a_manifest_with_the_right_signature_is_believed_where_one_is_asked_for_r022() {
-    let id = BackupId::new(Utc::now());
+    let id = BackupId::new(now());
     let ((key, signers), (_, strangers)) = (pair(), pair());
     let signed = seal::write(&manifest(&id), Some(&key)).unwrap();
     let trusting = shelf("p", "app").trusting(signers);
-    assert_eq!(trusting.open_manifest(&id, signed.as_bytes()).unwrap(), manifest(&id));
-    shelf("p", "app").open_manifest(&id, signed.as_bytes()).unwrap();
+    assert_eq!(trusting.open_manifest(&id, signed.as_bytes(), now()).unwrap(), manifest(&id));
+    shelf("p", "app").open_manifest(&id, signed.as_bytes(), now()).unwrap();
     let unsigned = seal::write(&manifest(&id), None).unwrap();
     assert_refused(&trusting, &id, &unsigned, "it is not signed, and VERIFY_SIGNING_KEY is set");
     let stranger = shelf("p", "app").trusting(strangers);
     assert_refused(&stranger, &id, &signed, "its signature is by none of the keys of VERIFY_SIGNING_KEY (ed25519-");
     // Under another id, database or prefix.
-    let newer = BackupId::new(Utc::now());
+    let newer = BackupId::new(now());
     assert_refused(&trusting, &newer, &signed, "it is the manifest of ");
     assert_refused(&shelf("p", "other").trusting(trusting.signers.clone()), &id, &signed, "another database");
     assert_refused(&shelf("q", "app").trusting(trusting.signers.clone()), &id, &signed, "another prefix");
-    shelf("q", "app").open_manifest(&id, signed.as_bytes()).unwrap();
+    shelf("q", "app").open_manifest(&id, signed.as_bytes(), now()).unwrap();
 }
 
 /// Whoever changes a manifest can make its digest of itself agree, and not its signature.
 #[test]
 fn a_signed_manifest_that_was_changed_and_sealed_again_is_refused_r022() {
-    let id = BackupId::new(Utc::now());
+    let id = BackupId::new(now());
     let (key, signers) = pair();
     let trusting = shelf("p", "app").trusting(signers);
     let signed = seal::write(&manifest(&id), Some(&key)).unwrap();

@@ -1,10 +1,10 @@
 //! One drill, as one straight line: choose, fetch, server, scratch, restore, prove, verdict, sweep.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use anyhow::{Context, anyhow};
-use backup_core::catalog::{Manifest, can_be_role};
+use backup_core::catalog::Manifest;
 use backup_core::postgres::archive::{Archive, DatabaseLevel, LeftOut, Rights, Selection, select, superusers};
 use backup_core::postgres::{
     DrillPolicy, DrillServer, ExtensionMembers, Grants, KeptSchema, LockedServer, Owners, RestoreAs, RestoreSettings,
@@ -29,6 +29,7 @@ use crate::passes::Passes;
 use crate::progress::Progress;
 use crate::reference::{Place, Recipe};
 use crate::report::{NotExercised, Report, ServerFacts};
+use crate::roles::{Sorted, sort};
 use crate::room;
 use crate::scan::Scanned;
 use crate::self_test::Sabotage;
@@ -392,18 +393,14 @@ pub(crate) fn wanted_extensions(
     wanted.collect()
 }
 
-/// Everyone whom the archive or the manifest names, the other roles of the cluster, and the extensions with their
-/// versions.
+/// The roles that the archive needs, the other roles that are known of the cluster, and the extensions with their versions.
 fn wanted(candidate: &Candidate<'_>, selection: &Selection, owners: Owners) -> Wanted {
     let (archive, cluster) = (&candidate.scanned.archive, &candidate.fetched.roles);
-    let named_owners = archive.entries.iter().map(|entry| entry.owner.clone());
-    let named = candidate.fetched.manifest.inventory.roles.iter().cloned();
-    let mut roles: BTreeSet<String> = named_owners.chain(named).collect();
-    // What cannot be a role, the checks of the archive find.
-    roles.retain(|role| can_be_role(role) && !role.starts_with("pg_"));
+    let known = candidate.fetched.manifest.inventory.roles.iter().chain(&cluster.all);
+    let Sorted { needed, bystanders } = sort(archive, known);
     Wanted {
-        roles: roles.into_iter().collect(),
-        bystanders: cluster.all.iter().filter(|role| can_be_role(role)).cloned().collect(),
+        roles: needed.into_iter().collect(),
+        bystanders,
         superusers: superusers(archive).union(&cluster.superusers).cloned().collect(),
         extensions: wanted_extensions(selection, &candidate.fetched.manifest, archive, owners),
         touched: Touched::by(archive),

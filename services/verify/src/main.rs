@@ -24,6 +24,7 @@ mod reference;
 mod report;
 mod restore;
 mod restore_roles;
+mod roles;
 mod room;
 mod runner;
 mod scan;

@@ -110,7 +110,8 @@ mod tests {
             membership("d", "b"),
         ];
         let powerful = powerful(&statements, &target);
-        for (role, expected) in [("b", true), ("c", true), ("d", true), ("e", true), ("f", false), ("harmless", false)] {
+        for (role, expected) in [("b", true), ("c", true), ("d", true), ("e", true), ("f", false), ("harmless", false)]
+        {
             assert_eq!(powerful.contains(role), expected, "{role}");
         }
     }

@@ -31,7 +31,16 @@ pub(crate) async fn accept_size(config: &BackupConfig, id: &str) -> anyhow::Resu
     if let Some(left) = judge(&catalog, backup.kind, &rule).shrunk {
         bail!("the newest backup would still be too small: {left}");
     }
-    let event = Event { id: BackupId::new(now), kind: EventKind::SizeAccepted { from: id.clone() } };
+    let kind = EventKind::SizeAccepted { from: id.clone(), signature: None };
+    let mut event = Event { id: BackupId::new(now), kind };
+    match &config.signing_key {
+        Some(key) => event = shelf.sign_event(event, key),
+        None => ensure!(
+            config.signers.is_empty(),
+            "VERIFY_SIGNING_KEY is set, so an acceptance must be signed: give BACKUP_SIGNING_KEY, or set \
+             BACKUP_ACCEPT_SIZE_FROM={id} where backups are deleted"
+        ),
+    }
     shelf.record(&store, &event).await.context("store the marker")?;
     print_line(format_args!("accepted: from {id} on, its size is the usual one"));
     Ok(())

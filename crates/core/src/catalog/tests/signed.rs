@@ -92,3 +92,43 @@ fn a_signed_manifest_that_was_changed_and_sealed_again_is_refused_r022() {
     }
     assert_refused(&trusting, &id, &twice, "");
 }
+
+/// Where there is a key, a word of an operator that anybody could have written does not count.
+#[test]
+fn only_a_signed_acceptance_counts_where_there_is_a_key() {
+    let ((key, signers), (stranger, _)) = (pair(), pair());
+    let from = BackupId::new(now());
+    let kind = EventKind::SizeAccepted { from: from.clone(), signature: None };
+    let event = Event { id: BackupId::new(now()), kind };
+    let trusting = shelf("p", "app").trusting(key.signers().and(signers.clone()));
+    let counts = |reader: &Shelf, writer: &Shelf, event: &Event| {
+        let listed = vec![ListedObject { key: writer.event_key(event), bytes: 0, modified: None }];
+        Catalog::from_listing(reader, listed, now()).journal.accepted_from().next() == Some(&from)
+    };
+    let signed = trusting.sign_event(event.clone(), &key);
+    assert!(counts(&trusting, &trusting, &signed) && !counts(&trusting, &trusting, &event));
+    assert!(!counts(&trusting, &trusting, &trusting.sign_event(event.clone(), &stranger)));
+    // A signature of another acceptance, database or prefix.
+    let other = Event { id: BackupId::new(now()), ..signed.clone() };
+    assert!(!counts(&trusting, &trusting, &other));
+    for elsewhere in [shelf("p", "other"), shelf("q", "app")] {
+        assert!(!counts(&trusting, &trusting, &elsewhere.sign_event(event.clone(), &key)));
+    }
+    let believing = shelf("p", "app");
+    assert!(counts(&believing, &believing, &event) && counts(&believing, &believing, &signed));
+}
+
+/// A start that the store wrote at another time than it says puts nothing off.
+#[test]
+fn a_start_counts_if_the_store_wrote_it_then() {
+    let app = shelf("p", "app");
+    let started = EventKind::BackupStarted { cluster: None, tables: None };
+    let event = Event { id: BackupId::new(now()), kind: started };
+    for (written, expected) in [(-61, false), (-59, true), (0, true), (59, true), (61, false)] {
+        let modified = Some(now() + TimeDelta::minutes(written));
+        let listed = vec![ListedObject { key: app.event_key(&event), bytes: 0, modified }];
+        let journal = Catalog::from_listing(&app, listed, now()).journal;
+        let first = journal.first_start(now() - TimeDelta::hours(1), now() + TimeDelta::hours(1));
+        assert_eq!(first.is_some(), expected, "{written}");
+    }
+}

@@ -23,6 +23,7 @@ mod extensions;
 mod given;
 mod leftovers;
 mod limits;
+mod lines;
 mod managed;
 mod names;
 mod not_empty;

@@ -1,16 +1,91 @@
-//! Figures for people, and standard output.
+//! What people read: lines on standard output, and figures.
 
+use std::fmt;
 use std::io::{self, Write};
 
 use chrono::TimeDelta;
+use serde_json::Value;
 
 /// What sets a colour on a terminal and takes it back. These alone reach it.
 pub const COLOURS: [&str; 5] = ["\u{1b}[31m", "\u{1b}[32m", "\u{1b}[33m", "\u{1b}[90m", "\u{1b}[0m"];
 
-/// Writes to standard output, with what would move a terminal's cursor or change the order of its text written out:
-/// names come from a bucket or a database. A reader that has seen enough (`backup list | head`) is no failure.
-pub fn print(text: &str) {
-    match io::stdout().write_all(visible(text).as_bytes()) {
+/// What further lines of a text stand behind.
+const CONTINUED: &str = "    | ";
+
+/// Lines for a person.
+///
+/// Names come from a bucket or a database and may hold line breaks, so a text cannot be printed as it is: a table called
+/// `t\nPASSED` would print a verdict of its own. What is added here is one line, whatever is in it: line breaks, what
+/// would move a terminal's cursor and what changes the order of text are written out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Lines(String);
+
+impl Lines {
+    /// One with a single line.
+    pub fn of(line: impl fmt::Display) -> Self {
+        let mut lines = Self::default();
+        lines.line(line);
+        lines
+    }
+
+    /// Adds one line.
+    pub fn line(&mut self, line: impl fmt::Display) {
+        self.0.push_str(&written_out(&line.to_string()));
+        self.0.push('\n');
+    }
+
+    /// Adds an error, which may have lines of its own, such as a hint: each but the first one stands behind a bar.
+    pub fn error(&mut self, error: impl fmt::Display) {
+        for (index, line) in error.to_string().lines().enumerate() {
+            let bar = if index == 0 { "" } else { CONTINUED };
+            self.line(format_args!("{bar}{line}"));
+        }
+    }
+
+    /// Adds all lines of `more`.
+    pub fn append(&mut self, more: &Self) {
+        self.0.push_str(&more.0);
+    }
+}
+
+impl fmt::Display for Lines {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// Writes to standard output. A reader that has seen enough (`backup list | head`) is no failure.
+pub fn print(lines: &Lines) {
+    write(&lines.0);
+}
+
+/// Writes one line to standard output.
+pub fn print_line(line: impl fmt::Display) {
+    print(&Lines::of(line));
+}
+
+/// Writes `value` to standard output as JSON that reads the same to a program, with nothing in it that moves a cursor.
+pub fn print_json(value: &Value) {
+    write(&(json(value) + "\n"));
+}
+
+/// A record of a log in text form: what is not its first line stands behind a bar, so that no text in it looks like a
+/// record. Colours are left to the formatter, which lets through its own ones only.
+pub(crate) fn record(text: &str) -> String {
+    let (text, end) = text.strip_suffix('\n').map_or((text, ""), |text| (text, "\n"));
+    let mut shown = String::with_capacity(text.len() + end.len());
+    for character in text.chars() {
+        match character {
+            '\n' => shown.extend(["\n", CONTINUED]),
+            '\u{1b}' => shown.push(character),
+            character => push_written_out(&mut shown, character),
+        }
+    }
+    shown + end
+}
+
+fn write(text: &str) {
+    match io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             tracing::error!(%error, "cannot write to standard output");
         }
@@ -18,29 +93,48 @@ pub fn print(text: &str) {
     }
 }
 
-/// As [`print`] shows it: control characters but line breaks and [`COLOURS`], and those that turn the direction of
-/// writing, as `\u{1b}`.
-fn visible(text: &str) -> String {
+/// Control characters but [`COLOURS`], and those that turn the direction of writing, as `\n` or `\u{1b}`.
+fn written_out(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(character) = rest.chars().next() {
         let colour = COLOURS.into_iter().find(|colour| rest.starts_with(colour));
-        let length = colour.map_or(character.len_utf8(), str::len);
-        match (colour, character) {
-            (Some(colour), _) => shown.push_str(colour),
-            (None, '\n') => shown.push('\n'),
-            (None, character) if character.is_control() || is_directional(character) => {
-                shown.extend(character.escape_unicode());
-            }
-            (None, character) => shown.push(character),
+        match colour {
+            Some(colour) => shown.push_str(colour),
+            None => push_written_out(&mut shown, character),
         }
+        let length = colour.map_or(character.len_utf8(), str::len);
         rest = rest.get(length..).unwrap_or_default();
     }
     shown
 }
 
-fn is_directional(character: char) -> bool {
-    matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+fn push_written_out(shown: &mut String, character: char) {
+    match character {
+        '\n' => shown.push_str("\\n"),
+        '\r' => shown.push_str("\\r"),
+        character if is_unprintable(character) => shown.extend(character.escape_unicode()),
+        character => shown.push(character),
+    }
+}
+
+/// JSON writes out some control characters itself; the others only occur in texts, where it knows them as `\u009b`.
+fn json(value: &Value) -> String {
+    let text = format!("{value:#}");
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\n' => shown.push('\n'),
+            character if is_unprintable(character) => shown.push_str(&format!("\\u{:04x}", u32::from(character))),
+            character => shown.push(character),
+        }
+    }
+    shown
+}
+
+fn is_unprintable(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// An age in the unit that suits it: `in 3 min`, `40 min`, `26 h`, `12 d`.
@@ -75,15 +169,39 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_moves_no_cursor() {
+    fn a_name_moves_no_cursor_and_makes_no_line() {
         for (given, shown) in [
-            ("Größe\n日本\n", "Größe\n日本\n"),
-            ("\u{1b}[32mPASSED\u{1b}[0m", "\u{1b}[32mPASSED\u{1b}[0m"),
-            ("a\u{1b}[2J\u{1b}]0;x\u{7}", "a\\u{1b}[2J\\u{1b}]0;x\\u{7}"),
-            ("a\rb\u{9b}1A\u{202e}c\u{7f}", "a\\u{d}b\\u{9b}1A\\u{202e}c\\u{7f}"),
+            ("Größe 日本", "Größe 日本\n"),
+            ("\u{1b}[32mPASSED\u{1b}[0m", "\u{1b}[32mPASSED\u{1b}[0m\n"),
+            ("a\u{1b}[2J\u{1b}]0;x\u{7}", "a\\u{1b}[2J\\u{1b}]0;x\\u{7}\n"),
+            ("a\rb\u{9b}1A\u{202e}c\u{7f}", "a\\rb\\u{9b}1A\\u{202e}c\\u{7f}\n"),
+            ("t\nPASSED  full\u{2028}x\u{85}y", "t\\nPASSED  full\\u{2028}x\\u{85}y\n"),
         ] {
-            assert_eq!(visible(given), shown);
+            assert_eq!(Lines::of(given).to_string(), shown);
         }
+    }
+
+    #[test]
+    fn an_error_has_lines_and_none_looks_like_another() {
+        let mut lines = Lines::default();
+        lines.error("connect: no\nhint: try \u{202e}again");
+        assert_eq!(lines.to_string(), "connect: no\n    | hint: try \\u{202e}again\n");
+    }
+
+    #[test]
+    fn a_record_of_the_log_is_one() {
+        let coloured = "\u{1b}[2m12:00\u{1b}[0m WARN a\n2026-11-29 INFO backup committed\r\u{202e}\n";
+        let shown = "\u{1b}[2m12:00\u{1b}[0m WARN a\n    | 2026-11-29 INFO backup committed\\r\\u{202e}\n";
+        assert_eq!(record(coloured), shown);
+        assert_eq!(record("no end\n\n"), "no end\n    | \n");
+    }
+
+    #[test]
+    fn json_stays_what_it_is() {
+        let value = serde_json::json!({ "a\n\u{202e}": ["\u{9b}1A", "\u{1b}", "ü"] });
+        let text = json(&value);
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
+        assert!(!text.chars().any(|character| character != '\n' && is_unprintable(character)), "{text}");
     }
 
     #[test]

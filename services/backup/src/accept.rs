@@ -2,7 +2,7 @@
 
 use anyhow::{Context, bail, ensure};
 use backup_core::catalog::{Backup, BackupId, Event, EventKind};
-use backup_core::text::print;
+use backup_core::text::print_line;
 use chrono::Utc;
 
 use crate::config::BackupConfig;
@@ -31,8 +31,17 @@ pub(crate) async fn accept_size(config: &BackupConfig, id: &str) -> anyhow::Resu
     if let Some(left) = judge(&catalog, backup.kind, &rule).shrunk {
         bail!("the newest backup would still be too small: {left}");
     }
-    let event = Event { id: BackupId::new(now), kind: EventKind::SizeAccepted { from: id.clone() } };
+    let kind = EventKind::SizeAccepted { from: id.clone(), signature: None };
+    let mut event = Event { id: BackupId::new(now), kind };
+    match &config.signing_key {
+        Some(key) => event = shelf.sign_event(event, key),
+        None => ensure!(
+            config.signers.is_empty(),
+            "VERIFY_TRUSTED_KEYS is set, so an acceptance must be signed: give BACKUP_SIGNING_KEY, or set \
+             BACKUP_ACCEPT_SIZE_FROM={id} where backups are deleted"
+        ),
+    }
     shelf.record(&store, &event).await.context("store the marker")?;
-    print(&format!("accepted: from {id} on, its size is the usual one\n"));
+    print_line(format_args!("accepted: from {id} on, its size is the usual one"));
     Ok(())
 }

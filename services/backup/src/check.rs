@@ -3,7 +3,7 @@
 use backup_core::catalog::{BackupId, Role};
 use backup_core::postgres::refuse_outdated;
 use backup_core::storage::Deletion;
-use backup_core::text::{bytes, print};
+use backup_core::text::{Lines, bytes, print};
 use chrono::Utc;
 
 use crate::config::BackupConfig;
@@ -11,9 +11,13 @@ use crate::encryption;
 use crate::job::Source;
 use crate::sizing;
 
-/// A line of the report.
+/// A line of the report, or an error with its hint.
 macro_rules! say {
-    ($($part:tt)*) => { print(&format!("{}\n", format_args!($($part)*))) };
+    ($($part:tt)*) => {{
+        let mut lines = Lines::default();
+        lines.error(format_args!($($part)*));
+        print(&lines);
+    }};
 }
 
 /// Prints the report; returns whether a run would succeed.
@@ -24,7 +28,10 @@ pub(crate) async fn check(config: &BackupConfig) -> bool {
     }
     let upcoming: Vec<String> =
         config.timing.schedule.upcoming(5, Utc::now()).iter().map(|at| in_zone(config, *at)).collect();
-    say!("schedule: {}\n  next: {}", config.timing.schedule, upcoming.join("\n        "));
+    say!("schedule: {}", config.timing.schedule);
+    for (index, at) in upcoming.iter().enumerate() {
+        say!("{} {at}", if index == 0 { "  next:" } else { "       " });
+    }
     let encryption = check_encryption(config).await;
     let tools = check_tools(config).await;
     let database = check_database(config).await;

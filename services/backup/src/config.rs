@@ -51,9 +51,10 @@ pub(crate) struct BackupConfig {
 }
 
 impl BackupConfig {
-    /// Where the backups of the source are.
+    /// Where the backups of the source are. If there is a key for signatures, only a signed word of an operator counts.
     pub(crate) fn shelf(&self) -> Shelf {
-        Shelf::new(self.store.prefix.clone(), self.source.dbname())
+        let own = self.signing_key.as_ref().map(SigningKey::signers).unwrap_or_default();
+        Shelf::new(self.store.prefix.clone(), self.source.dbname()).trusting(own.and(self.signers.clone()))
     }
 }
 

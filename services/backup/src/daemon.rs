@@ -113,8 +113,9 @@ impl Daemon<'_> {
             tracing::info!("no run at start: a backup younger than BACKUP_MIN_INTERVAL exists");
             return Start::AtATick;
         }
+        let recent = now.checked_sub_signed(min_interval).unwrap_or(DateTime::<Utc>::MIN_UTC);
         // A run that died has cost the database as much as one that ended well.
-        let died = catalog.journal.last_start(now + CLOCK_TOLERANCE).filter(|began| is_young(*began));
+        let died = catalog.journal.first_start(recent, now + CLOCK_TOLERANCE);
         match (is_due, died) {
             (true, Some(began)) => {
                 let until = began.min(now) + min_interval;

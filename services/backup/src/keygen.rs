@@ -3,7 +3,7 @@
 use anyhow::Context;
 use backup_core::catalog::SigningKey;
 use backup_core::codec::encryption::generate_age_pair;
-use backup_core::text::print;
+use backup_core::text::print_line;
 use chrono::Utc;
 
 /// What the pair is for.
@@ -30,15 +30,18 @@ pub(crate) fn keygen(purpose: Purpose) -> anyhow::Result<()> {
     match purpose {
         Purpose::Encryption => {
             let (private, public) = generate_age_pair();
-            print(&format!("# created: {now}\n# public key: {public}\n{}\n", private.expose()));
+            print_line(format_args!("# created: {now}"));
+            print_line(format_args!("# public key: {public}"));
+            print_line(private.expose());
             eprint!("{}", encryption_advice(&public));
         }
         Purpose::Signing => {
             let (private, public) = SigningKey::generate().context("make a pair of keys")?;
-            print(&format!(
-                "# created: {now}\n# public key: {public}\n-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n",
-                private.expose()
-            ));
+            print_line(format_args!("# created: {now}"));
+            print_line(format_args!("# public key: {public}"));
+            print_line("-----BEGIN PRIVATE KEY-----");
+            private.expose().lines().for_each(print_line);
+            print_line("-----END PRIVATE KEY-----");
             eprint!("{}", signing_advice(&public));
         }
     }

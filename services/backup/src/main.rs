@@ -34,7 +34,7 @@ use backup_core::postgres::refuse_outdated;
 use backup_core::private::sweep_private_dirs;
 use backup_core::service::{HealthQuestion, Shell, exit, harden, show_health, silence_panics, stand_in_for_init};
 use backup_core::stop::Stop;
-use backup_core::text::{bytes, print};
+use backup_core::text::{bytes, print, print_json, print_line};
 use chrono::{TimeDelta, Utc};
 use clap::{Parser, Subcommand};
 
@@ -148,7 +148,7 @@ async fn run(command: Option<Command>, config: Arc<BackupConfig>, stop: &Stop) -
             let store = config.store.open();
             let catalog = stop.or(config.shelf().catalog(&store, Utc::now())).await?;
             match json {
-                true => print(&format!("{:#}\n", catalog.to_json())),
+                true => print_json(&catalog.to_json()),
                 false => print(&catalog.to_table(Utc::now())),
             }
             Ok(exit::OK)
@@ -241,15 +241,15 @@ async fn prune(config: &BackupConfig, stop: &Stop, dry_run: bool) -> anyhow::Res
     }
     let applied = async { prepared.apply(config, &store).await.map_err(|refusal| anyhow::anyhow!("{refusal}")) };
     let pruned = stop.or(applied).await?;
-    print(&format!(
-        "deleted {} backups ({}) and {} dead runs, kept {}\n",
+    print_line(format_args!(
+        "deleted {} backups ({}) and {} dead runs, kept {}",
         pruned.deleted_backups,
         bytes(pruned.deleted_bytes),
         pruned.deleted_debris,
         pruned.kept_backups
     ));
     if let Some(note) = pruned.note {
-        print(&format!("note: {note}\n"));
+        print_line(format_args!("note: {note}"));
     }
     if let Some(blocked) = pruned.blocked {
         anyhow::bail!("retention did not finish: {blocked}");

@@ -1,14 +1,14 @@
 //! What commands print on standard output for a person.
 
-use backup_core::text::bytes;
+use backup_core::text::{Lines, bytes};
 
 use crate::prune::Prune;
 use crate::retention::Verdict;
 use crate::standing::{Doubt, Standing};
 
 /// `backup prune --dry-run`: every backup with what would become of it, and why.
-pub(crate) fn prune_plan(prune: &Prune) -> String {
-    let mut text = String::new();
+pub(crate) fn prune_plan(prune: &Prune) -> Lines {
+    let mut lines = Lines::default();
     for line in &prune.plan.lines {
         let (word, reasons) = match &line.verdict {
             Verdict::Keep(reasons) => ("keep", reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
@@ -17,19 +17,19 @@ pub(crate) fn prune_plan(prune: &Prune) -> String {
             Verdict::Deferred => ("later", "over BACKUP_MAX_DELETES for one run".to_owned()),
         };
         let doubt = doubt(line.standing);
-        text.push_str(&format!("{word:<6}  {}  {:>10}  {reasons}{doubt}\n", line.id, bytes(line.stored_bytes)));
+        lines.line(format_args!("{word:<6}  {}  {:>10}  {reasons}{doubt}", line.id, bytes(line.stored_bytes)));
     }
     for run in &prune.debris {
-        text.push_str(&format!(
-            "delete  {}  {:>10}  left by a dead run, no manifest\n",
+        lines.line(format_args!(
+            "delete  {}  {:>10}  left by a dead run, no manifest",
             run.id,
             bytes(run.stored_bytes)
         ));
     }
     if let Some(refusal) = &prune.plan.refused {
-        text.push_str(&format!("nothing will be deleted: {refusal}\n"));
+        lines.error(format_args!("nothing will be deleted: {refusal}"));
     }
-    text
+    lines
 }
 
 /// Why a backup takes no place from others.

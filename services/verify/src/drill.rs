@@ -1,13 +1,13 @@
 //! One drill, as one straight line: choose, fetch, server, scratch, restore, prove, verdict, sweep.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use anyhow::{Context, anyhow};
 use backup_core::catalog::Manifest;
 use backup_core::postgres::{
-    DrillPolicy, DrillServer, Grants, KeptSchema, LockedServer, RestoreAs, RestoreSettings, Said, ScratchDb, Source,
-    Tablespaces, Touched, Wanted, WantedExtension, have_other_versions, in_the_clear,
+    DrillPolicy, DrillServer, ExtensionMembers, Grants, KeptSchema, LockedServer, RestoreAs, RestoreSettings, Said,
+    ScratchDb, Source, Tablespaces, Touched, Wanted, WantedExtension, in_the_clear,
 };
 use backup_core::private::PrivateDir;
 use backup_core::stop::Stop;
@@ -16,6 +16,7 @@ use pgdump_archive::{Archive, DatabaseLevel, LeftOut, Owners, Rights, Selection,
 use tokio::task::spawn_blocking;
 
 use crate::attest::attest;
+use crate::blame;
 use crate::checks::{Extent, Subject, is_amcheck_possible, prove};
 use crate::choose::{ChooseError, Chosen};
 use crate::clusters;
@@ -28,6 +29,7 @@ use crate::passes::Passes;
 use crate::progress::Progress;
 use crate::reference::{Place, Recipe};
 use crate::report::{NotExercised, Report, ServerFacts};
+use crate::roles::{Sorted, sort};
 use crate::room;
 use crate::scan::Scanned;
 use crate::self_test::Sabotage;
@@ -220,7 +222,7 @@ impl Drill<'_> {
         preparing: Instant,
         evidence: &mut Evidence,
     ) -> Result<(), Trouble> {
-        let mut selection = self.stop.or(self.select(scratch, candidate)).await?;
+        let mut selection = self.select(candidate);
         scratch.notes().iter().for_each(|note| evidence.note(note));
         let (grants, kept_schemas) = self.prepare(scratch, candidate, &mut selection, evidence).await?;
         let server_seconds = evidence.report.durations.server_seconds.get_or_insert(0.0);
@@ -259,7 +261,10 @@ impl Drill<'_> {
         let passes = Passes { tools: &tools, session: &session, admin: &admin, scrubber, stop, progress, sabotage };
         let first_finding = evidence.report.findings.len();
         let amcheck_was_possible = self.stop.or(is_amcheck_possible(&admin)).await?;
-        passes.run(source, evidence).await?;
+        let members_before = self.stop.or(ExtensionMembers::look(&admin)).await?;
+        let server_start = self.stop.or(scratch.server_start()).await?;
+        let outcome = passes.run(source, evidence).await;
+        blame::unless_archive(outcome, scratch, &server_start, &[&session, &admin], evidence).await?;
         let fallback = scratch.notes().first().map(String::as_str);
         evidence.blame_locale_from(first_finding, fallback, &settings.notes);
         evidence.report.recovery_time_seconds = Some(evidence.report.durations.recovery_seconds());
@@ -274,6 +279,7 @@ impl Drill<'_> {
             owners,
             before: None,
             amcheck_was_possible,
+            members_before: &members_before,
             said: Said::of(&candidate.scanned.archive),
             owner: scratch.owner(),
             admin: scratch.admin(),
@@ -294,7 +300,8 @@ impl Drill<'_> {
             scrubber: &self.config.scrubber,
             stop: self.stop,
         };
-        Box::pin(prove(&subject, &self.extent(), evidence)).await?;
+        let outcome = Box::pin(prove(&subject, &self.extent(), evidence)).await;
+        blame::unless_archive(outcome, scratch, &server_start, &[&session, &admin], evidence).await?;
         evidence.report.durations.checks_seconds = Some(proving.elapsed().as_secs_f64());
         Ok(())
     }
@@ -306,20 +313,18 @@ impl Drill<'_> {
         }
     }
 
-    /// Everything of the archive that the role of the drill can restore. A superuser restores extensions on the way,
-    /// unless one has to be in another version than the server's own choice.
-    async fn select(&self, scratch: &ScratchDb<'_>, candidate: &Candidate<'_>) -> anyhow::Result<Selection> {
+    /// Everything of the archive that the role of the drill can restore. A superuser could make extensions on the way;
+    /// they are made before, so that it is known what each has made before code of the archive can add to it.
+    fn select(&self, candidate: &Candidate<'_>) -> Selection {
         let archive = &candidate.scanned.archive;
-        if self.config.restore_as == RestoreAs::PlainRole {
-            return Ok(select(archive, Rights::Owner));
+        match self.config.restore_as {
+            RestoreAs::PlainRole => select(archive, Rights::Owner),
+            RestoreAs::Superuser => {
+                let mut selection = select(archive, Rights::Superuser);
+                selection.make_extensions_beforehand(archive);
+                selection
+            }
         }
-        let mut selection = select(archive, Rights::Superuser);
-        let session = scratch.owner().connect().await.context("connect to the scratch database")?;
-        if have_other_versions(&session, &candidate.fetched.manifest.inventory.extensions).await? {
-            selection.make_extensions_beforehand(archive);
-        }
-        session.close().await;
-        Ok(selection)
     }
 
     fn extent(&self) -> Extent<'_> {
@@ -343,11 +348,14 @@ impl Drill<'_> {
     ) -> anyhow::Result<(Grants, Vec<KeptSchema>)> {
         let prepared = self.stop.or(scratch.prepare(&wanted(candidate, selection, self.owners()))).await?;
         prepared.notes.iter().chain(&prepared.extension_notes).for_each(|note| evidence.note(note));
-        anyhow::ensure!(
-            prepared.missing_extensions.is_empty(),
-            "a plain role cannot create these extensions of the source here: {}; give VERIFY_ADMIN_URL",
-            prepared.missing_extensions.join("; ")
-        );
+        let missing = prepared.missing_extensions.join("; ");
+        match self.config.restore_as {
+            _ if missing.is_empty() => {}
+            RestoreAs::PlainRole => anyhow::bail!(
+                "a plain role cannot create these extensions of the source here: {missing}; give VERIFY_ADMIN_URL"
+            ),
+            RestoreAs::Superuser => anyhow::bail!("these extensions of the source cannot be created here: {missing}"),
+        }
         let Scanned { archive, contents, .. } = candidate.scanned;
         selection.leave_out_guarded(archive, &prepared.members, |id| contents.has_rows(id));
         if prepared.missing_roles.is_empty() {
@@ -385,17 +393,14 @@ pub(crate) fn wanted_extensions(
     wanted.collect()
 }
 
-/// Everyone whom the archive or the manifest names, the other roles of the cluster, and the extensions with their
-/// versions.
+/// The roles that the archive needs, the other roles that are known of the cluster, and the extensions with their versions.
 fn wanted(candidate: &Candidate<'_>, selection: &Selection, owners: Owners) -> Wanted {
     let (archive, cluster) = (&candidate.scanned.archive, &candidate.fetched.roles);
-    let named_owners = archive.entries.iter().map(|entry| entry.owner.clone());
-    let named = candidate.fetched.manifest.inventory.roles.iter().cloned();
-    let mut roles: BTreeSet<String> = named_owners.chain(named).collect();
-    roles.retain(|role| !role.is_empty() && !role.starts_with("pg_"));
+    let known = candidate.fetched.manifest.inventory.roles.iter().chain(&cluster.all);
+    let Sorted { needed, bystanders } = sort(archive, known);
     Wanted {
-        roles: roles.into_iter().collect(),
-        bystanders: cluster.all.clone(),
+        roles: needed.into_iter().collect(),
+        bystanders,
         superusers: superusers(archive).union(&cluster.superusers).cloned().collect(),
         extensions: wanted_extensions(selection, &candidate.fetched.manifest, archive, owners),
         touched: Touched::by(archive),

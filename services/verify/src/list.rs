@@ -3,7 +3,7 @@
 use anyhow::Context;
 use backup_core::catalog::Shelf;
 use backup_core::stop::Stop;
-use backup_core::text::print;
+use backup_core::text::{Lines, print, print_json, print_line};
 use chrono::Utc;
 use serde_json::json;
 
@@ -37,12 +37,17 @@ pub(crate) async fn list(config: &VerifyConfig, format: Format, stop: &Stop) -> 
         let catalog = stop.or(shelf.catalog(&store, now)).await?;
         match format {
             Format::Json => values.push(json!({ "database": name, "catalog": catalog.to_json() })),
-            Format::Table => print(&format!("database {name}\n{}\n", catalog.to_table(now))),
+            Format::Table => {
+                let mut lines = Lines::of(format_args!("database {name}"));
+                lines.append(&catalog.to_table(now));
+                lines.line("");
+                print(&lines);
+            }
         }
     }
     match format {
-        Format::Json => print(&format!("{:#}\n", serde_json::Value::Array(values))),
-        Format::Table if names.is_empty() => print("no backup\n"),
+        Format::Json => print_json(&serde_json::Value::Array(values)),
+        Format::Table if names.is_empty() => print_line("no backup"),
         Format::Table => {}
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! `verify`: restores backups into a throwaway database and proves that they are what was dumped.
 
 mod attest;
+mod blame;
 mod checks;
 mod choose;
 mod clusters;
@@ -23,6 +24,7 @@ mod reference;
 mod report;
 mod restore;
 mod restore_roles;
+mod roles;
 mod room;
 mod runner;
 mod scan;

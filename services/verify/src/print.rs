@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use backup_core::text::{COLOURS, age, count};
+use backup_core::text::{COLOURS, Lines, age, count};
 use chrono::TimeDelta;
 use nix::fcntl::{Flock, FlockArg};
 
@@ -50,19 +50,23 @@ impl Paint {
 }
 
 /// The whole report, the verdict first.
-pub(crate) fn report(report: &Report, paint: Paint) -> String {
-    let mut text = format!("{}\n\n", headline(report, paint));
+pub(crate) fn report(report: &Report, paint: Paint) -> Lines {
+    let mut lines = Lines::default();
+    lines.error(headline(report, paint));
+    lines.line("");
     for (name, value) in facts(report) {
-        text.push_str(&format!("{name:<15} {value}\n"));
+        lines.error(format_args!("{name:<15} {value}"));
     }
-    text + &evidence(report, paint)
+    lines.append(&evidence(report, paint));
+    lines
 }
 
 /// What was proven and what was found, without the verdict.
-pub(crate) fn evidence(report: &Report, paint: Paint) -> String {
-    let mut text = String::new();
+pub(crate) fn evidence(report: &Report, paint: Paint) -> Lines {
+    let mut lines = Lines::default();
     if !report.checks.is_empty() {
-        text.push_str("\nchecks\n");
+        lines.line("");
+        lines.line("checks");
     }
     for check in &report.checks {
         let (colour, word) = match check.state {
@@ -70,18 +74,18 @@ pub(crate) fn evidence(report: &Report, paint: Paint) -> String {
             CheckState::Failed => (Colour::Red, "FAILED "),
             CheckState::Skipped => (Colour::Grey, "skipped"),
         };
-        text.push_str(&format!("  {}  {:<18} {}\n", paint.colour(colour, word), check.name, check.figures));
+        lines.line(format_args!("  {}  {:<18} {}", paint.colour(colour, word), check.name, check.figures));
     }
-    text.push_str(&tables(&report.tables, paint));
+    tables(&report.tables, paint, &mut lines);
     let findings = report.findings.iter().map(|finding| format!("{}: {}", finding.check, finding.message));
-    text.push_str(&section("findings", Colour::Red, paint, findings));
+    section("findings", Colour::Red, paint, findings, &mut lines);
     let not_exercised = report.not_exercised.iter().map(|left_out| {
         let rows = if left_out.holds_rows { "; its rows are unproven" } else { "" };
         format!("{}: {}{rows}", left_out.object, left_out.reason)
     });
-    text.push_str(&section("not exercised", Colour::Yellow, paint, not_exercised));
-    text.push_str(&section("notes", Colour::Grey, paint, report.notes.iter().cloned()));
-    text
+    section("not exercised", Colour::Yellow, paint, not_exercised, &mut lines);
+    section("notes", Colour::Grey, paint, report.notes.iter().cloned(), &mut lines);
+    lines
 }
 
 fn headline(report: &Report, paint: Paint) -> String {
@@ -143,14 +147,14 @@ fn server_line(server: &ServerFacts) -> String {
 }
 
 /// The tables that differ, then the largest ones.
-fn tables(tables: &[TableFigures], paint: Paint) -> String {
+fn tables(tables: &[TableFigures], paint: Paint, lines: &mut Lines) {
     if tables.is_empty() {
-        return String::new();
+        return;
     }
     let mut sorted: Vec<&TableFigures> = tables.iter().collect();
     sorted.sort_by_key(|table| (is_equal(table), std::cmp::Reverse(table.restored_rows)));
-    let mut text =
-        format!("\n  {:>14} {:>14} {:>14}  {:<8}  {}\n", "SOURCE", "ARCHIVE", "RESTORED", "CONTENTS", "TABLE");
+    lines.line("");
+    lines.line(format_args!("  {:>14} {:>14} {:>14}  {:<8}  {}", "SOURCE", "ARCHIVE", "RESTORED", "CONTENTS", "TABLE"));
     for table in sorted.iter().take(PRINTED_TABLES) {
         let rows = |rows: Option<u64>| rows.map_or_else(|| "-".to_owned(), count);
         let contents = match table.content_equal {
@@ -167,12 +171,11 @@ fn tables(tables: &[TableFigures], paint: Paint) -> String {
             table.name
         );
         let line = if is_equal(table) { line } else { paint.colour(Colour::Red, &line) };
-        text.push_str(&format!("  {line}\n"));
+        lines.line(format_args!("  {line}"));
     }
     if let Some(more @ 1..) = tables.len().checked_sub(PRINTED_TABLES) {
-        text.push_str(&format!("  and {more} more\n"));
+        lines.line(format_args!("  and {more} more"));
     }
-    text
 }
 
 fn is_equal(table: &TableFigures) -> bool {
@@ -182,9 +185,14 @@ fn is_equal(table: &TableFigures) -> bool {
     table.content_equal != Some(false) && known.all(|rows| Some(rows) == first)
 }
 
-fn section(heading: &str, colour: Colour, paint: Paint, lines: impl Iterator<Item = String>) -> String {
-    let lines: String = lines.map(|line| format!("  {line}\n")).collect();
-    if lines.is_empty() { lines } else { format!("\n{}\n{lines}", paint.colour(colour, heading)) }
+fn section(heading: &str, colour: Colour, paint: Paint, found: impl Iterator<Item = String>, lines: &mut Lines) {
+    for (index, line) in found.enumerate() {
+        if index == 0 {
+            lines.line("");
+            lines.line(paint.colour(colour, heading));
+        }
+        lines.line(format_args!("  {line}"));
+    }
 }
 
 /// The file of `--report`, which appears whole or not at all, readable by this user only.

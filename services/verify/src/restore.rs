@@ -11,12 +11,13 @@ use anyhow::{Context, anyhow, bail};
 use backup_core::catalog::Manifest;
 use backup_core::postgres::conninfo::Conninfo;
 use backup_core::postgres::{
-    Grants, RestoreSettings, Said, Source, Touched, create_beforehand, have_other_versions, in_the_clear,
+    ExtensionMembers, Grants, RestoreSettings, Said, Source, Touched, create_beforehand, have_other_versions,
+    in_the_clear,
 };
 use backup_core::private::PrivateDir;
 use backup_core::secret::Secret;
 use backup_core::stop::Stop;
-use backup_core::text;
+use backup_core::text::{self, Lines};
 use chrono::Utc;
 use pgdump_archive::{LeftOut, Owners, Reason, Rights, Selection, select};
 use tokio::sync::Mutex;
@@ -104,10 +105,10 @@ async fn restore_into(
     let look = async { TargetServer::inspect(&destination.session().await?, options.create).await };
     let server = stop.or(look).await?;
     let plan = Plan::new(&manifest, &destination, &server, options);
-    text::print(&plan.to_string());
+    text::print(&plan.lines());
     plan.refuse_what_blocks()?;
     if options.dry_run {
-        text::print("nothing was changed (--dry-run)\n");
+        text::print_line("nothing was changed (--dry-run)");
         return Ok(());
     }
     progress.enter("fetch", Some(manifest.dump.digests.plain_bytes));
@@ -126,7 +127,7 @@ async fn restore_into(
     }
     // A download takes its time, in which somebody may have found a use for an empty database.
     refuse(&stop.or(target::contents(&session)).await?)?;
-    text::print("the backup is whole; the restore begins\n");
+    text::print_line("the backup is whole; the restore begins");
     let bin_dir = config.bin_dir.as_deref().map(AsRef::as_ref);
     let major = session.server_version_num() / 10_000;
     let tools = scanned.tools(bin_dir, major).await?;
@@ -157,6 +158,7 @@ async fn restore_into(
         false => None,
     };
     stop.or(create_beforehand(&session, &extensions)).await?;
+    let members_before = stop.or(ExtensionMembers::look(&session)).await?;
     let (admin, scrubber) = (&session, &config.scrubber);
     let passes = Passes { tools: &tools, session: &session, admin, scrubber, stop, progress, sabotage: None };
     passes.run(source, evidence).await?;
@@ -174,6 +176,7 @@ async fn restore_into(
                 owners: options.owners,
                 before: before.as_ref(),
                 amcheck_was_possible: false,
+                members_before: &members_before,
                 said: Said::of(&scanned.archive),
                 owner: to,
                 admin: None,
@@ -236,15 +239,16 @@ fn tell_what_to_add(manifest: &Manifest, scanned: &Scanned, selection: &Selectio
 }
 
 /// What a person sees at the end.
-fn summary(report: &Report) -> String {
-    let error = report.error.as_ref().map(|error| format!("{error}\n")).unwrap_or_default();
-    let verdict = match report.verdict {
+fn summary(report: &Report) -> Lines {
+    let mut lines = print::evidence(report, Paint::for_stdout());
+    report.error.iter().for_each(|error| lines.error(error));
+    lines.line(match report.verdict {
         Verdict::Passed => "restored",
         Verdict::Failed => "NOT restored as it was; see the findings",
         Verdict::CouldNotRun | Verdict::Skipped => "not restored",
         Verdict::Stopped => "stopped",
-    };
-    format!("{}{error}{verdict}\n", print::evidence(report, Paint::for_stdout()))
+    });
+    lines
 }
 
 /// The one reason that is left where a plan cannot be carried out.

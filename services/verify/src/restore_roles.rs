@@ -6,6 +6,7 @@
 
 mod apply;
 mod plan;
+mod powers;
 
 use std::sync::atomic::AtomicU64;
 
@@ -15,7 +16,7 @@ use backup_core::postgres::in_the_clear;
 use backup_core::private::PrivateDir;
 use backup_core::secret::Secret;
 use backup_core::stop::Stop;
-use backup_core::text;
+use backup_core::text::{self, Lines};
 use chrono::Utc;
 
 use crate::choose::{Chosen, Wanted, choose};
@@ -89,10 +90,11 @@ async fn make(
     }
     let target = stop.or(Target::inspect(&session)).await?;
     let plan = Plan::new(&statements, &target);
-    text::print(&format!("backup    {} of database {}\n{plan}", backup.id, manifest.database.name));
+    text::print_line(format_args!("backup    {} of database {}", backup.id, manifest.database.name));
+    text::print(&plan.lines());
     plan.refuse_what_blocks(&target)?;
     if options.extent == Extent::Plan {
-        text::print("nothing was changed (--dry-run)\n");
+        text::print_line("nothing was changed (--dry-run)");
         return Ok(());
     }
     let refused = stop.or(apply::apply(&session, &plan.steps)).await?;
@@ -103,13 +105,14 @@ async fn make(
 }
 
 /// What a person sees at the end.
-fn summary(report: &Report) -> String {
-    let error = report.error.as_ref().map(|error| format!("{error}\n")).unwrap_or_default();
-    let verdict = match report.verdict {
+fn summary(report: &Report) -> Lines {
+    let mut lines = print::evidence(report, Paint::for_stdout());
+    report.error.iter().for_each(|error| lines.error(error));
+    lines.line(match report.verdict {
         Verdict::Passed => "roles restored",
         Verdict::Failed => "roles NOT restored as they were; see the findings",
         Verdict::CouldNotRun | Verdict::Skipped => "roles not restored",
         Verdict::Stopped => "stopped",
-    };
-    format!("{}{error}{verdict}\n", print::evidence(report, Paint::for_stdout()))
+    });
+    lines
 }

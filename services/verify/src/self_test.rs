@@ -106,13 +106,13 @@ pub(crate) async fn self_test(config: &VerifyConfig, stop: &Stop) -> anyhow::Res
         folder: PrivateDir::create_in(&config.spool_dir).context("make a folder below VERIFY_SPOOL_DIR")?,
         other,
     };
-    text::print(&format!("self-test with copies of backup {}\n", backup.id));
+    text::print_line(format_args!("self-test with copies of backup {}", backup.id));
     let rows = Box::pin(test.run(&backup.id)).await?;
     let missed = rows.iter().filter(|row| !row.is_as_it_should()).count();
     for row in &rows {
-        text::print(&format!("  {:<52} {}\n", row.what, row.verdict()));
+        text::print_line(format_args!("  {:<52} {}", row.what, row.verdict()));
     }
-    text::print(&format!("{} tests, {missed} not as they must be\n", rows.len()));
+    text::print_line(format_args!("{} tests, {missed} not as they must be", rows.len()));
     Ok(if missed == 0 { exit::OK } else { exit::FAILED })
 }
 
@@ -180,7 +180,8 @@ impl SelfTest<'_> {
         let manifest_text = self.drill.stop.or(read).await.context("read the manifest")?;
         let mut rows = Vec::new();
         let mut add = |what: &str, id: &BackupId, text: &[u8]| {
-            let caught_by = self.shelf.open_manifest(id, text).is_err().then(|| "manifest".to_owned());
+            let caught_by =
+                self.shelf.open_manifest(id, text, self.store.now()).is_err().then(|| "manifest".to_owned());
             rows.push(Row::damaged(what, caught_by));
         };
         add("an older backup under a newer id", &newer, &manifest_text);

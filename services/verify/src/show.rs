@@ -6,7 +6,7 @@ use anyhow::Context;
 use backup_core::catalog::Manifest;
 use backup_core::private::PrivateDir;
 use backup_core::stop::Stop;
-use backup_core::text::{bytes, count, print};
+use backup_core::text::{Lines, bytes, count, print, print_line};
 use chrono::Utc;
 
 use crate::choose::{Wanted, choose};
@@ -37,18 +37,19 @@ pub(crate) async fn show(config: &VerifyConfig, wanted: &Wanted, stop: &Stop) ->
     print(&describe(&manifest));
     let fetched = fetcher.fetch(manifest, &mut evidence).await;
     let (_, scanned) = fetched.map_err(|trouble| trouble.into_error(&evidence))?;
-    print(&format!("\ntable of contents, {} entries\n", count(scanned.archive.entries.len() as u64)));
+    print_line("");
+    print_line(format_args!("table of contents, {} entries", count(scanned.archive.entries.len() as u64)));
     for entry in &scanned.archive.entries {
-        print(&format!("  {entry}\n"));
+        print_line(format_args!("  {entry}"));
     }
     Ok(())
 }
 
 /// The manifest in lines, with every table and its rows.
-fn describe(manifest: &Manifest) -> String {
+fn describe(manifest: &Manifest) -> Lines {
     let database = &manifest.database;
-    let mut text = String::new();
-    let mut line = |name: &str, value: String| text.push_str(&format!("{name:<12}  {value}\n"));
+    let mut lines = Lines::default();
+    let mut line = |name: &str, value: String| lines.line(format_args!("{name:<12}  {value}"));
     line("backup", format!("{}, {}", manifest.id, manifest.kind));
     line("database", format!("{} on PostgreSQL {}", database.name, database.server_version));
     line("locale", format!("{} {} ({})", database.encoding, database.collate, database.locale_provider));
@@ -70,11 +71,12 @@ fn describe(manifest: &Manifest) -> String {
     for note in &manifest.notes {
         line("note", note.clone());
     }
-    text.push_str(&format!("\n{:>14}  {}\n", "ROWS", "TABLE"));
+    lines.line("");
+    lines.line(format_args!("{:>14}  {}", "ROWS", "TABLE"));
     for table in &inventory.tables {
         let not_counted = || table.not_counted.clone().unwrap_or_else(|| "?".to_owned());
         let rows = table.rows.map_or_else(not_counted, count);
-        text.push_str(&format!("{rows:>14}  {}.{}\n", table.schema, table.name));
+        lines.line(format_args!("{rows:>14}  {}.{}", table.schema, table.name));
     }
-    text
+    lines
 }

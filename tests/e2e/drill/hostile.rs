@@ -39,7 +39,9 @@ fn roles_are_read_without_being_kept_r151() {
     let stand = DrillStand::of("CREATE TABLE t (id int)", &[("COMPRESSION", "none"), ("BACKUP_GLOBALS", "true")]);
     stand.forge("globals", &vec![b';'; 12 << 20]);
     check(&stand, 1, "line 1 of the roles begins no statement that pg_dumpall writes");
-    stand.edit_manifest(|manifest| manifest["globals"]["plain_bytes"] = ((64 << 20) + 1).into());
+    stand.edit_manifest(|manifest| {
+        ["plain_bytes", "stored_bytes"].iter().for_each(|side| manifest["globals"][side] = ((64 << 20) + 1).into());
+    });
     check(&stand, 1, "more than any backup has");
 }
 
@@ -107,4 +109,18 @@ fn entry(id: i32, has_data: bool, desc: &str, section: i32, defn: &str, copy: &s
     bytes.push(if has_data { 1 } else { 3 });
     bytes.extend([0; 8]);
     bytes
+}
+
+/// PostgreSQL looks through all memberships of a role in each of its sessions, in a time that grows with their square.
+#[test]
+fn roles_that_the_archive_does_not_name_are_made_and_are_no_memberships_r151() {
+    let stand = DrillStand::of("CREATE TABLE t (id int)", &[("COMPRESSION", "none"), ("BACKUP_GLOBALS", "false")]);
+    stand.edit_manifest(|manifest| {
+        let more = (0..2_000).map(|number| serde_json::json!(format!("r151 {number}")));
+        manifest["inventory"]["roles"].as_array_mut().unwrap().extend(more);
+    });
+    let questions = "-- name: members\n-- expect: <= 5\n\
+         SELECT count(*) FROM pg_auth_members WHERE member = (SELECT oid FROM pg_roles WHERE rolname = current_user);\n\
+         -- name: made\n-- expect: = 2000\nSELECT count(*) FROM pg_roles WHERE rolname LIKE 'r151 %'";
+    stand.drill_with(stand.verify().env("VERIFY_SQL", questions)).assert_verdict("passed", 0);
 }

@@ -1,7 +1,9 @@
 //! Extensions of the source in a target: their versions, their schemas, and those that a server does not have.
 
+use e2e::postgres::SUPERUSER;
+
 use super::restore::{assert_says, restore};
-use super::{COULD_NOT_RUN, PASSED, Site, drill, server};
+use super::{COULD_NOT_RUN, FAILED, PASSED, Site, drill, server};
 
 /// A later version calls the column `total_exec_time`.
 const OLD: &str = "
@@ -58,4 +60,48 @@ fn extensions_that_are_elsewhere_or_not_to_be_had_are_in_the_plan() {
     let lacks = "blocked   the target's server lacks extension no_such_thing 1.0: install its package on that machine";
     let other = "warning   the target's server has extension hstore in version 1.8 and not in 0.1";
     assert_says(&refused, COULD_NOT_RUN, &[lacks, other]);
+}
+
+/// Code that runs when a row comes back, in every database but the source's, and what it does there.
+fn on_restore(what: &[&str]) -> Site {
+    let what: String = what.iter().map(|sql| format!("EXECUTE $do${sql}$do$;")).collect();
+    Site::new(&format!(
+        "CREATE EXTENSION hstore;
+         CREATE FUNCTION act() RETURNS bool LANGUAGE plpgsql AS $$
+         BEGIN
+           IF current_database() = 'SOURCE' AND current_setting('listen_addresses') <> '' THEN RETURN true; END IF;
+           {what} RETURN true;
+         END $$;
+         CREATE TABLE t (id int CHECK (act())); INSERT INTO t VALUES (1)"
+    ))
+}
+
+/// What is a member of an extension is in no dump of the restored database, and no count.
+#[test]
+fn what_code_of_an_archive_hides_in_an_extension_is_a_finding() {
+    let server = server(&[]);
+    let superuser = |site: &Site| {
+        site.verify().env("VERIFY_DATABASE_URL", server.url(SUPERUSER)).env("VERIFY_RESTORE_AS", "superuser")
+    };
+    let function = "CREATE FUNCTION public.hidden() RETURNS int LANGUAGE sql AS 'SELECT 1'";
+    let add = "ALTER EXTENSION hstore ADD FUNCTION public.hidden()";
+    let hidden = on_restore(&[function, add]);
+    let is_member = "is a member of extension hstore, which did not make it";
+    drill(superuser(&hidden)).assert_code(FAILED).assert_lists("findings", &[is_member]);
+    drill(hidden.verify().env("VERIFY_RESTORE_AS", "superuser"))
+        .assert_code(FAILED)
+        .assert_lists("findings", &[is_member]);
+    // The login owns a trusted extension that it has made.
+    drill(hidden.verify_on(&server)).assert_code(FAILED).assert_lists("findings", &[is_member]);
+
+    let replaced = on_restore(&[
+        "CREATE OR REPLACE FUNCTION public.akeys(public.hstore) RETURNS text[] LANGUAGE sql AS 'SELECT NULL::text[]'",
+        "CREATE FUNCTION pg_catalog.hidden() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+    ]);
+    drill(superuser(&replaced)).assert_code(FAILED).assert_lists(
+        "findings",
+        &["akeys(public.hstore) of extension hstore is not what the extension made", "are not PostgreSQL's"],
+    );
+    drill(superuser(&on_restore(&["SELECT 1"]))).assert_code(PASSED);
+    hidden.assert_clean();
 }

@@ -75,10 +75,10 @@ fn a_server_that_dies_in_the_middle_is_no_pass_and_the_database_on_it_is_named_r
 #[test]
 fn a_drill_that_has_no_room_is_not_started_r062() {
     let site = Site::new(SOURCE);
-    site.edit_manifest(|manifest| manifest["database"]["size_bytes"] = (1_u64 << 50).into());
+    site.edit_manifest(|manifest| manifest["database"]["size_bytes"] = (1_u64 << 40).into());
     let tools = FakeTools::new();
     let drilled = drill(site.verify().env("PG_BIN_DIR", tools.path()));
-    drilled.assert_refused("bytes free, and this drill needs 135108213");
+    drilled.assert_refused("bytes free, and this drill needs 132166");
     drilled.assert_refused("give VERIFY_SPOOL_DIR a larger volume");
     assert_eq!(drilled.report["durations"]["fetch_seconds"], serde_json::Value::Null, "it was downloaded all the same");
     site.assert_clean();

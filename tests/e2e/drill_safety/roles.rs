@@ -17,15 +17,18 @@ const ROLES: &str = "
     COMMENT ON ROLE roles_group IS E'a \\\\! comment; it''s\ntwo lines';
     GRANT roles_group TO \"roles: Odd \"\"one\"\" \\ it's\" WITH ADMIN OPTION;
     GRANT pg_monitor TO roles_group;
+    CREATE ROLE roles_mighty REPLICATION BYPASSRLS CREATEROLE; GRANT pg_execute_server_program TO roles_mighty;
+    CREATE ROLE roles_heir; GRANT roles_mighty TO roles_heir; GRANT roles_super TO roles_group;
+    ALTER ROLE roles_heir SET session_preload_libraries TO 'auto_explain';
     CREATE TABLE t (id int)";
 
 /// What a server says of the roles of [`ROLES`].
 const STATE: &str = "
     SELECT string_agg(format('%s %s %s %s %s %s %s', rolname, rolsuper, rolcreatedb, rolcanlogin, rolconnlimit,
                              rolvaliduntil AT TIME ZONE 'UTC', shobj_description(r.oid, 'pg_authid')), ';' ORDER BY rolname),
-           (SELECT string_agg(format('%s %s', setrole::regrole, setconfig), ';' ORDER BY setrole)
+           (SELECT string_agg(format('%s %s', setrole::regrole, setconfig), ';' ORDER BY setrole::regrole::text)
               FROM pg_db_role_setting WHERE setdatabase = 0 AND setrole::regrole::text LIKE '%roles%'),
-           (SELECT string_agg(format('%s %s %s', roleid::regrole, member::regrole, admin_option), ';' ORDER BY roleid)
+           (SELECT string_agg(format('%s %s %s', roleid::regrole, member::regrole, admin_option), ';' ORDER BY roleid::regrole::text)
               FROM pg_auth_members WHERE member::regrole::text LIKE '%roles%')
       FROM pg_roles r WHERE rolname LIKE 'roles%'";
 
@@ -49,6 +52,14 @@ fn roles_come_back_as_they_were_after_a_plan_and_what_is_there_stays() {
         "CONNECTION LIMIT 7",
         "skip      postgres: it is there, and stays as it is",
         "warning   roles_super will be a superuser",
+        "warning   roles_mighty will have REPLICATION, which copies the whole server",
+        "warning   roles_mighty will have BYPASSRLS",
+        "warning   roles_mighty will have CREATEROLE",
+        "warning   roles_mighty will be a member of pg_execute_server_program, which runs programs",
+        "warning   roles_heir will be a member of roles_mighty",
+        "warning   roles_group will be a member of roles_super",
+        "warning   roles_heir will have the setting session_preload_libraries, which loads a library",
+        "looks for tables and functions in 'a', 'b c'",
         "by hand   passwords are in no backup",
         "nothing was changed (--dry-run)",
     ];
@@ -79,7 +90,7 @@ fn a_login_that_is_no_superuser_makes_what_it_may_and_says_what_not() {
     let text = format!("{}{}", output.stdout, output.stderr);
     assert!(words.iter().all(|words| text.contains(words)), "{text}");
     let made = "SELECT count(*) FROM pg_roles WHERE rolname LIKE 'roles%'";
-    assert_eq!(target.sql(SUPERUSER, made), "2", "{text}");
+    assert_eq!(target.sql(SUPERUSER, made), "4", "{text}");
     assert_says(&site.verify().args(["roles", "latest"]).output(), Some(2), &["no target was given"]);
 }
 

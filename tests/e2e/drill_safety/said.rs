@@ -14,6 +14,7 @@ const TELL: &str = r#"
         WHEN 'cast' THEN PERFORM what::int;
         WHEN 'name' THEN EXECUTE 'SELECT FROM ' || quote_ident(what);
         WHEN 'like a violation' THEN RAISE check_violation USING MESSAGE = 'new row for relation "' || what || '" violates check constraint "x"';
+        WHEN 'code' THEN RAISE EXCEPTION 'x' USING ERRCODE = 'Z4711';
         WHEN 'damage' THEN RAISE index_corrupted USING MESSAGE = what;
         WHEN 'notice' THEN RAISE WARNING '%', what; RETURN true;
         WHEN 'lines' THEN RAISE EXCEPTION E'x\npg_restore: error: %\npg_restore: warning: %\npg_restore: from TOC entry 1; 0 0 TABLE % alice\npg_restore: error: y', what, what, what;
@@ -34,6 +35,7 @@ const TELL: &str = r#"
     CREATE TABLE by_notice (v text CHECK (tell('notice', v)));
     CREATE TABLE whole (v text); CREATE INDEX whole_damaged ON whole (tell('damage', v));
     CREATE VIEW told AS SELECT tell('raise', v) AS said FROM whole;
+    CREATE VIEW told_by_code AS SELECT tell('code', v) AS said FROM whole;
     INSERT INTO by_raise VALUES ('CANARY'); INSERT INTO by_cast VALUES ('CANARY'); INSERT INTO by_name VALUES ('CANARY');
     INSERT INTO by_lines VALUES ('CANARY'); INSERT INTO by_violation VALUES ('CANARY');
     INSERT INTO by_names VALUES ('CANARY');
@@ -42,7 +44,7 @@ const TELL: &str = r#"
 #[test]
 fn no_text_of_an_archives_code_reaches_report_log_or_bucket() {
     let site = Site::new(&TELL.replace("CANARY", CANARY));
-    let question = "-- name: told\nSELECT said FROM told";
+    let question = "-- name: told\nSELECT said FROM told;\n-- name: told by code\nSELECT said FROM told_by_code";
     let run = site.verify().env("VERIFY_SQL", question).env("VERIFY_ATTEST", "true").env("LOG_LEVEL", "debug");
     let drilled = drill(run);
     drilled.assert_code(FAILED);
@@ -54,6 +56,7 @@ fn no_text_of_an_archives_code_reaches_report_log_or_bucket() {
         "by_lines",
         "by_violation",
         "P0001",
+        "a SQLSTATE of its own",
         "invalid input syntax for type integer",
         "was not in the dump",
         "TABLE public.other differs",

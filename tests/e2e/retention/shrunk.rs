@@ -100,3 +100,23 @@ fn an_operator_accepts_the_smaller_size_as_documented_r146() {
     assert_eq!(committed(&stand).len(), 2, "the good ones are old, and go");
     assert!(stand.events().iter().any(|event| event.ends_with(&format!("-size-accepted-{first}"))));
 }
+
+/// Where there is a key, only a word of an operator that is signed counts.
+#[test]
+fn an_acceptance_that_anybody_could_have_written_does_not_count_where_there_is_a_key_r146() {
+    let (stand, good) = after_a_mistake(2);
+    let first = committed(&stand).into_iter().filter(|id| !good.contains(id)).min().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let private = folder.path().join("key.pem");
+    std::fs::write(&private, stand.backup().args(["keygen", "--signing"]).output().stdout).unwrap();
+    let key = [("BACKUP_SIGNING_KEY_FILE", private.to_str().unwrap())];
+    let variables = [STRICT.as_slice(), &key].concat();
+    let forged = format!("{}-size-accepted-{first}", backup_core::catalog::BackupId::new(chrono::Utc::now()));
+    let events = stand.s3.objects().into_keys().find(|key| key.contains("/events/")).unwrap();
+    stand.s3.write(&format!("{}/{forged}", events.rsplit_once('/').unwrap().0), b"");
+    assert_eq!(prune(&stand, &[], &variables).code, Some(1), "a forged acceptance counts");
+    assert_eq!(deletions(&stand), Vec::<String>::new());
+    let output = stand.backup().args(["accept-size", &first]).envs(key).output();
+    assert_eq!(output.code, Some(0), "{}", output.stderr);
+    assert_eq!(prune(&stand, &[], &variables).code, Some(0));
+}

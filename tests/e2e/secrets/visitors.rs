@@ -105,3 +105,30 @@ fn only_http_1_is_spoken_r074() {
     let answer = raw(port, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0");
     assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{answer:?}");
 }
+
+/// A connection to the pages from an address of the loopback network.
+fn connect_from(host: u8, port: u16) -> TcpStream {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+    let stream = runtime.block_on(async {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind(([127, 0, 0, host], 0).into()).unwrap();
+        socket.connect(([127, 0, 0, 1], port).into()).await.unwrap().into_std().unwrap()
+    });
+    stream.set_nonblocking(false).unwrap();
+    stream
+}
+
+#[test]
+fn half_requests_of_one_address_keep_no_other_one_out_r074() {
+    let stand = Stand::new();
+    let (_running, port) = daemon(&stand);
+    let mut crowd: Vec<TcpStream> = (0..CROWD).map(|_| connect_from(2, port)).collect();
+    crowd.iter_mut().for_each(|half| drop(half.write_all(b"GET /health HTTP/1.1\r\nHost: x\r\n")));
+    let mut other = connect_from(3, port);
+    other.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+    other.write_all(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    other.read_to_string(&mut answer).expect("an answer within two seconds");
+    assert!(answer.starts_with("HTTP/1.1 "), "{answer}");
+    drop(crowd);
+}

@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sha2::{Digest, Sha256};
 
 use super::BackupId;
-use crate::storage::ObjectKey;
+use crate::storage::{ListedObject, ObjectKey};
 
 /// The folder beside those of the backups. No id is equal to it.
 pub(super) const FOLDER: &str = "events";
@@ -18,8 +18,15 @@ const KEPT_FOR: TimeDelta = TimeDelta::days(90);
 /// Maximum number of such events that are kept.
 const MAX_KEPT: usize = 1_000;
 
+/// How far the time of a start and the store's time of its object may be apart: the clocks of the two are not the same
+/// one, and the object is written a moment after.
+const START_TOLERANCE: TimeDelta = TimeDelta::minutes(60);
+
 /// Hexadecimal digits of a [`ClusterTag`]: 48 bits, so that two clusters do not meet by chance.
 const CLUSTER_DIGITS: usize = 12;
+
+/// Characters of an [`EventSignature`]: 64 bytes.
+const SIGNATURE_CHARS: usize = 86;
 
 /// What stands in a name for something that could not be read.
 const UNKNOWN: &str = "unknown";
@@ -51,6 +58,27 @@ impl fmt::Display for ClusterTag {
     }
 }
 
+/// A signature in a name: base64 in the alphabet for URLs, without padding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventSignature(String);
+
+impl EventSignature {
+    /// Of a signature in base64.
+    pub(super) fn of(base64: &str) -> Self {
+        Self(base64.trim_end_matches('=').replace('+', "-").replace('/', "_"))
+    }
+
+    /// The signature in base64.
+    pub(super) fn to_base64(&self) -> String {
+        format!("{}==", self.0.replace('-', "+").replace('_', "/"))
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let is_of_alphabet = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        (text.len() == SIGNATURE_CHARS && text.bytes().all(is_of_alphabet)).then(|| Self(text.to_owned()))
+    }
+}
+
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EventKind {
@@ -68,10 +96,13 @@ pub enum EventKind {
         /// The acceptance that was in force when it was judged. A later one makes the mark void.
         accepted: Option<BackupId>,
     },
-    /// An operator says that from this backup on the smaller size is right: `size-accepted-<backup>`.
+    /// An operator says that from this backup on the smaller size is right: `size-accepted-<backup>`, and, if there is a
+    /// key for it, `-<signature>`.
     SizeAccepted {
         /// The first backup of the new size.
         from: BackupId,
+        /// See [`Shelf::sign_event`](super::Shelf::sign_event).
+        signature: Option<EventSignature>,
     },
 }
 
@@ -86,7 +117,10 @@ impl fmt::Display for EventKind {
             Self::RetentionDegraded => formatter.write_str("retention-degraded"),
             Self::SizeSuspect { accepted: None } => write!(formatter, "size-suspect-{NONE}"),
             Self::SizeSuspect { accepted: Some(id) } => write!(formatter, "size-suspect-{id}"),
-            Self::SizeAccepted { from } => write!(formatter, "size-accepted-{from}"),
+            Self::SizeAccepted { from, signature: None } => write!(formatter, "size-accepted-{from}"),
+            Self::SizeAccepted { from, signature: Some(signature) } => {
+                write!(formatter, "size-accepted-{from}-{}", signature.0)
+            }
         }
     }
 }
@@ -98,7 +132,12 @@ impl EventKind {
         let kind = if text == "retention-degraded" {
             Self::RetentionDegraded
         } else if let Some(from) = text.strip_prefix("size-accepted-") {
-            Self::SizeAccepted { from: BackupId::parse(from)? }
+            let (from, signature) = from.split_at_checked(BackupId::CHARS)?;
+            let signature = match signature.strip_prefix('-') {
+                Some(signature) => Some(EventSignature::parse(signature)?),
+                None => None,
+            };
+            Self::SizeAccepted { from: BackupId::parse(from)?, signature }
         } else if let Some(accepted) = text.strip_prefix("size-suspect-") {
             let accepted = (accepted != NONE).then(|| BackupId::parse(accepted).ok_or(())).transpose().ok()?;
             Self::SizeSuspect { accepted }
@@ -167,19 +206,34 @@ impl RunEvents {
 pub struct Journal {
     /// Each with its key, the newest first.
     pub(super) events: Vec<(Event, ObjectKey)>,
+    /// When runs began, as far as the store's time of writing agrees.
+    pub(super) starts: Vec<DateTime<Utc>>,
 }
 
 impl Journal {
-    /// When the newest run began that had not begun later than `now`; of runs that died, too.
-    pub fn last_start(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let starts = self.events.iter().filter(|(event, _)| matches!(event.kind, EventKind::BackupStarted { .. }));
-        starts.map(|(event, _)| event.id.time()).find(|time| *time <= now)
+    /// Adds what is listed as `object`.
+    pub(super) fn take(&mut self, event: Event, object: ListedObject) {
+        let began = event.id.time();
+        let is_in_time = object.modified.is_none_or(|written| (written - began).abs() <= START_TOLERANCE);
+        if matches!(event.kind, EventKind::BackupStarted { .. }) && is_in_time {
+            self.starts.push(began);
+        }
+        self.events.push((event, object.key));
+    }
+
+    /// When the first run began later than `after` and not later than `until`, by starts that the store has written when
+    /// they say; of runs that died, too.
+    ///
+    /// The first and not the last: whoever may write into the bucket can write a start at any moment. A wait that ends a
+    /// fixed time after the first one of that time cannot be made longer by another.
+    pub fn first_start(&self, after: DateTime<Utc>, until: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        self.starts.iter().copied().filter(|began| *began > after && *began <= until).min()
     }
 
     /// The backups from which on an operator has accepted a smaller size.
     pub fn accepted_from(&self) -> impl Iterator<Item = &BackupId> {
         self.events.iter().filter_map(|(event, _)| match &event.kind {
-            EventKind::SizeAccepted { from } => Some(from),
+            EventKind::SizeAccepted { from, .. } => Some(from),
             EventKind::BackupStarted { .. } | EventKind::RetentionDegraded | EventKind::SizeSuspect { .. } => None,
         })
     }
@@ -188,7 +242,7 @@ impl Journal {
     /// The acceptance that counts stays.
     pub(super) fn outdated(&self, now: DateTime<Utc>, is_listed: impl Fn(&BackupId) -> bool) -> Vec<ObjectKey> {
         let counts = |kind: &EventKind| match kind {
-            EventKind::SizeAccepted { from } => Some(from) == self.accepted_from().max(),
+            EventKind::SizeAccepted { from, .. } => Some(from) == self.accepted_from().max(),
             EventKind::BackupStarted { .. } | EventKind::RetentionDegraded | EventKind::SizeSuspect { .. } => false,
         };
         let alone = self.events.iter().filter(|(event, _)| !is_listed(&event.id) && !counts(&event.kind));
@@ -219,7 +273,11 @@ mod tests {
             EventKind::RetentionDegraded,
             EventKind::SizeSuspect { accepted: None },
             EventKind::SizeSuspect { accepted: Some(id("20261121T030000Z-calpt5zmzst5hrp2")) },
-            EventKind::SizeAccepted { from: id("20261121T030000Z-calpt5zmzst5hrp2") },
+            EventKind::SizeAccepted { from: id("20261121T030000Z-calpt5zmzst5hrp2"), signature: None },
+            EventKind::SizeAccepted {
+                from: id("20261121T030000Z-calpt5zmzst5hrp2"),
+                signature: EventSignature::parse(&"a-_9".repeat(22)[..86]),
+            },
         ];
         for kind in kinds {
             let event = Event { id: id(ID), kind };
@@ -235,6 +293,8 @@ mod tests {
             "20261122T030000Z-calpt5zmzst5hrp2-backup-started-0123456789ab-+7",
             "20261122T030000Z-calpt5zmzst5hrp2-backup-started-0123456789ab-7.tmp",
             "20261122T030000Z-calpt5zmzst5hrp2-size-accepted-yesterday",
+            "20261122T030000Z-calpt5zmzst5hrp2-size-accepted-20261121T030000Z-calpt5zmzst5hrp2-",
+            "20261122T030000Z-calpt5zmzst5hrp2-size-accepted-20261121T030000Z-calpt5zmzst5hrp2-abc",
             "20261122T030000Z-calpt5zmzst5hrp2-size-suspect-",
             "20261122T030000Z-calpt5zmzst5hrp2-retention-degraded-x",
             "20261122T030000Z_calpt5zmzst5hrp2-retention-degraded",
@@ -256,7 +316,7 @@ mod tests {
         let prefix = crate::storage::Prefix::parse("p").unwrap();
         let now: DateTime<Utc> = "2026-11-22T00:00:00Z".parse().unwrap();
         let started = EventKind::BackupStarted { cluster: None, tables: None };
-        let accepted = |from: &str| EventKind::SizeAccepted { from: id(from) };
+        let accepted = |from: &str| EventKind::SizeAccepted { from: id(from), signature: None };
         let (listed, old) = ("20260101T000000Z-calpt5zmzst5hrp2", "20260102T000000Z-calpt5zmzst5hrp2");
         let mut events = vec![
             (Event { id: id(listed), kind: started.clone() }, prefix.key("listed")),
@@ -270,12 +330,20 @@ mod tests {
         });
         events.extend(young);
         events.sort_by(|one, other| other.0.id.cmp(&one.0.id));
-        let journal = Journal { events };
+        let journal = Journal { events, starts: Vec::new() };
         let outdated = journal.outdated(now, |id| id.as_str() == listed);
         let mut names: Vec<&str> = outdated.iter().map(|key| key.as_str()).collect();
         names.sort_unstable();
         assert_eq!(names, ["p/old", "p/superseded", "p/young 1000"]);
         assert_eq!(journal.accepted_from().max(), Some(&id(listed)));
-        assert_eq!(journal.last_start(now - TimeDelta::seconds(30)), Some(now - TimeDelta::minutes(1)));
+    }
+
+    #[test]
+    fn starts_that_keep_coming_do_not_move_the_first_one() {
+        let at = |minute: i64| DateTime::UNIX_EPOCH + TimeDelta::minutes(minute);
+        let journal = Journal { starts: (0..100).map(at).rev().collect(), ..Journal::default() };
+        assert_eq!(journal.first_start(at(50), at(80)), Some(at(51)));
+        assert_eq!(journal.first_start(at(-9), at(80)), Some(at(0)));
+        assert_eq!(journal.first_start(at(99), at(200)), None);
     }
 }

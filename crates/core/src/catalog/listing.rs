@@ -97,8 +97,8 @@ impl Catalog {
         for object in objects {
             match (shelf.parse(&object.key), shelf.parse_event(&object.key)) {
                 (Some((id, role)), _) => runs.entry(id).or_default().objects.push((role, object)),
-                (None, Some(event)) => catalog.journal.events.push((event, object.key)),
-                (None, None) => catalog.foreign_objects += 1,
+                (None, Some(event)) if shelf.believes(&event) => catalog.journal.take(event, object),
+                (None, _) => catalog.foreign_objects += 1,
             }
         }
         catalog.journal.events.sort_by(|(one, _), (other, _)| other.id.cmp(&one.id));

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 
-pub use events::{ClusterTag, Event, EventKind, Journal, RunEvents};
+pub use events::{ClusterTag, Event, EventKind, EventSignature, Journal, RunEvents};
 pub use id::BackupId;
 pub use listing::{Backup, Catalog, Drill, Incomplete};
 pub use manifest::{
@@ -26,6 +26,7 @@ pub use manifest::{
 };
 pub use names::{DatabaseDir, Kind, Role};
 pub use open::ManifestError;
+pub use plausible::can_be_role;
 pub use record::RecordKey;
 pub use seal::{UNSEALED, seal};
 pub use signing::{Signers, SigningKey, SigningKeyError};
@@ -110,6 +111,24 @@ impl Shelf {
     pub fn parse_event(&self, key: &ObjectKey) -> Option<Event> {
         let rest = self.prefix.strip(key)?.strip_prefix(&self.database.to_string())?.strip_prefix('/')?;
         Event::parse(rest.strip_prefix(events::FOLDER)?.strip_prefix('/')?)
+    }
+
+    /// `event` with a signature by `key`, if it is of a kind that can have one. It holds for this database and prefix alone.
+    #[must_use]
+    pub fn sign_event(&self, event: Event, key: &SigningKey) -> Event {
+        let Event { id, kind: EventKind::SizeAccepted { from, .. } } = event else { return event };
+        let unsigned = Event { id: id.clone(), kind: EventKind::SizeAccepted { from: from.clone(), signature: None } };
+        let signature = Some(EventSignature::of(&key.sign(self.event_key(&unsigned).as_str().as_bytes())));
+        Event { id, kind: EventKind::SizeAccepted { from, signature } }
+    }
+
+    /// Whether `event` counts: where signatures matter, one that stands for an operator's word must have one.
+    fn believes(&self, event: &Event) -> bool {
+        let EventKind::SizeAccepted { from, signature } = &event.kind else { return true };
+        let kind = EventKind::SizeAccepted { from: from.clone(), signature: None };
+        let key = self.event_key(&Event { id: event.id.clone(), kind });
+        let signature = signature.as_ref().map(EventSignature::to_base64);
+        self.signers.is_empty() || self.signers.check(key.as_str().as_bytes(), signature.as_deref()).is_ok()
     }
 
     /// Writes a line of the journal: an empty object.

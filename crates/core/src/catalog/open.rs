@@ -71,7 +71,7 @@ impl Shelf {
     /// Where it cannot be had, is damaged, or is too new; [`ManifestError::is_damage`] tells these apart.
     pub async fn manifest(&self, store: &Store, id: &BackupId) -> Result<Manifest, ManifestError> {
         let text = store.read(&self.key(id, &Role::Manifest), MOST_MANIFEST_BYTES).await;
-        self.open_manifest(id, &text.map_err(ManifestError::Unreadable)?)
+        self.open_manifest(id, &text.map_err(ManifestError::Unreadable)?, store.now())
     }
 
     /// The names of the databases that have backups below `prefix`, in the order of their folders.
@@ -82,16 +82,20 @@ impl Shelf {
         Ok(databases_in(store.list(&prefix.key("")).await?, prefix, now))
     }
 
-    /// As [`Shelf::manifest`], from a text that is here already.
+    /// As [`Shelf::manifest`], from a text that is here already, at a time by the store's clock.
     ///
     /// # Errors
     /// As [`Shelf::manifest`].
-    pub fn open_manifest(&self, id: &BackupId, text: &[u8]) -> Result<Manifest, ManifestError> {
+    pub fn open_manifest(&self, id: &BackupId, text: &[u8], now: DateTime<Utc>) -> Result<Manifest, ManifestError> {
         let wrong = |reason: String| ManifestError::Wrong { id: id.clone(), reason };
         // The words of the parser may quote the text, which is foreign; the place is enough.
         let unreadable = |error: serde_json::Error| {
             wrong(format!("it cannot be read as a manifest, from line {}, column {}", error.line(), error.column()))
         };
+        // Where signatures matter, nobody else may say that a manifest is one of a later version.
+        if !self.signers.is_empty() {
+            seal::check_signature(text, &self.signers).map_err(|error| wrong(error.to_string()))?;
+        }
         // The format comes first: a later one may not even have the fields of this one.
         let Head { format } = serde_json::from_slice(text).map_err(unreadable)?;
         if format > FORMAT {
@@ -101,9 +105,6 @@ impl Shelf {
         plausible::check_texts(text).map_err(wrong)?;
         if !seal::is_intact(text) {
             return Err(wrong("it is not as it was written: its digest of itself differs".to_owned()));
-        }
-        if !self.signers.is_empty() {
-            seal::check_signature(text, &self.signers).map_err(|error| wrong(error.to_string()))?;
         }
         if manifest.id != *id {
             return Err(wrong(format!("it is the manifest of {}", manifest.id)));
@@ -115,7 +116,7 @@ impl Shelf {
         if !self.signers.is_empty() && manifest.prefix.as_deref() != Some(self.prefix.to_string().as_str()) {
             return Err(wrong("it is the manifest of another prefix".to_owned()));
         }
-        plausible::check_values(&manifest).map_err(wrong)?;
+        plausible::check_values(&manifest, now).map_err(wrong)?;
         let decoding = manifest.codec.decoding();
         let decoding = decoding.map_err(|source| ManifestError::UnknownCodec { id: id.clone(), source })?;
         let dump = Role::Dump { kind: manifest.kind, suffix: decoding.suffix() };
@@ -171,6 +172,11 @@ mod tests {
         Shelf::new(Prefix::parse("p").unwrap(), "Süd 1")
     }
 
+    /// When the manifest of these tests was written.
+    fn now() -> DateTime<Utc> {
+        "2026-11-22T03:00:09Z".parse().unwrap()
+    }
+
     fn manifest(id: &BackupId) -> Value {
         let sides = json!({"plain_bytes": 0, "plain_sha256": SHA256, "stored_bytes": 0, "stored_sha256": SHA256});
         let object = |name: &str| {
@@ -196,10 +202,10 @@ mod tests {
     /// Opens a manifest in which the value at `pointer` is another one.
     #[track_caller]
     fn check(pointer: &str, value: Value, damage: bool, words: &str) {
-        let id = BackupId::new(Utc::now());
+        let id = BackupId::new(now());
         let mut text = manifest(&id);
         *text.pointer_mut(pointer).unwrap() = value;
-        let error = shelf().open_manifest(&id, seal::seal(&text.to_string()).as_bytes()).unwrap_err();
+        let error = shelf().open_manifest(&id, seal::seal(&text.to_string()).as_bytes(), now()).unwrap_err();
         let found = error.is_damage();
         let chain = format!("{:#}", anyhow::Error::from(error));
         assert!(chain.contains(words) && found == damage, "{pointer}: {chain}");
@@ -207,13 +213,13 @@ mod tests {
 
     #[test]
     fn a_manifest_that_contradicts_its_key_is_refused() {
-        let id = BackupId::new(Utc::now());
+        let id = BackupId::new(now());
         let text = seal::seal(&manifest(&id).to_string());
-        assert_eq!(shelf().open_manifest(&id, text.as_bytes()).unwrap().id, id);
+        assert_eq!(shelf().open_manifest(&id, text.as_bytes(), now()).unwrap().id, id);
         let touched = text.replace("15.18", "15.19");
-        let error = shelf().open_manifest(&id, touched.as_bytes()).unwrap_err();
+        let error = shelf().open_manifest(&id, touched.as_bytes(), now()).unwrap_err();
         assert!(error.to_string().contains("its digest of itself differs"), "{error}");
-        let older = BackupId::new(Utc::now() - TimeDelta::days(9));
+        let older = BackupId::new(now() - TimeDelta::days(9));
         check("/id", json!(older), true, &format!("it is the manifest of {older}"));
         check("/id", json!("../../x"), true, "cannot be read");
         check("/database/name", json!("app"), true, "another database");
@@ -259,6 +265,34 @@ mod tests {
             check(list, value, true, "holds a byte of zero");
         }
         check("/inventory/roles", json!([""]), true, "a name of 0 bytes");
+        for role in ["public", "none", &"r".repeat(64)] {
+            check("/inventory/roles", json!([role]), true, "inventory.roles has a name that no role can have");
+        }
+        check("/database/server_version_num", json!(990_000), true, "it can never be");
+        check("/database/encoding", json!("KLINGON"), true, "database.encoding is none that PostgreSQL has");
+        check("/database/encoding", json!("SJIS"), true, "database.encoding is none that PostgreSQL has");
+        check("/database/locale_provider", json!("x"), true, "database.locale_provider is none");
+        check("/dump/plain_bytes", json!(1), true, "larger than its stored bytes can");
+    }
+
+    #[test]
+    fn times_that_contradict_each_other_or_the_clock_are_damage() {
+        for time in ["/snapshot_at", "/finished_at"] {
+            check(time, json!("2026-11-23T05:00:10Z"), true, "which is in the future of the store's clock");
+        }
+        check("/finished_at", json!("2026-11-21T00:59:59Z"), true, "and its run began at 2026-11-22");
+        let id = BackupId::new(now() - TimeDelta::days(9));
+        let mut text = manifest(&id);
+        text["finished_at"] = json!("2026-11-20T00:00:00Z");
+        let error = shelf().open_manifest(&id, seal::seal(&text.to_string()).as_bytes(), now()).unwrap_err();
+        assert!(error.is_damage() && error.to_string().contains("its snapshot was taken at"), "{error}");
+        // Clocks may differ by what a wrong time zone makes of them.
+        for time in ["2026-11-23T04:00:00Z", "2026-11-21T02:00:00Z"] {
+            let mut text = manifest(&BackupId::new(now()));
+            let id: BackupId = serde_json::from_value(text["id"].clone()).unwrap();
+            text["finished_at"] = json!(time);
+            shelf().open_manifest(&id, seal::seal(&text.to_string()).as_bytes(), now()).unwrap();
+        }
     }
 
     #[test]
@@ -271,17 +305,17 @@ mod tests {
             "no compression \"brotli\"; was the backup written by a newer",
         );
         check("/codec/encryption", json!("rot13"), false, "no encryption \"rot13\"; was the backup written by a newer");
-        let id = BackupId::new(Utc::now());
-        let error = shelf().open_manifest(&id, br#"{"format": 7}"#).unwrap_err();
+        let id = BackupId::new(now());
+        let error = shelf().open_manifest(&id, br#"{"format": 7}"#, now()).unwrap_err();
         assert!(matches!(error, ManifestError::TooNew { format: 7, .. }), "{error}");
     }
 
     #[test]
     fn a_cut_manifest_is_refused_at_every_length() {
-        let id = BackupId::new(Utc::now());
+        let id = BackupId::new(now());
         let text = seal::seal(&manifest(&id).to_string());
         for length in 0..text.len() {
-            let error = shelf().open_manifest(&id, &text.as_bytes()[..length]).unwrap_err();
+            let error = shelf().open_manifest(&id, &text.as_bytes()[..length], now()).unwrap_err();
             assert!(error.is_damage(), "{length}: {error}");
         }
     }

@@ -1,7 +1,7 @@
 //! What a value of a manifest can be at all. A value beyond that was never written by `backup`: it is damage, found
 //! before it reaches a server, a clock or a sum that could not take it.
 
-use chrono::{DateTime, Datelike, Utc};
+use chrono::{DateTime, Datelike, TimeDelta, Utc};
 
 use super::{Manifest, ObjectFacts};
 
@@ -20,8 +20,73 @@ const MAX_NAME_BYTES: usize = 1_024;
 /// Years of a server's clock, also of one that was never set.
 const YEARS: std::ops::Range<i32> = 1970..2200;
 
-/// `server_version_num` of PostgreSQL 9.0 to 99.
-const VERSIONS: std::ops::Range<u32> = 90_000..1_000_000;
+/// `server_version_num` of PostgreSQL 9.0 to 39: one comes out each year, and 18 did in 2025.
+const VERSIONS: std::ops::Range<u32> = 90_000..400_000;
+
+/// How far the clocks of a source, of `backup` and of the store may be apart: two time zones.
+const CLOCK_TOLERANCE: TimeDelta = TimeDelta::hours(26);
+
+/// A database with less in it than this may have any size: dead rows and indexes are in no dump.
+const ANY_SIZE_BYTES: u64 = 1 << 40;
+
+/// Beyond that, how many bytes of a database a plain byte of its dump can stand for.
+const MAX_BLOAT: u64 = 10_000;
+
+/// How many plain bytes a stored one can stand for: zstd writes a block of 128 KiB in four bytes.
+const MAX_RATIO: u64 = 33_000;
+
+/// Maximum bytes of the name of a role, unless PostgreSQL was built for longer ones, which it is for no package.
+const MAX_ROLE_NAME_BYTES: usize = 63;
+
+/// Names that no role can have.
+const NO_ROLES: [&str; 2] = ["none", "public"];
+
+/// Encodings that a database can have (`pg_enc` up to `PG_ENCODING_BE_LAST`).
+const ENCODINGS: [&str; 35] = [
+    "SQL_ASCII",
+    "EUC_JP",
+    "EUC_CN",
+    "EUC_KR",
+    "EUC_TW",
+    "EUC_JIS_2004",
+    "UTF8",
+    "MULE_INTERNAL",
+    "LATIN1",
+    "LATIN2",
+    "LATIN3",
+    "LATIN4",
+    "LATIN5",
+    "LATIN6",
+    "LATIN7",
+    "LATIN8",
+    "LATIN9",
+    "LATIN10",
+    "WIN1256",
+    "WIN1258",
+    "WIN866",
+    "WIN874",
+    "KOI8R",
+    "WIN1251",
+    "WIN1252",
+    "ISO_8859_5",
+    "ISO_8859_6",
+    "ISO_8859_7",
+    "ISO_8859_8",
+    "WIN1250",
+    "WIN1253",
+    "WIN1254",
+    "WIN1255",
+    "WIN1257",
+    "KOI8U",
+];
+
+/// Providers of locales.
+const LOCALE_PROVIDERS: [&str; 3] = ["libc", "icu", "builtin"];
+
+/// Whether PostgreSQL can have a role of this name: `CREATE ROLE` would refuse another one, or cut it.
+pub fn can_be_role(text: &str) -> bool {
+    (1..=MAX_ROLE_NAME_BYTES).contains(&text.len()) && !NO_ROLES.contains(&text)
+}
 
 /// Whether no text in `json` holds a byte of zero, which no text of PostgreSQL has. In JSON it can only be an escape.
 ///
@@ -40,13 +105,22 @@ pub(super) fn check_texts(json: &[u8]) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether every number, time and name of `manifest` can be one.
+/// Whether every number, time and name of `manifest` can be one, `now` by the clock of the store.
 ///
 /// # Errors
 /// The first that cannot, as a sentence.
-pub(super) fn check_values(manifest: &Manifest) -> Result<(), String> {
-    time("snapshot_at", manifest.snapshot_at)?;
-    time("finished_at", manifest.finished_at)?;
+pub(super) fn check_values(manifest: &Manifest, now: DateTime<Utc>) -> Result<(), String> {
+    for (field, at) in [("snapshot_at", manifest.snapshot_at), ("finished_at", manifest.finished_at)] {
+        time(field, at)?;
+        if at > now + CLOCK_TOLERANCE {
+            return Err(format!("{field} is {at}, which is in the future of the store's clock"));
+        }
+    }
+    for (what, before) in [("its run began", manifest.id.time()), ("its snapshot was taken", manifest.snapshot_at)] {
+        if manifest.finished_at + CLOCK_TOLERANCE < before {
+            return Err(format!("finished_at is {}, and {what} at {before}", manifest.finished_at));
+        }
+    }
     for (field, seconds) in
         [("max_age_seconds", manifest.max_age_seconds), ("run_timeout_seconds", manifest.run_timeout_seconds)]
     {
@@ -54,11 +128,15 @@ pub(super) fn check_values(manifest: &Manifest) -> Result<(), String> {
     }
     let database = &manifest.database;
     at_most("database.size_bytes", database.size_bytes, MAX_BYTES)?;
+    let most = manifest.dump.digests.plain_bytes.saturating_mul(MAX_BLOAT).saturating_add(ANY_SIZE_BYTES);
+    at_most("database.size_bytes", database.size_bytes, most)?;
     if !VERSIONS.contains(&database.server_version_num) {
         return Err(implausible("database.server_version_num", database.server_version_num));
     }
     let texts = [&database.name, &database.encoding, &database.collate, &database.ctype, &database.locale_provider];
     texts.into_iter().try_for_each(|text| name("database", text))?;
+    one_of("database.encoding", &database.encoding, &ENCODINGS)?;
+    one_of("database.locale_provider", &database.locale_provider, &LOCALE_PROVIDERS)?;
     manifest.objects().try_for_each(object)?;
     let inventory = &manifest.inventory;
     inventory.objects.iter().try_for_each(|(kind, count)| {
@@ -78,12 +156,25 @@ pub(super) fn check_values(manifest: &Manifest) -> Result<(), String> {
         name("inventory.extensions", &extension.name)?;
         name("inventory.extensions", &extension.version)
     })?;
-    inventory.roles.iter().try_for_each(|role| name("inventory.roles", role))
+    inventory.roles.iter().try_for_each(|role| {
+        name("inventory.roles", role)?;
+        if can_be_role(role) { Ok(()) } else { Err("inventory.roles has a name that no role can have".to_owned()) }
+    })
 }
 
 fn object(object: &ObjectFacts) -> Result<(), String> {
     at_most("plain_bytes", object.digests.plain_bytes, MAX_BYTES)?;
-    at_most("stored_bytes", object.digests.stored_bytes, MAX_BYTES)
+    at_most("stored_bytes", object.digests.stored_bytes, MAX_BYTES)?;
+    let most = object.digests.stored_bytes.saturating_mul(MAX_RATIO);
+    if object.digests.plain_bytes <= most {
+        Ok(())
+    } else {
+        Err("an object is promised to become larger than its stored bytes can".to_owned())
+    }
+}
+
+fn one_of(field: &str, text: &str, known: &[&str]) -> Result<(), String> {
+    if known.contains(&text) { Ok(()) } else { Err(format!("{field} is none that PostgreSQL has")) }
 }
 
 fn time(field: &str, time: DateTime<Utc>) -> Result<(), String> {

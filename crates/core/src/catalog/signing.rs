@@ -94,6 +94,11 @@ impl SigningKey {
         key_id(self.0.public_key().as_ref())
     }
 
+    /// Who believes this key alone.
+    pub fn signers(&self) -> Signers {
+        Signers(self.0.public_key().as_ref().try_into().into_iter().collect())
+    }
+
     /// The signature of `message` as base64, always of 88 characters.
     pub(super) fn sign(&self, message: &[u8]) -> String {
         BASE64_STANDARD.encode(self.0.sign(message))
@@ -113,6 +118,13 @@ impl Signers {
         let keys: Vec<_> =
             words(text).enumerate().map(|(index, word)| public_key(index + 1, word)).collect::<Result<_, _>>()?;
         if (1..=MOST_SIGNERS).contains(&keys.len()) { Ok(Self(keys)) } else { Err(SigningKeyError::Number) }
+    }
+
+    /// These keys and those of `more`.
+    #[must_use]
+    pub fn and(mut self, more: Self) -> Self {
+        self.0.extend(more.0);
+        self
     }
 
     /// Whether there is any, and so whether manifests must be signed.

@@ -4,32 +4,33 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::{Backup, Catalog, Kind};
-use crate::text::{age, bytes};
+use crate::text::{Lines, age, bytes};
 
 impl Catalog {
     /// A line for each backup and each run that is none, and how many there are.
-    pub fn to_table(&self, now: DateTime<Utc>) -> String {
-        let mut text =
-            format!("{:<33}  {:>8}  {:>10}  {:<7}  {:<5}  {}\n", "ID", "AGE", "SIZE", "KIND", "ROLES", "LAST DRILL");
+    pub fn to_table(&self, now: DateTime<Utc>) -> Lines {
+        let mut lines = Lines::of(format_args!(
+            "{:<33}  {:>8}  {:>10}  {:<7}  {:<5}  {}",
+            "ID", "AGE", "SIZE", "KIND", "ROLES", "LAST DRILL"
+        ));
         for backup in self.from_the_future.iter().chain(&self.backups) {
             let roles = if backup.has_globals { "yes" } else { "no" };
-            let row = format!(
-                "{:<33}  {:>8}  {:>10}  {:<7}  {roles:<5}  {}\n",
+            lines.line(format_args!(
+                "{:<33}  {:>8}  {:>10}  {:<7}  {roles:<5}  {}",
                 backup.id.to_string(),
                 age(now - backup.id.time()),
                 bytes(backup.stored_bytes),
                 backup.kind.to_string(),
                 last_drill(backup)
-            );
-            text.push_str(&row);
+            ));
         }
         for run in &self.incomplete {
             let why = if run.lost_its_data { "its data is gone" } else { "no manifest: running, or a dead run" };
-            text.push_str(&format!("{:<33}  not a backup ({why})\n", run.id.to_string()));
+            lines.line(format_args!("{:<33}  not a backup ({why})", run.id.to_string()));
         }
         let full = self.backups.iter().filter(|backup| backup.kind == Kind::Full).count();
-        text.push_str(&format!("{} committed, {full} of them full\n", self.backups.len()));
-        text
+        lines.line(format_args!("{} committed, {full} of them full", self.backups.len()));
+        lines
     }
 
     /// Everything, with all keys.

@@ -114,17 +114,17 @@ impl ScratchDb<'_> {
             wanted.roles.iter().cloned().partition(|name| existing.contains(name));
         // Names that begin so are PostgreSQL's own, and nobody can create one.
         let may_create = |name: &String| self.admin().is_some() && !name.starts_with("pg_");
-        let (mut create, missing): (Vec<String>, Vec<String>) = absent.into_iter().partition(may_create);
-        prepared.missing_roles = missing;
+        let (named, missing): (BTreeSet<String>, BTreeSet<String>) = absent.into_iter().partition(may_create);
+        prepared.missing_roles = missing.into_iter().collect();
         let own: Vec<String> = kept.into_iter().filter(|name| !name.starts_with("pg_")).collect();
         if !own.is_empty() {
             prepared.notes.push(format!("roles of the drill server were left as they are: {}", own.join(", ")));
         }
         let owner = escape_identifier(self.owner().user());
-        let members_from = create.len();
-        let is_new = |name: &&String| !existing.contains(*name) && !create.contains(name) && may_create(name);
+        let is_new = |name: &&String| !existing.contains(*name) && !named.contains(*name) && may_create(name);
         let bystanders: Vec<String> = wanted.bystanders.iter().filter(is_new).cloned().collect();
-        create.extend(bystanders);
+        let members_from = named.len();
+        let create: Vec<String> = named.into_iter().chain(bystanders).collect();
         let statement = |(place, name): (usize, &String)| {
             let role = escape_identifier(name);
             let kind = if self.owner_is_superuser() && wanted.superusers.contains(name) { " SUPERUSER" } else { "" };

@@ -3,8 +3,10 @@
 //! A function of an archive can raise any text, as an error, with any code, and make the server quote any value: in a
 //! cast, in a name that it looks for. Reports, logs and pages leave the machine, and must carry neither rows nor files. So
 //! a message is told only if it is one of PostgreSQL's own, and in it only those words that are PostgreSQL's or that the
-//! archive's definitions show anyway: names of objects. Of any other message the code and the length are told.
+//! archive's definitions show anyway: names of objects. Of any other message the code is told, if it is one of
+//! PostgreSQL's, and about how long it is: five characters of a code, and an exact length, hold a piece of a row each.
 
+mod codes;
 mod templates;
 
 use std::collections::HashSet;
@@ -16,8 +18,10 @@ use regex::Regex;
 use tokio_postgres::error::DbError;
 
 use super::child::ChildError;
+use super::connect::ConnectError;
 use crate::values::without_values;
 
+use codes::CODES;
 use templates::{TEMPLATES, WORDS};
 
 /// In the place of words that may be anything.
@@ -48,6 +52,8 @@ static STARTS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     let start = |pattern: &&str| Regex::new(&format!("^{pattern}")).expect("the list is a constant and tested");
     BEFORE.iter().map(start).collect()
 });
+
+static OWN_CODES: LazyLock<HashSet<&str>> = LazyLock::new(|| CODES.split_whitespace().collect());
 
 static OWN_WORDS: LazyLock<HashSet<&str>> = LazyLock::new(|| WORDS.split_whitespace().collect());
 
@@ -95,6 +101,10 @@ impl<'archive> Said<'archive> {
                 parts.push(self.by_server(said));
                 break;
             }
+            if let Some(refused) = cause.downcast_ref::<ConnectError>() {
+                parts.push(self.by_refusal(refused));
+                break;
+            }
             if let Some(ChildError::Failed { tool, status, words }) = inner.and_then(|inner| inner.downcast_ref()) {
                 let words: Vec<String> = words.lines().map(|line| self.by_tool(line)).collect();
                 parts.push(format!("{tool} failed ({status}): {}", words.join("; ")));
@@ -103,6 +113,20 @@ impl<'archive> Said<'archive> {
             parts.push(cause.to_string());
         }
         parts.join(": ")
+    }
+
+    /// Settings that an archive's code has made for its role decide what a server says to a login.
+    fn by_refusal(&self, refused: &ConnectError) -> String {
+        match refused {
+            ConnectError::Server { place, message, code, .. } => {
+                let told = self.told(message).unwrap_or_else(|| unknown(message, Some(code.code())));
+                format!("connect to {place}: {told}")
+            }
+            ConnectError::Every(failures) => {
+                failures.iter().map(|failure| self.by_refusal(failure)).collect::<Vec<_>>().join("; ")
+            }
+            other => other.to_string(),
+        }
     }
 
     /// `None` for a message that is not known to be PostgreSQL's.
@@ -171,14 +195,19 @@ fn is_of_word(character: char) -> bool {
 }
 
 fn unknown(message: &str, code: Option<&str>) -> String {
-    let characters = message.chars().count();
-    let code = code.map(|code| format!("SQLSTATE {code}, ")).unwrap_or_default();
-    format!("a message that code of the backup may have written ({code}{characters} characters)")
+    let characters = message.chars().count().next_power_of_two();
+    let code = match code {
+        Some(code) if OWN_CODES.contains(code) => format!("SQLSTATE {code}, "),
+        Some(_) => "a SQLSTATE of its own, ".to_owned(),
+        None => String::new(),
+    };
+    format!("a message that code of the backup may have written ({code}at most {characters} characters)")
 }
 
 #[cfg(test)]
 mod tests {
     use pgdump_archive::by_hand::{archive, entry};
+    use tokio_postgres::error::SqlState;
 
     use super::*;
 
@@ -214,8 +243,42 @@ mod tests {
             "COPY failed for table \"...\": ERROR:  out of memory",
         );
         let hidden =
-            |characters: usize| format!("a message that code of the backup may have written ({characters} characters)");
-        check("ERROR:  the secret is canary", &hidden(28));
-        check("relation \"orders\" does not exist\npg_restore: canary", &hidden(51));
+            |most: usize| format!("a message that code of the backup may have written (at most {most} characters)");
+        check("ERROR:  the secret is canary", &hidden(32));
+        check("relation \"orders\" does not exist\npg_restore: canary", &hidden(64));
+    }
+
+    #[test]
+    fn neither_a_code_nor_a_length_carries_a_value() {
+        let told = |message: &str, code| unknown(message, Some(code));
+        assert!(told("x", "P0001").contains("(SQLSTATE P0001, at most"), "{}", told("x", "P0001"));
+        assert!(told("x", "22P02").contains("SQLSTATE 22P02"));
+        for code in ["A1B2C", "00P99", "53K4T", ""] {
+            assert_eq!(told(&"x".repeat(4711), code), told(&"y".repeat(5000), "ZZZZZ"));
+        }
+    }
+
+    #[test]
+    fn what_a_server_says_to_a_login_is_told_as_any_other_message() {
+        let refused = |message: &str| ConnectError::Server {
+            place: "x".to_owned(),
+            message: message.to_owned(),
+            code: SqlState::UNDEFINED_FILE,
+            hint: None,
+        };
+        let library = "could not access file \"$libdir/plugins/canary-4711\": No such file or directory";
+        for error in [refused(library), ConnectError::Every(vec![refused("canary-4711"), refused(library)])] {
+            let told = Said::without_names().in_error(&anyhow::Error::from(error).context("connect"));
+            assert!(!told.contains("4711") && told.contains("could not access file"), "{told}");
+        }
+    }
+
+    /// The driver's list and this one are of the same origin, and neither may lack a code of the other.
+    #[test]
+    fn the_codes_are_those_that_the_driver_knows() {
+        let is_known = |code: &str| !format!("{:?}", SqlState::from_code(code)).contains("Other");
+        assert!(!is_known("A1B2C"));
+        let strange: Vec<&&str> = OWN_CODES.iter().filter(|code| !is_known(code)).collect();
+        assert!(strange.is_empty() && OWN_CODES.len() >= 260, "{strange:?}");
     }
 }

@@ -120,6 +120,24 @@ impl ScratchDb<'_> {
         self.admin.as_ref()
     }
 
+    /// When the server was started, in its words, asked in a session of its own. Two answers that are equal are of a server
+    /// that has not been started anew between them.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub async fn server_start(&self) -> anyhow::Result<String> {
+        let session = self.server.maintenance().connect().await.context("connect to the drill server")?;
+        let row = session.client().query_one("SELECT pg_catalog.pg_postmaster_start_time()::text", &[]).await?;
+        let start = row.try_get(0)?;
+        session.close().await;
+        Ok(start)
+    }
+
+    /// Whether the login that restores also looks after the server: code of an archive can spoil that one.
+    pub fn has_one_login(&self) -> bool {
+        self.admin.is_none() && self.server.ownership() == Ownership::Login
+    }
+
     /// What a report should say: a locale that is not the source's.
     pub fn notes(&self) -> &[String] {
         &self.notes

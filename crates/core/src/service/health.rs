@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::exit;
-use crate::text::print;
+use crate::text::{Lines, print, print_line};
 
 /// A page that is made from memory takes milliseconds; a machine under load takes longer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -50,11 +50,13 @@ pub async fn show_health(port: u16, question: HealthQuestion) -> u8 {
     let late = || anyhow!("the daemon on port {port} (PORT) does not answer within {} s", PATIENCE.as_secs());
     match timeout(PATIENCE, ask(port, question)).await.unwrap_or_else(|_| Err(late())) {
         Ok((status, page)) => {
-            print(&format!("{page}\n"));
+            print_line(page);
             if status == StatusCode::OK { exit::OK } else { exit::FAILED }
         }
         Err(error) => {
-            print(&format!("{error:#}\n"));
+            let mut lines = Lines::default();
+            lines.error(format_args!("{error:#}"));
+            print(&lines);
             exit::FAILED
         }
     }

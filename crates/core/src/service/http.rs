@@ -31,10 +31,10 @@ pub async fn bind(port: u16) -> io::Result<TcpListener> {
     }
 }
 
-/// Answers requests until `stop`; then no new ones are taken. Those who ask can hold only so many connections, and none
-/// for long without a whole request.
+/// Answers requests until `stop`; then no new ones are taken. Those who ask can hold only so many connections, all of them
+/// and each address, and none for long without a whole request.
 pub async fn serve(listener: TcpListener, router: Router, stop: Stop) {
-    let (seats, mut visits) = (Seats::new(), JoinSet::new());
+    let (seats, mut visits) = (Seats::default(), JoinSet::new());
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,

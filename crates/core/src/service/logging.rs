@@ -1,6 +1,6 @@
 //! Log lines on standard error, scrubbed below the formatter.
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
@@ -10,6 +10,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::OUR_CRATES;
 use crate::scrub::{Scrubber, ScrubbingWriter};
+use crate::text::record;
 
 /// How lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,13 +30,36 @@ pub struct LogSettings {
     pub format: Option<LogFormat>,
 }
 
-struct ScrubbedStderr(Scrubber);
+struct ScrubbedStderr {
+    scrubber: Scrubber,
+    format: LogFormat,
+}
 
 impl<'writer> MakeWriter<'writer> for ScrubbedStderr {
-    type Writer = ScrubbingWriter<io::Stderr>;
+    type Writer = RecordWriter<ScrubbingWriter<io::Stderr>>;
 
     fn make_writer(&'writer self) -> Self::Writer {
-        self.0.writer(io::stderr())
+        RecordWriter { inner: self.scrubber.writer(io::stderr()), format: self.format }
+    }
+}
+
+/// Keeps each record apart from what its texts look like. JSON does that by itself.
+struct RecordWriter<W> {
+    inner: W,
+    format: LogFormat,
+}
+
+impl<W: Write> Write for RecordWriter<W> {
+    fn write(&mut self, written: &[u8]) -> io::Result<usize> {
+        match self.format {
+            LogFormat::Json => self.inner.write_all(written)?,
+            LogFormat::Text => self.inner.write_all(record(&String::from_utf8_lossy(written)).as_bytes())?,
+        }
+        Ok(written.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
     }
 }
 
@@ -43,7 +67,7 @@ impl<'writer> MakeWriter<'writer> for ScrubbedStderr {
 pub fn init_log(settings: LogSettings, scrubber: Scrubber) {
     let is_terminal = io::stderr().is_terminal();
     let format = settings.format.unwrap_or(if is_terminal { LogFormat::Text } else { LogFormat::Json });
-    let lines = tracing_subscriber::fmt::layer().with_writer(ScrubbedStderr(scrubber)).with_target(false);
+    let lines = tracing_subscriber::fmt::layer().with_writer(ScrubbedStderr { scrubber, format }).with_target(false);
     let lines = match format {
         LogFormat::Json => lines.json().flatten_event(true).with_current_span(true).with_span_list(false).boxed(),
         LogFormat::Text => lines.with_ansi(is_terminal).boxed(),

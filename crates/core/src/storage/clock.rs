@@ -87,6 +87,14 @@ impl Intercept for ClockWatch {
 }
 
 impl Store {
+    /// The time by the clock of the store, as far as its last answer told; by this machine's if it told nothing.
+    pub fn now(&self) -> DateTime<Utc> {
+        match self.clock.last() {
+            Clock::Apart { ahead_seconds } => Utc::now() - TimeDelta::seconds(ahead_seconds),
+            Clock::Agrees | Clock::Unknown => Utc::now(),
+        }
+    }
+
     /// Whether the clocks agreed at the last answer of the store.
     pub fn clock(&self) -> Clock {
         self.clock.last()

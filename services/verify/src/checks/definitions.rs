@@ -187,7 +187,7 @@ pub(super) async fn dump_schema(
 /// A restore needs each owner, so the manifest must name them all. A plain role owns all that it restores;
 /// otherwise everything must belong to whom it belonged to.
 fn owners(subject: &Subject<'_>, comparison: &Comparison<'_>, evidence: &mut Evidence) {
-    let known = &subject.manifest.inventory.roles;
+    let known: BTreeSet<&str> = subject.manifest.inventory.roles.iter().map(String::as_str).collect();
     let archive = subject.archive;
     // The owner of what others than this archive make, such as a catalog, is no owner of what is restored.
     let is_owner = |entry: &&Entry| entry.desc != "ACL" || archive.makes_what_it_is_about(entry);
@@ -195,7 +195,7 @@ fn owners(subject: &Subject<'_>, comparison: &Comparison<'_>, evidence: &mut Evi
     owners.retain(|owner| !owner.is_empty());
     owners.sort_unstable();
     owners.dedup();
-    let missing = owners.iter().filter(|owner| !known.iter().any(|role| role == *owner) && !owner.starts_with("pg_"));
+    let missing = owners.iter().filter(|owner| !known.contains(*owner) && !owner.starts_with("pg_"));
     let mut found: Vec<String> =
         missing.map(|owner| format!("the archive names owner {owner}, and the manifest does not")).collect();
     let how = match subject.owners {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::Context;
 use backup_core::catalog::{Inventory, ObjectCounts};
 use backup_core::postgres::connect::Session;
-use backup_core::postgres::{Fingerprint, kinds_asked_otherwise, take_inventory};
+use backup_core::postgres::{ExtensionMembers, Fingerprint, kinds_asked_otherwise, take_inventory};
 use pgdump_archive::{LeftOut, Made, Reason};
 
 use super::Subject;
@@ -126,8 +126,10 @@ async fn extensions(
             None => found.push(format!("extension {} is missing", extension.name)),
         }
     }
+    let members = ExtensionMembers::look(session).await?;
+    found.extend(members.changes_since(subject.members_before, |name| subject.said.known_words(name)));
     let all = subject.manifest.inventory.extensions.len();
-    evidence.record("extensions", format!("{there} of {all} there"), found);
+    evidence.record("extensions", format!("{there} of {all} there, with what they made and nothing else"), found);
     Ok(())
 }
 

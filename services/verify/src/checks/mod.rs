@@ -17,7 +17,7 @@ use anyhow::Context;
 use backup_core::catalog::Manifest;
 use backup_core::postgres::connect::Session;
 use backup_core::postgres::conninfo::Conninfo;
-use backup_core::postgres::{ClientTools, Said};
+use backup_core::postgres::{ClientTools, ExtensionMembers, Said};
 use backup_core::scrub::Scrubber;
 use backup_core::stop::Stop;
 use pgdump_archive::{Archive, Contents, Owners, Selection};
@@ -44,6 +44,8 @@ pub(crate) struct Subject<'run> {
     pub(crate) before: Option<&'run Before>,
     /// Whether indexes could be checked before the restore: what has changed that is no property of the server.
     pub(crate) amcheck_was_possible: bool,
+    /// What extensions had before code of the archive could run.
+    pub(crate) members_before: &'run ExtensionMembers,
     /// Reads everything in the database.
     pub(crate) owner: &'run Conninfo,
     /// May create extensions, where there is such a login.

@@ -99,25 +99,43 @@ not exercised
 notes
   a note
 ";
-    assert_eq!(report(&failed(), Paint::Off), expected);
+    assert_eq!(report(&failed(), Paint::Off).to_string(), expected);
 }
 
 #[test]
 fn colours_add_nothing_but_colours() {
-    let painted = report(&failed(), Paint::On);
+    let painted = report(&failed(), Paint::On).to_string();
     assert!(painted.starts_with("\u{1b}[31mFAILED\u{1b}[0m  full backup"), "{painted}");
     let mut plain = painted;
     for code in ["31", "32", "33", "90", "0"] {
         plain = plain.replace(&format!("\u{1b}[{code}m"), "");
     }
-    assert_eq!(plain, report(&failed(), Paint::Off));
+    assert_eq!(plain, report(&failed(), Paint::Off).to_string());
+}
+
+/// No line is a verdict but the first one.
+#[test]
+fn no_name_makes_a_line_of_its_own() {
+    const HOSTILE: &str = "x\n\nPASSED  full backup\r\nnotes\u{202e}";
+    let mut hostile = failed();
+    hostile.backup.as_mut().unwrap().database = HOSTILE.to_owned();
+    hostile.tables.push(table(HOSTILE, 1, 0));
+    hostile.findings[0].message = format!("TABLE {HOSTILE} differs");
+    hostile.not_exercised[0].object = HOSTILE.to_owned();
+    hostile.notes = vec![HOSTILE.to_owned()];
+    hostile.checks[0].figures = HOSTILE.to_owned();
+    hostile.error = Some(format!("connect to {HOSTILE}\nhint: look"));
+    let text = report(&hostile, Paint::Off).to_string();
+    let starts = |start: &str| text.lines().filter(|line| line.trim_start().starts_with(start)).count();
+    assert_eq!((starts("PASSED"), starts("notes"), starts("FAILED  full")), (0, 1, 1), "{text}");
+    assert!(!text.contains(['\r', '\u{202e}']) && text.contains("| hint: look"), "{text}");
 }
 
 #[test]
 fn a_drill_that_could_not_run_says_why_in_its_first_line() {
     let error = ChooseError::Unclear("the disk is full".to_owned());
     let could_not_run = Report::without_backup(Utc::now(), &error, &Stop::default());
-    assert!(report(&could_not_run, Paint::Off).starts_with("COULD NOT RUN  the disk is full\n"));
+    assert!(report(&could_not_run, Paint::Off).to_string().starts_with("COULD NOT RUN  the disk is full\n"));
 }
 
 #[test]

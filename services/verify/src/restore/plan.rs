@@ -1,9 +1,8 @@
 //! What a restore will do, and what stands in its way, before anything is changed.
 
-use std::fmt;
-
 use backup_core::catalog::Manifest;
 use backup_core::postgres::Grants;
+use backup_core::text::Lines;
 use chrono::Utc;
 use pgdump_archive::Owners;
 
@@ -62,27 +61,19 @@ impl Plan {
         Self { lines, blockers, warnings, by_hand: by_hand(manifest, destination.is_created) }
     }
 
+    /// For a person.
+    pub(crate) fn lines(&self) -> Lines {
+        let mut lines = Lines::default();
+        self.lines.iter().for_each(|line| lines.line(line));
+        self.warnings.iter().for_each(|warning| lines.line(format_args!("warning   {warning}")));
+        self.by_hand.iter().for_each(|sentence| lines.line(format_args!("by hand   {sentence}")));
+        self.blockers.iter().for_each(|blocker| lines.line(format_args!("blocked   {blocker}")));
+        lines
+    }
+
     /// # Errors
     /// Everything that stands in the way.
     pub(crate) fn refuse_what_blocks(&self) -> anyhow::Result<()> {
         refuse(&self.blockers)
-    }
-}
-
-impl fmt::Display for Plan {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for line in &self.lines {
-            writeln!(formatter, "{line}")?;
-        }
-        for warning in &self.warnings {
-            writeln!(formatter, "warning   {warning}")?;
-        }
-        for sentence in &self.by_hand {
-            writeln!(formatter, "by hand   {sentence}")?;
-        }
-        for blocker in &self.blockers {
-            writeln!(formatter, "blocked   {blocker}")?;
-        }
-        Ok(())
     }
 }

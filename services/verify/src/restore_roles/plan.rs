@@ -1,13 +1,15 @@
 //! What `verify roles` will do, before anything is changed.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use anyhow::{Context, bail};
 use backup_core::postgres::connect::Session;
 use backup_core::postgres::{escape_identifier, escape_literal};
+use backup_core::text::Lines;
 
 use crate::globals::{Attribute, Membership, Statement};
+
+use super::powers;
 
 /// Since then a membership says whether it is inherited, and what may be set.
 const MEMBERSHIP_OPTIONS_SINCE: u32 = 160_000;
@@ -19,9 +21,6 @@ const PARAMETERS_SINCE: u32 = 150_000;
 const OF_SUPERUSERS: [&str; 6] =
     ["SUPERUSER", "NOSUPERUSER", "REPLICATION", "NOREPLICATION", "BYPASSRLS", "NOBYPASSRLS"];
 
-/// Predefined roles whose members may do to the server's machine what the server can.
-const POWERFUL: [&str; 3] = ["pg_execute_server_program", "pg_read_server_files", "pg_write_server_files"];
-
 /// The server that lacks roles.
 #[derive(Debug, Default)]
 pub(super) struct Target {
@@ -31,6 +30,8 @@ pub(super) struct Target {
     pub(super) may_create_roles: bool,
     pub(super) is_standby: bool,
     pub(super) roles: BTreeSet<String>,
+    /// Superusers, and members of the roles of [`powers::PREDEFINED`].
+    pub(super) powerful: BTreeSet<String>,
 }
 
 impl Target {
@@ -38,9 +39,14 @@ impl Target {
     /// What the server says.
     pub(super) async fn inspect(session: &Session) -> anyhow::Result<Self> {
         let sql = "SELECT r.rolname::text, r.rolsuper, r.rolcreaterole, pg_catalog.pg_is_in_recovery(),
-                          ARRAY(SELECT o.rolname::text FROM pg_catalog.pg_roles o)
+                          ARRAY(SELECT o.rolname::text FROM pg_catalog.pg_roles o),
+                          ARRAY(SELECT o.rolname::text FROM pg_catalog.pg_roles o
+                                 WHERE EXISTS (SELECT FROM pg_catalog.pg_roles p
+                                                WHERE p.rolname::text = ANY ($1)
+                                                  AND pg_catalog.pg_has_role(o.oid, p.oid, 'MEMBER')))
                      FROM pg_catalog.pg_roles r WHERE r.rolname = current_user";
-        let row = session.client().query_one(sql, &[]).await.context("inspect the target")?;
+        let predefined = powers::PREDEFINED.map(|(name, _)| name);
+        let row = session.client().query_one(sql, &[&predefined.as_slice()]).await.context("inspect the target")?;
         Ok(Self {
             login: row.try_get(0)?,
             version_num: session.server_version_num(),
@@ -48,6 +54,7 @@ impl Target {
             may_create_roles: row.try_get(2)?,
             is_standby: row.try_get(3)?,
             roles: row.try_get::<_, Vec<String>>(4)?.into_iter().collect(),
+            powerful: row.try_get::<_, Vec<String>>(5)?.into_iter().collect(),
         })
     }
 }
@@ -76,6 +83,9 @@ pub(super) struct Plan {
     pub(super) steps: Vec<Step>,
     roles: BTreeMap<String, Fate>,
     warnings: Vec<String>,
+    notes: Vec<String>,
+    /// Roles by which a member gets power.
+    powerful: BTreeSet<String>,
     /// What is left to a person.
     pub(super) by_hand: Vec<String>,
 }
@@ -84,7 +94,14 @@ impl Plan {
     /// Holds what the backup has against what the target has. Only what is about a role that is made is done: another
     /// one stays as it is, with its attributes, settings and memberships.
     pub(super) fn new(statements: &[Statement], target: &Target) -> Self {
-        let mut plan = Self { steps: Vec::new(), roles: BTreeMap::new(), warnings: Vec::new(), by_hand: Vec::new() };
+        let mut plan = Self {
+            steps: Vec::new(),
+            roles: BTreeMap::new(),
+            warnings: Vec::new(),
+            notes: Vec::new(),
+            powerful: powers::powerful(statements, target),
+            by_hand: Vec::new(),
+        };
         let superusers: BTreeSet<&str> = statements.iter().filter_map(superuser).collect();
         for statement in statements {
             if let Statement::Create { role } = statement {
@@ -137,6 +154,13 @@ impl Plan {
                 let values = values.join(", ");
                 let setting: Vec<String> = name.split('.').map(escape_identifier).collect();
                 let sql = format!("ALTER ROLE {} SET {} TO {values}", escape_identifier(role), setting.join("."));
+                self.warnings.extend(powers::of_setting(role, name));
+                if name.eq_ignore_ascii_case("search_path") {
+                    self.notes.push(format!(
+                        "{role} looks for tables and functions in {values}: those who may create objects there decide what \
+                         its statements call"
+                    ));
+                }
                 self.say(role, format!("{name} = {values}"));
                 self.step(format!("setting {name} of role {role}"), sql);
             }
@@ -161,6 +185,7 @@ impl Plan {
                 let option = if *is_grantable { " WITH GRANT OPTION" } else { "" };
                 let (rights, parameter) = (rights.join(", "), parameter.join("."));
                 let sql = format!("GRANT {rights} ON PARAMETER {parameter} TO {}{option}", escape_identifier(role));
+                self.warnings.extend(powers::of_right(role, name));
                 self.say(role, format!("{rights} on parameter {name}"));
                 self.step(format!("rights of role {role} on parameter {name}"), sql);
             }
@@ -193,9 +218,7 @@ impl Plan {
         }
         let is_said = |word: &&String| !word.starts_with("NO") && *word != "INHERIT";
         words.iter().filter(is_said).for_each(|word| self.say(role, word.clone()));
-        if words.iter().any(|word| word == "SUPERUSER") {
-            self.warnings.push(format!("{role} will be a superuser"));
-        }
+        self.warnings.extend(words.iter().filter_map(|word| powers::of_attribute(role, word)));
         if !words.is_empty() {
             let sql = format!("ALTER ROLE {} WITH {}", escape_identifier(role), words.join(" "));
             self.step(format!("attributes of role {role}"), sql);
@@ -208,8 +231,8 @@ impl Plan {
             self.by_hand.push(format!("{member} was a member of {role}, which the target does not have"));
             return;
         }
-        if POWERFUL.contains(&role.as_str()) {
-            self.warnings.push(format!("{member} will be a member of {role}"));
+        if self.powerful.contains(role) {
+            self.warnings.push(powers::of_membership(member, role));
         }
         let mut options = Vec::new();
         if target.version_num >= MEMBERSHIP_OPTIONS_SINCE {
@@ -247,6 +270,23 @@ impl Plan {
         self.roles.values().filter(|fate| matches!(fate, Fate::Created(_))).count()
     }
 
+    /// For a person.
+    pub(super) fn lines(&self) -> Lines {
+        let mut lines = Lines::default();
+        for (role, fate) in &self.roles {
+            match fate {
+                Fate::Created(words) if words.is_empty() => lines.line(format_args!("create    {role}")),
+                Fate::Created(words) => lines.line(format_args!("create    {role}: {}", words.join(", "))),
+                Fate::There => lines.line(format_args!("skip      {role}: it is there, and stays as it is")),
+                Fate::LeftOut(why) => lines.line(format_args!("skip      {role}: {why}")),
+            }
+        }
+        self.warnings.iter().for_each(|warning| lines.line(format_args!("warning   {warning}")));
+        self.notes.iter().for_each(|note| lines.line(format_args!("note      {note}")));
+        self.by_hand.iter().for_each(|sentence| lines.line(format_args!("by hand   {sentence}")));
+        lines
+    }
+
     /// # Errors
     /// What keeps `target` from being changed, if anything would be.
     pub(super) fn refuse_what_blocks(&self, target: &Target) -> anyhow::Result<()> {
@@ -267,31 +307,11 @@ impl Plan {
 }
 
 /// The role that a statement makes a superuser.
-fn superuser(statement: &Statement) -> Option<&str> {
+pub(super) fn superuser(statement: &Statement) -> Option<&str> {
     match statement {
         Statement::Alter { role, attributes } => {
             attributes.contains(&Attribute::Flag("SUPERUSER")).then_some(role.as_str())
         }
         _ => None,
-    }
-}
-
-impl fmt::Display for Plan {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (role, fate) in &self.roles {
-            match fate {
-                Fate::Created(words) if words.is_empty() => writeln!(formatter, "create    {role}")?,
-                Fate::Created(words) => writeln!(formatter, "create    {role}: {}", words.join(", "))?,
-                Fate::There => writeln!(formatter, "skip      {role}: it is there, and stays as it is")?,
-                Fate::LeftOut(why) => writeln!(formatter, "skip      {role}: {why}")?,
-            }
-        }
-        for warning in &self.warnings {
-            writeln!(formatter, "warning   {warning}")?;
-        }
-        for sentence in &self.by_hand {
-            writeln!(formatter, "by hand   {sentence}")?;
-        }
-        Ok(())
     }
 }

@@ -1,0 +1,136 @@
+//! What extensions have in a database, before and after code of an archive could run.
+//!
+//! `pg_dump` writes an extension as one statement, so an object that was added to one is in no dump of what was restored,
+//! and neither is a change to one. What an extension's script has made is known from before the restore. The same holds for
+//! PostgreSQL's own schemas, in which a superuser can put and replace functions.
+
+use std::collections::BTreeMap;
+
+use anyhow::Context;
+
+use super::connect::Session;
+
+const EXTENSIONS: &str = "
+    SELECT extname::text, extnamespace::regnamespace::text FROM pg_catalog.pg_extension";
+
+/// Each member with a digest of what of it can run, and what its table was given: a trigger or a rule on a table of an
+/// extension is in no dump either.
+const MEMBERS: &str = "
+    SELECT e.extname::text, concat_ws(' ', i.type, i.identity), pg_catalog.md5(concat_ws('|',
+               (SELECT concat_ws('|', p.prosrc, p.probin, p.prosecdef, p.proconfig, p.prolang, p.provolatile)
+                  FROM pg_catalog.pg_proc p WHERE d.classid = 'pg_catalog.pg_proc'::regclass AND p.oid = d.objid),
+               (SELECT CASE WHEN c.relkind IN ('v', 'm') THEN pg_catalog.pg_get_viewdef(c.oid) END
+                  FROM pg_catalog.pg_class c WHERE d.classid = 'pg_catalog.pg_class'::regclass AND c.oid = d.objid),
+               (SELECT pg_catalog.string_agg(concat_ws(' ', a.adnum, pg_catalog.pg_get_expr(a.adbin, a.adrelid)), '|' ORDER BY a.adnum)
+                  FROM pg_catalog.pg_attrdef a WHERE d.classid = 'pg_catalog.pg_class'::regclass AND a.adrelid = d.objid),
+               (SELECT pg_catalog.string_agg(concat_ws(' ', t.tgname, t.tgenabled, t.tgfoid::regprocedure), '|' ORDER BY t.tgname)
+                  FROM pg_catalog.pg_trigger t
+                 WHERE d.classid = 'pg_catalog.pg_class'::regclass AND t.tgrelid = d.objid AND NOT t.tgisinternal),
+               (SELECT pg_catalog.string_agg(pg_catalog.pg_get_ruledef(w.oid), '|' ORDER BY w.rulename)
+                  FROM pg_catalog.pg_rewrite w
+                 WHERE d.classid = 'pg_catalog.pg_class'::regclass AND w.ev_class = d.objid AND w.rulename <> '_RETURN')))
+      FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid,
+           LATERAL pg_catalog.pg_identify_object(d.classid, d.objid, d.objsubid) i
+     WHERE d.refclassid = 'pg_catalog.pg_extension'::regclass AND d.deptype = 'e'";
+
+/// The functions in PostgreSQL's own schemas, all in one, without members of extensions.
+const OWN_FUNCTIONS: &str = "
+    SELECT pg_catalog.md5(pg_catalog.string_agg(
+               concat_ws('|', p.oid, p.proname, p.prosrc, p.probin, p.prosecdef, p.proconfig, p.prolang), '|' ORDER BY p.oid))
+      FROM pg_catalog.pg_proc p
+     WHERE p.pronamespace IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
+       AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_proc'::regclass
+                          AND d.objid = p.oid AND d.deptype = 'e')";
+
+/// What one extension has.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Members {
+    schema: String,
+    /// Digests by kind and name.
+    objects: BTreeMap<String, String>,
+}
+
+/// The members of the extensions of a database, as they are at a moment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ExtensionMembers {
+    /// By the name of the extension.
+    extensions: BTreeMap<String, Members>,
+    own_functions: String,
+}
+
+impl ExtensionMembers {
+    /// Looks at the database of `session`.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub async fn look(session: &Session) -> anyhow::Result<Self> {
+        let mut extensions: BTreeMap<String, Members> = BTreeMap::new();
+        for row in session.client().query(EXTENSIONS, &[]).await.context("list extensions")? {
+            extensions.entry(row.try_get(0)?).or_default().schema = row.try_get(1)?;
+        }
+        for row in session.client().query(MEMBERS, &[]).await.context("list the members of extensions")? {
+            extensions.entry(row.try_get(0)?).or_default().objects.insert(row.try_get(1)?, row.try_get(2)?);
+        }
+        let own = session.client().query_one(OWN_FUNCTIONS, &[]).await.context("look at PostgreSQL's functions")?;
+        Ok(Self { extensions, own_functions: own.try_get(0)? })
+    }
+
+    /// What is not as it was in `before`, in sentences. Of an object that was not there, the name passes through `known`:
+    /// code of an archive may have made it of rows. Not looked at are extensions that were not there in `before`, and those
+    /// in another schema, which differ from their definition in a dump.
+    pub fn changes_since(&self, before: &Self, known: impl Fn(&str) -> String) -> Vec<String> {
+        let mut found = Vec::new();
+        for (extension, made) in &before.extensions {
+            let Some(is) = self.extensions.get(extension).filter(|is| is.schema == made.schema) else { continue };
+            for (object, digest) in &is.objects {
+                match made.objects.get(object) {
+                    Some(was) if was == digest => {}
+                    Some(_) => found.push(format!("{object} of extension {extension} is not what the extension made")),
+                    None => found.push(format!(
+                        "{} is a member of extension {extension}, which did not make it: no dump shows it",
+                        known(object)
+                    )),
+                }
+            }
+            let gone = made.objects.keys().filter(|object| !is.objects.contains_key(*object));
+            found.extend(gone.map(|object| format!("{object} of extension {extension} is no member of it any more")));
+        }
+        if self.own_functions != before.own_functions {
+            found.push("the functions in pg_catalog or information_schema are not PostgreSQL's".to_owned());
+        }
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn members(all: &[(&str, &[(&str, &str)])]) -> ExtensionMembers {
+        let of_one = |objects: &[(&str, &str)]| Members {
+            schema: "public".to_owned(),
+            objects: objects.iter().map(|(object, digest)| ((*object).to_owned(), (*digest).to_owned())).collect(),
+        };
+        let extensions = all.iter().map(|(name, objects)| ((*name).to_owned(), of_one(objects))).collect();
+        ExtensionMembers { extensions, own_functions: "1".to_owned() }
+    }
+
+    #[test]
+    fn what_was_added_to_an_extension_changed_or_taken_is_told() {
+        let before = members(&[("a", &[("function f()", "1"), ("type t", "")]), ("b", &[])]);
+        let told = |after: &ExtensionMembers| after.changes_since(&before, |text| text.to_uppercase());
+        assert_eq!(told(&before.clone()), Vec::<String>::new());
+        let after = members(&[("a", &[("function f()", "2"), ("view v", "")]), ("new", &[("view v", "")])]);
+        let expected = [
+            "function f() of extension a is not what the extension made",
+            "VIEW V is a member of extension a, which did not make it: no dump shows it",
+            "type t of extension a is no member of it any more",
+        ];
+        assert_eq!(told(&after), expected);
+        let mut moved = after.clone();
+        moved.extensions.get_mut("a").unwrap().schema = "other".to_owned();
+        assert_eq!(told(&moved), Vec::<String>::new());
+        let other = ExtensionMembers { own_functions: "2".to_owned(), ..before.clone() };
+        assert_eq!(told(&other), ["the functions in pg_catalog or information_schema are not PostgreSQL's"]);
+    }
+}

@@ -7,10 +7,11 @@ use backup_core::codec::{Codec, Compression};
 use backup_core::config::{ConfigError, Settings};
 use backup_core::postgres::conninfo::{Conninfo, PgVariables};
 use backup_core::postgres::{Fingerprint, OutdatedTools};
-use backup_core::schedule::{MakeUp, Schedule};
 use backup_core::scrub::Scrubber;
-use backup_core::service::LogSettings;
 use backup_core::storage::{RetryPolicy, StoreConfig};
+use backup_daemon::LogSettings;
+use backup_daemon::config::{log, port, schedule};
+use backup_daemon::schedule::{MakeUp, Schedule};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::dump_options::DumpOptions;
@@ -128,8 +129,8 @@ pub(crate) fn from_vars(vars: impl IntoIterator<Item = (String, String)>) -> Res
     let retention = retention(&mut settings);
     let size_rule = size_rule(&mut settings);
     let timing = timing(&mut settings, retry);
-    let port = settings.port();
-    let log = settings.log();
+    let port = port(&mut settings);
+    let log = log(&mut settings);
     let password = source.as_ref().and_then(Conninfo::password).cloned();
     let secrets: Vec<_> = settings.secrets().into_iter().chain(password).chain(lines_of_keys(&settings)).collect();
     let warnings = settings.warnings();
@@ -256,7 +257,7 @@ fn size_rule(settings: &mut Settings) -> SizeRule {
 }
 
 fn timing(settings: &mut Settings, retry: RetryPolicy) -> Option<Timing> {
-    let schedule = settings.schedule("BACKUP_SCHEDULE", "BACKUP_INTERVAL", DEFAULT_SCHEDULE);
+    let schedule = schedule(settings, "BACKUP_SCHEDULE", "BACKUP_INTERVAL", DEFAULT_SCHEDULE);
     let given_max_age = settings.optional_number("BACKUP_MAX_AGE").map(Duration::from_secs);
     let make_up = settings.parsed("BACKUP_RETRY_AFTER", MakeUp::parse);
     Some(Timing {

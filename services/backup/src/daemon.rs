@@ -5,18 +5,18 @@ use std::time::Instant;
 
 use anyhow::Context;
 use backup_core::catalog::{Catalog, Kind};
-use backup_core::schedule::{Occasion, Outlook, Rhythm, Ticker};
-use backup_core::service::{Board, ProbeMemory, State, bind, insist, serve, sleep};
 use backup_core::stop::Stop;
 use backup_core::storage::Store;
+use backup_daemon::schedule::{Occasion, Outlook, Rhythm, Ticker};
+use backup_daemon::{Board, ProbeMemory, State, bind, insist, serve, sleep};
 use chrono::{DateTime, TimeDelta, Utc};
 use rand::Rng;
 
 use crate::config::BackupConfig;
 use crate::pages::{Pages, router};
-use crate::progress::Progress;
 use crate::status::{Facts, Limits};
 use crate::{journal, prune, runner};
+use backup_daemon::Progress;
 
 /// How far the clock may have been set back since a run began that counts as a young one.
 const CLOCK_TOLERANCE: TimeDelta = TimeDelta::minutes(10);
@@ -28,14 +28,14 @@ const CLOCK_TOLERANCE: TimeDelta = TimeDelta::minutes(10);
 pub(crate) async fn daemon(config: Arc<BackupConfig>, stop: &Stop) -> anyhow::Result<()> {
     let max_age = config.timing.max_age(Utc::now(), TimeDelta::zero());
     let board = Board::new(Facts::new(config.timing.schedule.to_string(), max_age));
-    let daemon = Daemon { config, board, progress: Arc::default(), stop };
+    let daemon = Daemon { config, board, progress: Progress::default(), stop };
     let listener = bind(daemon.config.port).await.context("listen on PORT")?;
     let port = listener.local_addr().context("listen on PORT")?.port();
     tracing::info!(port, schedule = %daemon.config.timing.schedule, "backup daemon started");
     let pages = Pages {
         config: Arc::clone(&daemon.config),
         board: daemon.board.clone(),
-        progress: Arc::clone(&daemon.progress),
+        progress: daemon.progress.clone(),
         probe: ProbeMemory::default(),
     };
     let server = tokio::spawn(serve(listener, router(pages), stop.clone()));
@@ -48,7 +48,7 @@ pub(crate) async fn daemon(config: Arc<BackupConfig>, stop: &Stop) -> anyhow::Re
 struct Daemon<'stop> {
     config: Arc<BackupConfig>,
     board: Board<Facts>,
-    progress: Arc<Progress>,
+    progress: Progress,
     stop: &'stop Stop,
 }
 

@@ -17,9 +17,9 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use crate::beside::watch;
 use crate::config::{BackupConfig, Globals};
 use crate::journal::record_start;
-use crate::progress::Progress;
 use crate::sizing::{Trust, plan_dump};
 use crate::uploads;
+use backup_daemon::Progress;
 
 /// Time for the last two requests of a run once a stop was asked for: what is stored already is
 /// worth finishing where the store answers at once.
@@ -33,6 +33,18 @@ const FACTS_QUESTIONS: u32 = 4;
 
 /// Two lines for each role and for each membership: enough for some 200,000 roles.
 const LARGEST_GLOBALS_BYTES: u64 = 32 * 1024 * 1024;
+
+/// The steps of a run, as `/status` names them.
+pub(crate) mod step {
+    /// Everything that is known before the first byte.
+    pub(crate) const INSPECT: &str = "inspect";
+    /// The roles and tablespaces of the cluster.
+    pub(crate) const ROLES: &str = "dump roles";
+    /// The snapshot, and the dump from the first byte to the last one in the bucket.
+    pub(crate) const DUMP: &str = "dump";
+    /// What follows the dump until the manifest is in the bucket.
+    pub(crate) const COMMIT: &str = "commit";
+}
 
 /// One run.
 pub(crate) struct Job<'run> {
@@ -80,6 +92,7 @@ impl Job<'_> {
     /// Nothing of a failed run is a backup: its upload is aborted, and no manifest is written.
     pub(crate) async fn run_once(&self) -> anyhow::Result<Manifest> {
         let id = BackupId::new(Utc::now());
+        self.progress.enter(step::INSPECT, None);
         let source = self.stop.or(Source::inspect(self.config)).await?;
         self.refuse_what_blocks(&source.findings)?;
         for warning in source.findings.gaps.iter().map(String::as_str).chain(source.in_the_clear) {
@@ -110,16 +123,19 @@ impl Job<'_> {
     async fn store_objects(&self, source: Source, upload: &Upload<'_>) -> anyhow::Result<Manifest> {
         let plan = self.plan(&source, upload);
         let plan = self.stop.or(plan).await.context("plan the upload")?;
+        self.progress.enter(step::ROLES, None);
         // Before the snapshot: while pg_dumpall ran after it, tables could be rewritten that pg_dump had not locked.
         let (globals, globals_note) = self.dump_globals(&source).await?;
         // Its keys are derived beside the dump.
         let globals = globals.map(|text| upload.encode(Cursor::new(text), self.globals_role(), small_plan()));
         let Source { session, tools, facts, findings, .. } = source;
+        self.progress.enter(step::DUMP, None);
         let mut dumped = self.dump_and_survey(session, &tools, &facts, (upload, plan)).await?;
         if !findings.is_superuser {
             dumped.inventory.objects.remove("subscriptions"); // The dump has none, and a note says so.
         }
 
+        self.progress.enter(step::COMMIT, None);
         // After the dump, so that a dump that fails leaves no object behind.
         let globals = match globals {
             Some(globals) => Some(upload.put(globals, self.stop).await.context("store roles")?),
@@ -259,7 +275,7 @@ impl Upload<'_> {
         let codec = self.config.dump.codec.clone();
         let key = self.shelf.key(self.id, &role);
         let counter = match &role {
-            Role::Dump { .. } => Arc::clone(self.progress.plain_bytes()),
+            Role::Dump { .. } => Arc::clone(self.progress.done_bytes()),
             _ => Arc::default(), // The progress of a run is that of its dump.
         };
         let body = encode(plain, codec, &self.shelf.label(self.id, &role), plan.part_bytes, counter);

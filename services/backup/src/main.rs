@@ -12,7 +12,6 @@ mod job;
 mod journal;
 mod keygen;
 mod pages;
-mod progress;
 mod prune;
 mod report;
 mod retention;
@@ -32,17 +31,17 @@ use backup_core::codec::encryption::Encryption;
 use backup_core::config::environment;
 use backup_core::postgres::refuse_outdated;
 use backup_core::private::sweep_private_dirs;
-use backup_core::service::{HealthQuestion, Shell, exit, harden, show_health, silence_panics, stand_in_for_init};
 use backup_core::stop::Stop;
 use backup_core::text::{bytes, print};
+use backup_daemon::{HealthQuestion, Shell, exit, harden, show_health, silence_panics, stand_in_for_init};
 use chrono::{TimeDelta, Utc};
 use clap::{Parser, Subcommand};
 
 use crate::config::BackupConfig;
 use crate::keygen::{Purpose, keygen};
-use crate::progress::Progress;
 use crate::prune::Prune;
 use crate::retention::Authority;
+use backup_daemon::Progress;
 
 const EXIT_CODES: &str = "\
 Exit codes:

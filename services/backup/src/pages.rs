@@ -7,20 +7,20 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use backup_core::postgres::ClientTools;
-use backup_core::service::{Board, ProbeMemory, verdict};
+use backup_daemon::{Board, ProbeMemory, verdict};
 use chrono::Utc;
 use serde_json::json;
 
 use crate::config::BackupConfig;
-use crate::progress::Progress;
 use crate::status::{Facts, StatusPage};
+use backup_daemon::Progress;
 
 /// What the pages show.
 #[derive(Clone)]
 pub(crate) struct Pages {
     pub(crate) config: Arc<BackupConfig>,
     pub(crate) board: Board<Facts>,
-    pub(crate) progress: Arc<Progress>,
+    pub(crate) progress: Progress,
     pub(crate) probe: ProbeMemory,
 }
 

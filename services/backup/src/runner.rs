@@ -4,14 +4,14 @@ use backup_core::catalog::{Manifest, NotListed};
 use backup_core::cause::{find_cause, stopped_by};
 use backup_core::postgres::connect::{ConnectError, Unanswered, is_passing};
 use backup_core::postgres::{ChildError, FellSilent, Rewritten};
-use backup_core::schedule::Outlook;
 use backup_core::stop::Stop;
 use backup_core::storage::{StoreError, TooManyParts};
+use backup_daemon::schedule::Outlook;
 
 use crate::config::BackupConfig;
 use crate::job::Job;
-use crate::progress::Progress;
 use crate::sizing::Trust;
+use backup_daemon::Progress;
 
 /// Makes one backup, with every attempt inside the same bound of `BACKUP_TIMEOUT`.
 ///

@@ -3,18 +3,19 @@
 use std::time::Duration;
 
 use backup_core::catalog::{Catalog, Drill, Kind, Manifest};
-use backup_core::schedule::Occasion;
-use backup_core::service::{Board, State};
 use backup_core::storage::Clock;
+use backup_daemon::schedule::Occasion;
+use backup_daemon::{Board, State};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde::Serialize;
 
 use crate::clusters::another;
 use crate::config::Timing;
-use crate::progress::Progress;
+use crate::job::step;
 use crate::prune::{Pruned, overdue};
 use crate::retention::RetentionPolicy;
 use crate::shrink::{SizeRule, judge};
+use backup_daemon::Progress;
 
 /// Failures in a row, of runs or of retention, after which `/health` is red although the newest backup is young
 /// enough: one failure may pass, three are a state.
@@ -209,8 +210,8 @@ pub(crate) struct StatusPage {
 impl StatusPage {
     pub(crate) fn of(board: &Board<Facts>, progress: &Progress, now: DateTime<Utc>) -> Self {
         let facts = board.facts();
-        let dumped_bytes =
-            (facts.state == State::Running).then(|| progress.plain_bytes().load(std::sync::atomic::Ordering::Relaxed));
+        let dumped_bytes = Some(progress.position()).filter(|position| position.step == step::DUMP);
+        let dumped_bytes = dumped_bytes.map(|position| position.done_bytes);
         Self { alarms: facts.alarms(now), facts, dumped_bytes }
     }
 }

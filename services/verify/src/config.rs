@@ -10,11 +10,12 @@ use backup_core::codec::encryption::Keyring;
 use backup_core::config::{ConfigError, S3_VARIABLES, SERVICE_VARIABLES, Settings};
 use backup_core::postgres::conninfo::{Conninfo, cut_name};
 use backup_core::postgres::{OutdatedTools, RestoreAs, SourceCluster};
-use backup_core::schedule::Schedule;
 use backup_core::scrub::Scrubber;
 use backup_core::secret::Secret;
-use backup_core::service::LogSettings;
 use backup_core::storage::{RetryPolicy, StoreConfig};
+use backup_daemon::LogSettings;
+use backup_daemon::config::{log, port, schedule};
+use backup_daemon::schedule::Schedule;
 use chrono::{DateTime, Utc};
 
 use crate::checks::{Query, parse_queries};
@@ -168,7 +169,7 @@ pub(crate) fn from_vars(vars: impl IntoIterator<Item = (String, String)>) -> Res
         true => OutdatedTools::Allowed,
         false => OutdatedTools::Refused,
     };
-    let (port, log) = (settings.port(), settings.log());
+    let (port, log) = (port(&mut settings), log(&mut settings));
     let restore_url = settings.secret("RESTORE_URL");
     let secrets = secrets(&settings, target.as_ref());
     let warnings = settings.warnings();
@@ -233,7 +234,7 @@ fn habit(settings: &mut Settings) -> Option<Habit> {
 }
 
 fn timing(settings: &mut Settings, retry: RetryPolicy) -> Option<Timing> {
-    let schedule = settings.schedule("VERIFY_SCHEDULE", "VERIFY_INTERVAL", DEFAULT_SCHEDULE);
+    let schedule = schedule(settings, "VERIFY_SCHEDULE", "VERIFY_INTERVAL", DEFAULT_SCHEDULE);
     let given_max_age = settings.optional_number("VERIFY_MAX_AGE").map(Duration::from_secs);
     Some(Timing {
         run_on_startup: settings.flag("RUN_ON_STARTUP"),

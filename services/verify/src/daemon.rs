@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use backup_core::catalog::{Catalog, Drill};
-use backup_core::schedule::Ticker;
-use backup_core::service::{Board, ProbeMemory, State, bind, insist, serve, sleep};
 use backup_core::stop::Stop;
+use backup_daemon::schedule::Ticker;
+use backup_daemon::{Board, ProbeMemory, State, bind, insist, serve, sleep};
 use chrono::{DateTime, TimeDelta, Utc};
 use rand::Rng;
 
@@ -16,9 +16,9 @@ use crate::choose::{ChooseError, DEFAULT_MAX_AGE, Wanted, shelf};
 use crate::config::{Habit, VerifyConfig};
 use crate::leftovers;
 use crate::pages::{Pages, router};
-use crate::progress::Progress;
 use crate::runner;
 use crate::status::Facts;
+use backup_daemon::Progress;
 
 /// How long to wait between two looks for the first backup: `RETRY_DELAY`, within these bounds.
 const SHORTEST_LOOK: Duration = Duration::from_secs(1);

@@ -25,12 +25,12 @@ use crate::fetch::{Fetched, Fetcher};
 use crate::ground::{Ground, GroundServer};
 use crate::isolation;
 use crate::passes::Passes;
-use crate::progress::Progress;
 use crate::reference::{Place, Recipe};
 use crate::report::{NotExercised, Report, ServerFacts};
 use crate::room;
 use crate::scan::Scanned;
 use crate::self_test::Sabotage;
+use backup_daemon::Progress;
 
 /// From this plain size on, the server starts while the backup is on its way. A smaller one is here before a
 /// server could be, and damage is found without starting one.

@@ -18,7 +18,6 @@ mod list;
 mod pages;
 mod passes;
 mod print;
-mod progress;
 mod reference;
 mod report;
 mod restore;
@@ -41,18 +40,18 @@ use backup_core::postgres::{Grants, Owners, refuse_outdated};
 use backup_core::private::sweep_private_dirs;
 use backup_core::scrub::Scrubber;
 use backup_core::secret::Secret;
-use backup_core::service::{HealthQuestion, Shell, exit, harden, show_health, silence_panics, stand_in_for_init};
 use backup_core::stop::Stop;
 use backup_core::text;
+use backup_daemon::{HealthQuestion, Shell, exit, harden, show_health, silence_panics, stand_in_for_init};
 use clap::{Args, Parser, Subcommand};
 
 use crate::choose::Wanted;
 use crate::config::{Habit, VerifyConfig};
 use crate::list::Format;
 use crate::print::{Paint, ReportFile};
-use crate::progress::Progress;
 use crate::restore::RestoreOptions;
 use crate::restore_roles::{Extent, RolesOptions};
+use backup_daemon::Progress;
 
 const EXIT_CODES: &str = "\
 Exit codes:

@@ -8,13 +8,13 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use backup_core::postgres::{ClientTools, ServerTools};
-use backup_core::service::{Board, ProbeMemory, verdict};
+use backup_daemon::{Board, ProbeMemory, verdict};
 use chrono::Utc;
 use serde_json::json;
 
 use crate::config::{Target, VerifyConfig};
-use crate::progress::Progress;
 use crate::status::{Facts, StatusPage};
+use backup_daemon::Progress;
 
 /// What the pages show.
 #[derive(Clone)]

@@ -9,8 +9,8 @@ use backup_core::scrub::Scrubber;
 use backup_core::stop::Stop;
 
 use crate::evidence::{Evidence, Trouble};
-use crate::progress::Progress;
 use crate::self_test::Sabotage;
+use backup_daemon::Progress;
 
 /// For the end of a restore that was stopped or failed: less than a shutdown has.
 const LAST_CALL: Duration = Duration::from_secs(3);

@@ -30,10 +30,10 @@ use crate::evidence::{Evidence, Trouble};
 use crate::fetch::Fetcher;
 use crate::passes::Passes;
 use crate::print::{self, Paint};
-use crate::progress::Progress;
 use crate::reference::{Place, Recipe};
 use crate::report::{Report, Verdict};
 use crate::scan::Scanned;
+use backup_daemon::Progress;
 
 use obstacles::TargetServer;
 use plan::Plan;

@@ -1,17 +1,17 @@
 //! One drill with everything around it: the choice, the bound, the line in the log.
 
 use backup_core::scrub::Scrubber;
-use backup_core::service::exit;
 use backup_core::stop::{Stop, Stopped};
 use backup_core::values::without_values;
+use backup_daemon::exit;
 use chrono::{DateTime, Utc};
 
 use crate::choose::{ChooseError, Wanted, choose};
 use crate::config::VerifyConfig;
 use crate::drill::drill;
 use crate::leftovers;
-use crate::progress::Progress;
 use crate::report::{Check, CheckState, Finding, Report, Verdict};
+use backup_daemon::Progress;
 
 /// A line of the log quotes so many findings; `/status` and the report have all of them.
 const LOGGED_FINDINGS: usize = 3;

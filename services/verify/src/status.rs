@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use backup_core::catalog::Drill;
-use backup_core::service::{Board, State};
+use backup_daemon::{Board, State};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
-use crate::progress::{Position, Progress};
 use crate::report::{Report, Verdict};
+use backup_daemon::{Position, Progress};
 
 /// `/status`. An allow-list: nothing of the configuration is in it.
 #[derive(Debug, Clone, Serialize)]

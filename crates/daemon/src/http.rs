@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use crate::stop::Stop;
+use backup_core::stop::Stop;
 
 use visitor::{Seats, answer};
 

@@ -12,8 +12,8 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::exit;
-use crate::text::print;
+use crate::exit;
+use backup_core::text::print;
 
 /// A page that is made from memory takes milliseconds; a machine under load takes longer.
 const PATIENCE: Duration = Duration::from_secs(5);

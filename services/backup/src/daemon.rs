@@ -14,8 +14,9 @@ use rand::Rng;
 
 use crate::config::BackupConfig;
 use crate::pages::{Pages, router};
+use crate::run_report::{Outcome, RunReport};
 use crate::status::{Facts, Limits};
-use crate::{journal, prune, runner};
+use crate::{journal, runner};
 use backup_daemon::Progress;
 
 /// How far the clock may have been set back since a run began that counts as a young one.
@@ -168,26 +169,22 @@ impl Daemon<'_> {
     }
 
     async fn back_up(&self, rhythm: &mut Rhythm, occasion: Occasion) {
-        let (started_at, began) = (Utc::now(), Instant::now());
+        let began = Instant::now();
         self.board.change(|facts| facts.state = State::Running);
-        match runner::run(&self.config, self.stop, &self.progress).await {
-            Ok(manifest) => {
+        let committed = |report: &RunReport| self.board.change(|facts| facts.ran(report, occasion));
+        let report = runner::run(&self.config, self.stop, &self.progress, committed).await;
+        match report.outcome {
+            Outcome::Succeeded => {
                 rhythm.succeeded();
-                self.board.change(|facts| facts.ran(started_at, occasion, Ok(&manifest)));
-                let retention = prune::after_commit(&self.config, self.stop, &manifest).await;
-                self.board.change(|facts| facts.retention = Some(retention));
+                self.board.change(|facts| facts.retained(&report));
             }
-            Err(error) if self.stop.reason().is_some() => tracing::warn!(error = format!("{error:#}"), "run stopped"),
-            Err(error) => {
-                let outlook = runner::outlook(&error);
-                rhythm.failed(began.elapsed(), outlook);
-                let next_run_at = rhythm.upcoming().map(|at| at.to_rfc3339());
-                let words = self.config.scrubber.scrub(&format!("{error:#}")).into_owned();
-                tracing::error!(error = words, next_run_at, "backup failed");
-                if outlook == Outlook::Same {
+            Outcome::Stopped => {}
+            Outcome::Failed => {
+                rhythm.failed(began.elapsed(), report.outlook);
+                if report.outlook == Outlook::Same {
                     tracing::info!("this is not tried again before the next tick: it would fail in the same way");
                 }
-                self.board.change(|facts| facts.ran(started_at, occasion, Err(words)));
+                self.board.change(|facts| facts.ran(&report, occasion));
             }
         }
     }

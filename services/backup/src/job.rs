@@ -3,7 +3,7 @@
 use std::io::Cursor;
 use std::sync::Arc;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use backup_core::catalog::{BackupId, CodecFacts, DatabaseFacts, FORMAT, Kind, Manifest, ObjectFacts, Role, Shelf};
 use backup_core::cause::find_cause;
 use backup_core::codec::{Codec, Compression, Digests, Stored, encode};
@@ -44,6 +44,10 @@ pub(crate) mod step {
     pub(crate) const DUMP: &str = "dump";
     /// What follows the dump until the manifest is in the bucket.
     pub(crate) const COMMIT: &str = "commit";
+    /// Before another attempt.
+    pub(crate) const PAUSE: &str = "wait for another attempt";
+    /// After the commit.
+    pub(crate) const RETENTION: &str = "retention";
 }
 
 /// One run.
@@ -53,6 +57,14 @@ pub(crate) struct Job<'run> {
     pub(crate) progress: &'run Progress,
     /// What the size of its parts may be planned by.
     pub(crate) trust: Trust,
+}
+
+/// The role does not see everything that a full backup must contain.
+#[derive(Debug, thiserror::Error)]
+#[error("the dump would not be complete: {}", .blockers.join("; "))]
+pub(crate) struct Incomplete {
+    /// What it does not see, and what to grant.
+    pub(crate) blockers: Vec<String>,
 }
 
 /// What a run knows of its source before the first byte.
@@ -175,7 +187,7 @@ impl Job<'_> {
     /// A full dump must hold everything; of a narrowed one only `pg_dump` knows what it needs.
     fn refuse_what_blocks(&self, findings: &Preflight) -> anyhow::Result<()> {
         if !findings.blockers.is_empty() && self.kind() == Kind::Full {
-            bail!("the dump would not be complete: {}", findings.blockers.join("; "));
+            return Err(Incomplete { blockers: findings.blockers.clone() }.into());
         }
         for blocker in &findings.blockers {
             tracing::warn!("the partial dump may fail: {blocker}");

@@ -8,6 +8,7 @@ mod config;
 mod daemon;
 mod dump_options;
 mod encryption;
+mod failure;
 mod job;
 mod journal;
 mod keygen;
@@ -15,6 +16,7 @@ mod pages;
 mod prune;
 mod report;
 mod retention;
+mod run_report;
 mod runner;
 mod shrink;
 mod sizing;
@@ -41,6 +43,7 @@ use crate::config::BackupConfig;
 use crate::keygen::{Purpose, keygen};
 use crate::prune::Prune;
 use crate::retention::Authority;
+use crate::run_report::Outcome;
 use backup_daemon::Progress;
 
 const EXIT_CODES: &str = "\
@@ -195,18 +198,14 @@ async fn start(config: &BackupConfig) -> anyhow::Result<bool> {
 async fn run_once(config: &BackupConfig, stop: &Stop) -> u8 {
     let progress = Progress::default();
     let shown = progress.show();
-    let outcome = runner::run(config, stop, &progress).await;
-    drop(shown);
-    match outcome {
-        Ok(manifest) => {
-            prune::after_commit(config, stop, &manifest).await;
+    let report = runner::run(config, stop, &progress, |_| drop(shown)).await;
+    match report.outcome {
+        Outcome::Succeeded => {
             warn_of_oddities(config, stop).await;
             exit::OK
         }
-        Err(error) => {
-            tracing::error!(error = format!("{error:#}"), "backup failed");
-            if stop.reason().is_some() { exit::STOPPED } else { exit::FAILED }
-        }
+        Outcome::Stopped => exit::STOPPED,
+        Outcome::Failed => exit::FAILED,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use backup_core::catalog::{Catalog, Drill, Kind, Manifest};
+use backup_core::catalog::{Catalog, Drill, Kind};
 use backup_core::storage::Clock;
 use backup_daemon::schedule::Occasion;
 use backup_daemon::{Board, State};
@@ -14,6 +14,7 @@ use crate::config::Timing;
 use crate::job::step;
 use crate::prune::{Pruned, overdue};
 use crate::retention::RetentionPolicy;
+use crate::run_report::{Made, Outcome, RunReport};
 use crate::shrink::{SizeRule, judge};
 use backup_daemon::Progress;
 
@@ -73,10 +74,10 @@ pub(crate) struct Limits<'config> {
 
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct LastRun {
-    pub(crate) ended_at: DateTime<Utc>,
+    /// Whether there is a new backup.
     pub(crate) succeeded: bool,
-    pub(crate) duration_seconds: f64,
-    pub(crate) error: Option<String>,
+    #[serde(flatten)]
+    pub(crate) report: RunReport,
 }
 
 #[derive(Debug, Clone, Default, Serialize)]
@@ -125,25 +126,29 @@ impl Facts {
 
     /// How a run ended. One that failed to make up for another is no failure of its own: an outage is one, however
     /// often it was tried to get past it.
-    pub(crate) fn ran(&mut self, started_at: DateTime<Utc>, occasion: Occasion, outcome: Result<&Manifest, String>) {
-        let ended_at = Utc::now();
-        let duration_seconds = (ended_at - started_at).as_seconds_f64();
-        match &outcome {
-            Ok(manifest) => self.committed(manifest),
-            Err(_) if occasion == Occasion::MakeUp && self.consecutive_failures > 0 => {}
-            Err(_) => self.consecutive_failures += 1,
+    pub(crate) fn ran(&mut self, report: &RunReport, occasion: Occasion) {
+        match &report.backup {
+            Some(made) => self.committed(made),
+            None if occasion == Occasion::MakeUp && self.consecutive_failures > 0 => {}
+            None => self.consecutive_failures += 1,
         }
-        self.last_run = Some(LastRun { ended_at, succeeded: outcome.is_ok(), duration_seconds, error: outcome.err() });
+        let succeeded = report.outcome == Outcome::Succeeded;
+        self.last_run = Some(LastRun { succeeded, report: report.clone() });
     }
 
-    fn committed(&mut self, manifest: &Manifest) {
+    /// What retention did after the run that [`Facts::ran`] was told of.
+    pub(crate) fn retained(&mut self, report: &RunReport) {
+        self.retention.clone_from(&report.retention);
+        if let Some(last_run) = &mut self.last_run {
+            last_run.report = report.clone();
+        }
+    }
+
+    fn committed(&mut self, made: &Made) {
         self.consecutive_failures = 0;
-        if manifest.kind == Kind::Full {
-            self.newest_full_backup = Some(Newest {
-                id: manifest.id.to_string(),
-                at: manifest.id.time(),
-                stored_bytes: manifest.objects().map(|object| object.digests.stored_bytes).sum(),
-            });
+        if made.kind == Kind::Full {
+            let (id, at) = (made.id.to_string(), made.id.time());
+            self.newest_full_backup = Some(Newest { id, at, stored_bytes: made.stored_bytes });
         }
         self.bucket_was_seen = true;
     }
@@ -175,7 +180,7 @@ impl Facts {
             ));
         }
         if self.consecutive_failures as usize >= FAILURES_UNTIL_RED {
-            let reason = self.last_run.as_ref().and_then(|run| run.error.as_deref()).unwrap_or("unknown");
+            let reason = self.last_run.as_ref().and_then(|run| run.report.error.as_deref()).unwrap_or("unknown");
             alarms.push(format!("the last {} runs failed, the latest with: {reason}", self.consecutive_failures));
         }
         alarms
@@ -292,11 +297,12 @@ mod tests {
     fn three_failures_in_a_row_are_an_alarm_although_the_backup_is_young_r092() {
         let mut facts = facts();
         with_backup_of_age(&mut facts, 1);
+        let failed = RunReport { error: Some("why".to_owned()), ..RunReport::begin(Utc::now()) };
         for failures in 1..=3 {
-            facts.ran(Utc::now(), Occasion::Tick(Utc::now()), Err("why".to_owned()));
+            facts.ran(&failed, Occasion::Tick(Utc::now()));
             // However often an outage is tried again, it is one.
-            facts.ran(Utc::now(), Occasion::MakeUp, Err("why".to_owned()));
-            facts.ran(Utc::now(), Occasion::MakeUp, Err("why".to_owned()));
+            facts.ran(&failed, Occasion::MakeUp);
+            facts.ran(&failed, Occasion::MakeUp);
             assert_eq!(facts.alarms(Utc::now()).len(), usize::from(failures == 3));
         }
         assert_eq!(facts.alarms(Utc::now()), ["the last 3 runs failed, the latest with: why"]);

@@ -1,6 +1,7 @@
 //! `backup`: dumps a PostgreSQL database on schedule into an S3-compatible bucket.
 
 mod accept;
+mod alarms;
 mod beside;
 mod check;
 mod clusters;
@@ -12,7 +13,6 @@ mod failure;
 mod job;
 mod journal;
 mod keygen;
-mod pages;
 mod prune;
 mod report;
 mod retention;
@@ -36,7 +36,7 @@ use backup_core::private::sweep_private_dirs;
 use backup_core::stop::Stop;
 use backup_core::text::{bytes, print};
 use backup_daemon::{HealthQuestion, Shell, exit, harden, show_health, silence_panics, stand_in_for_init};
-use chrono::{TimeDelta, Utc};
+use chrono::Utc;
 use clap::{Parser, Subcommand};
 
 use crate::config::BackupConfig;
@@ -44,6 +44,7 @@ use crate::keygen::{Purpose, keygen};
 use crate::prune::Prune;
 use crate::retention::Authority;
 use crate::run_report::Outcome;
+use crate::status::{Limits, Oddities};
 use backup_daemon::Progress;
 
 const EXIT_CODES: &str = "\
@@ -214,14 +215,9 @@ async fn warn_of_oddities(config: &BackupConfig, stop: &Stop) {
     let (store, now) = (config.store.open(), Utc::now());
     match stop.or(config.shelf().catalog(&store, now)).await {
         Ok(catalog) => {
-            let kind = config.dump.kind();
-            let max_age = config.timing.max_age(now, catalog.longest_run(kind));
-            let max_age = TimeDelta::from_std(max_age).unwrap_or(TimeDelta::MAX);
-            let shrunk = shrink::judge(&catalog, kind, &config.size_rule).shrunk.map(|shrunk| shrunk.to_string());
-            let another = clusters::another(&catalog, now, max_age).map(|another| another.to_string());
-            for alarm in [shrunk, another].into_iter().flatten() {
-                tracing::warn!("{alarm}");
-            }
+            let (size_rule, timing, retention) = (&config.size_rule, &config.timing, &config.retention);
+            let limits = Limits { kind: config.dump.kind(), size_rule, timing, retention };
+            Oddities::of(&catalog, &limits, store.clock(), now).log();
             journal::mark_suspect(config, &store, &catalog, stop).await;
         }
         Err(error) => tracing::debug!(error = format!("{error:#}"), "cannot list the bucket after the run"),

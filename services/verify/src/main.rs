@@ -1,5 +1,6 @@
 //! `verify`: restores backups into a throwaway database and proves that they are what was dumped.
 
+mod alarms;
 mod attest;
 mod checks;
 mod choose;
@@ -15,7 +16,6 @@ mod isolation;
 mod keys;
 mod leftovers;
 mod list;
-mod pages;
 mod passes;
 mod print;
 mod reference;

@@ -49,7 +49,7 @@ impl Shell {
     where
         W: Future<Output = anyhow::Result<u8>>,
     {
-        let stop = Stop::default();
+        let stop = Stop::with_grace(self.grace);
         if let Err(error) = stop_on_signals(&stop) {
             tracing::error!(%error, "cannot listen for signals");
             return self.code_of_error;

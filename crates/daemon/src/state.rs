@@ -57,6 +57,8 @@ pub struct DatabaseState<D> {
     pub skipped_overlapping_runs: u64,
     /// How old the newest result may be: the newest full backup, or the last passed drill.
     pub max_age_seconds: u64,
+    /// How far a run is.
+    pub progress: Progress,
     /// Since when what is wrong is wrong.
     pub noticed: NoticedAlarms,
     /// What only this service knows.
@@ -73,6 +75,7 @@ impl<D> DatabaseState<D> {
             next_run_at: None,
             skipped_overlapping_runs: 0,
             max_age_seconds: max_age.as_secs(),
+            progress: Progress::default(),
             noticed: NoticedAlarms::default(),
             own,
         }
@@ -94,7 +97,7 @@ pub struct StatusHead {
 
 impl<D> DatabaseState<D> {
     /// What is shown of it at `now`.
-    pub fn head(&self, name: &DatabaseName, judge: Judge<D>, progress: &Progress, now: DateTime<Utc>) -> StatusHead {
+    pub fn head(&self, name: &DatabaseName, judge: Judge<D>, now: DateTime<Utc>) -> StatusHead {
         StatusHead {
             version: env!("CARGO_PKG_VERSION"),
             database: name.clone(),
@@ -103,7 +106,7 @@ impl<D> DatabaseState<D> {
             started_at: self.started_at,
             max_age_seconds: self.max_age_seconds,
             alarms: self.noticed.alarms(name, judge(self, now), now),
-            progress: (self.activity == Activity::Running).then(|| progress.position()),
+            progress: (self.activity == Activity::Running).then(|| self.progress.position()),
         }
     }
 }
@@ -133,6 +136,11 @@ impl<D: Clone> State<D> {
     /// A consistent copy.
     pub fn copy(&self) -> BTreeMap<DatabaseName, DatabaseState<D>> {
         self.lock().clone()
+    }
+
+    /// How far a run of one database is.
+    pub fn progress(&self, database: &DatabaseName) -> Progress {
+        self.lock().get(database).map(|state| state.progress.clone()).unwrap_or_default()
     }
 
     /// Changes several facts of one database at once.

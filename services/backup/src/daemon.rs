@@ -7,14 +7,14 @@ use backup_core::postgres::ClientTools;
 use backup_core::stop::Stop;
 use backup_core::storage::Store;
 use backup_daemon::schedule::Occasion;
-use backup_daemon::{
-    Cycle, DatabaseName, DatabaseState, Ended, Events, First, Pages, Progress, Service, Start, State, insist,
-};
+use backup_daemon::{Cycle, DatabaseState, Ended, Events, First, Pages, Service, Start, State, insist};
 use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::future::join_all;
 
 use crate::alarms::conditions;
-use crate::config::BackupConfig;
+use crate::config::{BackupConfig, TargetConfig};
 use crate::run_report::{Outcome, RunReport};
+use crate::said_once::SaidOnce;
 use crate::status::{Facts, Limits, status_page};
 use crate::{journal, runner};
 
@@ -25,63 +25,73 @@ const CLOCK_TOLERANCE: TimeDelta = TimeDelta::minutes(10);
 ///
 /// # Errors
 /// Only if the HTTP port cannot be had. A database or bucket that cannot be reached is waited for.
-pub(crate) async fn daemon(config: Arc<BackupConfig>, stop: &Stop) -> anyhow::Result<()> {
-    let (now, timing) = (Utc::now(), &config.timing);
-    let database = DatabaseName::from(config.source.dbname());
-    let max_age = timing.max_age(now, TimeDelta::zero());
-    let own = DatabaseState::new(timing.schedule.to_string(), max_age, now, Facts::default());
-    let (state, progress) = (State::new([(database.clone(), own)]), Progress::default());
-    let (port, events) = (config.port, Events::default());
-    let pages = pages(&config, &state, &progress);
+pub(crate) async fn daemon(config: BackupConfig, stop: &Stop) -> anyhow::Result<()> {
+    let (config, now) = (Arc::new(config), Utc::now());
+    let state = State::new(config.targets.iter().map(|target| (target.database(), initial(target, now))));
+    let (port, events, pages) = (config.process.port, Events::default(), pages(&config, &state));
     let service = Service { name: "backup", port, state: &state, events, judge: conditions, pages };
-    let target = Target { config: &config, database: &database, state: &state, progress: &progress, stop };
-    service.keep(stop, async |events| target.keep(events).await).await
+    let state = &state;
+    let targets = config.targets.iter().map(|config| Target { config, state, said: SaidOnce::default(), stop });
+    let targets: Vec<Target<'_>> = targets.collect();
+    let work = async |events: &Events<RunReport>| {
+        join_all(targets.iter().map(|target| target.keep(events))).await;
+    };
+    service.keep(stop, work).await
 }
 
-fn pages(config: &Arc<BackupConfig>, state: &State<Facts>, progress: &Progress) -> Pages {
-    let (config, seen, shown, progress) = (Arc::clone(config), state.clone(), state.clone(), progress.clone());
+fn initial(target: &TargetConfig, now: DateTime<Utc>) -> DatabaseState<Facts> {
+    let timing = &target.timing;
+    DatabaseState::new(timing.schedule.to_string(), timing.max_age(now, TimeDelta::zero()), now, Facts::default())
+}
+
+fn pages(config: &Arc<BackupConfig>, state: &State<Facts>) -> Pages {
+    let (config, seen, shown) = (Arc::clone(config), state.clone(), state.clone());
     Pages::new(
         move || seen.alarms(conditions, Utc::now()),
-        move || status_page(&shown, &progress, Utc::now()),
+        move || status_page(&shown, Utc::now()),
         move || probe(Arc::clone(&config)),
     )
 }
 
-/// Whether the database and the bucket answer now, and a `pg_dump` here fits the server.
+/// Whether each database and the bucket answer now, and a `pg_dump` here fits each server.
 async fn probe(config: Arc<BackupConfig>) -> Vec<String> {
-    let database = async { probe_database(&config).await.map_err(|error| format!("database: {error:#}")) };
-    let bucket = async { config.store.open().probe().await.map_err(|error| format!("bucket: {error}")) };
-    let (database, bucket) = tokio::join!(database, bucket);
-    let reasons = [database.err(), bucket.err()].into_iter().flatten();
-    reasons.map(|reason| config.scrubber.scrub(&reason).into_owned()).collect()
+    let databases = join_all(
+        config
+            .targets
+            .iter()
+            .map(async |target| probe_database(target).await.map_err(|error| format!("database: {error:#}"))),
+    );
+    let bucket = async { config.process.store.open().probe().await.map_err(|error| format!("bucket: {error}")) };
+    let (databases, bucket) = tokio::join!(databases, bucket);
+    let reasons = databases.into_iter().filter_map(Result::err).chain(bucket.err());
+    reasons.map(|reason| config.process.scrubber.scrub(&reason).into_owned()).collect()
 }
 
-async fn probe_database(config: &BackupConfig) -> anyhow::Result<()> {
+async fn probe_database(config: &TargetConfig) -> anyhow::Result<()> {
     let session = config.source.connect().await?;
     let server_major = session.server_version_num() / 10_000;
-    ClientTools::find(config.bin_dir.as_deref().map(AsRef::as_ref), server_major).await?;
+    ClientTools::find(config.process.bin_dir.as_deref().map(AsRef::as_ref), server_major).await?;
     Ok(())
 }
 
 /// One database that is backed up.
 struct Target<'run> {
-    config: &'run BackupConfig,
-    database: &'run DatabaseName,
+    config: &'run TargetConfig,
     state: &'run State<Facts>,
-    progress: &'run Progress,
+    said: SaidOnce,
     stop: &'run Stop,
 }
 
 impl Target<'_> {
     async fn keep(&self, events: &Events<RunReport>) {
-        let timing = &self.config.timing;
+        let (timing, database) = (&self.config.timing, self.config.database());
         let cycle = Cycle {
-            database: self.database,
+            database: &database,
             state: self.state,
             events,
             schedule: &timing.schedule,
             make_up: &timing.make_up,
-            max_jitter: timing.retry.first_pause,
+            max_jitter: self.config.process.retry.first_pause,
             max_age: &|facts: &Facts| timing.max_age(Utc::now(), facts.longest_run),
             stop: self.stop,
         };
@@ -92,7 +102,7 @@ impl Target<'_> {
     async fn prepare(&self) -> Option<Start> {
         let shelf = self.config.shelf();
         let catalog = insist(self.stop, "cannot list the bucket, trying again before the first run", async || {
-            let store = self.config.store.open();
+            let store = self.config.process.store.open();
             let catalog = shelf.catalog(&store, Utc::now()).await?;
             self.observe(&catalog, &store).await;
             Ok(catalog)
@@ -145,8 +155,9 @@ impl Target<'_> {
 
     /// One run, and a look at what the bucket holds after it, whatever else has changed it.
     async fn run(&self, occasion: Occasion) -> (RunReport, Ended) {
+        let progress = self.state.progress(&self.config.database());
         let committed = |report: &RunReport| self.change(|facts| facts.ran(report, occasion));
-        let report = runner::run(self.config, self.stop, self.progress, committed).await;
+        let report = Box::pin(runner::run((self.config, &self.said), self.stop, &progress, committed)).await;
         let ended = match report.outcome {
             Outcome::Succeeded => {
                 self.change(|facts| facts.retained(&report));
@@ -158,7 +169,7 @@ impl Target<'_> {
                 Ended::Failed(report.outlook)
             }
         };
-        let store = self.config.store.open();
+        let store = self.config.process.store.open();
         match self.stop.or(self.config.shelf().catalog(&store, Utc::now())).await {
             Ok(catalog) => self.observe(&catalog, &store).await,
             Err(error) => tracing::debug!(error = format!("{error:#}"), "cannot list the bucket after the run"),
@@ -171,7 +182,7 @@ impl Target<'_> {
         let (config, now) = (self.config, Utc::now());
         let (size_rule, timing, retention) = (&config.size_rule, &config.timing, &config.retention);
         let limits = Limits { kind: self.kind(), size_rule, timing, retention };
-        self.state.change(self.database, |state| {
+        self.state.change(&config.database(), |state| {
             state.own.observe(catalog, &limits, store.clock(), now);
             state.max_age_seconds = timing.max_age(now, state.own.longest_run).as_secs();
         });
@@ -179,7 +190,7 @@ impl Target<'_> {
     }
 
     fn change(&self, change: impl FnOnce(&mut Facts)) {
-        self.state.change(self.database, |state| change(&mut state.own));
+        self.state.change(&self.config.database(), |state| change(&mut state.own));
     }
 }
 

@@ -9,21 +9,18 @@ use backup_core::cause::find_cause;
 use backup_core::codec::{Codec, Compression, Digests, Stored, encode};
 use backup_core::postgres::connect::Session;
 use backup_core::postgres::{ClientTools, Dumper, Preflight, Watched, database_facts, in_the_clear, preflight};
-use backup_core::stop::Stop;
+use backup_core::stop::{Share, Stop};
 use backup_core::storage::{Estimate, ObjectKey, Store, UploadPlan};
 use chrono::Utc;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::beside::watch;
-use crate::config::{BackupConfig, Globals};
+use crate::config::{Globals, TargetConfig};
 use crate::journal::record_start;
+use crate::said_once::SaidOnce;
 use crate::sizing::{Trust, plan_dump};
 use crate::uploads;
 use backup_daemon::Progress;
-
-/// Time for the last two requests of a run once a stop was asked for: what is stored already is
-/// worth finishing where the store answers at once.
-const COMMIT_GRACE: std::time::Duration = std::time::Duration::from_secs(3);
 
 /// Time to take back what a failed run has stored; what remains goes as debris a day later.
 const DISCARD_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(2);
@@ -52,7 +49,8 @@ pub(crate) mod step {
 
 /// One run.
 pub(crate) struct Job<'run> {
-    pub(crate) config: &'run BackupConfig,
+    pub(crate) config: &'run TargetConfig,
+    pub(crate) said: &'run SaidOnce,
     pub(crate) stop: &'run Stop,
     pub(crate) progress: &'run Progress,
     /// What the size of its parts may be planned by.
@@ -79,10 +77,10 @@ pub(crate) struct Source {
 
 impl Source {
     /// Connects and asks everything that can be known before a dump.
-    pub(crate) async fn inspect(config: &BackupConfig) -> anyhow::Result<Self> {
+    pub(crate) async fn inspect(config: &TargetConfig) -> anyhow::Result<Self> {
         let session = config.source.connect().await.context("connect to the database")?;
         let server_major = session.server_version_num() / 10_000;
-        let tools = ClientTools::find(config.bin_dir.as_deref().map(AsRef::as_ref), server_major)
+        let tools = ClientTools::find(config.process.bin_dir.as_deref().map(AsRef::as_ref), server_major)
             .await
             .context("find pg_dump")?;
         let facts = session
@@ -111,9 +109,9 @@ impl Job<'_> {
             tracing::warn!("{warning}");
         }
         let shelf = self.config.shelf();
-        let store = self.config.store.open();
+        let store = self.config.process.store.open();
         self.stop.or(async { Ok(store.reach(&shelf.start()).await?) }).await.context("reach the bucket")?;
-        uploads::sweep(self.config, self.stop).await;
+        uploads::sweep(self.config, self.said, self.stop).await;
         let started = record_start((&shelf, &store, &id), &source.session, &source.facts);
         self.stop.or(started).await?;
 
@@ -121,13 +119,13 @@ impl Job<'_> {
         let manifest = match self.store_objects(source, &upload).await {
             Ok(manifest) => manifest,
             Err(error) => {
-                upload.discard().await;
+                upload.discard(self.stop).await;
                 return Err(error);
             }
         };
         let signing_key = self.config.signing_key.as_ref();
         // The commit may be dropped at any instant: the manifest is there, or it is not.
-        self.stop.or_after(COMMIT_GRACE, shelf.commit(&store, &manifest, signing_key)).await.context("commit")?;
+        self.stop.or_within(Share::Finish, shelf.commit(&store, &manifest, signing_key)).await.context("commit")?;
         Ok(manifest)
     }
 
@@ -175,7 +173,7 @@ impl Job<'_> {
             notes: findings.gaps.into_iter().chain(findings.notes).chain(globals_note).chain(dumped.note).collect(),
         };
         let confirmed = upload.shelf.confirm(upload.store, &manifest);
-        self.stop.or_after(COMMIT_GRACE, confirmed).await.context("confirm what was stored")?;
+        self.stop.or_within(Share::Finish, confirmed).await.context("confirm what was stored")?;
         Ok(manifest)
     }
 
@@ -212,7 +210,7 @@ impl Job<'_> {
         if self.config.dump.globals == Globals::Off {
             return Ok((None, Some("roles and tablespaces are not stored (BACKUP_GLOBALS=false)".to_owned())));
         }
-        let (lock_wait, scrubber) = (self.config.dump.lock_wait, &self.config.scrubber);
+        let (lock_wait, scrubber) = (self.config.dump.lock_wait, &self.config.process.scrubber);
         let dumper = Dumper::new(&source.tools, &source.session, lock_wait, scrubber, self.stop)?;
         let session = &source.session;
         let row = session.ask(session.client().query_one("SELECT pg_catalog.pg_backend_pid()", &[])).await?;
@@ -265,7 +263,7 @@ async fn read_globals(globals: Watched) -> anyhow::Result<Vec<u8>> {
 
 /// Where the objects of a run go.
 pub(crate) struct Upload<'run> {
-    config: &'run BackupConfig,
+    config: &'run TargetConfig,
     progress: &'run Progress,
     shelf: &'run Shelf,
     store: &'run Store,
@@ -300,8 +298,9 @@ impl Upload<'_> {
     }
 
     /// Takes back what a failed run has stored. The failure itself stays the one that is shown.
-    async fn discard(&self) {
-        let discarded = tokio::time::timeout(DISCARD_TIMEOUT, self.shelf.discard(self.store, self.id)).await;
+    async fn discard(&self, stop: &Stop) {
+        let limit = stop.limit(Share::CleanUp, DISCARD_TIMEOUT);
+        let discarded = tokio::time::timeout(limit, self.shelf.discard(self.store, self.id)).await;
         if let Ok(Err(error)) = discarded {
             tracing::debug!(error = format!("{error:#}"), "cannot take back what the run has stored");
         }

@@ -8,31 +8,32 @@ use backup_core::storage::TooManyParts;
 use backup_daemon::Progress;
 use chrono::Utc;
 
-use crate::config::BackupConfig;
+use crate::config::TargetConfig;
 use crate::failure::{LOCK_WAIT_TIMEOUT, may_pass};
 use crate::job::{Job, step};
 use crate::prune;
 use crate::run_report::{RunReport, no_tables};
+use crate::said_once::SaidOnce;
 use crate::sizing::Trust;
 
 /// Makes one backup, deletes what retention no longer keeps, logs how it ended, and returns the report of it all.
 /// `committed` is called as soon as the backup exists, with what is known by then: retention takes its time.
 pub(crate) async fn run(
-    config: &BackupConfig,
+    (config, said): (&TargetConfig, &SaidOnce),
     stop: &Stop,
     progress: &Progress,
     committed: impl FnOnce(&RunReport),
 ) -> RunReport {
     let mut report = RunReport::begin(Utc::now());
     progress.finish(); // What the run before has left.
-    let outcome = back_up(config, stop, progress, &mut report.attempts).await;
-    report.end(outcome.as_ref(), stop, &config.scrubber, Utc::now());
+    let outcome = Box::pin(back_up((config, said), stop, progress, &mut report.attempts)).await;
+    report.end(outcome.as_ref(), stop, &config.process.scrubber, Utc::now());
     match &outcome {
         Ok(manifest) => {
             log_committed(manifest);
             committed(&report);
             progress.enter(step::RETENTION, None);
-            report.retention = Some(prune::after_commit(config, stop, manifest).await);
+            report.retention = Some(Box::pin(prune::after_commit((config, said), stop, manifest)).await);
         }
         Err(_) => report.log_failure(),
     }
@@ -45,17 +46,17 @@ pub(crate) async fn run(
 /// # Errors
 /// The last attempt's.
 async fn back_up(
-    config: &BackupConfig,
+    (config, said): (&TargetConfig, &SaidOnce),
     stop: &Stop,
     progress: &Progress,
     attempts: &mut u32,
 ) -> anyhow::Result<Manifest> {
     let bounded = stop.bounded(config.timing.run_timeout, "BACKUP_TIMEOUT");
-    let retry = config.timing.retry;
+    let retry = config.process.retry;
     let mut trust = Trust::EarlierBackups;
     loop {
         *attempts += 1;
-        let job = Job { config, stop: &bounded.stop, progress, trust };
+        let job = Job { config, said, stop: &bounded.stop, progress, trust };
         let error = match Box::pin(job.run_once()).await {
             Ok(manifest) => return Ok(manifest),
             Err(error) => explain(config, &bounded.stop, error).await,
@@ -98,7 +99,7 @@ fn log_committed(manifest: &Manifest) {
 }
 
 /// Adds to a lock timeout who holds the locks, since `pg_dump` only names what it waited for.
-async fn explain(config: &BackupConfig, stop: &Stop, error: anyhow::Error) -> anyhow::Error {
+async fn explain(config: &TargetConfig, stop: &Stop, error: anyhow::Error) -> anyhow::Error {
     let is_lock_timeout =
         matches!(find_cause(&error), Some(ChildError::Failed { words, .. }) if words.contains(LOCK_WAIT_TIMEOUT));
     if !is_lock_timeout {
@@ -129,7 +130,7 @@ const LOCK_HOLDERS: &str = "
        AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
        AND l.relation >= 16384 LIMIT 5";
 
-async fn lock_holders(config: &BackupConfig) -> anyhow::Result<Vec<String>> {
+async fn lock_holders(config: &TargetConfig) -> anyhow::Result<Vec<String>> {
     let session = config.source.connect().await?;
     let rows = session.ask(session.client().query(LOCK_HOLDERS, &[])).await?;
     rows.iter().map(|row| Ok(row.try_get(0)?)).collect()

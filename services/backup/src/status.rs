@@ -3,7 +3,7 @@
 use backup_core::catalog::{Catalog, Drill, Kind};
 use backup_core::storage::Clock;
 use backup_daemon::schedule::Occasion;
-use backup_daemon::{DatabaseState, Progress, State, StatusHead};
+use backup_daemon::{DatabaseState, State, StatusHead};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde::{Serialize, Serializer};
 
@@ -182,10 +182,10 @@ fn drills(catalog: &Catalog) -> String {
 }
 
 /// `/status` as JSON. There is one database today.
-pub(crate) fn status_page(state: &State<Facts>, progress: &Progress, now: DateTime<Utc>) -> String {
+pub(crate) fn status_page(state: &State<Facts>, now: DateTime<Utc>) -> String {
     let page = state.copy().into_iter().next().map(|(name, state)| {
-        let dumping = Some(progress.position()).filter(|position| position.step == step::DUMP);
-        let head = state.head(&name, conditions, progress, now);
+        let dumping = Some(state.progress.position()).filter(|position| position.step == step::DUMP);
+        let head = state.head(&name, conditions, now);
         let DatabaseState { next_run_at, skipped_overlapping_runs, own, .. } = state;
         let dumped_bytes = dumping.map(|position| position.done_bytes);
         StatusPage { head, next_run_at, skipped_overlapping_runs, dumped_bytes, facts: own }

@@ -10,16 +10,16 @@ use backup_core::postgres::{ClientTools, ServerTools};
 use backup_core::stop::Stop;
 use backup_daemon::schedule::MakeUp;
 use backup_daemon::{
-    Activity, Cycle, DatabaseName, DatabaseState, Ended, Events, First, Pages, Progress, Service, Start, State, insist,
-    sleep,
+    Activity, Cycle, DatabaseState, Ended, Events, First, Pages, Service, Start, State, insist, sleep,
 };
 use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::future::join_all;
 use rand::Rng;
 
 use crate::alarms::conditions;
 use crate::attest::own_records;
 use crate::choose::{ChooseError, DEFAULT_MAX_AGE, Wanted, shelf};
-use crate::config::{self, Habit, VerifyConfig};
+use crate::config::{self, Habit, TargetConfig, VerifyConfig};
 use crate::leftovers;
 use crate::report::Report;
 use crate::runner;
@@ -34,40 +34,50 @@ const LONGEST_LOOK: Duration = Duration::from_secs(60);
 /// # Errors
 /// Only if the HTTP port cannot be had. A bucket or server that cannot be reached makes drills
 /// fail, and `/health` red.
-pub(crate) async fn daemon(config: Arc<VerifyConfig>, stop: &Stop) -> anyhow::Result<()> {
-    let (now, timing) = (Utc::now(), &config.timing);
-    let database = config.source_database.as_deref().map_or_else(DatabaseName::unknown, DatabaseName::from);
-    let facts = Facts::new(timing.drill_timeout);
-    let own = DatabaseState::new(timing.schedule.to_string(), timing.max_age(now), now, facts);
-    let (state, progress) = (State::new([(database.clone(), own)]), Progress::default());
-    let (port, events) = (config.port, Events::default());
-    let pages = pages(&config, &state, &progress);
+pub(crate) async fn daemon(config: VerifyConfig, stop: &Stop) -> anyhow::Result<()> {
+    let (config, now) = (Arc::new(config), Utc::now());
+    let state = State::new(config.targets.iter().map(|target| (target.database(), initial(target, now))));
+    let (port, events, pages) = (config.process.port, Events::default(), pages(&config, &state));
     let service = Service { name: "verify", port, state: &state, events, judge: conditions, pages };
-    let target = Target { config: &config, database: &database, state: &state, progress: &progress, stop };
-    service.keep(stop, async |events| target.keep(events).await).await
+    let state = &state;
+    let targets: Vec<Target<'_>> = config.targets.iter().map(|config| Target { config, state, stop }).collect();
+    let work = async |events: &Events<Report>| {
+        join_all(targets.iter().map(|target| target.keep(events))).await;
+    };
+    service.keep(stop, work).await
 }
 
-fn pages(config: &Arc<VerifyConfig>, state: &State<Facts>, progress: &Progress) -> Pages {
-    let (config, seen, shown, progress) = (Arc::clone(config), state.clone(), state.clone(), progress.clone());
+fn initial(target: &TargetConfig, now: DateTime<Utc>) -> DatabaseState<Facts> {
+    let timing = &target.timing;
+    DatabaseState::new(timing.schedule.to_string(), timing.max_age(now), now, Facts::new(timing.drill_timeout))
+}
+
+fn pages(config: &Arc<VerifyConfig>, state: &State<Facts>) -> Pages {
+    let (config, seen, shown) = (Arc::clone(config), state.clone(), state.clone());
     Pages::new(
         move || seen.alarms(conditions, Utc::now()),
-        move || status_page(&shown, &progress, Utc::now()),
+        move || status_page(&shown, Utc::now()),
         move || probe(Arc::clone(&config)),
     )
 }
 
 /// Whether a drill could begin now.
 async fn probe(config: Arc<VerifyConfig>) -> Vec<String> {
-    let server = async { probe_server(&config).await.map_err(|error| format!("server: {error:#}")) };
-    let bucket = async { config.store.open().probe().await.map_err(|error| format!("bucket: {error}")) };
-    let (server, bucket) = tokio::join!(server, bucket);
-    let reasons = [server.err(), bucket.err()].into_iter().flatten();
-    reasons.map(|reason| config.scrubber.scrub(&reason).into_owned()).collect()
+    let servers = join_all(
+        config
+            .targets
+            .iter()
+            .map(async |target| probe_server(target).await.map_err(|error| format!("server: {error:#}"))),
+    );
+    let bucket = async { config.process.store.open().probe().await.map_err(|error| format!("bucket: {error}")) };
+    let (servers, bucket) = tokio::join!(servers, bucket);
+    let reasons = servers.into_iter().filter_map(Result::err).chain(bucket.err());
+    reasons.map(|reason| config.process.scrubber.scrub(&reason).into_owned()).collect()
 }
 
 /// Which major version a throwaway server needs only the backup's manifest says, so any will do here.
-async fn probe_server(config: &VerifyConfig) -> anyhow::Result<()> {
-    let bin_dir = config.bin_dir.as_deref().map(AsRef::as_ref);
+async fn probe_server(config: &TargetConfig) -> anyhow::Result<()> {
+    let bin_dir = config.process.bin_dir.as_deref().map(AsRef::as_ref);
     match &config.target {
         config::Target::Throwaway => {
             let installed = ServerTools::installed(bin_dir).await;
@@ -86,24 +96,22 @@ async fn probe_server(config: &VerifyConfig) -> anyhow::Result<()> {
 
 /// One database whose backups are drilled.
 struct Target<'run> {
-    config: &'run VerifyConfig,
-    database: &'run DatabaseName,
+    config: &'run TargetConfig,
     state: &'run State<Facts>,
-    progress: &'run Progress,
     stop: &'run Stop,
 }
 
 impl Target<'_> {
     async fn keep(&self, events: &Events<Report>) {
-        let timing = &self.config.timing;
+        let (timing, database) = (&self.config.timing, self.config.database());
         let drills = Cell::new(0);
         let cycle = Cycle {
-            database: self.database,
+            database: &database,
             state: self.state,
             events,
             schedule: &timing.schedule,
             make_up: &MakeUp::default(),
-            max_jitter: timing.retry.first_pause,
+            max_jitter: self.config.process.retry.first_pause,
             max_age: &|_: &Facts| timing.max_age(Utc::now()),
             stop: self.stop,
         };
@@ -132,7 +140,7 @@ impl Target<'_> {
     async fn records(&self) -> Option<Records> {
         let config = self.config;
         insist(self.stop, "cannot list the bucket, trying again before the first drill", async || {
-            let store = config.store.open();
+            let store = config.process.store.open();
             match shelf(config, &store, self.stop).await {
                 Ok(shelf) => {
                     let catalog = shelf.catalog(&store, Utc::now()).await?;
@@ -159,7 +167,7 @@ impl Target<'_> {
         let config = self.config;
         let bound = TimeDelta::from_std(config.backup_max_age.unwrap_or(DEFAULT_MAX_AGE)).unwrap_or(TimeDelta::MAX);
         let by = Utc::now().checked_add_signed(bound).unwrap_or(DateTime::<Utc>::MAX_UTC);
-        let pause = config.timing.retry.first_pause.clamp(SHORTEST_LOOK, LONGEST_LOOK);
+        let pause = config.process.retry.first_pause.clamp(SHORTEST_LOOK, LONGEST_LOOK);
         tracing::info!(red_from = %by, "there is no backup yet; waiting for the first one");
         let mut is_late = false;
         loop {
@@ -187,14 +195,14 @@ impl Target<'_> {
 
     /// One drill, the `number`th of this process.
     async fn drill(&self, number: u64) -> Report {
-        let wanted = self.config.habit.wanted(number);
-        let report = runner::run(self.config, &wanted, self.stop, self.progress).await;
+        let (wanted, progress) = (self.config.habit.wanted(number), self.state.progress(&self.config.database()));
+        let report = runner::run(self.config, &wanted, self.stop, &progress).await;
         self.change(|state| state.own.drilled(report.clone()));
         report
     }
 
     fn change(&self, change: impl FnOnce(&mut DatabaseState<Facts>)) {
-        self.state.change(self.database, change);
+        self.state.change(&self.config.database(), change);
     }
 }
 

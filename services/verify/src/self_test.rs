@@ -22,7 +22,7 @@ use rand::Rng;
 use tokio_util::io::ReaderStream;
 
 use crate::choose::{Chosen, Wanted, choose};
-use crate::config::VerifyConfig;
+use crate::config::TargetConfig;
 use crate::drill::{Candidate, Drill};
 use crate::evidence::{Evidence, Trouble};
 use crate::fetch::{Fetched, Fetcher};
@@ -91,10 +91,10 @@ impl Row {
 ///
 /// # Errors
 /// Where the newest backup cannot be had, or no drill can run.
-pub(crate) async fn self_test(config: &VerifyConfig, stop: &Stop) -> anyhow::Result<u8> {
+pub(crate) async fn self_test(config: &TargetConfig, stop: &Stop) -> anyhow::Result<u8> {
     let Chosen { shelf, backup, .. } = choose(config, &Wanted::Newest, stop).await.context("choose a backup")?;
     let progress = Progress::default();
-    let store = config.store.open();
+    let store = config.process.store.open();
     let catalog = stop.or(shelf.catalog(&store, Utc::now())).await.context("list the bucket")?;
     let mut others = catalog.backups.iter().filter(|other| other.id != backup.id && other.kind == backup.kind);
     let other = others.next().map(|other| other.id.clone());
@@ -359,7 +359,7 @@ impl SelfTest<'_> {
         let outcome = Box::pin(drill.restore_and_prove(&ground, &candidate, &mut evidence)).await;
         ground.close(&mut evidence).await;
         let mut report = evidence.finish(outcome, Utc::now());
-        report.make_safe(&config.scrubber);
+        report.make_safe(&config.process.scrubber);
         let caught_by = match report.verdict {
             Verdict::Passed => None,
             Verdict::Failed => {

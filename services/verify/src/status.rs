@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use backup_core::catalog::Drill;
-use backup_daemon::{DatabaseState, Progress, State, StatusHead};
+use backup_daemon::{DatabaseState, State, StatusHead};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
@@ -58,9 +58,9 @@ impl Facts {
 }
 
 /// `/status` as JSON. There is one database today.
-pub(crate) fn status_page(state: &State<Facts>, progress: &Progress, now: DateTime<Utc>) -> String {
+pub(crate) fn status_page(state: &State<Facts>, now: DateTime<Utc>) -> String {
     let page = state.copy().into_iter().next().map(|(name, state)| {
-        let head = state.head(&name, conditions, progress, now);
+        let head = state.head(&name, conditions, now);
         let DatabaseState { next_run_at: next_drill_at, skipped_overlapping_runs, own: facts, .. } = state;
         StatusPage { head, next_drill_at, skipped_overlapping_drills: skipped_overlapping_runs, facts }
     });

@@ -71,7 +71,7 @@ pub fn print_json(value: &Value) {
 
 /// A record of a log in text form: what is not its first line stands behind a bar, so that no text in it looks like a
 /// record. Colours are left to the formatter, which lets through its own ones only.
-pub(crate) fn record(text: &str) -> String {
+pub fn record(text: &str) -> String {
     let (text, end) = text.strip_suffix('\n').map_or((text, ""), |text| (text, "\n"));
     let mut shown = String::with_capacity(text.len() + end.len());
     for character in text.chars() {

@@ -5,7 +5,7 @@ use backup_core::catalog::{Backup, BackupId, Event, EventKind};
 use backup_core::text::print_line;
 use chrono::Utc;
 
-use crate::config::BackupConfig;
+use crate::config::TargetConfig;
 use crate::shrink::{SizeRule, judge, may_be_accepted};
 
 /// Leaves a marker in the bucket: from backup `id` on, the size that it has is the usual one.
@@ -13,9 +13,9 @@ use crate::shrink::{SizeRule, judge, may_be_accepted};
 /// # Errors
 /// If there is no such backup, if it was not found too small, or if the newest one would still be too small: then
 /// nothing is stored. And if the bucket cannot be reached.
-pub(crate) async fn accept_size(config: &BackupConfig, id: &str) -> anyhow::Result<()> {
+pub(crate) async fn accept_size(config: &TargetConfig, id: &str) -> anyhow::Result<()> {
     let Some(id) = BackupId::parse(id) else { bail!("this is not the id of a backup; `backup list` shows them") };
-    let (shelf, store) = (config.shelf(), config.store.open());
+    let (shelf, store) = (config.shelf(), config.process.store.open());
     let now = Utc::now();
     let catalog = shelf.catalog(&store, now).await?;
     let backup = catalog.backups.iter().find(|backup| backup.id == id);

@@ -15,7 +15,7 @@ use backup_core::storage::UploadPlan;
 use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::BackupConfig;
+use crate::config::TargetConfig;
 use crate::job::{Job, Upload};
 
 /// Time for the lists of a large catalog, besides the wait for locks.
@@ -54,7 +54,7 @@ impl Job<'_> {
         let snapshot = self.stop.or(Snapshot::export(session, lock_wait)).await.context("take a snapshot")?;
         // Its own stop, so that the inventory and the dump can end each other.
         let stop = self.stop.child();
-        let dumper = Dumper::new(tools, snapshot.session(), lock_wait, &self.config.scrubber, &stop)?;
+        let dumper = Dumper::new(tools, snapshot.session(), lock_wait, &self.config.process.scrubber, &stop)?;
         tracing::info!(backup_id = %upload.id, database = facts.name, size_bytes = facts.size_bytes, "dumping");
         let dump = dumper.dump(snapshot.name(), &facts.encoding, &self.config.dump.options.args)?;
         let watch = watch(self.config, snapshot.backend_pid(), &dump);
@@ -130,7 +130,7 @@ impl Job<'_> {
 }
 
 /// Looks after the connection of `tool`, and after the session that `own_pid` serves.
-pub(crate) fn watch<'run>(config: &'run BackupConfig, own_pid: i32, tool: &ChildReader) -> Watch<'run> {
+pub(crate) fn watch<'run>(config: &'run TargetConfig, own_pid: i32, tool: &ChildReader) -> Watch<'run> {
     let limit = config.source.question_limit();
     let (own, waiting) = (Arc::default(), Arc::default());
     Watch { source: &config.source, limit, own_pid, own, tool: waiting, tool_group: tool.group() }

@@ -6,7 +6,7 @@ use backup_core::storage::Deletion;
 use backup_core::text::{Lines, bytes, print};
 use chrono::Utc;
 
-use crate::config::BackupConfig;
+use crate::config::TargetConfig;
 use crate::encryption;
 use crate::job::Source;
 use crate::sizing;
@@ -21,9 +21,9 @@ macro_rules! say {
 }
 
 /// Prints the report; returns whether a run would succeed.
-pub(crate) async fn check(config: &BackupConfig) -> bool {
+pub(crate) async fn check(config: &TargetConfig) -> bool {
     say!("configuration: valid");
-    for warning in &config.warnings {
+    for warning in &config.process.warnings {
         say!("  note: {warning}");
     }
     let upcoming: Vec<String> =
@@ -41,38 +41,39 @@ pub(crate) async fn check(config: &BackupConfig) -> bool {
     good
 }
 
-fn in_zone(config: &BackupConfig, at: chrono::DateTime<Utc>) -> String {
+fn in_zone(config: &TargetConfig, at: chrono::DateTime<Utc>) -> String {
     let zone = config.timing.schedule.time_zone();
     format!("{} ({} {zone})", at.format("%Y-%m-%d %H:%M UTC"), at.with_timezone(&zone).format("%H:%M"))
 }
 
-async fn check_encryption(config: &BackupConfig) -> bool {
+async fn check_encryption(config: &TargetConfig) -> bool {
     match encryption::check(&config.dump.codec.encryption, config.signing_key.as_ref()).await {
         Ok(tried) => {
             say!("encryption: {tried}");
             true
         }
         Err(error) => {
-            say!("encryption: FAILED: {}", config.scrubber.scrub(&format!("{error:#}")));
+            say!("encryption: FAILED: {}", config.process.scrubber.scrub(&format!("{error:#}")));
             false
         }
     }
 }
 
 /// Whether a run would be refused for holes in its tools.
-async fn check_tools(config: &BackupConfig) -> bool {
-    let outdated = refuse_outdated(config.bin_dir.as_deref().map(AsRef::as_ref), config.outdated_tools).await;
+async fn check_tools(config: &TargetConfig) -> bool {
+    let outdated =
+        refuse_outdated(config.process.bin_dir.as_deref().map(AsRef::as_ref), config.process.outdated_tools).await;
     if let Err(error) = &outdated {
         say!("tools: FAILED: {error}");
     }
     outdated.is_ok()
 }
 
-async fn check_database(config: &BackupConfig) -> bool {
+async fn check_database(config: &TargetConfig) -> bool {
     let source = match Source::inspect(config).await {
         Ok(source) => source,
         Err(error) => {
-            say!("database: FAILED: {}", config.scrubber.scrub(&format!("{error:#}")));
+            say!("database: FAILED: {}", config.process.scrubber.scrub(&format!("{error:#}")));
             return false;
         }
     };
@@ -103,7 +104,7 @@ async fn check_database(config: &BackupConfig) -> bool {
 }
 
 /// Whether the parts of an upload fit into the memory that there is.
-async fn check_memory(config: &BackupConfig, source: &Source) -> bool {
+async fn check_memory(config: &TargetConfig, source: &Source) -> bool {
     match sizing::plan_by_tables(config, source).await {
         Ok((plan, warning)) => {
             say!("memory: up to {} for parts of {}", bytes(plan.parts_bytes()), bytes(plan.part_bytes as u64));
@@ -120,14 +121,14 @@ async fn check_memory(config: &BackupConfig, source: &Source) -> bool {
 }
 
 /// Lists, and stores and deletes a small object under the key of a run that never commits.
-async fn check_bucket(config: &BackupConfig) -> bool {
-    let store = config.store.open();
+async fn check_bucket(config: &TargetConfig) -> bool {
+    let store = config.process.store.open();
     let shelf = config.shelf();
-    let name = format!("{}/{}", config.store.bucket, store.prefix());
+    let name = format!("{}/{}", config.process.store.bucket, store.prefix());
     let backups = match shelf.catalog(&store, Utc::now()).await {
         Ok(catalog) => catalog.backups.len(),
         Err(error) => {
-            say!("bucket: {name} FAILED: {}", config.scrubber.scrub(&format!("{error:#}")));
+            say!("bucket: {name} FAILED: {}", config.process.scrubber.scrub(&format!("{error:#}")));
             return false;
         }
     };
@@ -139,7 +140,7 @@ async fn check_bucket(config: &BackupConfig) -> bool {
     }
     match store.delete(&key).await {
         Ok(Deletion::Gone) => {}
-        Ok(Deletion::Hidden) => say!("  note: {}", crate::prune::hidden_note(config.store.is_b2())),
+        Ok(Deletion::Hidden) => say!("  note: {}", crate::prune::hidden_note(config.process.store.is_b2())),
         Err(error) => say!("  note: cannot delete an object, so retention will not work: {error}"),
     }
     true

@@ -1,16 +1,16 @@
 //! What `backup` needs, out of the environment.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use backup_core::catalog::{BackupId, Kind, Shelf, Signers, SigningKey};
 use backup_core::codec::{Codec, Compression};
 use backup_core::config::{ConfigError, Settings};
+use backup_core::postgres::Fingerprint;
 use backup_core::postgres::conninfo::{Conninfo, PgVariables};
-use backup_core::postgres::{Fingerprint, OutdatedTools};
-use backup_core::schedule::{MakeUp, Schedule};
-use backup_core::scrub::Scrubber;
-use backup_core::service::LogSettings;
-use backup_core::storage::{RetryPolicy, StoreConfig};
+use backup_daemon::DatabaseName;
+use backup_daemon::config::{ProcessConfig, schedule};
+use backup_daemon::schedule::{MakeUp, Schedule};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::dump_options::DumpOptions;
@@ -27,15 +27,21 @@ const DEFAULT_SCHEDULE: &str = "0 3 * * *";
 /// What the names of our own variables begin with.
 const OWN_PREFIXES: [&str; 2] = ["BACKUP_", "S3_"];
 
-/// Everything that a run and the daemon around it need.
+/// Everything that the environment says.
 #[derive(Debug)]
 pub(crate) struct BackupConfig {
+    pub(crate) process: Arc<ProcessConfig>,
+    /// The databases. Today's variables name one.
+    pub(crate) targets: Vec<TargetConfig>,
+}
+
+/// Everything that the backups of one database need.
+#[derive(Debug)]
+pub(crate) struct TargetConfig {
+    pub(crate) process: Arc<ProcessConfig>,
     pub(crate) source: Conninfo,
-    pub(crate) bin_dir: Option<String>,
-    pub(crate) outdated_tools: OutdatedTools,
-    pub(crate) store: StoreConfig,
     pub(crate) dump: DumpConfig,
-    /// What signs manifests, where anything does.
+    /// What signs manifests, if anything does.
     pub(crate) signing_key: Option<SigningKey>,
     /// Whose manifests an operator's `prune` counts, if it may read them; none: everybody's.
     pub(crate) signers: Signers,
@@ -43,18 +49,18 @@ pub(crate) struct BackupConfig {
     /// Which backups are too small to delete older ones for.
     pub(crate) size_rule: SizeRule,
     pub(crate) timing: Timing,
-    pub(crate) port: u16,
-    pub(crate) log: LogSettings,
-    pub(crate) scrubber: Scrubber,
-    /// Things to say once at start.
-    pub(crate) warnings: Vec<String>,
 }
 
-impl BackupConfig {
+impl TargetConfig {
+    /// Its name among those of the process.
+    pub(crate) fn database(&self) -> DatabaseName {
+        DatabaseName::from(self.source.dbname())
+    }
+
     /// Where the backups of the source are. If there is a key for signatures, only a signed word of an operator counts.
     pub(crate) fn shelf(&self) -> Shelf {
         let own = self.signing_key.as_ref().map(SigningKey::signers).unwrap_or_default();
-        Shelf::new(self.store.prefix.clone(), self.source.dbname()).trusting(own.and(self.signers.clone()))
+        Shelf::new(self.process.store.prefix.clone(), self.source.dbname()).trusting(own.and(self.signers.clone()))
     }
 }
 
@@ -90,15 +96,12 @@ pub(crate) enum Globals {
 pub(crate) struct Timing {
     pub(crate) schedule: Schedule,
     pub(crate) run_on_startup: bool,
-    pub(crate) single_shot: bool,
     pub(crate) min_interval: Duration,
     /// `None`: by the schedule.
     pub(crate) given_max_age: Option<Duration>,
     /// When a run that failed is made up for.
     pub(crate) make_up: MakeUp,
     pub(crate) run_timeout: Duration,
-    pub(crate) retry: RetryPolicy,
-    pub(crate) grace: Duration,
 }
 
 impl Timing {
@@ -119,43 +122,30 @@ pub(crate) fn from_vars(vars: impl IntoIterator<Item = (String, String)>) -> Res
     let mut settings = Settings::read(vars, &SECTIONS.map(|(_, table)| table), &OWN_PREFIXES);
     // Ignoring these would make someone wait for an alert that does not come.
     settings.refuse_unsupported(&["WEBHOOK_URL", "HEALTHCHECK_PING_URL"]);
-    let retry = settings.retry();
+    let process = ProcessConfig::read(&mut settings);
     let silence = settings.seconds("DATABASE_SILENCE_TIMEOUT");
     let source = source(&mut settings).map(|source| source.with_question_limit(silence));
-    let store = settings.store(retry);
     let dump = dump(&mut settings);
     let signing_key = signing_key(&mut settings);
     let signers = settings.parsed("VERIFY_TRUSTED_KEYS", Signers::parse).unwrap_or_default();
     let retention = retention(&mut settings);
     let size_rule = size_rule(&mut settings);
-    let timing = timing(&mut settings, retry);
-    let port = settings.port();
-    let log = settings.log();
+    let timing = timing(&mut settings);
     let password = source.as_ref().and_then(Conninfo::password).cloned();
     let secrets: Vec<_> = settings.secrets().into_iter().chain(password).chain(lines_of_keys(&settings)).collect();
-    let warnings = settings.warnings();
-    let bin_dir = settings.text("PG_BIN_DIR");
-    let outdated_tools = match settings.flag("ALLOW_OUTDATED_TOOLS") {
-        true => OutdatedTools::Allowed,
-        false => OutdatedTools::Refused,
-    };
     let config = (|| {
-        Some(BackupConfig {
+        let process = Arc::new(process?.knowing(&settings, &secrets));
+        let target = TargetConfig {
+            process: Arc::clone(&process),
             source: source?,
-            bin_dir,
-            outdated_tools,
-            store: store?,
             dump: dump?,
             signing_key,
             signers,
             retention,
             size_rule,
             timing: timing?,
-            port,
-            log,
-            scrubber: Scrubber::new(&secrets),
-            warnings,
-        })
+        };
+        Some(BackupConfig { process, targets: vec![target] })
     })();
     settings.finish(config)
 }
@@ -256,20 +246,17 @@ fn size_rule(settings: &mut Settings) -> SizeRule {
     SizeRule { max_shrink_percent: settings.number("BACKUP_MAX_SHRINK_PERCENT"), accepted_from }
 }
 
-fn timing(settings: &mut Settings, retry: RetryPolicy) -> Option<Timing> {
-    let schedule = settings.schedule("BACKUP_SCHEDULE", "BACKUP_INTERVAL", DEFAULT_SCHEDULE);
+fn timing(settings: &mut Settings) -> Option<Timing> {
+    let schedule = schedule(settings, "BACKUP_SCHEDULE", "BACKUP_INTERVAL", DEFAULT_SCHEDULE);
     let given_max_age = settings.optional_number("BACKUP_MAX_AGE").map(Duration::from_secs);
     let make_up = settings.parsed("BACKUP_RETRY_AFTER", MakeUp::parse);
     Some(Timing {
         run_on_startup: settings.flag("RUN_ON_STARTUP"),
-        single_shot: settings.flag("SINGLE_SHOT_MODE"),
         min_interval: settings.seconds("BACKUP_MIN_INTERVAL"),
         run_timeout: settings.seconds("BACKUP_TIMEOUT"),
-        grace: settings.seconds("SHUTDOWN_GRACE_SECONDS"),
         schedule: schedule?,
         given_max_age,
         make_up: make_up?,
-        retry,
     })
 }
 

@@ -1,22 +1,22 @@
-//! The loop: one run at a time, on schedule, with a missed one caught up after a start.
+//! The daemon: how its loop begins, and what surrounds each of its runs.
 
 use std::sync::Arc;
-use std::time::Instant;
 
-use anyhow::Context;
 use backup_core::catalog::{Catalog, Kind};
-use backup_core::schedule::{Occasion, Outlook, Rhythm, Ticker};
-use backup_core::service::{Board, ProbeMemory, State, bind, insist, serve, sleep};
+use backup_core::postgres::ClientTools;
 use backup_core::stop::Stop;
 use backup_core::storage::Store;
+use backup_daemon::schedule::Occasion;
+use backup_daemon::{Cycle, DatabaseState, Ended, Events, First, Pages, Service, Start, State, insist};
 use chrono::{DateTime, TimeDelta, Utc};
-use rand::Rng;
+use futures_util::future::join_all;
 
-use crate::config::BackupConfig;
-use crate::pages::{Pages, router};
-use crate::progress::Progress;
-use crate::status::{Facts, Limits};
-use crate::{journal, prune, runner};
+use crate::alarms::conditions;
+use crate::config::{BackupConfig, TargetConfig};
+use crate::run_report::{Outcome, RunReport};
+use crate::said_once::SaidOnce;
+use crate::status::{Facts, Limits, status_page};
+use crate::{journal, runner};
 
 /// How far the clock may have been set back since a run began that counts as a young one.
 const CLOCK_TOLERANCE: TimeDelta = TimeDelta::minutes(10);
@@ -24,74 +24,93 @@ const CLOCK_TOLERANCE: TimeDelta = TimeDelta::minutes(10);
 /// Runs until `stop`.
 ///
 /// # Errors
-/// Only where the HTTP port cannot be had. A database or bucket that cannot be reached is waited for.
-pub(crate) async fn daemon(config: Arc<BackupConfig>, stop: &Stop) -> anyhow::Result<()> {
-    let max_age = config.timing.max_age(Utc::now(), TimeDelta::zero());
-    let board = Board::new(Facts::new(config.timing.schedule.to_string(), max_age));
-    let daemon = Daemon { config, board, progress: Arc::default(), stop };
-    let listener = bind(daemon.config.port).await.context("listen on PORT")?;
-    let port = listener.local_addr().context("listen on PORT")?.port();
-    tracing::info!(port, schedule = %daemon.config.timing.schedule, "backup daemon started");
-    let pages = Pages {
-        config: Arc::clone(&daemon.config),
-        board: daemon.board.clone(),
-        progress: Arc::clone(&daemon.progress),
-        probe: ProbeMemory::default(),
+/// Only if the HTTP port cannot be had. A database or bucket that cannot be reached is waited for.
+pub(crate) async fn daemon(config: BackupConfig, stop: &Stop) -> anyhow::Result<()> {
+    let (config, now) = (Arc::new(config), Utc::now());
+    let state = State::new(config.targets.iter().map(|target| (target.database(), initial(target, now))));
+    let (port, events, pages) = (config.process.port, Events::default(), pages(&config, &state));
+    let service = Service { name: "backup", port, state: &state, events, judge: conditions, pages };
+    let state = &state;
+    let targets = config.targets.iter().map(|config| Target { config, state, said: SaidOnce::default(), stop });
+    let targets: Vec<Target<'_>> = targets.collect();
+    let work = async |events: &Events<RunReport>| {
+        join_all(targets.iter().map(|target| target.keep(events))).await;
     };
-    let server = tokio::spawn(serve(listener, router(pages), stop.clone()));
-    Box::pin(daemon.run_until_stopped()).await;
-    daemon.board.change(|facts| facts.state = State::Stopping);
-    server.abort(); // A reader that keeps its connection open does not hold the end back.
+    service.keep(stop, work).await
+}
+
+fn initial(target: &TargetConfig, now: DateTime<Utc>) -> DatabaseState<Facts> {
+    let timing = &target.timing;
+    DatabaseState::new(timing.schedule.to_string(), timing.max_age(now, TimeDelta::zero()), now, Facts::default())
+}
+
+fn pages(config: &Arc<BackupConfig>, state: &State<Facts>) -> Pages {
+    let (config, seen, shown) = (Arc::clone(config), state.clone(), state.clone());
+    Pages::new(
+        move || seen.alarms(conditions, Utc::now()),
+        move || status_page(&shown, Utc::now()),
+        move || probe(Arc::clone(&config)),
+    )
+}
+
+/// Whether each database and the bucket answer now, and a `pg_dump` here fits each server.
+async fn probe(config: Arc<BackupConfig>) -> Vec<String> {
+    let databases = join_all(
+        config
+            .targets
+            .iter()
+            .map(async |target| probe_database(target).await.map_err(|error| format!("database: {error:#}"))),
+    );
+    let bucket = async { config.process.store.open().probe().await.map_err(|error| format!("bucket: {error}")) };
+    let (databases, bucket) = tokio::join!(databases, bucket);
+    let reasons = databases.into_iter().filter_map(Result::err).chain(bucket.err());
+    reasons.map(|reason| config.process.scrubber.scrub(&reason).into_owned()).collect()
+}
+
+async fn probe_database(config: &TargetConfig) -> anyhow::Result<()> {
+    let session = config.source.connect().await?;
+    let server_major = session.server_version_num() / 10_000;
+    ClientTools::find(config.process.bin_dir.as_deref().map(AsRef::as_ref), server_major).await?;
     Ok(())
 }
 
-struct Daemon<'stop> {
-    config: Arc<BackupConfig>,
-    board: Board<Facts>,
-    progress: Arc<Progress>,
-    stop: &'stop Stop,
+/// One database that is backed up.
+struct Target<'run> {
+    config: &'run TargetConfig,
+    state: &'run State<Facts>,
+    said: SaidOnce,
+    stop: &'run Stop,
 }
 
-impl Daemon<'_> {
-    async fn run_until_stopped(&self) {
-        let Some(catalog) = self.first_listing().await else { return };
-        let now = Utc::now();
-        let last_success = catalog.newest(self.kind()).map(|backup| backup.id.time());
-        let start = self.start(&catalog, last_success, now);
-        let counts_from = if start == Start::AtATick { last_success } else { Some(now) };
-        let ticker = Ticker::new(self.config.timing.schedule.clone(), counts_from);
-        let mut rhythm = Rhythm::new(ticker, self.config.timing.make_up.clone());
-        match start {
-            Start::Now if self.jitter().await => self.run(&mut rhythm, Occasion::Tick(now)).await,
-            Start::PutOff(until) => rhythm.put_off_until(until),
-            Start::Now | Start::AtATick => {}
-        }
-        loop {
-            self.board.change(|facts| {
-                facts.state = State::Waiting;
-                facts.next_run_at = rhythm.upcoming();
-                // Again, since daylight saving moves it.
-                facts.max_age_seconds = self.config.timing.max_age(Utc::now(), facts.longest_run).as_secs();
-            });
-            let Some(occasion) = rhythm.next(self.stop.token()).await else { return };
-            tracing::debug!(?occasion, "the next run is due");
-            self.board.change(|facts| facts.skipped_overlapping_runs = rhythm.skipped_overlap());
-            self.run(&mut rhythm, occasion).await;
-        }
+impl Target<'_> {
+    async fn keep(&self, events: &Events<RunReport>) {
+        let (timing, database) = (&self.config.timing, self.config.database());
+        let cycle = Cycle {
+            database: &database,
+            state: self.state,
+            events,
+            schedule: &timing.schedule,
+            make_up: &timing.make_up,
+            max_jitter: self.config.process.retry.first_pause,
+            max_age: &|facts: &Facts| timing.max_age(Utc::now(), facts.longest_run),
+            stop: self.stop,
+        };
+        cycle.keep(async || self.prepare().await, async |occasion| self.run(occasion).await).await;
     }
 
     /// All state is in the bucket, so nothing is decided before it was listed once.
-    async fn first_listing(&self) -> Option<Catalog> {
+    async fn prepare(&self) -> Option<Start> {
         let shelf = self.config.shelf();
         let catalog = insist(self.stop, "cannot list the bucket, trying again before the first run", async || {
-            let store = self.config.store.open();
+            let store = self.config.process.store.open();
             let catalog = shelf.catalog(&store, Utc::now()).await?;
-            self.saw(&catalog, &store).await;
+            self.observe(&catalog, &store).await;
             Ok(catalog)
         })
         .await?;
         report_oddities(&catalog);
-        Some(catalog)
+        let last_run = catalog.newest(self.kind()).map(|backup| backup.id.time());
+        Some(Start { last_run, first: self.first(&catalog, last_run, Utc::now()) })
     }
 
     fn kind(&self) -> Kind {
@@ -100,18 +119,18 @@ impl Daemon<'_> {
 
     /// Whether to run before the first tick: a run was missed, there is no backup at all, or
     /// `RUN_ON_STARTUP` says so; and no run began less than `BACKUP_MIN_INTERVAL` ago.
-    fn start(&self, catalog: &Catalog, last_success: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Start {
+    fn first(&self, catalog: &Catalog, last_success: Option<DateTime<Utc>>, now: DateTime<Utc>) -> First {
         let timing = &self.config.timing;
         let min_interval = TimeDelta::from_std(timing.min_interval).unwrap_or(TimeDelta::MAX);
         // One from the next minutes, by a clock that was set back since, has a negative age and is young, too.
         let is_young = |began: DateTime<Utc>| (now - began).max(TimeDelta::zero()) < min_interval;
         let is_due = timing.schedule.is_due(last_success, now);
         if !is_due && !timing.run_on_startup {
-            return Start::AtATick;
+            return First::AtATick;
         }
         if catalog.newest(self.kind()).is_some_and(|backup| is_young(backup.id.time())) {
             tracing::info!("no run at start: a backup younger than BACKUP_MIN_INTERVAL exists");
-            return Start::AtATick;
+            return First::AtATick;
         }
         let recent = now.checked_sub_signed(min_interval).unwrap_or(DateTime::<Utc>::MIN_UTC);
         // A run that died has cost the database as much as one that ended well.
@@ -120,89 +139,60 @@ impl Daemon<'_> {
             (true, Some(began)) => {
                 let until = began.min(now) + min_interval;
                 tracing::warn!(%until, "a run began less than BACKUP_MIN_INTERVAL ago and came to no end; the next one waits");
-                Start::PutOff(until)
+                First::PutOff(until)
             }
             (false, Some(_)) => {
                 tracing::info!("no run at start: one began less than BACKUP_MIN_INTERVAL ago");
-                Start::AtATick
+                First::AtATick
             }
             (true, None) => {
                 let last_success = last_success.map(|at| at.to_rfc3339());
                 tracing::info!(last_success, "catching up a run that was missed");
-                Start::Now
+                First::Now
             }
-            (false, None) => Start::Now,
+            (false, None) => First::Now,
         }
     }
 
-    /// Waits a moment, so that services that were started together do not all dump at once; false
-    /// where a stop came first.
-    async fn jitter(&self) -> bool {
-        let bound = self.config.timing.retry.first_pause;
-        let pause = bound.mul_f64(rand::rng().random_range(0.0..=1.0));
-        sleep(self.stop, pause).await
-    }
-
-    /// One run, and a look at what the bucket holds after it, whoever changed it.
-    async fn run(&self, rhythm: &mut Rhythm, occasion: Occasion) {
-        self.back_up(rhythm, occasion).await;
-        let store = self.config.store.open();
+    /// One run, and a look at what the bucket holds after it, whatever else has changed it.
+    async fn run(&self, occasion: Occasion) -> (RunReport, Ended) {
+        let progress = self.state.progress(&self.config.database());
+        let committed = |report: &RunReport| self.change(|facts| facts.ran(report, occasion));
+        let report = Box::pin(runner::run((self.config, &self.said), self.stop, &progress, committed)).await;
+        let ended = match report.outcome {
+            Outcome::Succeeded => {
+                self.change(|facts| facts.retained(&report));
+                Ended::Done
+            }
+            Outcome::Stopped => Ended::Stopped,
+            Outcome::Failed => {
+                self.change(|facts| facts.ran(&report, occasion));
+                Ended::Failed(report.outlook)
+            }
+        };
+        let store = self.config.process.store.open();
         match self.stop.or(self.config.shelf().catalog(&store, Utc::now())).await {
-            Ok(catalog) => self.saw(&catalog, &store).await,
+            Ok(catalog) => self.observe(&catalog, &store).await,
             Err(error) => tracing::debug!(error = format!("{error:#}"), "cannot list the bucket after the run"),
         }
+        (report, ended)
     }
 
-    async fn saw(&self, catalog: &Catalog, store: &Store) {
-        let limits = Limits {
-            kind: self.kind(),
-            size_rule: &self.config.size_rule,
-            timing: &self.config.timing,
-            retention: &self.config.retention,
-        };
-        self.board.change(|facts| facts.saw(catalog, &limits, store.clock(), Utc::now()));
-        let facts = self.board.facts();
-        for alarm in [facts.shrunk, facts.another_cluster, facts.clock].into_iter().flatten() {
-            tracing::warn!("{alarm}");
-        }
-        journal::mark_suspect(&self.config, store, catalog, self.stop).await;
+    /// Takes what a listing shows into the state.
+    async fn observe(&self, catalog: &Catalog, store: &Store) {
+        let (config, now) = (self.config, Utc::now());
+        let (size_rule, timing, retention) = (&config.size_rule, &config.timing, &config.retention);
+        let limits = Limits { kind: self.kind(), size_rule, timing, retention };
+        self.state.change(&config.database(), |state| {
+            state.own.observe(catalog, &limits, store.clock(), now);
+            state.max_age_seconds = timing.max_age(now, state.own.longest_run).as_secs();
+        });
+        journal::mark_suspect(config, store, catalog, self.stop).await;
     }
 
-    async fn back_up(&self, rhythm: &mut Rhythm, occasion: Occasion) {
-        let (started_at, began) = (Utc::now(), Instant::now());
-        self.board.change(|facts| facts.state = State::Running);
-        match runner::run(&self.config, self.stop, &self.progress).await {
-            Ok(manifest) => {
-                rhythm.succeeded();
-                self.board.change(|facts| facts.ran(started_at, occasion, Ok(&manifest)));
-                let retention = prune::after_commit(&self.config, self.stop, &manifest).await;
-                self.board.change(|facts| facts.retention = Some(retention));
-            }
-            Err(error) if self.stop.reason().is_some() => tracing::warn!(error = format!("{error:#}"), "run stopped"),
-            Err(error) => {
-                let outlook = runner::outlook(&error);
-                rhythm.failed(began.elapsed(), outlook);
-                let next_run_at = rhythm.upcoming().map(|at| at.to_rfc3339());
-                let words = self.config.scrubber.scrub(&format!("{error:#}")).into_owned();
-                tracing::error!(error = words, next_run_at, "backup failed");
-                if outlook == Outlook::Same {
-                    tracing::info!("this is not tried again before the next tick: it would fail in the same way");
-                }
-                self.board.change(|facts| facts.ran(started_at, occasion, Err(words)));
-            }
-        }
+    fn change(&self, change: impl FnOnce(&mut Facts)) {
+        self.state.change(&self.config.database(), |state| change(&mut state.own));
     }
-}
-
-/// What happens before the first tick.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Start {
-    /// A run.
-    Now,
-    /// A run, and not before this time.
-    PutOff(DateTime<Utc>),
-    /// Nothing.
-    AtATick,
 }
 
 fn report_oddities(catalog: &Catalog) {

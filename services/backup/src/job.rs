@@ -3,28 +3,25 @@
 use std::io::Cursor;
 use std::sync::Arc;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use backup_core::catalog::{BackupId, CodecFacts, DatabaseFacts, FORMAT, Kind, Manifest, ObjectFacts, Role, Shelf};
 use backup_core::cause::find_cause;
 use backup_core::codec::{Codec, Compression, encode};
 use backup_core::postgres::connect::Session;
 use backup_core::postgres::{ClientTools, Dumper, Preflight, Watched, database_facts, in_the_clear, preflight};
-use backup_core::stop::Stop;
+use backup_core::stop::{Share, Stop};
 use backup_core::storage::{Estimate, ObjectKey, Store, UploadPlan};
 use backup_core::stored::{Digests, Stored};
 use chrono::Utc;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::beside::watch;
-use crate::config::{BackupConfig, Globals};
+use crate::config::{Globals, TargetConfig};
 use crate::journal::record_start;
-use crate::progress::Progress;
+use crate::said_once::SaidOnce;
 use crate::sizing::{Trust, plan_dump};
 use crate::uploads;
-
-/// Time for the last two requests of a run once a stop was asked for: what is stored already is
-/// worth finishing where the store answers at once.
-const COMMIT_GRACE: std::time::Duration = std::time::Duration::from_secs(3);
+use backup_daemon::Progress;
 
 /// Time to take back what a failed run has stored; what remains goes as debris a day later.
 const DISCARD_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(2);
@@ -35,13 +32,38 @@ const FACTS_QUESTIONS: u32 = 4;
 /// Two lines for each role and for each membership: enough for some 200,000 roles.
 const LARGEST_GLOBALS_BYTES: u64 = 32 * 1024 * 1024;
 
+/// The steps of a run, as `/status` names them.
+pub(crate) mod step {
+    /// Everything that is known before the first byte.
+    pub(crate) const INSPECT: &str = "inspect";
+    /// The roles and tablespaces of the cluster.
+    pub(crate) const ROLES: &str = "dump roles";
+    /// The snapshot, and the dump from the first byte to the last one in the bucket.
+    pub(crate) const DUMP: &str = "dump";
+    /// What follows the dump until the manifest is in the bucket.
+    pub(crate) const COMMIT: &str = "commit";
+    /// Before another attempt.
+    pub(crate) const PAUSE: &str = "wait for another attempt";
+    /// After the commit.
+    pub(crate) const RETENTION: &str = "retention";
+}
+
 /// One run.
 pub(crate) struct Job<'run> {
-    pub(crate) config: &'run BackupConfig,
+    pub(crate) config: &'run TargetConfig,
+    pub(crate) said: &'run SaidOnce,
     pub(crate) stop: &'run Stop,
     pub(crate) progress: &'run Progress,
     /// What the size of its parts may be planned by.
     pub(crate) trust: Trust,
+}
+
+/// The role does not see everything that a full backup must contain.
+#[derive(Debug, thiserror::Error)]
+#[error("the dump would not be complete: {}", .blockers.join("; "))]
+pub(crate) struct Incomplete {
+    /// What it does not see, and what to grant.
+    pub(crate) blockers: Vec<String>,
 }
 
 /// What a run knows of its source before the first byte.
@@ -56,10 +78,10 @@ pub(crate) struct Source {
 
 impl Source {
     /// Connects and asks everything that can be known before a dump.
-    pub(crate) async fn inspect(config: &BackupConfig) -> anyhow::Result<Self> {
+    pub(crate) async fn inspect(config: &TargetConfig) -> anyhow::Result<Self> {
         let session = config.source.connect().await.context("connect to the database")?;
         let server_major = session.server_version_num() / 10_000;
-        let tools = ClientTools::find(config.bin_dir.as_deref().map(AsRef::as_ref), server_major)
+        let tools = ClientTools::find(config.process.bin_dir.as_deref().map(AsRef::as_ref), server_major)
             .await
             .context("find pg_dump")?;
         let facts = session
@@ -81,15 +103,16 @@ impl Job<'_> {
     /// Nothing of a failed run is a backup: its upload is aborted, and no manifest is written.
     pub(crate) async fn run_once(&self) -> anyhow::Result<Manifest> {
         let id = BackupId::new(Utc::now());
+        self.progress.enter(step::INSPECT, None);
         let source = self.stop.or(Source::inspect(self.config)).await?;
         self.refuse_what_blocks(&source.findings)?;
         for warning in source.findings.gaps.iter().map(String::as_str).chain(source.in_the_clear) {
             tracing::warn!("{warning}");
         }
         let shelf = self.config.shelf();
-        let store = self.config.store.open();
+        let store = self.config.process.store.open();
         self.stop.or(async { Ok(store.reach(&shelf.start()).await?) }).await.context("reach the bucket")?;
-        uploads::sweep(self.config, self.stop).await;
+        uploads::sweep(self.config, self.said, self.stop).await;
         let started = record_start((&shelf, &store, &id), &source.session, &source.facts);
         self.stop.or(started).await?;
 
@@ -97,13 +120,13 @@ impl Job<'_> {
         let manifest = match self.store_objects(source, &upload).await {
             Ok(manifest) => manifest,
             Err(error) => {
-                upload.discard().await;
+                upload.discard(self.stop).await;
                 return Err(error);
             }
         };
         let signing_key = self.config.signing_key.as_ref();
         // The commit may be dropped at any instant: the manifest is there, or it is not.
-        self.stop.or_after(COMMIT_GRACE, shelf.commit(&store, &manifest, signing_key)).await.context("commit")?;
+        self.stop.or_within(Share::Finish, shelf.commit(&store, &manifest, signing_key)).await.context("commit")?;
         Ok(manifest)
     }
 
@@ -111,16 +134,19 @@ impl Job<'_> {
     async fn store_objects(&self, source: Source, upload: &Upload<'_>) -> anyhow::Result<Manifest> {
         let plan = self.plan(&source, upload);
         let plan = self.stop.or(plan).await.context("plan the upload")?;
+        self.progress.enter(step::ROLES, None);
         // Before the snapshot: while pg_dumpall ran after it, tables could be rewritten that pg_dump had not locked.
         let (globals, globals_note) = self.dump_globals(&source).await?;
         // Its keys are derived beside the dump.
         let globals = globals.map(|text| upload.encode(Cursor::new(text), self.globals_role(), small_plan()));
         let Source { session, tools, facts, findings, .. } = source;
+        self.progress.enter(step::DUMP, None);
         let mut dumped = self.dump_and_survey(session, &tools, &facts, (upload, plan)).await?;
         if !findings.is_superuser {
             dumped.inventory.objects.remove("subscriptions"); // The dump has none, and a note says so.
         }
 
+        self.progress.enter(step::COMMIT, None);
         // After the dump, so that a dump that fails leaves no object behind.
         let globals = match globals {
             Some(globals) => Some(upload.put(globals, self.stop).await.context("store roles")?),
@@ -148,7 +174,7 @@ impl Job<'_> {
             notes: findings.gaps.into_iter().chain(findings.notes).chain(globals_note).chain(dumped.note).collect(),
         };
         let confirmed = upload.shelf.confirm(upload.store, &manifest);
-        self.stop.or_after(COMMIT_GRACE, confirmed).await.context("confirm what was stored")?;
+        self.stop.or_within(Share::Finish, confirmed).await.context("confirm what was stored")?;
         Ok(manifest)
     }
 
@@ -160,7 +186,7 @@ impl Job<'_> {
     /// A full dump must hold everything; of a narrowed one only `pg_dump` knows what it needs.
     fn refuse_what_blocks(&self, findings: &Preflight) -> anyhow::Result<()> {
         if !findings.blockers.is_empty() && self.kind() == Kind::Full {
-            bail!("the dump would not be complete: {}", findings.blockers.join("; "));
+            return Err(Incomplete { blockers: findings.blockers.clone() }.into());
         }
         for blocker in &findings.blockers {
             tracing::warn!("the partial dump may fail: {blocker}");
@@ -185,7 +211,7 @@ impl Job<'_> {
         if self.config.dump.globals == Globals::Off {
             return Ok((None, Some("roles and tablespaces are not stored (BACKUP_GLOBALS=false)".to_owned())));
         }
-        let (lock_wait, scrubber) = (self.config.dump.lock_wait, &self.config.scrubber);
+        let (lock_wait, scrubber) = (self.config.dump.lock_wait, &self.config.process.scrubber);
         let dumper = Dumper::new(&source.tools, &source.session, lock_wait, scrubber, self.stop)?;
         let session = &source.session;
         let row = session.ask(session.client().query_one("SELECT pg_catalog.pg_backend_pid()", &[])).await?;
@@ -238,7 +264,7 @@ async fn read_globals(globals: Watched) -> anyhow::Result<Vec<u8>> {
 
 /// Where the objects of a run go.
 pub(crate) struct Upload<'run> {
-    config: &'run BackupConfig,
+    config: &'run TargetConfig,
     progress: &'run Progress,
     shelf: &'run Shelf,
     store: &'run Store,
@@ -260,7 +286,7 @@ impl Upload<'_> {
         let codec = self.config.dump.codec.clone();
         let key = self.shelf.key(self.id, &role);
         let counter = match &role {
-            Role::Dump { .. } => Arc::clone(self.progress.plain_bytes()),
+            Role::Dump { .. } => Arc::clone(self.progress.done_bytes()),
             _ => Arc::default(), // The progress of a run is that of its dump.
         };
         let body = encode(plain, codec, &self.shelf.label(self.id, &role), plan.part_bytes, counter);
@@ -273,8 +299,9 @@ impl Upload<'_> {
     }
 
     /// Takes back what a failed run has stored. The failure itself stays the one that is shown.
-    async fn discard(&self) {
-        let discarded = tokio::time::timeout(DISCARD_TIMEOUT, self.shelf.discard(self.store, self.id)).await;
+    async fn discard(&self, stop: &Stop) {
+        let limit = stop.limit(Share::CleanUp, DISCARD_TIMEOUT);
+        let discarded = tokio::time::timeout(limit, self.shelf.discard(self.store, self.id)).await;
         if let Ok(Err(error)) = discarded {
             tracing::debug!(error = format!("{error:#}"), "cannot take back what the run has stored");
         }

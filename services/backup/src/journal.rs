@@ -6,7 +6,7 @@ use backup_core::postgres::connect::Session;
 use backup_core::stop::Stop;
 use backup_core::storage::Store;
 
-use crate::config::BackupConfig;
+use crate::config::TargetConfig;
 use crate::shrink::judge;
 
 /// Writes down that run `id` is about to dump, so that one that dies counts as a run as well. A bucket that does not
@@ -35,7 +35,7 @@ async fn count_tables(session: &Session) -> anyhow::Result<u64> {
 
 /// Marks the newest backup of our kind if it is much smaller than usual. Without the mark it would be part of what is
 /// usual once a newer one exists.
-pub(crate) async fn mark_suspect(config: &BackupConfig, store: &Store, catalog: &Catalog, stop: &Stop) {
+pub(crate) async fn mark_suspect(config: &TargetConfig, store: &Store, catalog: &Catalog, stop: &Stop) {
     let Some(event) = judge(catalog, config.dump.kind(), &config.size_rule).unmarked else { return };
     let shelf = config.shelf();
     if let Err(error) = stop.or(async { Ok(shelf.record(store, &event).await?) }).await {

@@ -1,6 +1,7 @@
 //! `backup`: dumps a PostgreSQL database on schedule into an S3-compatible bucket.
 
 mod accept;
+mod alarms;
 mod beside;
 mod check;
 mod clusters;
@@ -8,15 +9,16 @@ mod config;
 mod daemon;
 mod dump_options;
 mod encryption;
+mod failure;
 mod job;
 mod journal;
 mod keygen;
-mod pages;
-mod progress;
 mod prune;
 mod report;
 mod retention;
+mod run_report;
 mod runner;
+mod said_once;
 mod shrink;
 mod sizing;
 mod standing;
@@ -25,24 +27,26 @@ mod uploads;
 mod variables;
 
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use anyhow::Context;
 use backup_core::codec::encryption::Encryption;
 use backup_core::config::environment;
 use backup_core::postgres::refuse_outdated;
 use backup_core::private::sweep_private_dirs;
-use backup_core::service::{HealthQuestion, Shell, exit, harden, show_health, silence_panics, stand_in_for_init};
 use backup_core::stop::Stop;
 use backup_core::text::{bytes, print, print_json, print_line};
-use chrono::{TimeDelta, Utc};
+use backup_daemon::{HealthQuestion, Shell, exit, harden, show_health, silence_panics, stand_in_for_init};
+use chrono::Utc;
 use clap::{Parser, Subcommand};
 
-use crate::config::BackupConfig;
+use crate::config::{BackupConfig, TargetConfig};
 use crate::keygen::{Purpose, keygen};
-use crate::progress::Progress;
 use crate::prune::Prune;
 use crate::retention::Authority;
+use crate::run_report::Outcome;
+use crate::said_once::SaidOnce;
+use crate::status::{Limits, Oddities};
+use backup_daemon::Progress;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -116,75 +120,98 @@ fn main() -> ExitCode {
         };
     }
     let config = match config::from_vars(environment()) {
-        Ok(config) => Arc::new(config),
+        Ok(config) => config,
         Err(error) => {
             eprintln!("{error}");
             return ExitCode::from(exit::CONFIG);
         }
     };
     let shell = Shell {
-        log: config.log,
-        scrubber: config.scrubber.clone(),
-        grace: config.timing.grace,
+        log: config.process.log,
+        scrubber: config.process.scrubber.clone(),
+        grace: config.process.grace,
         code_of_error: exit::FAILED,
     };
     shell.run(async |stop| run(arguments.command, config, &stop).await)
 }
 
-async fn run(command: Option<Command>, config: Arc<BackupConfig>, stop: &Stop) -> anyhow::Result<u8> {
-    let once = config.timing.single_shot;
+async fn run(command: Option<Command>, config: BackupConfig, stop: &Stop) -> anyhow::Result<u8> {
+    let targets = &config.targets;
+    let mut code = exit::OK;
     match command {
-        None if !once => {
+        None if !config.process.single_shot => match start(&config).await? {
+            true => daemon::daemon(config, stop).await?,
+            false => code = exit::CONFIG,
+        },
+        None | Some(Command::Run) => {
             if !start(&config).await? {
                 return Ok(exit::CONFIG);
             }
-            daemon::daemon(config, stop).await?;
-            Ok(exit::OK)
-        }
-        None | Some(Command::Run) => {
-            Ok(if start(&config).await? { run_once(&config, stop).await } else { exit::CONFIG })
+            for target in targets {
+                code = code.max(run_once(target, stop).await);
+            }
         }
         Some(Command::List { json }) => {
-            let store = config.store.open();
-            let catalog = stop.or(config.shelf().catalog(&store, Utc::now())).await?;
-            match json {
-                true => print_json(&catalog.to_json()),
-                false => print(&catalog.to_table(Utc::now())),
+            for target in targets {
+                list(target, stop, json).await?;
             }
-            Ok(exit::OK)
         }
-        Some(Command::Prune { dry_run }) => prune(&config, stop, dry_run).await,
-        Some(Command::AcceptSize { id }) => stop.or(accept::accept_size(&config, &id)).await.map(|()| exit::OK),
+        Some(Command::Prune { dry_run }) => {
+            for target in targets {
+                prune(target, stop, dry_run).await?;
+            }
+        }
+        Some(Command::AcceptSize { id }) => {
+            for target in targets {
+                stop.or(accept::accept_size(target, &id)).await?;
+            }
+        }
         Some(Command::Check) => {
-            Ok(if stop.or(async { Ok(check::check(&config).await) }).await? { exit::OK } else { exit::FAILED })
+            for target in targets {
+                let is_fine = stop.or(async { Ok(check::check(target).await) }).await?;
+                code = if is_fine { code } else { exit::FAILED };
+            }
         }
         Some(Command::Health { live }) => {
-            stop.or(async { Ok(show_health(config.port, HealthQuestion::of(live)).await) }).await
+            code = stop.or(async { Ok(show_health(config.process.port, HealthQuestion::of(live)).await) }).await?;
         }
-        Some(Command::Keygen { signing }) => keygen(Purpose::of(signing)).map(|()| exit::OK),
+        Some(Command::Keygen { signing }) => keygen(Purpose::of(signing))?,
     }
+    Ok(code)
 }
 
-/// What both ways of running say and do first; false where the tools forbid a start.
+async fn list(config: &TargetConfig, stop: &Stop, json: bool) -> anyhow::Result<()> {
+    let store = config.process.store.open();
+    let catalog = stop.or(config.shelf().catalog(&store, Utc::now())).await?;
+    match json {
+        true => print_json(&catalog.to_json()),
+        false => print(&catalog.to_table(Utc::now())),
+    }
+    Ok(())
+}
+
+/// What both ways of running say and do first; false if the tools forbid a start.
 ///
 /// # Errors
-/// Where what encrypts does not work, so that no backup could be made.
+/// If what encrypts does not work, so that no backup could be made.
 async fn start(config: &BackupConfig) -> anyhow::Result<bool> {
-    for warning in &config.warnings {
+    for warning in &config.process.warnings {
         tracing::warn!("{warning}");
     }
-    let bin_dir = config.bin_dir.as_deref().map(AsRef::as_ref);
-    if let Err(error) = refuse_outdated(bin_dir, config.outdated_tools).await {
+    let bin_dir = config.process.bin_dir.as_deref().map(AsRef::as_ref);
+    if let Err(error) = refuse_outdated(bin_dir, config.process.outdated_tools).await {
         tracing::error!(%error, "refusing to start");
         return Ok(false);
     }
-    let encryption = &config.dump.codec.encryption;
-    let tried = encryption::check(encryption, config.signing_key.as_ref()).await?;
-    match encryption {
-        Encryption::None => tracing::warn!(
-            "backups are not encrypted on this side; a dump can hold passwords of subscriptions and foreign servers"
-        ),
-        Encryption::Aes256Cbc(_) | Encryption::Age(_) => tracing::info!("encryption: {tried}"),
+    for target in &config.targets {
+        let encryption = &target.dump.codec.encryption;
+        let tried = encryption::check(encryption, target.signing_key.as_ref()).await?;
+        match encryption {
+            Encryption::None => tracing::warn!(
+                "backups are not encrypted on this side; a dump can hold passwords of subscriptions and foreign servers"
+            ),
+            Encryption::Aes256Cbc(_) | Encryption::Age(_) => tracing::info!("encryption: {tried}"),
+        }
     }
     let swept = sweep_private_dirs(&std::env::temp_dir());
     if swept > 0 {
@@ -193,51 +220,43 @@ async fn start(config: &BackupConfig) -> anyhow::Result<bool> {
     Ok(true)
 }
 
-async fn run_once(config: &BackupConfig, stop: &Stop) -> u8 {
+async fn run_once(config: &TargetConfig, stop: &Stop) -> u8 {
     let progress = Progress::default();
     let shown = progress.show();
-    let outcome = runner::run(config, stop, &progress).await;
-    drop(shown);
-    match outcome {
-        Ok(manifest) => {
-            prune::after_commit(config, stop, &manifest).await;
+    let said = SaidOnce::default();
+    let report = Box::pin(runner::run((config, &said), stop, &progress, |_| drop(shown))).await;
+    match report.outcome {
+        Outcome::Succeeded => {
             warn_of_oddities(config, stop).await;
             exit::OK
         }
-        Err(error) => {
-            tracing::error!(error = format!("{error:#}"), "backup failed");
-            if stop.reason().is_some() { exit::STOPPED } else { exit::FAILED }
-        }
+        Outcome::Stopped => exit::STOPPED,
+        Outcome::Failed => exit::FAILED,
     }
 }
 
 /// The run has succeeded all the same: what was there is in the bucket.
-async fn warn_of_oddities(config: &BackupConfig, stop: &Stop) {
-    let (store, now) = (config.store.open(), Utc::now());
+async fn warn_of_oddities(config: &TargetConfig, stop: &Stop) {
+    let (store, now) = (config.process.store.open(), Utc::now());
     match stop.or(config.shelf().catalog(&store, now)).await {
         Ok(catalog) => {
-            let kind = config.dump.kind();
-            let max_age = config.timing.max_age(now, catalog.longest_run(kind));
-            let max_age = TimeDelta::from_std(max_age).unwrap_or(TimeDelta::MAX);
-            let shrunk = shrink::judge(&catalog, kind, &config.size_rule).shrunk.map(|shrunk| shrunk.to_string());
-            let another = clusters::another(&catalog, now, max_age).map(|another| another.to_string());
-            for alarm in [shrunk, another].into_iter().flatten() {
-                tracing::warn!("{alarm}");
-            }
+            let (size_rule, timing, retention) = (&config.size_rule, &config.timing, &config.retention);
+            let limits = Limits { kind: config.dump.kind(), size_rule, timing, retention };
+            Oddities::of(&catalog, &limits, store.clock(), now).log();
             journal::mark_suspect(config, &store, &catalog, stop).await;
         }
         Err(error) => tracing::debug!(error = format!("{error:#}"), "cannot list the bucket after the run"),
     }
 }
 
-async fn prune(config: &BackupConfig, stop: &Stop, dry_run: bool) -> anyhow::Result<u8> {
-    let store = config.store.open();
+async fn prune(config: &TargetConfig, stop: &Stop, dry_run: bool) -> anyhow::Result<()> {
+    let store = config.process.store.open();
     let shelf = config.shelf();
     let prepared = Prune::prepare(config, &shelf, &store, &Authority::Operator, Utc::now());
     let prepared = stop.or(prepared).await.context("plan retention")?;
     print(&report::prune_plan(&prepared));
     if dry_run {
-        return Ok(exit::OK);
+        return Ok(());
     }
     let applied = async { prepared.apply(config, &store).await.map_err(|refusal| anyhow::anyhow!("{refusal}")) };
     let pruned = stop.or(applied).await?;
@@ -254,5 +273,5 @@ async fn prune(config: &BackupConfig, stop: &Stop, dry_run: bool) -> anyhow::Res
     if let Some(blocked) = pruned.blocked {
         anyhow::bail!("retention did not finish: {blocked}");
     }
-    Ok(exit::OK)
+    Ok(())
 }

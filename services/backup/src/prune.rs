@@ -6,7 +6,6 @@ mod deleter;
 mod signed;
 
 use std::collections::BTreeSet;
-use std::sync::Once;
 use std::time::Duration;
 
 use backup_core::catalog::{Backup, Catalog, Event, EventKind, Incomplete, Kind, Manifest, Shelf};
@@ -16,10 +15,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
 use crate::clusters::another;
-use crate::config::BackupConfig;
+use crate::config::TargetConfig;
 use crate::prune::alone::Alone;
 use crate::prune::deleter::Deleter;
 use crate::retention::{Authority, Candidate, Line, PrunePlan, Refusal, Verdict, plan};
+use crate::said_once::SaidOnce;
 use crate::shrink::{SizeRule, Sizes, accepted, judge};
 use crate::standing::{Standing, StandingRule, standings};
 use crate::status::{Limits, RetentionState};
@@ -39,7 +39,11 @@ pub(crate) fn debris_after(run_timeout: Duration) -> TimeDelta {
 
 /// Retention with the authority of a run that has just committed. Its failure is not the run's:
 /// the backup exists. It has as long as a run, so that a bucket that hangs delays the next one no more.
-pub(crate) async fn after_commit(config: &BackupConfig, stop: &Stop, manifest: &Manifest) -> RetentionState {
+pub(crate) async fn after_commit(
+    (config, said): (&TargetConfig, &SaidOnce),
+    stop: &Stop,
+    manifest: &Manifest,
+) -> RetentionState {
     let authority = Authority::Committed(manifest.id.to_string());
     let bounded = stop.bounded(config.timing.run_timeout, "BACKUP_TIMEOUT");
     let state = match bounded.stop.or(apply_retention(config, &authority)).await {
@@ -53,8 +57,8 @@ pub(crate) async fn after_commit(config: &BackupConfig, stop: &Stop, manifest: &
             tracing::warn!(refused, "retention deleted nothing; the backup is committed, old ones pile up");
             RetentionState { refused, ..RetentionState::default() }
         }
-        Ok(Applied::Done(pruned)) => of_pruned(config, pruned),
-        Err(error) => degraded(config.scrubber.scrub(&format!("{error:#}")).into_owned()),
+        Ok(Applied::Done(pruned)) => of_pruned(config, said, pruned),
+        Err(error) => degraded(config.process.scrubber.scrub(&format!("{error:#}")).into_owned()),
     };
     if state.degraded.is_some() && stop.reason().is_none() {
         record_degradation(config, manifest).await;
@@ -62,13 +66,12 @@ pub(crate) async fn after_commit(config: &BackupConfig, stop: &Stop, manifest: &
     state
 }
 
-fn of_pruned(config: &BackupConfig, mut pruned: Pruned) -> RetentionState {
+fn of_pruned(config: &TargetConfig, said: &SaidOnce, mut pruned: Pruned) -> RetentionState {
     tracing::info!(kept = pruned.kept_backups, deleted = pruned.deleted_backups, "retention done");
     if let Some(note) = pruned.note {
-        static SAID: Once = Once::new();
-        SAID.call_once(|| tracing::info!("{note}"));
+        said.hidden_deletions.call_once(|| tracing::info!("{note}"));
     }
-    pruned.blocked = pruned.blocked.map(|words| config.scrubber.scrub(&words).into_owned());
+    pruned.blocked = pruned.blocked.map(|words| config.process.scrubber.scrub(&words).into_owned());
     let state = pruned.blocked.clone().map(degraded).unwrap_or_default();
     RetentionState { pruned: Some(pruned), ..state }
 }
@@ -79,9 +82,9 @@ fn degraded(words: String) -> RetentionState {
 }
 
 /// Writes it down, so that a state that lasts is known after a restart, too.
-async fn record_degradation(config: &BackupConfig, manifest: &Manifest) {
+async fn record_degradation(config: &TargetConfig, manifest: &Manifest) {
     let event = Event { id: manifest.id.clone(), kind: EventKind::RetentionDegraded };
-    let (shelf, store) = (config.shelf(), config.store.open());
+    let (shelf, store) = (config.shelf(), config.process.store.open());
     match tokio::time::timeout(RECORD_TIMEOUT, shelf.record(&store, &event)).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::warn!(%error, "cannot write down that retention did not finish"),
@@ -97,9 +100,9 @@ enum Applied {
     LeftToAnother,
 }
 
-async fn apply_retention(config: &BackupConfig, authority: &Authority) -> anyhow::Result<Applied> {
+async fn apply_retention(config: &TargetConfig, authority: &Authority) -> anyhow::Result<Applied> {
     let Some(_alone) = Alone::claim(config).await? else { return Ok(Applied::LeftToAnother) };
-    let store = config.store.open();
+    let store = config.process.store.open();
     let prepared = Prune::prepare(config, &config.shelf(), &store, authority, Utc::now()).await?;
     Ok(match prepared.apply(config, &store).await {
         Ok(pruned) => Applied::Done(pruned),
@@ -149,7 +152,7 @@ impl Prune {
     /// If the listing cannot be had completely, or a manifest cannot be read that an operator wants to be signed. Then
     /// nothing may be deleted.
     pub(crate) async fn prepare(
-        config: &BackupConfig,
+        config: &TargetConfig,
         shelf: &Shelf,
         store: &Store,
         authority: &Authority,
@@ -219,7 +222,7 @@ impl Prune {
     ///
     /// # Errors
     /// A plan that is refused deletes nothing.
-    pub(crate) async fn apply(self, config: &BackupConfig, store: &Store) -> Result<Pruned, Refusal> {
+    pub(crate) async fn apply(self, config: &TargetConfig, store: &Store) -> Result<Pruned, Refusal> {
         if let Some(refusal) = self.plan.refused {
             return Err(refusal);
         }
@@ -249,7 +252,7 @@ impl Prune {
         for key in self.outdated_events {
             deleter.delete_in_order(&[key]).await;
         }
-        pruned.note = deleter.has_hidden.then(|| hidden_note(config.store.is_b2()));
+        pruned.note = deleter.has_hidden.then(|| hidden_note(config.process.store.is_b2()));
         pruned.blocked = deleter.blocked();
         Ok(pruned)
     }
@@ -278,7 +281,7 @@ fn is_debris(run: &Incomplete, now: DateTime<Utc>, run_timeout: Duration) -> boo
 
 /// Why nothing may be deleted now, whatever the rules say.
 fn doubt(
-    config: &BackupConfig,
+    config: &TargetConfig,
     store: &Store,
     catalog: &Catalog,
     sizes: &[Sizes],

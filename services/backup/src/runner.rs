@@ -1,52 +1,83 @@
-//! A run: one job, tried again where the reason may pass, bounded in time, and retention after it.
+//! A run: one job, tried again if the reason may pass, bounded in time, and retention after it.
 
-use backup_core::catalog::{Manifest, NotListed};
-use backup_core::cause::{find_cause, stopped_by};
-use backup_core::postgres::connect::{ConnectError, Unanswered, is_passing};
-use backup_core::postgres::{ChildError, FellSilent, Rewritten};
-use backup_core::schedule::Outlook;
+use backup_core::catalog::Manifest;
+use backup_core::cause::find_cause;
+use backup_core::postgres::ChildError;
 use backup_core::stop::Stop;
-use backup_core::storage::{StoreError, TooManyParts};
+use backup_core::storage::TooManyParts;
+use backup_daemon::Progress;
+use chrono::Utc;
 
-use crate::config::BackupConfig;
-use crate::job::Job;
-use crate::progress::Progress;
+use crate::config::TargetConfig;
+use crate::failure::{LOCK_WAIT_TIMEOUT, may_pass};
+use crate::job::{Job, step};
+use crate::prune;
+use crate::run_report::{RunReport, no_tables};
+use crate::said_once::SaidOnce;
 use crate::sizing::Trust;
 
-/// Makes one backup, with every attempt inside the same bound of `BACKUP_TIMEOUT`.
+/// Makes one backup, deletes what retention no longer keeps, logs how it ended, and returns the report of it all.
+/// `committed` is called as soon as the backup exists, with what is known by then: retention takes its time.
+pub(crate) async fn run(
+    (config, said): (&TargetConfig, &SaidOnce),
+    stop: &Stop,
+    progress: &Progress,
+    committed: impl FnOnce(&RunReport),
+) -> RunReport {
+    let mut report = RunReport::begin(Utc::now());
+    progress.finish(); // What the run before has left.
+    let outcome = Box::pin(back_up((config, said), stop, progress, &mut report.attempts)).await;
+    report.end(outcome.as_ref(), stop, &config.process.scrubber, Utc::now());
+    match &outcome {
+        Ok(manifest) => {
+            log_committed(manifest);
+            committed(&report);
+            progress.enter(step::RETENTION, None);
+            report.retention = Some(Box::pin(prune::after_commit((config, said), stop, manifest)).await);
+        }
+        Err(_) => report.log_failure(),
+    }
+    report.step_seconds = progress.finish();
+    report
+}
+
+/// Makes one backup, with every attempt inside the same bound of `BACKUP_TIMEOUT`; counts `attempts`.
 ///
 /// # Errors
 /// The last attempt's.
-pub(crate) async fn run(config: &BackupConfig, stop: &Stop, progress: &Progress) -> anyhow::Result<Manifest> {
+async fn back_up(
+    (config, said): (&TargetConfig, &SaidOnce),
+    stop: &Stop,
+    progress: &Progress,
+    attempts: &mut u32,
+) -> anyhow::Result<Manifest> {
     let bounded = stop.bounded(config.timing.run_timeout, "BACKUP_TIMEOUT");
-    let retry = config.timing.retry;
+    let retry = config.process.retry;
     let mut trust = Trust::EarlierBackups;
-    let mut attempt = 1;
     loop {
-        let job = Job { config, stop: &bounded.stop, progress, trust };
+        *attempts += 1;
+        let job = Job { config, said, stop: &bounded.stop, progress, trust };
         let error = match Box::pin(job.run_once()).await {
-            Ok(manifest) => {
-                log_committed(&manifest);
-                return Ok(manifest);
-            }
+            Ok(manifest) => return Ok(manifest),
             Err(error) => explain(config, &bounded.stop, error).await,
         };
-        if attempt >= retry.attempts || bounded.stop.reason().is_some() || !may_pass(&error) {
+        if *attempts >= retry.attempts || bounded.stop.reason().is_some() || !may_pass(&error) {
             return Err(error);
         }
         if let Some(next) = find_cause(&error).and_then(|TooManyParts { plan }| Trust::after(plan)) {
             trust = next;
         }
-        let pause = retry.pause(attempt);
+        let pause = retry.pause(*attempts);
         tracing::warn!(
             error = format!("{error:#}"),
-            attempt,
+            attempt = *attempts,
             pause_seconds = pause.as_secs_f32(),
             "backup failed for a reason that may pass, trying again"
         );
+        progress.enter(step::PAUSE, None);
         tokio::select! {
             _ = bounded.stop.stopped() => return Err(error),
-            () = tokio::time::sleep(pause) => attempt += 1,
+            () = tokio::time::sleep(pause) => {}
         }
     }
 }
@@ -62,74 +93,13 @@ fn log_committed(manifest: &Manifest) {
         duration_seconds = (manifest.finished_at - manifest.id.time()).num_seconds(),
         "backup committed"
     );
-    if manifest.inventory.tables.is_empty() {
-        tracing::warn!("the database has no tables: is it the right one?");
+    if let Some(warning) = no_tables(manifest) {
+        tracing::warn!("{warning}");
     }
 }
-
-/// Whether the same run may succeed when it is tried again.
-fn may_pass(error: &anyhow::Error) -> bool {
-    if stopped_by(error).is_some() {
-        return false;
-    }
-    // The next attempt has a snapshot of its own, and a connection.
-    if find_cause::<Rewritten>(error).is_some() || find_cause::<NotListed>(error).is_some() {
-        return true;
-    }
-    if find_cause::<Unanswered>(error).is_some() || find_cause::<FellSilent>(error).is_some() {
-        return true;
-    }
-    if let Some(error) = find_cause::<StoreError>(error) {
-        return error.passes_with_a_new_run();
-    }
-    if let Some(TooManyParts { plan }) = find_cause(error) {
-        return Trust::after(plan).is_some(); // The next attempt plans for more.
-    }
-    if let Some(error) = find_cause::<ConnectError>(error) {
-        return error.is_passing();
-    }
-    if let Some(ChildError::Failed { words, .. }) = find_cause(error) {
-        return PASSING_WORDS.iter().any(|passing| words.contains(passing));
-    }
-    find_cause::<tokio_postgres::Error>(error).is_some_and(is_passing)
-}
-
-/// Whether a run that failed with `error` is worth another one before the next tick. One that was stopped or ran out
-/// of time is not, nor is one whose cause is known and does not pass by itself: wrong passwords, missing rights, a
-/// damaged table. What has no such cause may be in order again soon.
-pub(crate) fn outlook(error: &anyhow::Error) -> Outlook {
-    let has_known_cause = find_cause::<StoreError>(error).is_some()
-        || find_cause::<ConnectError>(error).is_some()
-        || matches!(find_cause(error), Some(ChildError::Failed { .. }))
-        || find_cause::<tokio_postgres::Error>(error).is_some();
-    match stopped_by(error).is_none() && (!has_known_cause || may_pass(error)) {
-        true => Outlook::MayDiffer,
-        false => Outlook::Same,
-    }
-}
-
-/// What `pg_dump` says (in English, its locale is ours) where a later attempt may succeed.
-const PASSING_WORDS: [&str; 12] = [
-    "canceling statement due to lock timeout",
-    LOCK_WAIT_TIMEOUT,
-    "canceling statement due to conflict with recovery",
-    "server closed the connection",
-    "terminating connection",
-    "connection to server",
-    "could not connect to server",
-    "could not receive data from server",
-    "too many clients",
-    "the database system is",
-    "deadlock detected",
-    // The session that exported it has ended.
-    "SET TRANSACTION SNAPSHOT",
-];
-
-/// `--lock-wait-timeout` of `pg_dump` is a statement timeout around its `LOCK TABLE`, and it sets no other.
-const LOCK_WAIT_TIMEOUT: &str = "canceling statement due to statement timeout";
 
 /// Adds to a lock timeout who holds the locks, since `pg_dump` only names what it waited for.
-async fn explain(config: &BackupConfig, stop: &Stop, error: anyhow::Error) -> anyhow::Error {
+async fn explain(config: &TargetConfig, stop: &Stop, error: anyhow::Error) -> anyhow::Error {
     let is_lock_timeout =
         matches!(find_cause(&error), Some(ChildError::Failed { words, .. }) if words.contains(LOCK_WAIT_TIMEOUT));
     if !is_lock_timeout {
@@ -160,7 +130,7 @@ const LOCK_HOLDERS: &str = "
        AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
        AND l.relation >= 16384 LIMIT 5";
 
-async fn lock_holders(config: &BackupConfig) -> anyhow::Result<Vec<String>> {
+async fn lock_holders(config: &TargetConfig) -> anyhow::Result<Vec<String>> {
     let session = config.source.connect().await?;
     let rows = session.ask(session.client().query(LOCK_HOLDERS, &[])).await?;
     rows.iter().map(|row| Ok(row.try_get(0)?)).collect()

@@ -9,7 +9,7 @@ use backup_core::storage::{Basis, Estimate, PlanError, Store, UploadPlan};
 use backup_core::text::bytes;
 use chrono::Utc;
 
-use crate::config::BackupConfig;
+use crate::config::TargetConfig;
 use crate::job::Source;
 
 /// The most that a stored stream has of the tables, in percent: random bytes in columns of type `bytea`. `pg_dump`
@@ -64,7 +64,7 @@ fn outgrown(held_bytes: u64) -> Estimate {
 /// # Errors
 /// If `PART_SIZE` does not fit into the memory, or the bucket cannot be listed.
 pub(crate) async fn plan_dump(
-    config: &BackupConfig,
+    config: &TargetConfig,
     store: &Store,
     source: &Source,
     name: &str,
@@ -105,7 +105,7 @@ pub(crate) async fn plan_dump(
 /// # Errors
 /// If `PART_SIZE` does not fit into the memory.
 pub(crate) async fn plan_by_tables(
-    config: &BackupConfig,
+    config: &TargetConfig,
     source: &Source,
 ) -> Result<(UploadPlan, Option<String>), PlanError> {
     let memory_bytes = UploadPlan::memory_bytes();
@@ -130,7 +130,7 @@ pub(crate) async fn plan_by_tables(
 
 /// The most that the stored dump should have. The tables are asked for only if the size of the whole database, with its
 /// indexes, would make parts larger.
-async fn most_bytes(config: &BackupConfig, source: &Source) -> u64 {
+async fn most_bytes(config: &TargetConfig, source: &Source) -> u64 {
     let size_bytes = source.facts.size_bytes;
     let whole = stored_bytes(config, size_bytes);
     let plan = UploadPlan::for_stream(Estimate { most_bytes: whole, earlier_bytes: None }, u64::MAX);
@@ -151,7 +151,7 @@ fn smallest() -> UploadPlan {
 }
 
 /// The most that the stored dump of tables of this size should have.
-fn stored_bytes(config: &BackupConfig, tables_bytes: u64) -> u64 {
+fn stored_bytes(config: &TargetConfig, tables_bytes: u64) -> u64 {
     let percent = match config.dump.codec.compression {
         Compression::None => UNCOMPRESSED_PERCENT_OF_TABLES,
         Compression::Gzip { .. } => GZIP_PERCENT_OF_TABLES,

@@ -1,58 +1,53 @@
-//! What the daemon knows of itself, and when that is worth an alarm.
+//! What the daemon knows of a database besides what every service knows.
 
-use std::time::Duration;
-
-use backup_core::catalog::{Catalog, Drill, Kind, Manifest};
-use backup_core::schedule::Occasion;
-use backup_core::service::{Board, State};
+use backup_core::catalog::{Catalog, Drill, Kind};
 use backup_core::storage::Clock;
+use backup_daemon::schedule::Occasion;
+use backup_daemon::{DatabaseState, State, StatusHead};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-use crate::clusters::another;
+use crate::alarms::{FAILURES_UNTIL_ALARM, conditions};
+use crate::clusters::{AnotherCluster, another};
 use crate::config::Timing;
-use crate::progress::Progress;
+use crate::job::step;
 use crate::prune::{Pruned, overdue};
 use crate::retention::RetentionPolicy;
-use crate::shrink::{SizeRule, judge};
+use crate::run_report::{Made, Outcome, RunReport};
+use crate::shrink::{Shrunk, SizeRule, judge};
 
-/// Failures in a row, of runs or of retention, after which `/health` is red although the newest backup is young
-/// enough: one failure may pass, three are a state.
-const FAILURES_UNTIL_RED: usize = 3;
-
-/// `/status`. An allow-list: nothing of the configuration is in it.
+/// A part of `/status`. An allow-list: nothing of the configuration is in it.
 #[derive(Debug, Clone, Default, Serialize)]
 pub(crate) struct Facts {
-    pub(crate) version: &'static str,
-    pub(crate) schedule: String,
-    pub(crate) state: State,
-    pub(crate) started_at: Option<DateTime<Utc>>,
-    pub(crate) next_run_at: Option<DateTime<Utc>>,
-    /// The newest committed full backup; `None` where the bucket has none, or was never seen.
+    /// The newest committed full backup; `None` if the bucket has none, or was never seen.
     pub(crate) newest_full_backup: Option<Newest>,
-    /// How old that one may be.
-    pub(crate) max_age_seconds: u64,
     /// How long the longest of the last runs took.
     #[serde(skip)]
     pub(crate) longest_run: TimeDelta,
     /// Whether the bucket was listed since the start.
     pub(crate) bucket_was_seen: bool,
     /// What is wrong with the size of that backup, beside those before it.
-    pub(crate) shrunk: Option<String>,
+    #[serde(serialize_with = "in_words")]
+    pub(crate) shrunk: Option<Shrunk>,
     /// Whether another cluster stores its backups in the same place.
-    pub(crate) another_cluster: Option<String>,
+    #[serde(serialize_with = "in_words")]
+    pub(crate) another_cluster: Option<AnotherCluster>,
     /// What is wrong with the clock of this machine, beside the store's.
-    pub(crate) clock: Option<String>,
-    /// Backups and dead runs that retention could not delete after each of the newest runs, and nothing else did.
+    #[serde(serialize_with = "in_words")]
+    pub(crate) clock: Option<Clock>,
+    /// Backups and incomplete runs that retention could not delete after each of the newest runs, and nothing else did.
     pub(crate) retention_overdue: usize,
     /// What drills have left in the bucket, in a sentence. This service proves nothing itself.
     pub(crate) drills: Option<String>,
     pub(crate) last_run: Option<LastRun>,
     pub(crate) consecutive_failures: u32,
-    pub(crate) skipped_overlapping_runs: u64,
     pub(crate) incomplete_runs: usize,
     pub(crate) backups_from_the_future: usize,
     pub(crate) retention: Option<RetentionState>,
+}
+
+fn in_words<T: ToString, S: Serializer>(value: &Option<T>, serializer: S) -> Result<S::Ok, S::Error> {
+    value.as_ref().map(T::to_string).serialize(serializer)
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -72,10 +67,10 @@ pub(crate) struct Limits<'config> {
 
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct LastRun {
-    pub(crate) ended_at: DateTime<Utc>,
+    /// Whether there is a new backup.
     pub(crate) succeeded: bool,
-    pub(crate) duration_seconds: f64,
-    pub(crate) error: Option<String>,
+    #[serde(flatten)]
+    pub(crate) report: RunReport,
 }
 
 #[derive(Debug, Clone, Default, Serialize)]
@@ -91,26 +86,13 @@ pub(crate) struct RetentionState {
 }
 
 impl Facts {
-    pub(crate) fn new(schedule: String, max_age: Duration) -> Self {
-        Self {
-            version: env!("CARGO_PKG_VERSION"),
-            schedule,
-            started_at: Some(Utc::now()),
-            max_age_seconds: max_age.as_secs(),
-            ..Self::default()
-        }
-    }
-
     /// What a listing showed.
-    pub(crate) fn saw(&mut self, catalog: &Catalog, limits: &Limits<'_>, clock: Clock, now: DateTime<Utc>) {
-        self.shrunk = judge(catalog, limits.kind, limits.size_rule).shrunk.map(|shrunk| shrunk.to_string());
+    pub(crate) fn observe(&mut self, catalog: &Catalog, limits: &Limits<'_>, clock: Clock, now: DateTime<Utc>) {
         self.longest_run = catalog.longest_run(limits.kind);
-        let max_age = limits.timing.max_age(now, self.longest_run);
-        self.max_age_seconds = max_age.as_secs();
-        let max_age = TimeDelta::from_std(max_age).unwrap_or(TimeDelta::MAX);
-        self.another_cluster = another(catalog, now, max_age).map(|another| another.to_string());
-        self.clock = (clock != Clock::Agrees).then(|| clock.to_string());
-        self.retention_overdue = overdue(catalog, limits, FAILURES_UNTIL_RED);
+        let oddities = Oddities::of(catalog, limits, clock, now);
+        oddities.log();
+        Oddities { shrunk: self.shrunk, another_cluster: self.another_cluster, clock: self.clock } = oddities;
+        self.retention_overdue = overdue(catalog, limits, FAILURES_UNTIL_ALARM);
         self.newest_full_backup = catalog.newest(Kind::Full).map(|backup| Newest {
             id: backup.id.to_string(),
             at: backup.id.time(),
@@ -124,60 +106,62 @@ impl Facts {
 
     /// How a run ended. One that failed to make up for another is no failure of its own: an outage is one, however
     /// often it was tried to get past it.
-    pub(crate) fn ran(&mut self, started_at: DateTime<Utc>, occasion: Occasion, outcome: Result<&Manifest, String>) {
-        let ended_at = Utc::now();
-        let duration_seconds = (ended_at - started_at).as_seconds_f64();
-        match &outcome {
-            Ok(manifest) => self.committed(manifest),
-            Err(_) if occasion == Occasion::MakeUp && self.consecutive_failures > 0 => {}
-            Err(_) => self.consecutive_failures += 1,
+    pub(crate) fn ran(&mut self, report: &RunReport, occasion: Occasion) {
+        match &report.backup {
+            Some(made) => self.committed(made),
+            None if occasion == Occasion::MakeUp && self.consecutive_failures > 0 => {}
+            None => self.consecutive_failures += 1,
         }
-        self.last_run = Some(LastRun { ended_at, succeeded: outcome.is_ok(), duration_seconds, error: outcome.err() });
+        let succeeded = report.outcome == Outcome::Succeeded;
+        self.last_run = Some(LastRun { succeeded, report: report.clone() });
     }
 
-    fn committed(&mut self, manifest: &Manifest) {
+    /// What retention did after the run that [`Facts::ran`] was told of.
+    pub(crate) fn retained(&mut self, report: &RunReport) {
+        self.retention.clone_from(&report.retention);
+        if let Some(last_run) = &mut self.last_run {
+            last_run.report = report.clone();
+        }
+    }
+
+    fn committed(&mut self, made: &Made) {
         self.consecutive_failures = 0;
-        if manifest.kind == Kind::Full {
-            self.newest_full_backup = Some(Newest {
-                id: manifest.id.to_string(),
-                at: manifest.id.time(),
-                stored_bytes: manifest.objects().map(|object| object.digests.stored_bytes).sum(),
-            });
+        if made.kind == Kind::Full {
+            let (id, at) = (made.id.to_string(), made.id.time());
+            self.newest_full_backup = Some(Newest { id, at, stored_bytes: made.stored_bytes });
         }
         self.bucket_was_seen = true;
     }
+}
 
-    /// Everything that is wrong; empty means healthy.
-    pub(crate) fn alarms(&self, now: DateTime<Utc>) -> Vec<String> {
-        let mut alarms = Vec::new();
-        match &self.newest_full_backup {
-            None if self.bucket_was_seen => {
-                alarms.push("there is no full backup; partial ones do not count".to_owned())
-            }
-            None => alarms.push("the bucket could not be listed since the start".to_owned()),
-            Some(newest) => {
-                let age_seconds = (now - newest.at).num_seconds();
-                let bound = self.max_age_seconds;
-                if age_seconds > i64::try_from(bound).unwrap_or(i64::MAX) {
-                    alarms.push(format!("the newest full backup is {age_seconds} s old, and {bound} s are allowed"));
-                }
-            }
+/// What is odd about a listing, and does not make a run fail.
+pub(crate) struct Oddities {
+    shrunk: Option<Shrunk>,
+    another_cluster: Option<AnotherCluster>,
+    clock: Option<Clock>,
+}
+
+impl Oddities {
+    /// Of `catalog`, as it was listed at `now`.
+    pub(crate) fn of(catalog: &Catalog, limits: &Limits<'_>, clock: Clock, now: DateTime<Utc>) -> Self {
+        let max_age = limits.timing.max_age(now, catalog.longest_run(limits.kind));
+        Self {
+            shrunk: judge(catalog, limits.kind, limits.size_rule).shrunk,
+            another_cluster: another(catalog, now, TimeDelta::from_std(max_age).unwrap_or(TimeDelta::MAX)),
+            clock: (clock != Clock::Agrees).then_some(clock),
         }
-        alarms.extend([&self.shrunk, &self.another_cluster, &self.clock].into_iter().flatten().cloned());
-        if self.retention_overdue > 0 {
-            let reason = self.retention.as_ref().and_then(|state| state.degraded.as_deref());
-            alarms.push(format!(
-                "retention did not finish after the last {FAILURES_UNTIL_RED} runs, and backups that should be gone are still \
-                 there ({}): {}",
-                self.retention_overdue,
-                reason.unwrap_or("the log of these runs tells why")
-            ));
+    }
+
+    /// A warning for each.
+    pub(crate) fn log(&self) {
+        let words = [
+            self.shrunk.as_ref().map(Shrunk::to_string),
+            self.another_cluster.as_ref().map(AnotherCluster::to_string),
+            self.clock.as_ref().map(Clock::to_string),
+        ];
+        for words in words.into_iter().flatten() {
+            tracing::warn!("{words}");
         }
-        if self.consecutive_failures as usize >= FAILURES_UNTIL_RED {
-            let reason = self.last_run.as_ref().and_then(|run| run.error.as_deref()).unwrap_or("unknown");
-            alarms.push(format!("the last {} runs failed, the latest with: {reason}", self.consecutive_failures));
-        }
-        alarms
     }
 }
 
@@ -197,67 +181,50 @@ fn drills(catalog: &Catalog) -> String {
     }
 }
 
-/// The counter of a running dump, for `/status`.
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct StatusPage {
-    #[serde(flatten)]
-    pub(crate) facts: Facts,
-    pub(crate) alarms: Vec<String>,
-    pub(crate) dumped_bytes: Option<u64>,
+/// `/status` as JSON. There is one database today.
+pub(crate) fn status_page(state: &State<Facts>, now: DateTime<Utc>) -> String {
+    let page = state.copy().into_iter().next().map(|(name, state)| {
+        let dumping = Some(state.progress.position()).filter(|position| position.step == step::DUMP);
+        let head = state.head(&name, conditions, now);
+        let DatabaseState { next_run_at, skipped_overlapping_runs, own, .. } = state;
+        let dumped_bytes = dumping.map(|position| position.done_bytes);
+        StatusPage { head, next_run_at, skipped_overlapping_runs, dumped_bytes, facts: own }
+    });
+    serde_json::to_string(&page).unwrap_or_default()
 }
 
-impl StatusPage {
-    pub(crate) fn of(board: &Board<Facts>, progress: &Progress, now: DateTime<Utc>) -> Self {
-        let facts = board.facts();
-        let dumped_bytes =
-            (facts.state == State::Running).then(|| progress.plain_bytes().load(std::sync::atomic::Ordering::Relaxed));
-        Self { alarms: facts.alarms(now), facts, dumped_bytes }
-    }
+#[derive(Serialize)]
+struct StatusPage {
+    #[serde(flatten)]
+    head: StatusHead,
+    next_run_at: Option<DateTime<Utc>>,
+    skipped_overlapping_runs: u64,
+    /// The counter of a running dump.
+    dumped_bytes: Option<u64>,
+    #[serde(flatten)]
+    facts: Facts,
 }
 
 #[cfg(test)]
 mod tests {
     use backup_core::catalog::{Backup, BackupId, RunEvents};
-    use chrono::{TimeDelta, TimeZone};
+    use chrono::TimeZone;
 
     use super::*;
 
     /// What a listing changes, with defaults and a clock that agrees.
-    fn saw(facts: &mut Facts, catalog: &Catalog) {
+    fn observe(facts: &mut Facts, catalog: &Catalog) {
         let size_rule = SizeRule { max_shrink_percent: 50, accepted_from: None };
         let config = crate::config::tests::good();
         let limits =
             Limits { kind: Kind::Full, size_rule: &size_rule, timing: &config.timing, retention: &config.retention };
-        facts.saw(catalog, &limits, Clock::Agrees, Utc::now());
-    }
-
-    fn facts() -> Facts {
-        Facts::new("test".to_owned(), Duration::from_secs(3600))
-    }
-
-    fn with_backup_of_age(facts: &mut Facts, minutes: i64) {
-        let at = Utc::now() - TimeDelta::minutes(minutes);
-        facts.bucket_was_seen = true;
-        facts.newest_full_backup = Some(Newest { id: "x".to_owned(), at, stored_bytes: 1 });
-    }
-
-    #[test]
-    fn an_old_or_missing_full_backup_is_an_alarm_r016() {
-        let mut facts = facts();
-        assert_eq!(facts.alarms(Utc::now()), ["the bucket could not be listed since the start"]);
-        saw(&mut facts, &Catalog::default());
-        assert_eq!(facts.alarms(Utc::now()), ["there is no full backup; partial ones do not count"]);
-        facts.max_age_seconds = 3600;
-        with_backup_of_age(&mut facts, 59);
-        assert!(facts.alarms(Utc::now()).is_empty());
-        with_backup_of_age(&mut facts, 61);
-        assert!(facts.alarms(Utc::now())[0].starts_with("the newest full backup is 36"));
+        facts.observe(catalog, &limits, Clock::Agrees, Utc::now());
     }
 
     #[test]
     fn without_a_verdict_in_the_bucket_the_pair_was_never_verified_r107() {
-        let mut facts = facts();
-        saw(&mut facts, &Catalog::default());
+        let mut facts = Facts::default();
+        observe(&mut facts, &Catalog::default());
         let page = serde_json::to_string(&facts).unwrap();
         assert_eq!(page.matches("verified").count(), 1, "{page}");
         assert!(page.contains("never verified"), "{page}");
@@ -281,23 +248,9 @@ mod tests {
             keys: Vec::new(),
         };
         let backups = vec![backup(vec![drill(1, true), drill(20, false)]), backup(vec![drill(19, true)])];
-        saw(&mut facts, &Catalog { backups, ..Catalog::default() });
+        observe(&mut facts, &Catalog { backups, ..Catalog::default() });
         let page = serde_json::to_string(&facts).unwrap();
         assert!(page.contains(&format!("the newest drill failed, of backup {id}, at 2026-11-20T03:00:00Z")), "{page}");
         assert!(!page.contains("verified"), "{page}");
-    }
-
-    #[test]
-    fn three_failures_in_a_row_are_an_alarm_although_the_backup_is_young_r092() {
-        let mut facts = facts();
-        with_backup_of_age(&mut facts, 1);
-        for failures in 1..=3 {
-            facts.ran(Utc::now(), Occasion::Tick(Utc::now()), Err("why".to_owned()));
-            // However often an outage is tried again, it is one.
-            facts.ran(Utc::now(), Occasion::MakeUp, Err("why".to_owned()));
-            facts.ran(Utc::now(), Occasion::MakeUp, Err("why".to_owned()));
-            assert_eq!(facts.alarms(Utc::now()).len(), usize::from(failures == 3));
-        }
-        assert_eq!(facts.alarms(Utc::now()), ["the last 3 runs failed, the latest with: why"]);
     }
 }

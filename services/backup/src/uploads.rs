@@ -1,26 +1,25 @@
 //! The uploads of runs that were killed: their parts are kept, and paid for, until the uploads are ended.
 
-use std::sync::Once;
 use std::time::Duration;
 
 use backup_core::stop::Stop;
 use backup_core::storage::{Store, StoreError, UnfinishedUpload};
 use chrono::{DateTime, Utc};
 
-use crate::config::BackupConfig;
+use crate::config::TargetConfig;
 use crate::prune::debris_after;
+use crate::said_once::SaidOnce;
 
 /// The sweep is not what a run is for.
 const SWEEP_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Ends the uploads of this database whose runs cannot be going on any more. Under a policy that does not allow that,
 /// says once how to look for them. Never an error: the run goes on.
-pub(crate) async fn sweep(config: &BackupConfig, stop: &Stop) {
-    static HINT: Once = Once::new();
-    if HINT.is_completed() {
-        return; // What the store refused once, it refuses.
+pub(crate) async fn sweep(config: &TargetConfig, said: &SaidOnce, stop: &Stop) {
+    if said.refused_sweep.is_completed() {
+        return;
     }
-    let store = config.store.open();
+    let store = config.process.store.open();
     let swept = tokio::select! {
         _ = stop.stopped() => return,
         swept = tokio::time::timeout(SWEEP_TIMEOUT, Box::pin(sweep_old(config, &store, Utc::now()))) => swept,
@@ -29,12 +28,12 @@ pub(crate) async fn sweep(config: &BackupConfig, stop: &Stop) {
         Ok(Ok(0)) => {}
         Ok(Ok(ended)) => tracing::info!(ended, "ended unfinished uploads of runs that were killed"),
         Ok(Err(error)) if error.is_passing() => tracing::debug!(%error, "cannot sweep unfinished uploads now"),
-        Ok(Err(error)) => HINT.call_once(|| {
+        Ok(Err(error)) => said.refused_sweep.call_once(|| {
             tracing::info!(
                 %error,
                 "cannot sweep the unfinished uploads of runs that were killed; a rule of the bucket for incomplete uploads \
                  removes them, and this lists them: aws s3api list-multipart-uploads --bucket {} --prefix {}",
-                config.store.bucket,
+                config.process.store.bucket,
                 config.shelf().start(),
             );
         }),
@@ -42,7 +41,7 @@ pub(crate) async fn sweep(config: &BackupConfig, stop: &Stop) {
     }
 }
 
-async fn sweep_old(config: &BackupConfig, store: &Store, now: DateTime<Utc>) -> Result<usize, StoreError> {
+async fn sweep_old(config: &TargetConfig, store: &Store, now: DateTime<Utc>) -> Result<usize, StoreError> {
     let shelf = config.shelf();
     let mut ended = 0;
     let is_old = |upload: &UnfinishedUpload| {

@@ -6,7 +6,7 @@ use backup_core::stop::Stop;
 use backup_core::storage::{Store, StoreError};
 
 use crate::choose::Chosen;
-use crate::config::VerifyConfig;
+use crate::config::TargetConfig;
 use crate::report::{Report, Verdict};
 
 /// Maximum bytes of a record that is read: some 100,000 tables.
@@ -16,7 +16,7 @@ const MAX_RECORD_BYTES: u64 = 16 * 1024 * 1024;
 const MAX_RECORDS: usize = 20;
 
 /// Leaves the verdict beside the backup, for retention to see. Only what is known about the backup is told.
-pub(crate) async fn attest(config: &VerifyConfig, chosen: &Chosen, report: &mut Report, stop: &Stop) {
+pub(crate) async fn attest(config: &TargetConfig, chosen: &Chosen, report: &mut Report, stop: &Stop) {
     let (Some(backup), Some(passed)) = (&report.backup, report.proven) else {
         if report.verdict == Verdict::Passed {
             let why = "no record of this drill is left in the bucket: it compared the contents of some tables or of none \
@@ -29,8 +29,9 @@ pub(crate) async fn attest(config: &VerifyConfig, chosen: &Chosen, report: &mut 
     let key = chosen.shelf.key(&backup.id, &Role::Drill { time: report.ended_at, passed });
     let stored = async {
         let text = serde_json::to_string_pretty(&report).context("write the report as JSON")?;
-        let body = RecordKey::of(&config.store.secret_access_key).seal(&key, &config.scrubber.scrub(&text));
-        Ok(config.store.open().put_new(&key, body.into()).await?)
+        let body =
+            RecordKey::of(&config.process.store.secret_access_key).seal(&key, &config.process.scrubber.scrub(&text));
+        Ok(config.process.store.open().put_new(&key, body.into()).await?)
     };
     if let Err(error) = stop.or(stored).await {
         tracing::warn!(
@@ -47,7 +48,7 @@ pub(crate) async fn attest(config: &VerifyConfig, chosen: &Chosen, report: &mut 
 /// # Errors
 /// If one cannot be read now, and may be later.
 pub(crate) async fn own_records(
-    config: &VerifyConfig,
+    config: &TargetConfig,
     store: &Store,
     shelf: &Shelf,
     catalog: &Catalog,
@@ -55,7 +56,7 @@ pub(crate) async fn own_records(
     let of_backup = |backup: &Backup| backup.drills.iter().map(|drill| (*drill, backup.id.clone())).collect::<Vec<_>>();
     let mut drills: Vec<_> = catalog.backups.iter().flat_map(of_backup).collect();
     drills.sort_by_key(|(drill, _)| std::cmp::Reverse(drill.time));
-    let record_key = RecordKey::of(&config.store.secret_access_key);
+    let record_key = RecordKey::of(&config.process.store.secret_access_key);
     let (mut own, mut strange) = (Vec::new(), 0_usize);
     for (drill, id) in drills.into_iter().take(MAX_RECORDS) {
         let key = shelf.key(&id, &Role::Drill { time: drill.time, passed: drill.passed });

@@ -9,7 +9,7 @@ use backup_core::storage::Store;
 use backup_core::text::age;
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::config::VerifyConfig;
+use crate::config::TargetConfig;
 use crate::report::{Check, CheckState, Finding};
 
 /// A run without a manifest that began less than this ago may still be going on, unless the newest manifest says how
@@ -76,8 +76,8 @@ pub(crate) enum ChooseError {
 ///
 /// # Errors
 /// [`ChooseError`]; whether a stop was the reason is for the caller to ask `stop`.
-pub(crate) async fn choose(config: &VerifyConfig, wanted: &Wanted, stop: &Stop) -> Result<Chosen, ChooseError> {
-    let store = config.store.open();
+pub(crate) async fn choose(config: &TargetConfig, wanted: &Wanted, stop: &Stop) -> Result<Chosen, ChooseError> {
+    let store = config.process.store.open();
     let now = Utc::now();
     let shelf = shelf(config, &store, stop).await?;
     let catalog = stop.or(shelf.catalog(&store, now)).await.map_err(ChooseError::Unlisted)?;
@@ -116,7 +116,7 @@ async fn promised(shelf: &Shelf, store: &Store, catalog: &Catalog, stop: &Stop) 
 ///
 /// # Errors
 /// Where the prefix holds backups of several databases and none was named, or of none at all.
-pub(crate) async fn shelf(config: &VerifyConfig, store: &Store, stop: &Stop) -> Result<Shelf, ChooseError> {
+pub(crate) async fn shelf(config: &TargetConfig, store: &Store, stop: &Stop) -> Result<Shelf, ChooseError> {
     let prefix = store.prefix().clone();
     let shelf = |database: &str| Shelf::new(prefix.clone(), database).trusting(config.signers.clone());
     if let Some(database) = &config.source_database {

@@ -3,18 +3,18 @@
 mod target;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use backup_core::catalog::{BackupId, Signers};
 use backup_core::codec::encryption::Keyring;
 use backup_core::config::{ConfigError, S3_VARIABLES, SERVICE_VARIABLES, Settings};
 use backup_core::postgres::conninfo::{Conninfo, cut_name};
-use backup_core::postgres::{OutdatedTools, RestoreAs, SourceCluster};
-use backup_core::schedule::Schedule;
-use backup_core::scrub::Scrubber;
+use backup_core::postgres::{RestoreAs, SourceCluster};
 use backup_core::secret::Secret;
-use backup_core::service::LogSettings;
-use backup_core::storage::{RetryPolicy, StoreConfig};
+use backup_daemon::DatabaseName;
+use backup_daemon::config::{ProcessConfig, schedule};
+use backup_daemon::schedule::Schedule;
 use chrono::{DateTime, Utc};
 
 use crate::checks::{Query, parse_queries};
@@ -29,10 +29,18 @@ const DEFAULT_SCHEDULE: &str = "0 5 * * *";
 /// variables, most of those are rightly none of ours.
 const OWN_PREFIXES: [&str; 2] = ["VERIFY_", "S3_"];
 
-/// Everything that a drill and the daemon around it need.
+/// Everything that the environment says.
 #[derive(Debug)]
 pub(crate) struct VerifyConfig {
-    pub(crate) store: StoreConfig,
+    pub(crate) process: Arc<ProcessConfig>,
+    /// The databases whose backups are drilled. Today's variables name one.
+    pub(crate) targets: Vec<TargetConfig>,
+}
+
+/// Everything that the drills of one database's backups need.
+#[derive(Debug)]
+pub(crate) struct TargetConfig {
+    pub(crate) process: Arc<ProcessConfig>,
     /// Whose backups; `None`: those of the only database under the prefix.
     pub(crate) source_database: Option<String>,
     pub(crate) habit: Habit,
@@ -59,13 +67,25 @@ pub(crate) struct VerifyConfig {
     pub(crate) attest: bool,
     /// The target of `verify restore`, where the command line does not say.
     pub(crate) restore_url: Option<Secret>,
-    pub(crate) bin_dir: Option<String>,
-    pub(crate) outdated_tools: OutdatedTools,
-    pub(crate) port: u16,
-    pub(crate) log: LogSettings,
-    pub(crate) scrubber: Scrubber,
-    /// Things to say once at start.
-    pub(crate) warnings: Vec<String>,
+}
+
+impl VerifyConfig {
+    /// The same, with more `secrets` that nothing may show.
+    pub(crate) fn hiding(mut self, secrets: &[Secret]) -> Self {
+        let scrubber = self.process.scrubber.with(secrets);
+        self.process = Arc::new(ProcessConfig { scrubber, ..(*self.process).clone() });
+        for target in &mut self.targets {
+            target.process = Arc::clone(&self.process);
+        }
+        self
+    }
+}
+
+impl TargetConfig {
+    /// Its name among those of the process.
+    pub(crate) fn database(&self) -> DatabaseName {
+        self.source_database.as_deref().map_or_else(DatabaseName::unknown, DatabaseName::from)
+    }
 }
 
 /// Which backups drills take, where nobody asks for another.
@@ -84,12 +104,9 @@ pub(crate) enum Habit {
 pub(crate) struct Timing {
     pub(crate) schedule: Schedule,
     pub(crate) run_on_startup: bool,
-    pub(crate) single_shot: bool,
     /// `None`: by the schedule.
     pub(crate) given_max_age: Option<Duration>,
     pub(crate) drill_timeout: Duration,
-    pub(crate) retry: RetryPolicy,
-    pub(crate) grace: Duration,
 }
 
 impl Timing {
@@ -133,11 +150,10 @@ pub(crate) fn from_vars(vars: impl IntoIterator<Item = (String, String)>) -> Res
     let tables: Vec<_> = own.chain([S3_VARIABLES, SERVICE_VARIABLES]).collect();
     let mut settings = Settings::read(vars, &tables, &OWN_PREFIXES);
     settings.refuse_unsupported(&["WEBHOOK_URL", "HEALTHCHECK_PING_URL"]);
-    let retry = settings.retry();
-    let store = settings.store(retry);
+    let process = ProcessConfig::read(&mut settings);
     let habit = habit(&mut settings);
     let (keyring, signers) = (keyring(&mut settings), signers(&mut settings));
-    let timing = timing(&mut settings, retry);
+    let timing = timing(&mut settings);
     let target = target::target(&mut settings);
     let spool_dir = spool_dir(&mut settings);
     let restore_as = match settings.choice("VERIFY_RESTORE_AS") {
@@ -163,18 +179,12 @@ pub(crate) fn from_vars(vars: impl IntoIterator<Item = (String, String)>) -> Res
     let min_table_count = settings.optional_number("MIN_TABLE_COUNT");
     let attest = settings.flag("VERIFY_ATTEST");
     let source_database = settings.text("VERIFY_SOURCE_DATABASE").map(|name| cut_name(&name).to_owned());
-    let bin_dir = settings.text("PG_BIN_DIR");
-    let outdated_tools = match settings.flag("ALLOW_OUTDATED_TOOLS") {
-        true => OutdatedTools::Allowed,
-        false => OutdatedTools::Refused,
-    };
-    let (port, log) = (settings.port(), settings.log());
     let restore_url = settings.secret("RESTORE_URL");
     let secrets = secrets(&settings, target.as_ref());
-    let warnings = settings.warnings();
     let config = (|| {
-        Some(VerifyConfig {
-            store: store?,
+        let process = Arc::new(process?.knowing(&settings, &secrets));
+        let target = TargetConfig {
+            process: Arc::clone(&process),
             source_database,
             habit: habit?,
             keyring,
@@ -192,13 +202,8 @@ pub(crate) fn from_vars(vars: impl IntoIterator<Item = (String, String)>) -> Res
             spool_dir: spool_dir?,
             attest,
             restore_url,
-            bin_dir,
-            outdated_tools,
-            port,
-            log,
-            scrubber: Scrubber::new(&secrets),
-            warnings,
-        })
+        };
+        Some(VerifyConfig { process, targets: vec![target] })
     })();
     settings.finish(config)
 }
@@ -232,17 +237,14 @@ fn habit(settings: &mut Settings) -> Option<Habit> {
     id.map(Habit::Always)
 }
 
-fn timing(settings: &mut Settings, retry: RetryPolicy) -> Option<Timing> {
-    let schedule = settings.schedule("VERIFY_SCHEDULE", "VERIFY_INTERVAL", DEFAULT_SCHEDULE);
+fn timing(settings: &mut Settings) -> Option<Timing> {
+    let schedule = schedule(settings, "VERIFY_SCHEDULE", "VERIFY_INTERVAL", DEFAULT_SCHEDULE);
     let given_max_age = settings.optional_number("VERIFY_MAX_AGE").map(Duration::from_secs);
     Some(Timing {
         run_on_startup: settings.flag("RUN_ON_STARTUP"),
-        single_shot: settings.flag("SINGLE_SHOT_MODE"),
         drill_timeout: settings.seconds("VERIFY_TIMEOUT"),
-        grace: settings.seconds("SHUTDOWN_GRACE_SECONDS"),
         schedule: schedule?,
         given_max_age,
-        retry,
     })
 }
 

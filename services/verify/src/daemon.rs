@@ -1,24 +1,29 @@
-//! The loop: one drill at a time, on schedule, with a missed one caught up after a start.
+//! The daemon: how its loop begins, and what surrounds each of its drills.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use backup_core::catalog::{Catalog, Drill};
-use backup_core::schedule::Ticker;
-use backup_core::service::{Board, ProbeMemory, State, bind, insist, serve, sleep};
+use backup_core::postgres::{ClientTools, ServerTools};
 use backup_core::stop::Stop;
+use backup_daemon::schedule::MakeUp;
+use backup_daemon::{
+    Activity, Cycle, DatabaseState, Ended, Events, First, Pages, Service, Start, State, insist, sleep,
+};
 use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::future::join_all;
 use rand::Rng;
 
+use crate::alarms::conditions;
 use crate::attest::own_records;
 use crate::choose::{ChooseError, DEFAULT_MAX_AGE, Wanted, shelf};
-use crate::config::{Habit, VerifyConfig};
+use crate::config::{self, Habit, TargetConfig, VerifyConfig};
 use crate::leftovers;
-use crate::pages::{Pages, router};
-use crate::progress::Progress;
+use crate::report::Report;
 use crate::runner;
-use crate::status::Facts;
+use crate::status::{Facts, status_page};
 
 /// How long to wait between two looks for the first backup: `RETRY_DELAY`, within these bounds.
 const SHORTEST_LOOK: Duration = Duration::from_secs(1);
@@ -27,83 +32,124 @@ const LONGEST_LOOK: Duration = Duration::from_secs(60);
 /// Runs until `stop`.
 ///
 /// # Errors
-/// Only where the HTTP port cannot be had. A bucket or server that cannot be reached makes drills
+/// Only if the HTTP port cannot be had. A bucket or server that cannot be reached makes drills
 /// fail, and `/health` red.
-pub(crate) async fn daemon(config: Arc<VerifyConfig>, stop: &Stop) -> anyhow::Result<()> {
-    let now = Utc::now();
-    let timing = &config.timing;
-    let facts = Facts::new(timing.schedule.to_string(), timing.max_age(now), timing.drill_timeout, now);
-    let daemon = Daemon { board: Board::new(facts), progress: Progress::default(), config, stop };
-    let listener = bind(daemon.config.port).await.context("listen on PORT")?;
-    let port = listener.local_addr().context("listen on PORT")?.port();
-    tracing::info!(port, schedule = %daemon.config.timing.schedule, "verify daemon started");
-    let pages = Pages {
-        config: Arc::clone(&daemon.config),
-        board: daemon.board.clone(),
-        progress: daemon.progress.clone(),
-        probe: ProbeMemory::default(),
+pub(crate) async fn daemon(config: VerifyConfig, stop: &Stop) -> anyhow::Result<()> {
+    let (config, now) = (Arc::new(config), Utc::now());
+    let state = State::new(config.targets.iter().map(|target| (target.database(), initial(target, now))));
+    let (port, events, pages) = (config.process.port, Events::default(), pages(&config, &state));
+    let service = Service { name: "verify", port, state: &state, events, judge: conditions, pages };
+    let state = &state;
+    let targets: Vec<Target<'_>> = config.targets.iter().map(|config| Target { config, state, stop }).collect();
+    let work = async |events: &Events<Report>| {
+        join_all(targets.iter().map(|target| target.keep(events))).await;
     };
-    let server = tokio::spawn(serve(listener, router(pages), stop.clone()));
-    Box::pin(daemon.run_until_stopped()).await;
-    daemon.board.change(|facts| facts.state = State::Stopping);
-    server.abort(); // A reader that keeps its connection open does not hold the end back.
+    service.keep(stop, work).await
+}
+
+fn initial(target: &TargetConfig, now: DateTime<Utc>) -> DatabaseState<Facts> {
+    let timing = &target.timing;
+    DatabaseState::new(timing.schedule.to_string(), timing.max_age(now), now, Facts::new(timing.drill_timeout))
+}
+
+fn pages(config: &Arc<VerifyConfig>, state: &State<Facts>) -> Pages {
+    let (config, seen, shown) = (Arc::clone(config), state.clone(), state.clone());
+    Pages::new(
+        move || seen.alarms(conditions, Utc::now()),
+        move || status_page(&shown, Utc::now()),
+        move || probe(Arc::clone(&config)),
+    )
+}
+
+/// Whether a drill could begin now.
+async fn probe(config: Arc<VerifyConfig>) -> Vec<String> {
+    let servers = join_all(
+        config
+            .targets
+            .iter()
+            .map(async |target| probe_server(target).await.map_err(|error| format!("server: {error:#}"))),
+    );
+    let bucket = async { config.process.store.open().probe().await.map_err(|error| format!("bucket: {error}")) };
+    let (servers, bucket) = tokio::join!(servers, bucket);
+    let reasons = servers.into_iter().filter_map(Result::err).chain(bucket.err());
+    reasons.map(|reason| config.process.scrubber.scrub(&reason).into_owned()).collect()
+}
+
+/// Which major version a throwaway server needs only the backup's manifest says, so any will do here.
+async fn probe_server(config: &TargetConfig) -> anyhow::Result<()> {
+    let bin_dir = config.process.bin_dir.as_deref().map(AsRef::as_ref);
+    match &config.target {
+        config::Target::Throwaway => {
+            let installed = ServerTools::installed(bin_dir).await;
+            anyhow::ensure!(!installed.is_empty(), "no PostgreSQL server is installed here for a throwaway server");
+        }
+        config::Target::Given { login, admin } => {
+            let session = login.connect().await?;
+            ClientTools::find(bin_dir, session.server_version_num() / 10_000).await?;
+            if let Some(admin) = admin {
+                admin.connect().await.context("connect by VERIFY_ADMIN_URL")?;
+            }
+        }
+    }
     Ok(())
 }
 
-struct Daemon<'stop> {
-    config: Arc<VerifyConfig>,
-    board: Board<Facts>,
-    progress: Progress,
-    stop: &'stop Stop,
+/// One database whose backups are drilled.
+struct Target<'run> {
+    config: &'run TargetConfig,
+    state: &'run State<Facts>,
+    stop: &'run Stop,
 }
 
-impl Daemon<'_> {
-    async fn run_until_stopped(&self) {
-        leftovers::sweep_and_log(&self.config, self.stop).await;
-        let Some(records) = self.records().await else { return };
-        self.board.change(|facts| facts.remember(records.newest, records.last_passed_at));
-        let waits = !records.holds_backups;
-        if waits && !self.wait_for_the_first_backup().await {
-            return;
-        }
-        let now = Utc::now();
-        let last_drill = records.newest.map(|drill| drill.time);
-        let schedule = self.config.timing.schedule.clone();
-        let starts_now = waits || schedule.is_due(last_drill, now) || self.config.timing.run_on_startup;
-        let mut ticker = Ticker::new(schedule, if starts_now { Some(now) } else { last_drill });
-        let mut drills = 0;
-        if starts_now && self.jitter().await {
-            drills += 1;
-            self.drill(drills).await;
-        }
-        loop {
-            let max_age_seconds = self.config.timing.max_age(Utc::now()).as_secs();
-            self.board.change(|facts| {
-                facts.state = State::Waiting;
-                facts.max_age_seconds = max_age_seconds; // Again, since daylight saving moves it.
-                facts.next_drill_at = ticker.upcoming();
-            });
-            let Some(tick) = ticker.next(self.stop.token()).await else { return };
-            tracing::debug!(%tick, "tick");
-            self.board.change(|facts| facts.skipped_overlapping_drills = ticker.skipped_overlap());
-            drills += 1;
-            self.drill(drills).await;
-        }
+impl Target<'_> {
+    async fn keep(&self, events: &Events<Report>) {
+        let (timing, database) = (&self.config.timing, self.config.database());
+        let drills = Cell::new(0);
+        let cycle = Cycle {
+            database: &database,
+            state: self.state,
+            events,
+            schedule: &timing.schedule,
+            make_up: &MakeUp::default(),
+            max_jitter: self.config.process.retry.first_pause,
+            max_age: &|_: &Facts| timing.max_age(Utc::now()),
+            stop: self.stop,
+        };
+        let drill = async |_| {
+            drills.set(drills.get() + 1);
+            (self.drill(drills.get()).await, Ended::Done)
+        };
+        cycle.keep(async || self.prepare().await, drill).await;
     }
 
-    /// What the bucket remembers of drills; nothing where `VERIFY_ATTEST` never was on.
+    /// What dead drills have left goes first; then the bucket tells when the last drill was.
+    async fn prepare(&self) -> Option<Start> {
+        leftovers::sweep_and_log(self.config, self.stop).await;
+        let records = self.records().await?;
+        self.change(|state| state.own.remember(records.newest, records.last_passed_at));
+        let waits = !records.holds_backups;
+        if waits && !self.wait_for_the_first_backup().await {
+            return None;
+        }
+        let (timing, last_run) = (&self.config.timing, records.newest.map(|drill| drill.time));
+        let starts_now = waits || timing.schedule.is_due(last_run, Utc::now()) || timing.run_on_startup;
+        Some(Start { last_run, first: if starts_now { First::Now } else { First::AtATick } })
+    }
+
+    /// What the bucket remembers of drills; nothing if `VERIFY_ATTEST` never was on.
     async fn records(&self) -> Option<Records> {
+        let config = self.config;
         insist(self.stop, "cannot list the bucket, trying again before the first drill", async || {
-            let store = self.config.store.open();
-            match shelf(&self.config, &store, self.stop).await {
+            let store = config.process.store.open();
+            match shelf(config, &store, self.stop).await {
                 Ok(shelf) => {
                     let catalog = shelf.catalog(&store, Utc::now()).await?;
-                    let own = own_records(&self.config, &store, &shelf, &catalog).await.context("read a record")?;
+                    let own = own_records(config, &store, &shelf, &catalog).await.context("read a record")?;
                     Ok(Records::of(&catalog, &own))
                 }
                 Err(ChooseError::Unlisted(error)) => {
-                    // Whether there is a backup by now nobody knows.
-                    self.board.change(|facts| facts.first_backup_by = None);
+                    // Whether there is a backup by now is not known.
+                    self.change(|state| state.own.first_backup_by = None);
                     Err(error)
                 }
                 Err(ChooseError::NoBackup(_)) => Ok(Records::default()),
@@ -118,16 +164,16 @@ impl Daemon<'_> {
     /// deployed together with `backup` has nothing to restore until the first run of that one has ended, which is no
     /// failure for as long as `BACKUP_MAX_AGE` allows.
     async fn wait_for_the_first_backup(&self) -> bool {
-        let bound =
-            TimeDelta::from_std(self.config.backup_max_age.unwrap_or(DEFAULT_MAX_AGE)).unwrap_or(TimeDelta::MAX);
+        let config = self.config;
+        let bound = TimeDelta::from_std(config.backup_max_age.unwrap_or(DEFAULT_MAX_AGE)).unwrap_or(TimeDelta::MAX);
         let by = Utc::now().checked_add_signed(bound).unwrap_or(DateTime::<Utc>::MAX_UTC);
-        let pause = self.config.timing.retry.first_pause.clamp(SHORTEST_LOOK, LONGEST_LOOK);
+        let pause = config.process.retry.first_pause.clamp(SHORTEST_LOOK, LONGEST_LOOK);
         tracing::info!(red_from = %by, "there is no backup yet; waiting for the first one");
         let mut is_late = false;
         loop {
-            self.board.change(|facts| {
-                facts.state = State::Waiting;
-                facts.first_backup_by = Some(by);
+            self.change(|state| {
+                state.activity = Activity::Waiting;
+                state.own.first_backup_by = Some(by);
             });
             if !is_late && Utc::now() > by {
                 is_late = true;
@@ -143,23 +189,20 @@ impl Daemon<'_> {
             }
         }
         tracing::info!("the first backup is there");
-        self.board.change(|facts| facts.first_backup_by = None);
+        self.change(|state| state.own.first_backup_by = None);
         true
     }
 
-    /// Waits a moment, so that services that were started together do not all begin at once; false
-    /// where a stop came first.
-    async fn jitter(&self) -> bool {
-        let pause = self.config.timing.retry.first_pause.mul_f64(rand::rng().random_range(0.0..=1.0));
-        sleep(self.stop, pause).await
+    /// One drill, the `number`th of this process.
+    async fn drill(&self, number: u64) -> Report {
+        let (wanted, progress) = (self.config.habit.wanted(number), self.state.progress(&self.config.database()));
+        let report = runner::run(self.config, &wanted, self.stop, &progress).await;
+        self.change(|state| state.own.drilled(report.clone()));
+        report
     }
 
-    /// One drill, the `number`th of this process.
-    async fn drill(&self, number: u64) {
-        self.board.change(|facts| facts.state = State::Running);
-        let wanted = self.config.habit.wanted(number);
-        let report = runner::run(&self.config, &wanted, self.stop, &self.progress).await;
-        self.board.change(|facts| facts.drilled(report));
+    fn change(&self, change: impl FnOnce(&mut DatabaseState<Facts>)) {
+        self.state.change(&self.config.database(), change);
     }
 }
 

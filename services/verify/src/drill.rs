@@ -20,19 +20,19 @@ use crate::blame;
 use crate::checks::{Extent, Subject, is_amcheck_possible, prove};
 use crate::choose::{ChooseError, Chosen};
 use crate::clusters;
-use crate::config::{Amcheck, Target, VerifyConfig};
+use crate::config::{Amcheck, Target, TargetConfig};
 use crate::evidence::{AnotherDrill, CLEANUP, Evidence, Trouble};
 use crate::fetch::{Fetched, Fetcher};
 use crate::ground::{Ground, GroundServer};
 use crate::isolation;
 use crate::passes::Passes;
-use crate::progress::Progress;
 use crate::reference::{Place, Recipe};
 use crate::report::{NotExercised, Report, ServerFacts};
 use crate::roles::{Sorted, sort};
 use crate::room;
 use crate::scan::Scanned;
 use crate::self_test::Sabotage;
+use backup_daemon::Progress;
 
 /// From this plain size on, the server starts while the backup is on its way. A smaller one is here before a
 /// server could be, and damage is found without starting one.
@@ -40,7 +40,7 @@ const LARGE_BYTES: u64 = 32 * 1024 * 1024;
 
 /// Runs one drill to its verdict. Whatever happens is in the report.
 pub(crate) async fn drill(
-    config: &VerifyConfig,
+    config: &TargetConfig,
     chosen: Result<Chosen, ChooseError>,
     stop: &Stop,
     progress: &Progress,
@@ -55,14 +55,14 @@ pub(crate) async fn drill(
     let outcome = Box::pin(drill.run(&chosen, &mut evidence)).await;
     let mut report = evidence.finish(outcome, Utc::now());
     if config.attest {
-        report.make_safe(&config.scrubber);
+        report.make_safe(&config.process.scrubber);
         attest(config, &chosen, &mut report, stop).await;
     }
     report
 }
 
 pub(crate) struct Drill<'run> {
-    pub(crate) config: &'run VerifyConfig,
+    pub(crate) config: &'run TargetConfig,
     pub(crate) stop: &'run Stop,
     pub(crate) progress: &'run Progress,
     /// What a self-test breaks between the rows and their constraints.
@@ -79,7 +79,7 @@ pub(crate) struct Candidate<'run> {
 impl Drill<'_> {
     async fn run(&self, chosen: &Chosen, evidence: &mut Evidence) -> Result<(), Trouble> {
         let Chosen { shelf, backup, .. } = chosen;
-        let store = self.config.store.open();
+        let store = self.config.process.store.open();
         let folder = PrivateDir::create_in(&self.config.spool_dir).context("make a folder below VERIFY_SPOOL_DIR")?;
         let plain_bytes = self.progress.done_bytes();
         let fetcher = Fetcher {
@@ -232,7 +232,7 @@ impl Drill<'_> {
             isolation::note(&candidate.scanned.archive, evidence);
         }
 
-        let bin_dir = self.config.bin_dir.as_deref().map(AsRef::as_ref);
+        let bin_dir = self.config.process.bin_dir.as_deref().map(AsRef::as_ref);
         let tools = candidate.scanned.tools(bin_dir, major).await?;
         let owners = self.owners();
         let session = self.stop.or(async { Ok(scratch.owner().connect().await?) }).await?;
@@ -257,7 +257,7 @@ impl Drill<'_> {
         }
         let (config, stop, progress, sabotage) = (self.config, self.stop, self.progress, self.sabotage);
         let admin = self.stop.or(async { Ok(scratch.admin().unwrap_or(scratch.owner()).connect().await?) }).await?;
-        let scrubber = &config.scrubber;
+        let scrubber = &config.process.scrubber;
         let passes = Passes { tools: &tools, session: &session, admin: &admin, scrubber, stop, progress, sabotage };
         let first_finding = evidence.report.findings.len();
         let amcheck_was_possible = self.stop.or(is_amcheck_possible(&admin)).await?;
@@ -297,7 +297,7 @@ impl Drill<'_> {
             },
             folder: candidate.folder.path(),
             jobs: self.config.jobs,
-            scrubber: &self.config.scrubber,
+            scrubber: &self.config.process.scrubber,
             stop: self.stop,
         };
         let outcome = Box::pin(prove(&subject, &self.extent(), evidence)).await;

@@ -8,7 +8,7 @@ use backup_core::postgres::{DrillServer, ServerTools, Throwaway};
 use backup_core::stop::Stop;
 use pgdump_archive::Archive;
 
-use crate::config::{Target, VerifyConfig};
+use crate::config::{Target, TargetConfig};
 use crate::evidence::Evidence;
 
 /// A server that is there, and how long that took.
@@ -32,7 +32,7 @@ pub(crate) enum GroundServer {
 impl Ground {
     /// Starts a server like that of the backup's source, unless the configuration names one. A given server is asked
     /// nothing yet.
-    pub(crate) async fn open(config: &VerifyConfig, manifest: &Manifest, stop: &Stop) -> anyhow::Result<Self> {
+    pub(crate) async fn open(config: &TargetConfig, manifest: &Manifest, stop: &Stop) -> anyhow::Result<Self> {
         let started = Instant::now();
         let server = match &config.target {
             Target::Given { login, admin } => {
@@ -40,7 +40,7 @@ impl Ground {
             }
             Target::Throwaway => {
                 let (source, inventory) = (&manifest.database, &manifest.inventory);
-                let bin_dir = config.bin_dir.as_deref().map(AsRef::as_ref);
+                let bin_dir = config.process.bin_dir.as_deref().map(AsRef::as_ref);
                 let tools = ServerTools::find(bin_dir, source.server_version_num / 10_000).await?;
                 let jobs = u32::try_from(config.jobs).unwrap_or(1);
                 let start =

@@ -5,21 +5,21 @@ use std::time::Duration;
 use backup_core::postgres::DrillServer;
 use backup_core::stop::Stop;
 
-use crate::config::{Target, VerifyConfig};
+use crate::config::{Target, TargetConfig};
 
 /// Beyond this the start goes on; the drill sweeps again.
 const LIMIT: Duration = Duration::from_secs(300);
 
 /// Sweeps the given server and returns what a report should say; nothing with a throwaway server. An error
 /// is logged and no more: whether the server will do is for the drill to find out.
-pub(crate) async fn sweep(config: &VerifyConfig, stop: &Stop) -> Vec<String> {
+pub(crate) async fn sweep(config: &TargetConfig, stop: &Stop) -> Vec<String> {
     let Target::Given { login, admin } = &config.target else { return Vec::new() };
     let server = DrillServer::given((**login).clone(), admin.as_deref().cloned());
     let bounded = stop.bounded(LIMIT, "the bound for a sweep");
     match bounded.stop.or(server.sweep()).await {
         Ok(swept) => swept.notes(),
         Err(error) => {
-            let error = config.scrubber.scrub(&format!("{error:#}")).into_owned();
+            let error = config.process.scrubber.scrub(&format!("{error:#}")).into_owned();
             tracing::warn!(error, "cannot look for what dead drills left on the given server");
             Vec::new()
         }
@@ -27,8 +27,8 @@ pub(crate) async fn sweep(config: &VerifyConfig, stop: &Stop) -> Vec<String> {
 }
 
 /// As [`sweep`], for a start that has no report: the notes are logged.
-pub(crate) async fn sweep_and_log(config: &VerifyConfig, stop: &Stop) {
+pub(crate) async fn sweep_and_log(config: &TargetConfig, stop: &Stop) {
     for note in sweep(config, stop).await {
-        tracing::warn!("{}", config.scrubber.scrub(&note));
+        tracing::warn!("{}", config.process.scrubber.scrub(&note));
     }
 }

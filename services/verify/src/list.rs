@@ -7,7 +7,7 @@ use backup_core::text::{Lines, print, print_json, print_line};
 use chrono::Utc;
 use serde_json::json;
 
-use crate::config::VerifyConfig;
+use crate::config::TargetConfig;
 
 /// How to print.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,8 +21,8 @@ pub(crate) enum Format {
 ///
 /// # Errors
 /// Where the bucket cannot be listed completely, or a stop comes first.
-pub(crate) async fn list(config: &VerifyConfig, format: Format, stop: &Stop) -> anyhow::Result<()> {
-    let store = config.store.open();
+pub(crate) async fn list(config: &TargetConfig, format: Format, stop: &Stop) -> anyhow::Result<()> {
+    let store = config.process.store.open();
     let names = match &config.source_database {
         Some(name) => vec![name.clone()],
         None => {

@@ -1,5 +1,6 @@
 //! `verify`: restores backups into a throwaway database and proves that they are what was dumped.
 
+mod alarms;
 mod attest;
 mod blame;
 mod checks;
@@ -16,10 +17,8 @@ mod isolation;
 mod keys;
 mod leftovers;
 mod list;
-mod pages;
 mod passes;
 mod print;
-mod progress;
 mod reference;
 mod report;
 mod restore;
@@ -33,9 +32,8 @@ mod show;
 mod status;
 mod variables;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use backup_core::catalog::BackupId;
 use backup_core::config::environment;
@@ -43,19 +41,19 @@ use backup_core::postgres::{Grants, refuse_outdated};
 use backup_core::private::sweep_private_dirs;
 use backup_core::scrub::Scrubber;
 use backup_core::secret::Secret;
-use backup_core::service::{HealthQuestion, Shell, exit, harden, show_health, silence_panics, stand_in_for_init};
 use backup_core::stop::Stop;
 use backup_core::text;
+use backup_daemon::{HealthQuestion, Shell, exit, harden, show_health, silence_panics, stand_in_for_init};
 use clap::{Args, Parser, Subcommand};
 use pgdump_archive::Owners;
 
 use crate::choose::Wanted;
-use crate::config::{Habit, VerifyConfig};
+use crate::config::{Habit, TargetConfig, VerifyConfig};
 use crate::list::Format;
 use crate::print::{Paint, ReportFile};
-use crate::progress::Progress;
 use crate::restore::RestoreOptions;
 use crate::restore_roles::{Extent, RolesOptions};
+use backup_daemon::Progress;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -216,64 +214,68 @@ fn main() -> ExitCode {
         Command::Restore(RestoreArguments { to: Some(url), .. }) | Command::Roles(RolesArguments { to: Some(url), .. }),
     ) = &arguments.command
     {
-        config.scrubber = config.scrubber.with(&config::secrets_of_url(url));
+        config = config.hiding(&config::secrets_of_url(url));
     }
     let shell = Shell {
-        log: config.log,
-        scrubber: config.scrubber.clone(),
-        grace: config.timing.grace,
+        log: config.process.log,
+        scrubber: config.process.scrubber.clone(),
+        grace: config.process.grace,
         code_of_error: exit::COULD_NOT_RUN,
     };
-    shell.run(async |stop| run(arguments.command, Arc::new(config), &stop).await)
+    shell.run(async |stop| run(arguments.command, config, &stop).await)
 }
 
-async fn run(command: Option<Command>, config: Arc<VerifyConfig>, stop: &Stop) -> anyhow::Result<u8> {
-    match command {
-        None if !config.timing.single_shot => {
+async fn run(command: Option<Command>, config: VerifyConfig, stop: &Stop) -> anyhow::Result<u8> {
+    match &command {
+        None if !config.process.single_shot => {
             if !start(&config).await {
                 return Ok(exit::CONFIG);
             }
             daemon::daemon(config, stop).await?;
-            Ok(exit::OK)
+            return Ok(exit::OK);
         }
-        None => run_once(&config, &config.habit.wanted_once(), None, stop).await,
-        Some(Command::Run { choice, report }) => run_once(&config, &choice.wanted(&config.habit), report, stop).await,
         Some(Command::Health { live }) => {
-            stop.or(async { Ok(show_health(config.port, HealthQuestion::of(live)).await) }).await
+            return stop.or(async { Ok(show_health(config.process.port, HealthQuestion::of(*live)).await) }).await;
+        }
+        Some(Command::List { .. } | Command::Show { .. }) => {}
+        None | Some(Command::Run { .. } | Command::Restore(_) | Command::Roles(_) | Command::SelfTest) => {
+            if !start(&config).await {
+                return Ok(exit::CONFIG);
+            }
+        }
+    }
+    let mut code = exit::OK;
+    for target in &config.targets {
+        code = code.max(Box::pin(run_for(command.as_ref(), target, stop)).await?);
+    }
+    Ok(code)
+}
+
+/// A command that is about one database.
+async fn run_for(command: Option<&Command>, config: &TargetConfig, stop: &Stop) -> anyhow::Result<u8> {
+    match command {
+        None => run_once(config, &config.habit.wanted_once(), None, stop).await,
+        Some(Command::Run { choice, report }) => {
+            run_once(config, &choice.wanted(&config.habit), report.as_deref(), stop).await
         }
         Some(Command::List { json }) => {
-            list::list(&config, if json { Format::Json } else { Format::Table }, stop).await?;
+            list::list(config, if *json { Format::Json } else { Format::Table }, stop).await?;
             Ok(exit::OK)
         }
-        Some(Command::Restore(arguments)) => {
-            if !start(&config).await {
-                return Ok(exit::CONFIG);
-            }
-            match arguments.options(&config) {
-                Some(options) => restore::restore(&config, &options, stop).await,
-                None => Ok(no_target()),
-            }
-        }
-        Some(Command::Roles(arguments)) => {
-            if !start(&config).await {
-                return Ok(exit::CONFIG);
-            }
-            match arguments.options(&config) {
-                Some(options) => restore_roles::restore_roles(&config, &options, stop).await,
-                None => Ok(no_target()),
-            }
-        }
+        Some(Command::Restore(arguments)) => match arguments.options(config) {
+            Some(options) => restore::restore(config, &options, stop).await,
+            None => Ok(no_target()),
+        },
+        Some(Command::Roles(arguments)) => match arguments.options(config) {
+            Some(options) => restore_roles::restore_roles(config, &options, stop).await,
+            None => Ok(no_target()),
+        },
         Some(Command::Show { backup }) => {
-            show::show(&config, &backup, stop).await?;
+            show::show(config, backup, stop).await?;
             Ok(exit::OK)
         }
-        Some(Command::SelfTest) => {
-            if start(&config).await {
-                self_test::self_test(&config, stop).await
-            } else {
-                Ok(exit::CONFIG)
-            }
-        }
+        Some(Command::SelfTest) => self_test::self_test(config, stop).await,
+        Some(Command::Health { .. }) => Ok(exit::OK), // It asks the daemon, whatever its databases are.
     }
 }
 
@@ -282,18 +284,19 @@ fn no_target() -> u8 {
     exit::USAGE
 }
 
-/// What everything that uses the disk says and does first; false where the tools forbid a start.
+/// What everything that uses the disk says and does first; false if the tools forbid a start.
 async fn start(config: &VerifyConfig) -> bool {
-    for warning in &config.warnings {
+    for warning in &config.process.warnings {
         tracing::warn!("{warning}");
     }
-    let bin_dir = config.bin_dir.as_deref().map(AsRef::as_ref);
-    if let Err(error) = refuse_outdated(bin_dir, config.outdated_tools).await {
+    let bin_dir = config.process.bin_dir.as_deref().map(AsRef::as_ref);
+    if let Err(error) = refuse_outdated(bin_dir, config.process.outdated_tools).await {
         tracing::error!(%error, "refusing to start");
         return false;
     }
     // Children read their passwords from files below TMPDIR, wherever the spool is.
-    let swept = sweep_private_dirs(&config.spool_dir) + sweep_private_dirs(&std::env::temp_dir());
+    let spools = config.targets.iter().map(|target| sweep_private_dirs(&target.spool_dir)).sum::<usize>();
+    let swept = spools + sweep_private_dirs(&std::env::temp_dir());
     if swept > 0 {
         tracing::info!(swept, "removed private folders that dead processes had left");
     }
@@ -301,15 +304,12 @@ async fn start(config: &VerifyConfig) -> bool {
 }
 
 async fn run_once(
-    config: &VerifyConfig,
+    config: &TargetConfig,
     wanted: &Wanted,
-    report_path: Option<PathBuf>,
+    report_path: Option<&Path>,
     stop: &Stop,
 ) -> anyhow::Result<u8> {
-    if !start(config).await {
-        return Ok(exit::CONFIG);
-    }
-    let file = report_path.as_deref().map(ReportFile::create).transpose()?;
+    let file = report_path.map(ReportFile::create).transpose()?;
     let progress = Progress::default();
     let shown = progress.show();
     let report = runner::run(config, wanted, stop, &progress).await;
@@ -324,9 +324,9 @@ async fn run_once(
 impl Choice {
     /// A person who names no backup means what the configuration pins, and else the newest: the one
     /// older backup in so many is the daemon's.
-    fn wanted(self, habit: &Habit) -> Wanted {
+    fn wanted(&self, habit: &Habit) -> Wanted {
         match (self, habit) {
-            (Self { backup: Some(id), .. }, _) => Wanted::Named(id),
+            (Self { backup: Some(id), .. }, _) => Wanted::Named(id.clone()),
             (Self { latest: true, .. }, _) => Wanted::Newest,
             (Self { oldest: true, .. }, _) => Wanted::Oldest,
             (Self { random: true, .. }, _) | (_, Habit::Random) => Wanted::Random,
@@ -338,19 +338,19 @@ impl Choice {
 
 impl RolesArguments {
     /// `None` without a target.
-    fn options(self, config: &VerifyConfig) -> Option<RolesOptions> {
-        let Self { backup, to, dry_run } = self;
-        let extent = if dry_run { Extent::Plan } else { Extent::Apply };
-        Some(RolesOptions { backup, to: to.or_else(|| config.restore_url.clone())?, extent })
+    fn options(&self, config: &TargetConfig) -> Option<RolesOptions> {
+        let extent = if self.dry_run { Extent::Plan } else { Extent::Apply };
+        let to = self.to.clone().or_else(|| config.restore_url.clone())?;
+        Some(RolesOptions { backup: self.backup.clone(), to, extent })
     }
 }
 
 impl RestoreArguments {
     /// `None` without a target.
-    fn options(self, config: &VerifyConfig) -> Option<RestoreOptions> {
+    fn options(&self, config: &TargetConfig) -> Option<RestoreOptions> {
         Some(RestoreOptions {
-            backup: self.backup,
-            to: self.to.or_else(|| config.restore_url.clone())?,
+            backup: self.backup.clone(),
+            to: self.to.clone().or_else(|| config.restore_url.clone())?,
             jobs: self.jobs,
             create: self.create,
             dry_run: self.dry_run,

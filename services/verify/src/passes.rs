@@ -6,13 +6,13 @@ use anyhow::Context;
 use backup_core::postgres::connect::Session;
 use backup_core::postgres::{ClientTools, Complaint, Pass, PassOutcome, Restorer, Source, Timescaledb, keep_schemas};
 use backup_core::scrub::Scrubber;
-use backup_core::stop::Stop;
+use backup_core::stop::{Share, Stop};
 
 use crate::evidence::{Evidence, Trouble};
-use crate::progress::Progress;
 use crate::self_test::Sabotage;
+use backup_daemon::Progress;
 
-/// For the end of a restore that was stopped or failed: less than a shutdown has.
+/// For the end of a restore that failed; after a stop, what the grace leaves for it.
 const LAST_CALL: Duration = Duration::from_secs(3);
 
 /// What a restore needs besides its source.
@@ -42,11 +42,14 @@ impl Passes<'_> {
                 evidence.note("TimescaleDB was told of the restore: timescaledb_pre_restore, timescaledb_post_restore");
             }
             // A person's database must not stay in that state, whatever has happened.
-            (Some(timescaledb), Err(_)) => match tokio::time::timeout(LAST_CALL, timescaledb.end_restore()).await {
-                Ok(Ok(())) => {}
-                _ => evidence
-                    .note("TimescaleDB does not know that the restore is over: SELECT timescaledb_post_restore()"),
-            },
+            (Some(timescaledb), Err(_)) => {
+                let limit = self.stop.limit(Share::Finish, LAST_CALL);
+                match tokio::time::timeout(limit, timescaledb.end_restore()).await {
+                    Ok(Ok(())) => {}
+                    _ => evidence
+                        .note("TimescaleDB does not know that the restore is over: SELECT timescaledb_post_restore()"),
+                }
+            }
         }
         let (benign, bad): (Vec<_>, Vec<_>) = complaints?.into_iter().partition(|one| one.class.is_benign());
         benign.iter().for_each(|complaint| evidence.note(format!("harmless: {complaint}")));

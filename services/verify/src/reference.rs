@@ -15,7 +15,7 @@ use tokio::sync::Mutex;
 use crate::checks::{Subject, schema};
 use crate::evidence::{Evidence, Trouble};
 use crate::passes::Passes;
-use crate::progress::Progress;
+use backup_daemon::Progress;
 
 /// Where a reference database can be made.
 pub(crate) enum Place<'run> {

@@ -16,7 +16,7 @@ use backup_core::postgres::{
 };
 use backup_core::private::PrivateDir;
 use backup_core::secret::Secret;
-use backup_core::stop::Stop;
+use backup_core::stop::{Share, Stop};
 use backup_core::text::{self, Lines};
 use chrono::Utc;
 use pgdump_archive::{LeftOut, Owners, Reason, Rights, Selection, select};
@@ -25,16 +25,16 @@ use tokio::time::timeout;
 
 use crate::checks::{Before, Extent, Subject, prove};
 use crate::choose::{Chosen, Wanted, choose};
-use crate::config::{Content, VerifyConfig};
+use crate::config::{Content, TargetConfig};
 use crate::drill::wanted_extensions;
 use crate::evidence::{Evidence, Trouble};
 use crate::fetch::Fetcher;
 use crate::passes::Passes;
 use crate::print::{self, Paint};
-use crate::progress::Progress;
 use crate::reference::{Place, Recipe};
 use crate::report::{Report, Verdict};
 use crate::scan::Scanned;
+use backup_daemon::Progress;
 
 use obstacles::TargetServer;
 use plan::Plan;
@@ -68,7 +68,7 @@ pub(crate) struct RestoreOptions {
 /// # Errors
 /// Where the target is not empty or not suitable, and where the backup cannot be had or is damaged. Up to the
 /// line that says that the restore begins, nothing was changed.
-pub(crate) async fn restore(config: &VerifyConfig, options: &RestoreOptions, stop: &Stop) -> anyhow::Result<u8> {
+pub(crate) async fn restore(config: &TargetConfig, options: &RestoreOptions, stop: &Stop) -> anyhow::Result<u8> {
     let to =
         Conninfo::parse(&options.to).context("the target of --to")?.with_default_application_name("verify restore");
     let mut evidence = Evidence::new(Utc::now());
@@ -77,7 +77,7 @@ pub(crate) async fn restore(config: &VerifyConfig, options: &RestoreOptions, sto
     let outcome = Box::pin(restore_into(config, options, &to, stop, &progress, &mut evidence)).await;
     drop(shown);
     let mut report = evidence.finish(outcome, Utc::now());
-    report.make_safe(&config.scrubber);
+    report.make_safe(&config.process.scrubber);
     if !options.dry_run || report.verdict != Verdict::Passed {
         text::print(&summary(&report));
     }
@@ -85,7 +85,7 @@ pub(crate) async fn restore(config: &VerifyConfig, options: &RestoreOptions, sto
 }
 
 async fn restore_into(
-    config: &VerifyConfig,
+    config: &TargetConfig,
     options: &RestoreOptions,
     to: &Conninfo,
     stop: &Stop,
@@ -94,7 +94,7 @@ async fn restore_into(
 ) -> Result<(), Trouble> {
     let Chosen { shelf, backup, .. } =
         choose(config, &options.backup, stop).await.map_err(anyhow::Error::from).context("choose a backup")?;
-    let store = config.store.open();
+    let store = config.process.store.open();
     let folder = PrivateDir::create_in(&config.spool_dir).context("make a folder below VERIFY_SPOOL_DIR")?;
     let plain_bytes = progress.done_bytes();
     let fetcher =
@@ -128,7 +128,7 @@ async fn restore_into(
     // A download takes its time, in which somebody may have found a use for an empty database.
     refuse(&stop.or(target::contents(&session)).await?)?;
     text::print_line("the backup is whole; the restore begins");
-    let bin_dir = config.bin_dir.as_deref().map(AsRef::as_ref);
+    let bin_dir = config.process.bin_dir.as_deref().map(AsRef::as_ref);
     let major = session.server_version_num() / 10_000;
     let tools = scanned.tools(bin_dir, major).await?;
     // All of it: a person's own server may have what a drill's has not.
@@ -154,12 +154,14 @@ async fn restore_into(
         kept_schemas: &[],
     };
     let before = match options.proof {
-        true => Some(Before::look(&session, &tools, &scanned.archive, folder.path(), &config.scrubber, stop).await?),
+        true => {
+            Some(Before::look(&session, &tools, &scanned.archive, folder.path(), &config.process.scrubber, stop).await?)
+        }
         false => None,
     };
     stop.or(create_beforehand(&session, &extensions)).await?;
     let members_before = stop.or(ExtensionMembers::look(&session)).await?;
-    let (admin, scrubber) = (&session, &config.scrubber);
+    let (admin, scrubber) = (&session, &config.process.scrubber);
     let passes = Passes { tools: &tools, session: &session, admin, scrubber, stop, progress, sabotage: None };
     passes.run(source, evidence).await?;
     let proven = match options.proof {
@@ -184,7 +186,7 @@ async fn restore_into(
                 recipe: Recipe { place, source, extensions, touched: Touched::default() },
                 folder: folder.path(),
                 jobs,
-                scrubber: &config.scrubber,
+                scrubber: &config.process.scrubber,
                 stop,
             };
             let proven = prove(&subject, &proof_of_contents(), evidence).await;
@@ -198,9 +200,10 @@ async fn restore_into(
     };
     // After the proof, whose sessions a limit or a setting could stop, and also if it did not come to its end: also after
     // a stop, which leaves time for it.
-    let completed = timeout(COMPLETE_LIMIT, destination.complete(&level, evidence)).await;
+    let limit = stop.limit(Share::CleanUp, COMPLETE_LIMIT);
+    let completed = timeout(limit, destination.complete(&level, evidence)).await;
     proven?;
-    let completed = completed.unwrap_or_else(|_| Err(anyhow!("no answer within {} s", COMPLETE_LIMIT.as_secs())));
+    let completed = completed.unwrap_or_else(|_| Err(anyhow!("no answer within {} s", limit.as_secs())));
     completed.context("set the properties of the database")?;
     tell_what_to_add(&fetched.manifest, &scanned, &selection, evidence);
     Ok(())

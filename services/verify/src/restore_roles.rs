@@ -20,7 +20,7 @@ use backup_core::text::{self, Lines};
 use chrono::Utc;
 
 use crate::choose::{Chosen, Wanted, choose};
-use crate::config::VerifyConfig;
+use crate::config::TargetConfig;
 use crate::evidence::{Evidence, Trouble};
 use crate::fetch::Fetcher;
 use crate::globals;
@@ -51,12 +51,12 @@ pub(crate) enum Extent {
 ///
 /// # Errors
 /// If the target of `--to` is not usable as such.
-pub(crate) async fn restore_roles(config: &VerifyConfig, options: &RolesOptions, stop: &Stop) -> anyhow::Result<u8> {
+pub(crate) async fn restore_roles(config: &TargetConfig, options: &RolesOptions, stop: &Stop) -> anyhow::Result<u8> {
     let to = Conninfo::parse(&options.to).context("the target of --to")?.with_default_application_name("verify roles");
     let mut evidence = Evidence::new(Utc::now());
     let outcome = Box::pin(make(config, options, &to, stop, &mut evidence)).await;
     let mut report = evidence.finish(outcome, Utc::now());
-    report.make_safe(&config.scrubber);
+    report.make_safe(&config.process.scrubber);
     if options.extent == Extent::Apply || report.verdict != Verdict::Passed {
         text::print(&summary(&report));
     }
@@ -64,7 +64,7 @@ pub(crate) async fn restore_roles(config: &VerifyConfig, options: &RolesOptions,
 }
 
 async fn make(
-    config: &VerifyConfig,
+    config: &TargetConfig,
     options: &RolesOptions,
     to: &Conninfo,
     stop: &Stop,
@@ -72,7 +72,7 @@ async fn make(
 ) -> Result<(), Trouble> {
     let Chosen { shelf, backup, .. } =
         choose(config, &options.backup, stop).await.map_err(anyhow::Error::from).context("choose a backup")?;
-    let store = config.store.open();
+    let store = config.process.store.open();
     let folder = PrivateDir::create_in(&config.spool_dir).context("make a folder below VERIFY_SPOOL_DIR")?;
     let (keyring, plain_bytes) = (&config.keyring, &AtomicU64::new(0));
     let fetcher = Fetcher { store: &store, shelf: &shelf, folder: &folder, keyring, stop, plain_bytes };

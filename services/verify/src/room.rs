@@ -3,7 +3,7 @@
 use anyhow::{Context, anyhow};
 use backup_core::catalog::Manifest;
 
-use crate::config::{Target, VerifyConfig};
+use crate::config::{Target, TargetConfig};
 use crate::evidence::{Evidence, Trouble};
 use crate::report::Finding;
 
@@ -35,7 +35,7 @@ const CONNECTION_LOST: [&str; 3] =
 ///
 /// # Errors
 /// How many bytes are free, and how many the drill needs.
-pub(crate) fn check(config: &VerifyConfig, manifest: &Manifest) -> anyhow::Result<()> {
+pub(crate) fn check(config: &TargetConfig, manifest: &Manifest) -> anyhow::Result<()> {
     let restored_bytes = match config.target {
         Target::Throwaway => server_bytes(manifest.database.size_bytes, config.jobs),
         Target::Given { .. } => 0,

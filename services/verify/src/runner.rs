@@ -1,23 +1,23 @@
 //! One drill with everything around it: the choice, the bound, the line in the log.
 
 use backup_core::scrub::Scrubber;
-use backup_core::service::exit;
 use backup_core::stop::{Stop, Stopped};
 use backup_core::values::without_values;
+use backup_daemon::exit;
 use chrono::{DateTime, Utc};
 
 use crate::choose::{ChooseError, Wanted, choose};
-use crate::config::VerifyConfig;
+use crate::config::TargetConfig;
 use crate::drill::drill;
 use crate::leftovers;
-use crate::progress::Progress;
 use crate::report::{Check, CheckState, Finding, Report, Verdict};
+use backup_daemon::Progress;
 
 /// A line of the log quotes so many findings; `/status` and the report have all of them.
 const LOGGED_FINDINGS: usize = 3;
 
 /// Drills once, within `VERIFY_TIMEOUT`, and logs how it ended. The report holds no secret.
-pub(crate) async fn run(config: &VerifyConfig, wanted: &Wanted, stop: &Stop, progress: &Progress) -> Report {
+pub(crate) async fn run(config: &TargetConfig, wanted: &Wanted, stop: &Stop, progress: &Progress) -> Report {
     let bounded = stop.bounded(config.timing.drill_timeout, "VERIFY_TIMEOUT");
     let swept = leftovers::sweep(config, &bounded.stop).await;
     let chosen = choose(config, wanted, &bounded.stop).await;
@@ -30,7 +30,7 @@ pub(crate) async fn run(config: &VerifyConfig, wanted: &Wanted, stop: &Stop, pro
     // The drill sweeps again, under its lock, and says again what it had to leave alone.
     let unsaid: Vec<String> = swept.into_iter().filter(|note| !report.notes.contains(note)).collect();
     report.notes.extend(unsaid);
-    report.make_safe(&config.scrubber);
+    report.make_safe(&config.process.scrubber);
     report.log();
     report
 }

@@ -11,26 +11,26 @@ use backup_core::catalog::{BackupId, Manifest, Role, Shelf, UNSEALED, seal};
 use backup_core::codec::encryption::Opening;
 use backup_core::codec::{DecodeError, Decompression, decode_reader};
 use backup_core::private::PrivateDir;
-use backup_core::service::exit;
 use backup_core::spool::SpooledFile;
 use backup_core::stop::Stop;
 use backup_core::storage::Store;
 use backup_core::stored::Digests;
 use backup_core::text;
+use backup_daemon::exit;
 use chrono::Utc;
 use futures_util::StreamExt;
 use rand::Rng;
 use tokio_util::io::ReaderStream;
 
 use crate::choose::{Chosen, Wanted, choose};
-use crate::config::VerifyConfig;
+use crate::config::TargetConfig;
 use crate::drill::{Candidate, Drill};
 use crate::evidence::{Evidence, Trouble};
 use crate::fetch::{Fetched, Fetcher};
 use crate::ground::Ground;
-use crate::progress::Progress;
 use crate::report::Verdict;
 use crate::scan::{Scan, Scanned};
+use backup_daemon::Progress;
 
 pub(crate) use damage::Sabotage;
 use damage::{Damage, NOTHING_TO_DAMAGE};
@@ -92,10 +92,10 @@ impl Row {
 ///
 /// # Errors
 /// Where the newest backup cannot be had, or no drill can run.
-pub(crate) async fn self_test(config: &VerifyConfig, stop: &Stop) -> anyhow::Result<u8> {
+pub(crate) async fn self_test(config: &TargetConfig, stop: &Stop) -> anyhow::Result<u8> {
     let Chosen { shelf, backup, .. } = choose(config, &Wanted::Newest, stop).await.context("choose a backup")?;
     let progress = Progress::default();
-    let store = config.store.open();
+    let store = config.process.store.open();
     let catalog = stop.or(shelf.catalog(&store, Utc::now())).await.context("list the bucket")?;
     let mut others = catalog.backups.iter().filter(|other| other.id != backup.id && other.kind == backup.kind);
     let other = others.next().map(|other| other.id.clone());
@@ -361,7 +361,7 @@ impl SelfTest<'_> {
         let outcome = Box::pin(drill.restore_and_prove(&ground, &candidate, &mut evidence)).await;
         ground.close(&mut evidence).await;
         let mut report = evidence.finish(outcome, Utc::now());
-        report.make_safe(&config.scrubber);
+        report.make_safe(&config.process.scrubber);
         let caught_by = match report.verdict {
             Verdict::Passed => None,
             Verdict::Failed => {

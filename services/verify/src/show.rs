@@ -10,7 +10,7 @@ use backup_core::text::{Lines, bytes, count, print, print_line};
 use chrono::Utc;
 
 use crate::choose::{Wanted, choose};
-use crate::config::VerifyConfig;
+use crate::config::TargetConfig;
 use crate::evidence::Evidence;
 use crate::fetch::Fetcher;
 
@@ -18,9 +18,9 @@ use crate::fetch::Fetcher;
 ///
 /// # Errors
 /// Where there is no such backup, or it cannot be read.
-pub(crate) async fn show(config: &VerifyConfig, wanted: &Wanted, stop: &Stop) -> anyhow::Result<()> {
+pub(crate) async fn show(config: &TargetConfig, wanted: &Wanted, stop: &Stop) -> anyhow::Result<()> {
     let chosen = choose(config, wanted, stop).await?;
-    let store = config.store.open();
+    let store = config.process.store.open();
     let folder = PrivateDir::create_in(&config.spool_dir).context("make a folder below VERIFY_SPOOL_DIR")?;
     let counter = AtomicU64::new(0);
     let fetcher = Fetcher {

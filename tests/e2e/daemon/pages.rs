@@ -51,6 +51,32 @@ fn status_tells_what_was_done_and_what_comes_next() {
     }
 }
 
+#[test]
+fn an_alarm_has_a_code_and_a_time_and_the_log_tells_when_it_comes_and_goes() {
+    let stand = Stand::with_rows(2_000);
+    let script = Script::pg_dump(HELD);
+    let mut daemon = Running::start(script.on(stand.backup()));
+    script.wait_for("held");
+    let line = daemon.process.wait_for_line("alarm raised", SOON);
+    assert!(line.contains("\"no_backup\"") && line.contains("there is no full backup"), "{line}");
+    let status = daemon.status();
+    let alarm = &status["alarms"][0];
+    assert_eq!((&alarm["code"], &alarm["severity"]), (&"no_backup".into(), &"critical".into()), "{status:#}");
+    assert_eq!(alarm["database"], stand.database.name.as_str());
+    assert_eq!(daemon.get("/health").1["alarms"], status["alarms"], "it keeps its time");
+    assert_eq!(status["progress"]["step"], "dump", "{status:#}");
+    script.give("go");
+    let line = daemon.process.wait_for_line("alarm resolved", SOON);
+    assert!(line.contains("\"no_backup\""), "{line}");
+    let status = daemon.wait_until_waiting();
+    assert_eq!(status["alarms"], Value::Array(Vec::new()), "{status:#}");
+    let last = &status["last_run"];
+    assert_eq!((&last["outcome"], &last["class"], &last["attempts"]), (&"succeeded".into(), &Value::Null, &1.into()));
+    for step in ["inspect", "dump", "commit", "retention"] {
+        assert!(last["step_seconds"][step].as_f64().is_some(), "{step}: {last:#}");
+    }
+}
+
 /// R018: the database of this name is not what it was. The alarm stands in the listing, so a restart keeps it.
 #[test]
 fn a_backup_far_smaller_than_those_before_is_red_until_the_operator_says_otherwise_r018() {

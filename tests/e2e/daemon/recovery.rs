@@ -56,6 +56,7 @@ fn a_database_that_is_down_at_the_start_is_waited_for_r094() {
     let mut daemon = Running::start(run);
     let status = daemon.wait_for(SOON, |status| status["last_run"]["succeeded"] == false);
     assert!(status["last_run"]["error"].as_str().unwrap().contains("connect to"), "{status:#}");
+    assert_eq!(status["last_run"]["class"], "database_unreachable", "{status:#}");
     assert!(daemon.process.is_running());
     assert_eq!(daemon.get("/livez").0, 200);
     let (code, page) = daemon.get("/health");
@@ -138,6 +139,10 @@ fn a_bucket_that_keeps_failing_turns_health_red_and_tells_why_r088() {
     assert_eq!(code, 503);
     assert!(reasons(&page).contains("the last 3 runs failed"), "{page}");
     assert!(reasons(&page).contains("503 SlowDown"), "{page}");
+    assert_eq!(
+        (&page["alarms"][0]["code"], &status["last_run"]["class"]),
+        (&"failing".into(), &"bucket_unreachable".into())
+    );
     assert_eq!((daemon.get("/livez").0, daemon.get("/readyz").0), (200, 200));
 
     stand.proxy.clear_rules();

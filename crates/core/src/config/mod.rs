@@ -2,7 +2,6 @@
 //! showing a value.
 
 mod bucket;
-mod service;
 mod variable;
 
 use std::collections::HashMap;

@@ -21,7 +21,7 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use super::before_exec::BeforeExec;
 use super::confinement::Confinement;
 use crate::scrub::Scrubber;
-use crate::stop::{Stop, Stopped};
+use crate::stop::{Share, Stop, Stopped};
 
 pub(super) use words::Words;
 
@@ -173,12 +173,13 @@ impl ChildReader {
     /// After the end of standard output: waits for the status and the last words.
     fn poll_status(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if let Some(mut running) = self.running.take() {
+            let stop = self.stop.clone();
             self.ending = Some(Box::pin(async move {
                 let status = running.leader.wait().await;
                 // A child's own children may live on, and hold its standard error open.
                 running.leader.end_group(Signal::SIGTERM);
                 let Stderr { mut tail, enough } = running.stderr;
-                let words = match timeout(TERM_GRACE, &mut tail).await {
+                let words = match timeout(stop.limit(Share::CleanUp, TERM_GRACE), &mut tail).await {
                     Ok(words) => words,
                     Err(_) => {
                         running.leader.end_group(Signal::SIGKILL);

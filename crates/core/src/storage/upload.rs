@@ -13,11 +13,8 @@ use anyhow::Context;
 use super::plan::{TooManyParts, UploadPlan};
 use super::unfinished::UnfinishedUpload;
 use super::{ObjectKey, Operation, Store, StoreError};
-use crate::stop::Stop;
+use crate::stop::{Share, Stop};
 use crate::stored::{Digests, Stored};
-
-/// What is left of an upload once a stop was asked for and the source has ended already.
-const STOP_GRACE: Duration = Duration::from_secs(3);
 
 /// An abort that takes longer than this is left to the bucket's lifecycle rule.
 const ABORT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -36,7 +33,7 @@ impl Store {
     ///
     /// If `body` fails, the upload is aborted and its error returned; an error of the abort is only
     /// logged. A `stop` normally arrives as such an error; where the source has ended already, what
-    /// is left of the upload has 3 seconds to finish. If this future is dropped, parts may
+    /// is left of the upload has a share of the grace to finish. If this future is dropped, parts may
     /// remain: the bucket needs a lifecycle rule that ends incomplete uploads.
     ///
     /// # Errors
@@ -53,12 +50,12 @@ impl Store {
         let Some(second) = second else {
             let digests = body.finish().await?;
             let stored = async { Ok(self.put_new(key, first.unwrap_or_default()).await?) };
-            return stop.or_after(STOP_GRACE, stored).await.map(|()| digests);
+            return stop.or_within(Share::Finish, stored).await.map(|()| digests);
         };
-        let upload = stop.or_after(STOP_GRACE, async { Ok(self.create_upload(key).await?) }).await?;
+        let upload = stop.or_within(Share::Finish, async { Ok(self.create_upload(key).await?) }).await?;
         let head = first.into_iter().chain([second]).collect();
-        let stored = stop.or_after(STOP_GRACE, upload.send_all(plan, head, body)).await;
-        upload.aborted_on_error(stored).await
+        let stored = stop.or_within(Share::Finish, upload.send_all(plan, head, body)).await;
+        upload.aborted_on_error(stored, stop).await
     }
 
     async fn create_upload<'store>(&'store self, key: &'store ObjectKey) -> Result<Upload<'store>, StoreError> {
@@ -193,12 +190,12 @@ impl Upload<'_> {
     }
 
     /// Ends the upload where `outcome` is an error; that error stays the one that is shown.
-    async fn aborted_on_error<T>(&self, outcome: anyhow::Result<T>) -> anyhow::Result<T> {
+    async fn aborted_on_error<T>(&self, outcome: anyhow::Result<T>, stop: &Stop) -> anyhow::Result<T> {
         let Err(cause) = outcome else { return outcome };
         let upload = UnfinishedUpload { key: self.key.clone(), id: self.id.clone() };
-        let aborted = tokio::time::timeout(ABORT_TIMEOUT, Box::pin(self.store.abort_once(&upload))).await;
-        let aborted =
-            aborted.unwrap_or_else(|_| Err(StoreError::silent(Operation::AbortUpload, self.key, ABORT_TIMEOUT)));
+        let limit = stop.limit(Share::CleanUp, ABORT_TIMEOUT);
+        let aborted = tokio::time::timeout(limit, Box::pin(self.store.abort_once(&upload))).await;
+        let aborted = aborted.unwrap_or_else(|_| Err(StoreError::silent(Operation::AbortUpload, self.key, limit)));
         if let Err(error) = aborted {
             tracing::warn!(
                 %error,

@@ -11,14 +11,15 @@ const GOOD: [(&str, &str); 5] = [
     ("S3_SECRET_ACCESS_KEY", "s"),
 ];
 
-fn read(changes: &[(&str, &str)]) -> Result<BackupConfig, String> {
+fn read(changes: &[(&str, &str)]) -> Result<TargetConfig, String> {
     let kept = GOOD.iter().filter(|(name, _)| !changes.iter().any(|(changed, _)| changed == name));
     let pairs = kept.chain(changes).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    from_vars(pairs).map_err(|error| error.to_string())
+    let config = from_vars(pairs).map_err(|error| error.to_string())?;
+    Ok(config.targets.into_iter().next().expect("there is one target"))
 }
 
 /// Defaults, for tests of what stands on them.
-pub(crate) fn good() -> BackupConfig {
+pub(crate) fn good() -> TargetConfig {
     read(&[]).unwrap()
 }
 
@@ -32,13 +33,13 @@ fn five_variables_suffice_and_defaults_are_those_of_the_documents() {
     let config = read(&[]).unwrap();
     assert_eq!(config.dump.codec.compression, Compression::Zstd { level: 3 });
     assert_eq!((config.retention.keep_days, config.retention.keep_last), (7, 3));
-    assert_eq!(config.port, 8080);
+    assert_eq!(config.process.port, 8080);
     assert_eq!(config.timing.run_timeout, Duration::from_secs(6 * 3600));
     assert_eq!(config.timing.max_age(Utc::now(), TimeDelta::zero()), Duration::from_secs(24 * 3600 + 24 * 360 + 3600));
     assert_eq!(config.timing.make_up, MakeUp::parse("300,900,3600").unwrap());
     assert_eq!(config.dump.globals, Globals::WherePossible);
-    assert_eq!(config.store.prefix.to_string(), "postgres-backups");
-    assert!(config.store.path_style && config.store.checksum == Checksum::None);
+    assert_eq!(config.process.store.prefix.to_string(), "postgres-backups");
+    assert!(config.process.store.path_style && config.process.store.checksum == Checksum::None);
 }
 
 /// R148: the next backup is there at the end of the next run, and ages count from the start of one.
@@ -109,24 +110,28 @@ fn the_platforms_aliases_work() {
         ("REGION", "auto"),
     ];
     let config = read(&aliases).unwrap();
-    assert_eq!((config.store.bucket.as_str(), config.store.region.as_str()), ("box", "auto"));
-    assert_eq!(config.store.endpoint.as_deref(), Some("https://t3.example.dev"));
+    assert_eq!((config.process.store.bucket.as_str(), config.process.store.region.as_str()), ("box", "auto"));
+    assert_eq!(config.process.store.endpoint.as_deref(), Some("https://t3.example.dev"));
 }
 
 #[test]
 fn aws_gets_its_own_style_and_others_get_theirs() {
-    let aws = |bucket| read(&[("S3_ENDPOINT", "https://s3.amazonaws.com"), ("S3_BUCKET", bucket)]).unwrap().store;
+    let aws = |bucket| {
+        read(&[("S3_ENDPOINT", "https://s3.amazonaws.com"), ("S3_BUCKET", bucket)]).unwrap().process.store.clone()
+    };
     assert_eq!((aws("b").endpoint, aws("b").path_style, aws("b").checksum), (None, false, Checksum::Crc32));
     assert!(aws("with.dots").path_style);
     let other = read(&[("S3_ENDPOINT", "https://x.r2.cloudflarestorage.com/"), ("S3_FORCE_PATH_STYLE", "false")])
         .unwrap()
-        .store;
+        .process
+        .store
+        .clone();
     assert_eq!((other.endpoint.as_deref(), other.path_style), (Some("https://x.r2.cloudflarestorage.com"), false));
 }
 
 #[test]
 fn plain_http_to_a_public_address_is_worth_a_warning() {
-    let warnings = |endpoint| read(&[("S3_ENDPOINT", endpoint)]).unwrap().warnings.len();
+    let warnings = |endpoint| read(&[("S3_ENDPOINT", endpoint)]).unwrap().process.warnings.len();
     assert_eq!(warnings("http://s3.example.com"), 1);
     assert_eq!(warnings("http://93.184.216.34:9000"), 1);
     for private in
@@ -150,7 +155,7 @@ fn debug_output_shows_no_secret_r070() {
     let shown = format!("{config:?}");
     assert!(!shown.contains("canary") && !shown.contains(signing.expose()), "{shown}");
     // A key of several lines shows line by line.
-    assert_eq!(config.scrubber.scrub(&format!("{key} {}", signing.expose())), "*** ***");
+    assert_eq!(config.process.scrubber.scrub(&format!("{key} {}", signing.expose())), "*** ***");
 }
 
 #[test]

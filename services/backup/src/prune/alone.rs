@@ -4,7 +4,7 @@ use anyhow::Context;
 use backup_core::postgres::connect::Session;
 use sha2::{Digest, Sha256};
 
-use crate::config::BackupConfig;
+use crate::config::TargetConfig;
 
 /// A session of the source's server whose advisory lock shows that a process prunes. The lock ends with it,
 /// so a process that dies holds nobody up.
@@ -17,7 +17,7 @@ impl Alone {
     ///
     /// # Errors
     /// Where the server of the database cannot be asked.
-    pub(super) async fn claim(config: &BackupConfig) -> anyhow::Result<Option<Self>> {
+    pub(super) async fn claim(config: &TargetConfig) -> anyhow::Result<Option<Self>> {
         let asked = async {
             let session = config.source.connect().await?;
             let key = lock_key(config);
@@ -30,8 +30,8 @@ impl Alone {
 }
 
 /// Names the shelf: one database may be backed up into several buckets.
-fn lock_key(config: &BackupConfig) -> i64 {
-    let (store, start) = (&config.store, config.shelf().start());
+fn lock_key(config: &TargetConfig) -> i64 {
+    let (store, start) = (&config.process.store, config.shelf().start());
     let digest = Sha256::digest(format!("retention of {:?}/{}/{start}", store.endpoint, store.bucket));
     let mut key = [0; 8];
     key.copy_from_slice(&digest[..8]);

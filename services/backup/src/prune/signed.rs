@@ -6,7 +6,7 @@ use anyhow::Context;
 use backup_core::catalog::{Backup, BackupId, ManifestError};
 use backup_core::storage::Store;
 
-use crate::config::BackupConfig;
+use crate::config::TargetConfig;
 
 /// Those of `backups` whose manifest one of the keys of `VERIFY_TRUSTED_KEYS` has signed. Without a key it is none, and
 /// nothing is read.
@@ -14,7 +14,7 @@ use crate::config::BackupConfig;
 /// # Errors
 /// If a manifest is there and cannot be read now.
 pub(super) async fn signed<'all>(
-    config: &BackupConfig,
+    config: &TargetConfig,
     store: &Store,
     backups: impl Iterator<Item = &'all Backup>,
 ) -> anyhow::Result<BTreeSet<BackupId>> {

@@ -12,10 +12,11 @@ const GOOD: [(&str, &str); 4] = [
 
 const ID: &str = "20261122T030000Z-calpt5zmzst5hrp2";
 
-fn read(changes: &[(&str, &str)]) -> Result<VerifyConfig, String> {
+fn read(changes: &[(&str, &str)]) -> Result<TargetConfig, String> {
     let kept = GOOD.iter().filter(|(name, _)| !changes.iter().any(|(changed, _)| changed == name));
     let pairs = kept.chain(changes).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    from_vars(pairs).map_err(|error| error.to_string())
+    let config = from_vars(pairs).map_err(|error| error.to_string())?;
+    Ok(config.targets.into_iter().next().expect("there is one target"))
 }
 
 #[track_caller]
@@ -37,7 +38,7 @@ fn four_variables_suffice_and_defaults_are_those_of_the_documents() {
     assert_eq!((config.jobs, &config.spool_dir), (processors(), &std::env::temp_dir()));
     assert_eq!(config.queries.timeout, Duration::from_secs(60));
     assert_eq!(config.min_table_count, None);
-    assert!(config.warnings.is_empty(), "{:?}", config.warnings);
+    assert!(config.process.warnings.is_empty(), "{:?}", config.process.warnings);
 }
 
 #[test]
@@ -103,7 +104,7 @@ fn keys_that_are_none_stop_the_start_and_are_not_shown() {
     assert_eq!((config.keyring.passphrases.len(), config.keyring.identities.key_ids().len()), (3, 1));
     let shown = format!("{config:?}");
     assert!(!shown.contains("yyyy") && !shown.contains("AGE-SECRET"), "{shown}");
-    let scrubbed = config.scrubber.scrub(&format!("{} {}", "z".repeat(32), private.expose())).into_owned();
+    let scrubbed = config.process.scrubber.scrub(&format!("{} {}", "z".repeat(32), private.expose())).into_owned();
     assert_eq!(scrubbed, "*** ***");
 }
 
@@ -155,7 +156,10 @@ fn queries_are_read_at_start() {
 #[test]
 fn a_misspelled_name_is_worth_a_warning_and_a_variable_of_backup_is_not() {
     let config = read(&[("VERIFY_SCHEDUL", "x"), ("BACKUP_SCHEDULE", "0 3 * * *")]).unwrap();
-    assert_eq!(config.warnings, ["VERIFY_SCHEDUL is not a variable of this program; see docs/configuration.md"]);
+    assert_eq!(
+        config.process.warnings,
+        ["VERIFY_SCHEDUL is not a variable of this program; see docs/configuration.md"]
+    );
 }
 
 #[test]
@@ -169,7 +173,7 @@ fn neither_debug_output_nor_scrubbed_text_shows_a_secret_r070() {
     .unwrap();
     let shown = format!("{config:?}");
     assert!(!shown.contains("canary"), "{shown}");
-    let scrubbed = config.scrubber.scrub("canary-key canary-drill canary-admin canary-restore").into_owned();
+    let scrubbed = config.process.scrubber.scrub("canary-key canary-drill canary-admin canary-restore").into_owned();
     assert_eq!(scrubbed, "*** *** *** ***");
 }
 

@@ -8,9 +8,10 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::OUR_CRATES;
-use crate::scrub::{Scrubber, ScrubbingWriter};
-use crate::text::record;
+use backup_core::scrub::{Scrubber, ScrubbingWriter};
+use backup_core::text::record;
+
+use crate::our_crates::OUR_CRATES;
 
 /// How lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +65,7 @@ impl<W: Write> Write for RecordWriter<W> {
 }
 
 /// Installs the process's log, in which panics appear, too; a second call changes nothing.
-pub fn init_log(settings: LogSettings, scrubber: Scrubber) {
+pub(crate) fn init_log(settings: LogSettings, scrubber: Scrubber) {
     let is_terminal = io::stderr().is_terminal();
     let format = settings.format.unwrap_or(if is_terminal { LogFormat::Text } else { LogFormat::Json });
     let lines = tracing_subscriber::fmt::layer().with_writer(ScrubbedStderr { scrubber, format }).with_target(false);
@@ -74,7 +75,7 @@ pub fn init_log(settings: LogSettings, scrubber: Scrubber) {
     };
     // An error means that a log is installed already, which is as good.
     tracing_subscriber::registry().with(lines.with_filter(filter(settings.level))).try_init().unwrap_or_default();
-    super::panics::log_panics();
+    crate::panics::log_panics();
 }
 
 /// Lines of [`OUR_CRATES`] follow `level`. All others are capped at `warn`: at finer levels HTTP and SDK crates print

@@ -3,9 +3,12 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::{LogSettings, exit, init_log, stop_on_signals};
-use crate::scrub::Scrubber;
-use crate::stop::Stop;
+use backup_core::scrub::Scrubber;
+use backup_core::stop::{Stop, Stopped};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::exit;
+use crate::logging::{LogSettings, init_log};
 
 /// What is left of the runtime may take this long to end: a thread of the codec at most.
 const RUNTIME_GRACE: Duration = Duration::from_millis(200);
@@ -46,7 +49,7 @@ impl Shell {
     where
         W: Future<Output = anyhow::Result<u8>>,
     {
-        let stop = Stop::default();
+        let stop = Stop::with_grace(self.grace);
         if let Err(error) = stop_on_signals(&stop) {
             tracing::error!(%error, "cannot listen for signals");
             return self.code_of_error;
@@ -69,4 +72,23 @@ impl Shell {
             }
         }
     }
+}
+
+/// Triggers `stop` at the first SIGTERM or SIGINT.
+///
+/// # Errors
+/// If the process may not install signal handlers.
+fn stop_on_signals(stop: &Stop) -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let stop = stop.clone();
+    tokio::spawn(async move {
+        let name = tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+        };
+        tracing::info!(signal = name, "stopping");
+        stop.trigger(Stopped::Signal);
+    });
+    Ok(())
 }

@@ -12,7 +12,7 @@ pub fn silence_panics() {
 
 /// From now on a panic is one record of the log, which is scrubbed; with `RUST_BACKTRACE`, the
 /// backtrace is a field of it.
-pub(super) fn log_panics() {
+pub(crate) fn log_panics() {
     set_hook(Box::new(|panic| {
         let thread = thread::current();
         let backtrace = Backtrace::capture().to_string(); // Without RUST_BACKTRACE this says "disabled backtrace".

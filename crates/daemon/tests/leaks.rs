@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 use anyhow::Context;
 use backup_core::scrub::Scrubber;
 use backup_core::secret::Secret;
-use backup_core::service::{LogFormat, LogSettings, Shell, harden, silence_panics};
+use backup_daemon::{LogFormat, LogSettings, Shell, harden, silence_panics};
 use tracing::level_filters::LevelFilter;
 
 /// Names the case that a child is to run.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::stop::Stop;
+use backup_core::stop::Stop;
 
 /// The pause between two attempts, growing from the first to the second.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));

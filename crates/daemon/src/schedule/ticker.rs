@@ -27,7 +27,7 @@ const SKIPPED_LIMIT: usize = 7 * 24 * 60;
 /// Ticks from before [`Ticker::new`] do not fire. For the catch-up ask [`Schedule::is_due`] first:
 ///
 /// ```no_run
-/// # use backup_core::schedule::{Schedule, Ticker};
+/// # use backup_daemon::schedule::{Schedule, Ticker};
 /// # use chrono::{DateTime, Utc};
 /// # async fn job() {}
 /// # async fn example(schedule: Schedule, last_success: Option<DateTime<Utc>>) {

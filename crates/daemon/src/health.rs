@@ -12,8 +12,8 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::exit;
-use crate::text::{Lines, print, print_line};
+use crate::exit;
+use backup_core::text::{Lines, print, print_line};
 
 /// A page that is made from memory takes milliseconds; a machine under load takes longer.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use crate::stop::Stop;
+use backup_core::stop::Stop;
 
 use visitor::{Seats, answer};
 
@@ -22,7 +22,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 ///
 /// # Errors
 /// Where the port is taken or not allowed.
-pub async fn bind(port: u16) -> io::Result<TcpListener> {
+pub(crate) async fn bind(port: u16) -> io::Result<TcpListener> {
     match TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).await {
         Err(error) if error.kind() != io::ErrorKind::AddrInUse && error.kind() != io::ErrorKind::PermissionDenied => {
             TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await
@@ -33,7 +33,7 @@ pub async fn bind(port: u16) -> io::Result<TcpListener> {
 
 /// Answers requests until `stop`; then no new ones are taken. Those who ask can hold only so many connections, all of them
 /// and each address, and none for long without a whole request.
-pub async fn serve(listener: TcpListener, router: Router, stop: Stop) {
+pub(crate) async fn serve(listener: TcpListener, router: Router, stop: Stop) {
     let (seats, mut visits) = (Seats::default(), JoinSet::new());
     loop {
         let accepted = tokio::select! {

@@ -1,0 +1,174 @@
+//! What happens, for everything that tells people: one bounded channel out of the loop.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::broadcast::{Receiver, Sender, channel};
+
+use crate::alarm::{Alarm, AlarmChange, Severity};
+use crate::state::DatabaseName;
+
+/// Events that wait for a slow subscriber. It loses the oldest beyond them, and no run waits for it.
+const MAX_WAITING: usize = 256;
+
+/// Something that happened. `R` is the report of a run.
+#[derive(Debug)]
+pub enum Event<R> {
+    /// A run has begun.
+    RunStarted {
+        /// Whose.
+        database: DatabaseName,
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// A run has ended.
+    RunEnded {
+        /// Whose.
+        database: DatabaseName,
+        /// How.
+        report: Arc<R>,
+    },
+    /// Something is wrong that was not before, or not as urgent.
+    AlarmRaised(Alarm),
+    /// Something is in order again.
+    AlarmResolved {
+        /// As it was seen last.
+        alarm: Alarm,
+        /// When that was noticed.
+        at: DateTime<Utc>,
+    },
+}
+
+impl<R> Clone for Event<R> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::RunStarted { database, at } => Self::RunStarted { database: database.clone(), at: *at },
+            Self::RunEnded { database, report } => {
+                Self::RunEnded { database: database.clone(), report: Arc::clone(report) }
+            }
+            Self::AlarmRaised(alarm) => Self::AlarmRaised(alarm.clone()),
+            Self::AlarmResolved { alarm, at } => Self::AlarmResolved { alarm: alarm.clone(), at: *at },
+        }
+    }
+}
+
+impl<R> Event<R> {
+    pub(crate) fn of(change: AlarmChange, at: DateTime<Utc>) -> Self {
+        match change {
+            AlarmChange::Raised(alarm) => Self::AlarmRaised(alarm),
+            AlarmChange::Resolved(alarm) => Self::AlarmResolved { alarm, at },
+        }
+    }
+}
+
+/// The sending end.
+#[derive(Debug)]
+pub struct Events<R>(Sender<Event<R>>);
+
+/// One receiving end. Each sees every event.
+#[derive(Debug)]
+pub struct Subscription<R> {
+    name: &'static str,
+    receiver: Receiver<Event<R>>,
+    lost: u64,
+}
+
+impl<R> Default for Events<R> {
+    fn default() -> Self {
+        Self(channel(MAX_WAITING).0)
+    }
+}
+
+impl<R> Events<R> {
+    /// Tells all subscribers. Never waits.
+    pub fn send(&self, event: Event<R>) {
+        if self.0.send(event).is_err() {
+            tracing::trace!("an event has no subscriber");
+        }
+    }
+
+    /// From now on, under a `name` for the log.
+    pub fn subscribe(&self, name: &'static str) -> Subscription<R> {
+        Subscription { name, receiver: self.0.subscribe(), lost: 0 }
+    }
+}
+
+impl<R> Subscription<R> {
+    /// The next event; `None` once the loop has ended. The first loss is logged, and all of them are counted.
+    pub async fn next(&mut self) -> Option<Event<R>> {
+        loop {
+            match self.receiver.recv().await {
+                Ok(event) => return Some(event),
+                Err(RecvError::Closed) => return None,
+                Err(RecvError::Lagged(events)) => {
+                    if self.lost == 0 {
+                        tracing::warn!(subscriber = self.name, events, "a subscriber is too slow and has lost events");
+                    }
+                    self.lost += events;
+                }
+            }
+        }
+    }
+
+    /// How many events were lost.
+    pub fn lost(&self) -> u64 {
+        self.lost
+    }
+}
+
+/// Writes alarms into the log as they come and go.
+pub(crate) async fn log_alarms<R>(mut events: Subscription<R>) {
+    while let Some(event) = events.next().await {
+        match event {
+            Event::RunStarted { .. } | Event::RunEnded { .. } => {}
+            Event::AlarmRaised(alarm) => {
+                let (code, since) = (<&str>::from(alarm.code), alarm.since.to_rfc3339());
+                match alarm.severity {
+                    Severity::Warning => tracing::warn!(code, since, reason = alarm.message, "alarm raised"),
+                    Severity::Critical => tracing::error!(code, since, reason = alarm.message, "alarm raised"),
+                }
+            }
+            Event::AlarmResolved { alarm, at } => {
+                let lasted_seconds = (at - alarm.since).num_seconds();
+                tracing::info!(code = <&str>::from(alarm.code), lasted_seconds, "alarm resolved");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn started(seconds: i64) -> Event<()> {
+        let at = DateTime::from_timestamp(seconds, 0).unwrap();
+        Event::RunStarted { database: DatabaseName::from("app"), at }
+    }
+
+    async fn seconds(subscription: &mut Subscription<()>) -> Option<i64> {
+        match subscription.next().await? {
+            Event::RunStarted { at, .. } => Some(at.timestamp()),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_slow_subscriber_delays_nothing_and_loses_the_oldest() {
+        let events = Events::default();
+        events.send(started(-1)); // Nobody listens yet.
+        let (mut slow, mut quick) = (events.subscribe("slow"), events.subscribe("quick"));
+        let sent = i64::try_from(MAX_WAITING).unwrap() + 44;
+        for second in 0..sent {
+            events.send(started(second));
+            assert_eq!(seconds(&mut quick).await, Some(second));
+        }
+        assert_eq!((seconds(&mut slow).await, slow.lost(), quick.lost()), (Some(44), 44, 0));
+        drop(events);
+        let mut last = None;
+        while let Some(second) = seconds(&mut slow).await {
+            last = Some(second);
+        }
+        assert_eq!(last, Some(sent - 1), "what was sent before the end is still received");
+    }
+}

@@ -1,0 +1,146 @@
+//! The HTTP pages of a daemon.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde_json::json;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use crate::alarm::Alarm;
+
+/// A probe asks servers; more often than this it answers from memory, so that clients of `/readyz` cannot make us ask
+/// them without end.
+const PROBE_LIFETIME: Duration = Duration::from_secs(10);
+
+/// What is wrong, as a probe found it.
+type Probed = Pin<Box<dyn Future<Output = Vec<String>> + Send>>;
+
+/// What the pages of a service show.
+#[derive(Clone)]
+pub struct Pages {
+    alarms: Arc<dyn Fn() -> Vec<Alarm> + Send + Sync>,
+    status: Arc<dyn Fn() -> String + Send + Sync>,
+    probe: Arc<dyn Fn() -> Probed + Send + Sync>,
+    memory: ProbeMemory,
+}
+
+impl Pages {
+    /// `alarms` are for `/health`; `status` is the JSON of `/status`; `probe` tells for `/readyz` why a run could not
+    /// begin now.
+    pub fn new<P>(
+        alarms: impl Fn() -> Vec<Alarm> + Send + Sync + 'static,
+        status: impl Fn() -> String + Send + Sync + 'static,
+        probe: impl Fn() -> P + Send + Sync + 'static,
+    ) -> Self
+    where
+        P: Future<Output = Vec<String>> + Send + 'static,
+    {
+        let probe = move || Box::pin(probe()) as Probed;
+        Self {
+            alarms: Arc::new(alarms),
+            status: Arc::new(status),
+            probe: Arc::new(probe),
+            memory: ProbeMemory::default(),
+        }
+    }
+}
+
+/// `/livez`, `/readyz`, `/health` and `/status`.
+pub(crate) fn router(pages: Pages) -> Router {
+    Router::new()
+        .route("/livez", get(async || Json(json!({ "status": "ok" }))))
+        .route("/readyz", get(readyz))
+        .route("/health", get(health))
+        .route("/status", get(status))
+        .with_state(pages)
+}
+
+/// Whether anything is wrong that a person should look at.
+async fn health(State(pages): State<Pages>) -> Response {
+    let alarms = (pages.alarms)();
+    let reasons: Vec<&str> = alarms.iter().map(|alarm| alarm.message.as_str()).collect();
+    match &reasons[..] {
+        [] => ok(),
+        reasons => failing(&json!({ "status": "failing", "reasons": reasons, "alarms": alarms })),
+    }
+}
+
+/// Whether a run could begin now: green on a first deployment, before one has succeeded.
+async fn readyz(State(pages): State<Pages>) -> Response {
+    match &pages.memory.recall((pages.probe)()).await[..] {
+        [] => ok(),
+        reasons => failing(&json!({ "status": "failing", "reasons": reasons })),
+    }
+}
+
+async fn status(State(pages): State<Pages>) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], (pages.status)()).into_response()
+}
+
+fn ok() -> Response {
+    Json(json!({ "status": "ok" })).into_response()
+}
+
+fn failing(page: &serde_json::Value) -> Response {
+    (StatusCode::SERVICE_UNAVAILABLE, Json(page)).into_response()
+}
+
+/// What the last probe found wrong, and when that was.
+#[derive(Debug, Clone, Default)]
+struct ProbeMemory(Arc<Mutex<Option<Probe>>>);
+
+/// When it ended, and what was wrong then.
+type Probe = (Instant, Vec<String>);
+
+impl ProbeMemory {
+    /// What is wrong: as remembered, or, after ten seconds, by `probe`. One probe runs at a time, in a task of its own: it
+    /// comes to its end and is remembered also if the client hangs up.
+    async fn recall(&self, probe: impl Future<Output = Vec<String>> + Send + 'static) -> Vec<String> {
+        let mut last = Arc::clone(&self.0).lock_owned().await;
+        if let Some((at, reasons)) = last.as_ref()
+            && at.elapsed() < PROBE_LIFETIME
+        {
+            return reasons.clone();
+        }
+        let asked = tokio::spawn(async move {
+            let reasons = probe.await;
+            *last = Some((Instant::now(), reasons.clone()));
+            reasons
+        });
+        asked.await.unwrap_or_else(|error| vec![format!("the probe came to no end: {error}")])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_probe_is_remembered_for_ten_seconds() {
+        let memory = ProbeMemory::default();
+        let ask = async |found: &'static str| memory.recall(async { vec![found.to_owned()] }).await;
+        assert_eq!(ask("first").await, ["first"]);
+        tokio::time::advance(Duration::from_secs(9)).await;
+        assert_eq!(ask("second").await, ["first"]);
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert_eq!(ask("third").await, ["third"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_probe_goes_on_and_is_remembered_without_the_client_that_asked() {
+        let memory = ProbeMemory::default();
+        let slow = async {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            vec!["slow".to_owned()]
+        };
+        assert!(tokio::time::timeout(Duration::from_secs(1), memory.recall(slow)).await.is_err());
+        assert_eq!(memory.recall(async { vec!["another".to_owned()] }).await, ["slow"]);
+    }
+}

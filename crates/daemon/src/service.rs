@@ -1,0 +1,112 @@
+//! A service while it runs: its pages, its alarms, and the loops of its databases.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use anyhow::Context;
+use backup_core::stop::Stop;
+use chrono::Utc;
+
+use crate::events::{Event, Events, log_alarms};
+use crate::http::{bind, serve};
+use crate::pages::{Pages, router};
+use crate::state::{Activity, Judge, State};
+
+/// Alarms that come with time alone, such as one about an age, are noticed this late at most.
+const LONGEST_BLINK: Duration = Duration::from_secs(10);
+
+/// What was told last is logged within this.
+const LAST_EVENTS: Duration = Duration::from_secs(1);
+
+/// A service and what it shows.
+pub struct Service<'run, D, R> {
+    /// `backup` or `verify`.
+    pub name: &'static str,
+    /// The port of its pages.
+    pub port: u16,
+    /// What it knows.
+    pub state: &'run State<D>,
+    /// What it tells.
+    pub events: Events<R>,
+    /// Decides what is wrong.
+    pub judge: Judge<D>,
+    /// What its pages show.
+    pub pages: Pages,
+}
+
+impl<D: Clone, R: Send + Sync + 'static> Service<'_, D, R> {
+    /// Serves the pages and tells alarms while `work` goes on, which tells events of its own.
+    ///
+    /// # Errors
+    /// Only if the port of the pages cannot be had.
+    pub async fn keep(self, stop: &Stop, work: impl AsyncFnOnce(&Events<R>)) -> anyhow::Result<()> {
+        let listener = bind(self.port).await.context("listen on PORT")?;
+        let port = listener.local_addr().context("listen on PORT")?.port();
+        let schedules: Vec<String> = self.state.copy().into_values().map(|state| state.schedule).collect();
+        tracing::info!(port, schedule = schedules.join("; "), "{} daemon started", self.name);
+        let server = tokio::spawn(serve(listener, router(self.pages), stop.clone()));
+        let log = tokio::spawn(log_alarms(self.events.subscribe("log")));
+        tokio::select! {
+            () = Box::pin(work(&self.events)) => {}
+            never = tell_alarms(self.state, self.judge, &self.events) => match never {},
+        }
+        for database in self.state.copy().keys() {
+            self.state.change(database, |state| state.activity = Activity::Stopping);
+        }
+        server.abort(); // A reader that keeps its connection open does not hold the end back.
+        drop(self.events);
+        if tokio::time::timeout(LAST_EVENTS, log).await.is_err() {
+            tracing::debug!("the last events are not logged");
+        }
+        Ok(())
+    }
+}
+
+/// Tells what became of alarms, as soon as the state changes or time makes a difference.
+async fn tell_alarms<D: Clone, R>(state: &State<D>, judge: Judge<D>, events: &Events<R>) -> Infallible {
+    loop {
+        let now = Utc::now();
+        for change in state.notice(judge, now) {
+            events.send(Event::of(change, now));
+        }
+        tokio::select! {
+            () = state.changed() => {}
+            () = tokio::time::sleep(LONGEST_BLINK) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::*;
+    use crate::alarm::{AlarmCode, Condition, Severity};
+    use crate::state::{DatabaseName, DatabaseState};
+
+    fn judge(state: &DatabaseState<bool>, _: DateTime<Utc>) -> Vec<Condition> {
+        let code = AlarmCode::Failing;
+        Vec::from_iter(state.own.then(|| Condition { code, severity: Severity::Critical, message: "why".to_owned() }))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn alarms_are_told_as_they_come_and_go() {
+        let database = DatabaseName::from("app");
+        let own = DatabaseState::new("daily".to_owned(), Duration::ZERO, Utc::now(), false);
+        let state = State::new([(database.clone(), own)]);
+        let events = Events::<()>::default();
+        let mut subscription = events.subscribe("test");
+        let told = async {
+            state.change(&database, |state| (state.activity, state.own) = (Activity::Running, true));
+            let Some(Event::AlarmRaised(raised)) = subscription.next().await else { panic!("no alarm") };
+            state.change(&database, |state| state.own = false);
+            let Some(Event::AlarmResolved { alarm, .. }) = subscription.next().await else { panic!("it stays") };
+            (raised, alarm)
+        };
+        let (raised, resolved) = tokio::select! {
+            told = told => told,
+            never = tell_alarms(&state, judge, &events) => match never {},
+        };
+        assert_eq!((&raised, raised.message.as_str()), (&resolved, "why"));
+    }
+}

@@ -1,0 +1,185 @@
+//! What is wrong, decided from the state and the time alone, and how it reads.
+
+use std::fmt;
+
+use backup_core::storage::Clock;
+use backup_daemon::{AlarmCode, Condition, DatabaseState, Severity};
+use chrono::{DateTime, Utc};
+
+use crate::clusters::AnotherCluster;
+use crate::shrink::Shrunk;
+use crate::status::Facts;
+
+/// Failures in a row, of runs or of retention, after which there is an alarm although the newest backup is young
+/// enough: one failure may pass, three are a state.
+pub(crate) const FAILURES_UNTIL_ALARM: usize = 3;
+
+/// One thing that is wrong.
+#[derive(Debug, PartialEq, Eq)]
+enum Detail<'state> {
+    BucketUnseen,
+    NoBackup,
+    Stale { age_seconds: i64, max_age_seconds: u64 },
+    Shrunk(&'state Shrunk),
+    SharedRepository(&'state AnotherCluster),
+    ClockSkew(Clock),
+    RetentionDegraded { pending: usize, reason: Option<&'state str> },
+    Failing { runs: u32, reason: Option<&'state str> },
+}
+
+/// Everything that is wrong; empty means healthy.
+pub(crate) fn conditions(state: &DatabaseState<Facts>, now: DateTime<Utc>) -> Vec<Condition> {
+    let condition = |detail: &Detail<'_>| Condition {
+        code: detail.code(),
+        severity: detail.severity(),
+        message: detail.to_string(),
+    };
+    details(state, now).iter().map(condition).collect()
+}
+
+fn details(state: &DatabaseState<Facts>, now: DateTime<Utc>) -> Vec<Detail<'_>> {
+    let facts = &state.own;
+    let newest = match &facts.newest_full_backup {
+        None if facts.bucket_was_seen => Some(Detail::NoBackup),
+        None => Some(Detail::BucketUnseen),
+        Some(newest) => {
+            let (age_seconds, max_age_seconds) = ((now - newest.at).num_seconds(), state.max_age_seconds);
+            let is_stale = age_seconds > i64::try_from(max_age_seconds).unwrap_or(i64::MAX);
+            is_stale.then_some(Detail::Stale { age_seconds, max_age_seconds })
+        }
+    };
+    let shrunk = facts.shrunk.as_ref().map(Detail::Shrunk);
+    let shared = facts.another_cluster.as_ref().map(Detail::SharedRepository);
+    let clock = facts.clock.map(Detail::ClockSkew);
+    let degraded = (facts.retention_overdue > 0).then(|| {
+        let reason = facts.retention.as_ref().and_then(|state| state.degraded.as_deref());
+        Detail::RetentionDegraded { pending: facts.retention_overdue, reason }
+    });
+    let failing = (facts.consecutive_failures as usize >= FAILURES_UNTIL_ALARM).then(|| {
+        let reason = facts.last_run.as_ref().and_then(|run| run.report.error.as_deref());
+        Detail::Failing { runs: facts.consecutive_failures, reason }
+    });
+    [newest, shrunk, shared, clock, degraded, failing].into_iter().flatten().collect()
+}
+
+impl Detail<'_> {
+    fn code(&self) -> AlarmCode {
+        match self {
+            Self::BucketUnseen => AlarmCode::BucketUnseen,
+            Self::NoBackup => AlarmCode::NoBackup,
+            Self::Stale { .. } => AlarmCode::Stale,
+            Self::Shrunk(_) => AlarmCode::Shrunk,
+            Self::SharedRepository(_) => AlarmCode::SharedRepository,
+            Self::ClockSkew(_) => AlarmCode::ClockSkew,
+            Self::RetentionDegraded { .. } => AlarmCode::RetentionDegraded,
+            Self::Failing { .. } => AlarmCode::Failing,
+        }
+    }
+
+    fn severity(&self) -> Severity {
+        match self {
+            Self::NoBackup | Self::Stale { .. } | Self::Shrunk(_) | Self::Failing { .. } => Severity::Critical,
+            Self::BucketUnseen | Self::SharedRepository(_) | Self::ClockSkew(_) | Self::RetentionDegraded { .. } => {
+                Severity::Warning
+            }
+        }
+    }
+}
+
+impl fmt::Display for Detail<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BucketUnseen => formatter.write_str("the bucket could not be listed since the start"),
+            Self::NoBackup => formatter.write_str("there is no full backup; partial ones do not count"),
+            Self::Stale { age_seconds, max_age_seconds } => {
+                write!(formatter, "the newest full backup is {age_seconds} s old, and {max_age_seconds} s are allowed")
+            }
+            Self::Shrunk(shrunk) => shrunk.fmt(formatter),
+            Self::SharedRepository(another) => another.fmt(formatter),
+            Self::ClockSkew(clock) => clock.fmt(formatter),
+            Self::RetentionDegraded { pending, reason } => write!(
+                formatter,
+                "retention did not finish after the last {FAILURES_UNTIL_ALARM} runs, and backups that should be gone \
+                 are still there ({pending}): {}",
+                reason.unwrap_or("the log of these runs tells why")
+            ),
+            Self::Failing { runs, reason } => {
+                write!(formatter, "the last {runs} runs failed, the latest with: {}", reason.unwrap_or("unknown"))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::time::Duration;
+
+    use backup_daemon::schedule::Occasion;
+    use chrono::TimeDelta;
+
+    use super::*;
+    use crate::run_report::RunReport;
+    use crate::status::Newest;
+
+    /// Of a database whose newest backup may be an hour old.
+    pub(crate) fn state() -> DatabaseState<Facts> {
+        DatabaseState::new("test".to_owned(), Duration::from_secs(3600), Utc::now(), Facts::default())
+    }
+
+    fn codes(state: &DatabaseState<Facts>) -> Vec<AlarmCode> {
+        conditions(state, Utc::now()).into_iter().map(|condition| condition.code).collect()
+    }
+
+    fn words(state: &DatabaseState<Facts>) -> Vec<String> {
+        conditions(state, Utc::now()).into_iter().map(|condition| condition.message).collect()
+    }
+
+    fn with_backup_of_age(state: &mut DatabaseState<Facts>, minutes: i64) {
+        let at = Utc::now() - TimeDelta::minutes(minutes);
+        state.own.bucket_was_seen = true;
+        state.own.newest_full_backup = Some(Newest { id: "x".to_owned(), at, stored_bytes: 1 });
+    }
+
+    #[test]
+    fn an_old_or_missing_full_backup_is_an_alarm_r016() {
+        let mut state = state();
+        assert_eq!(words(&state), ["the bucket could not be listed since the start"]);
+        assert_eq!(codes(&state), [AlarmCode::BucketUnseen]);
+        state.own.bucket_was_seen = true;
+        assert_eq!(words(&state), ["there is no full backup; partial ones do not count"]);
+        assert_eq!(codes(&state), [AlarmCode::NoBackup]);
+        with_backup_of_age(&mut state, 59);
+        assert_eq!(codes(&state), []);
+        with_backup_of_age(&mut state, 61);
+        assert!(words(&state)[0].starts_with("the newest full backup is 36"));
+        assert_eq!(codes(&state), [AlarmCode::Stale]);
+    }
+
+    #[test]
+    fn three_failures_in_a_row_are_an_alarm_although_the_backup_is_young_r092() {
+        let mut state = state();
+        with_backup_of_age(&mut state, 1);
+        let failed = RunReport { error: Some("why".to_owned()), ..RunReport::begin(Utc::now()) };
+        for failures in 1..=3 {
+            state.own.ran(&failed, Occasion::Tick(Utc::now()));
+            // However often an outage is tried again, it is one.
+            state.own.ran(&failed, Occasion::MakeUp);
+            state.own.ran(&failed, Occasion::MakeUp);
+            assert_eq!(codes(&state).len(), usize::from(failures == 3));
+        }
+        assert_eq!(words(&state), ["the last 3 runs failed, the latest with: why"]);
+        assert_eq!(codes(&state), [AlarmCode::Failing]);
+    }
+
+    #[test]
+    fn retention_that_is_behind_and_a_wrong_clock_are_warnings() {
+        let mut state = state();
+        with_backup_of_age(&mut state, 1);
+        state.own.retention_overdue = 4;
+        state.own.clock = Some(Clock::Unknown);
+        let warnings = [AlarmCode::ClockSkew, AlarmCode::RetentionDegraded].map(|code| (code, Severity::Warning));
+        let found = conditions(&state, Utc::now());
+        assert_eq!(found.iter().map(|one| (one.code, one.severity)).collect::<Vec<_>>(), warnings);
+        assert!(found[1].message.ends_with("still there (4): the log of these runs tells why"), "{found:?}");
+    }
+}

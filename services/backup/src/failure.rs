@@ -1,0 +1,288 @@
+//! Why a run failed: its class, for everything that acts on it without reading words, and whether another run may end
+//! otherwise.
+
+use backup_core::catalog::NotListed;
+use backup_core::cause::{find_cause, stopped_by};
+use backup_core::postgres::connect::{ConnectError, Unanswered, is_passing};
+use backup_core::postgres::{ChildError, DumpError, FellSilent, Rewritten, ToolsError};
+use backup_core::stop::Stopped;
+use backup_core::storage::{Refusal, StoreError, TooManyParts};
+use backup_daemon::schedule::Outlook;
+use serde::Serialize;
+
+use crate::job::Incomplete;
+use crate::sizing::Trust;
+
+/// The class of a failure. The names are part of `/status`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(into = "&'static str")]
+pub(crate) enum FailureClass {
+    /// The server of the database does not answer, or its connections break.
+    DatabaseUnreachable,
+    /// The database refuses the login.
+    Auth,
+    /// The role may not read everything that the dump must contain.
+    Permissions,
+    /// A lock was not granted in time.
+    Lock,
+    /// No `pg_dump` here fits the server.
+    Tools,
+    /// The bucket does not answer, or is busy.
+    BucketUnreachable,
+    /// The bucket refuses the credentials or the request.
+    BucketRefused,
+    /// The bucket is full.
+    BucketFull,
+    /// The run took longer than `BACKUP_TIMEOUT`.
+    Timeout,
+    /// A signal ended the run.
+    Stopped,
+    /// What was dumped or stored is not what it has to be.
+    Integrity,
+    /// Nothing of the above.
+    Other,
+}
+
+impl From<FailureClass> for &'static str {
+    fn from(class: FailureClass) -> Self {
+        match class {
+            FailureClass::DatabaseUnreachable => "database_unreachable",
+            FailureClass::Auth => "auth",
+            FailureClass::Permissions => "permissions",
+            FailureClass::Lock => "lock",
+            FailureClass::Tools => "tools",
+            FailureClass::BucketUnreachable => "bucket_unreachable",
+            FailureClass::BucketRefused => "bucket_refused",
+            FailureClass::BucketFull => "bucket_full",
+            FailureClass::Timeout => "timeout",
+            FailureClass::Stopped => "stopped",
+            FailureClass::Integrity => "integrity",
+            FailureClass::Other => "other",
+        }
+    }
+}
+
+impl FailureClass {
+    /// The class of `error`.
+    pub(crate) fn of(error: &anyhow::Error) -> Self {
+        match stopped_by(error) {
+            Some(Stopped::Signal) => return Self::Stopped,
+            Some(Stopped::Deadline { .. }) => return Self::Timeout,
+            Some(Stopped::Sibling) | None => {}
+        }
+        if find_cause::<ToolsError>(error).is_some() {
+            return Self::Tools;
+        }
+        if find_cause::<Incomplete>(error).is_some() {
+            return Self::Permissions;
+        }
+        if find_cause::<NotListed>(error).is_some()
+            || find_cause::<DumpError>(error).is_some()
+            || find_cause::<Rewritten>(error).is_some()
+        {
+            return Self::Integrity;
+        }
+        if find_cause::<Unanswered>(error).is_some() || find_cause::<FellSilent>(error).is_some() {
+            return Self::DatabaseUnreachable;
+        }
+        if let Some(error) = find_cause::<StoreError>(error) {
+            return Self::of_store(error);
+        }
+        if let Some(error) = find_cause::<ConnectError>(error) {
+            return Self::of_connection(error);
+        }
+        if let Some(ChildError::Failed { words, .. }) = find_cause(error) {
+            return Self::of_words(words);
+        }
+        find_cause::<tokio_postgres::Error>(error).map_or(Self::Other, Self::of_question)
+    }
+
+    fn of_store(error: &StoreError) -> Self {
+        match error {
+            StoreError::Passing { .. } | StoreError::Silent { .. } => Self::BucketUnreachable,
+            StoreError::Permanent { refusal, .. } => match refusal {
+                Refusal::Credentials | Refusal::Request => Self::BucketRefused,
+                Refusal::Full => Self::BucketFull,
+                Refusal::Unsent => Self::BucketUnreachable,
+            },
+            StoreError::Unsupported { .. } | StoreError::AlreadyExists(_) => Self::BucketRefused,
+            StoreError::NotFound(_) | StoreError::Damaged { .. } | StoreError::LostUpload { .. } => Self::Integrity,
+        }
+    }
+
+    fn of_connection(error: &ConnectError) -> Self {
+        match error {
+            ConnectError::Server { code, .. } => Self::of_code(code.code()),
+            ConnectError::Login { .. } => Self::Auth,
+            ConnectError::Settings(_) | ConnectError::TlsSetup(_) => Self::Other,
+            ConnectError::Every(failures) => {
+                let mut classes = failures.iter().map(Self::of_connection);
+                classes.find(|class| *class != Self::DatabaseUnreachable).unwrap_or(Self::DatabaseUnreachable)
+            }
+            ConnectError::Resolve { .. }
+            | ConnectError::Unreachable { .. }
+            | ConnectError::TimedOut { .. }
+            | ConnectError::Pooler { .. }
+            | ConnectError::Tls { .. }
+            | ConnectError::NoTls { .. }
+            | ConnectError::NotPostgres { .. }
+            | ConnectError::WrongKind { .. } => Self::DatabaseUnreachable,
+        }
+    }
+
+    fn of_question(error: &tokio_postgres::Error) -> Self {
+        error.code().map_or(Self::DatabaseUnreachable, |code| Self::of_code(code.code()))
+    }
+
+    /// By SQLSTATE: <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
+    fn of_code(code: &str) -> Self {
+        match (code, code.get(..2).unwrap_or_default()) {
+            ("42501", _) => Self::Permissions,
+            ("55P03" | "57014", _) => Self::Lock,
+            (_, "28") => Self::Auth,
+            ("3D000" | "P0001", _) | (_, "08" | "53" | "57") => Self::DatabaseUnreachable,
+            _ => Self::Other,
+        }
+    }
+
+    /// By what a client tool says.
+    fn of_words(words: &str) -> Self {
+        let says = |wanted: &[&str]| wanted.iter().any(|one| words.contains(one));
+        if says(&LOCK_WORDS) {
+            Self::Lock
+        } else if says(&["permission denied", "row-level security"]) {
+            Self::Permissions
+        } else if says(&["password authentication failed"]) {
+            Self::Auth
+        } else if says(&PASSING_WORDS) {
+            Self::DatabaseUnreachable
+        } else {
+            Self::Other
+        }
+    }
+}
+
+/// Whether the same run may succeed when it is tried again.
+pub(crate) fn may_pass(error: &anyhow::Error) -> bool {
+    if stopped_by(error).is_some() {
+        return false;
+    }
+    // The next attempt has a snapshot of its own, and a connection.
+    if find_cause::<Rewritten>(error).is_some() || find_cause::<NotListed>(error).is_some() {
+        return true;
+    }
+    if find_cause::<Unanswered>(error).is_some() || find_cause::<FellSilent>(error).is_some() {
+        return true;
+    }
+    if let Some(error) = find_cause::<StoreError>(error) {
+        return error.passes_with_a_new_run();
+    }
+    if let Some(TooManyParts { plan }) = find_cause(error) {
+        return Trust::after(plan).is_some(); // The next attempt plans for more.
+    }
+    if let Some(error) = find_cause::<ConnectError>(error) {
+        return error.is_passing();
+    }
+    if let Some(ChildError::Failed { words, .. }) = find_cause(error) {
+        return LOCK_WORDS.iter().chain(&PASSING_WORDS).any(|passing| words.contains(passing));
+    }
+    find_cause::<tokio_postgres::Error>(error).is_some_and(is_passing)
+}
+
+/// Whether a run that failed with `error` is worth another one before the next tick. One that was stopped or ran out
+/// of time is not, nor is one whose cause is known and does not pass by itself: wrong passwords, missing rights, a
+/// damaged table. What has no such cause may be in order again soon.
+pub(crate) fn outlook(error: &anyhow::Error) -> Outlook {
+    let has_known_cause = find_cause::<StoreError>(error).is_some()
+        || find_cause::<ConnectError>(error).is_some()
+        || matches!(find_cause(error), Some(ChildError::Failed { .. }))
+        || find_cause::<tokio_postgres::Error>(error).is_some();
+    match stopped_by(error).is_none() && (!has_known_cause || may_pass(error)) {
+        true => Outlook::MayDiffer,
+        false => Outlook::Same,
+    }
+}
+
+/// `--lock-wait-timeout` of `pg_dump` is a statement timeout around its `LOCK TABLE`, and it sets no other.
+pub(crate) const LOCK_WAIT_TIMEOUT: &str = "canceling statement due to statement timeout";
+
+/// What `pg_dump` says (in English, its locale is ours) if it did not get a lock.
+const LOCK_WORDS: [&str; 3] = ["canceling statement due to lock timeout", LOCK_WAIT_TIMEOUT, "deadlock detected"];
+
+/// What else it says if a later attempt may succeed.
+const PASSING_WORDS: [&str; 9] = [
+    "canceling statement due to conflict with recovery",
+    "server closed the connection",
+    "terminating connection",
+    "connection to server",
+    "could not connect to server",
+    "could not receive data from server",
+    "too many clients",
+    "the database system is",
+    // The session that exported it has ended.
+    "SET TRANSACTION SNAPSHOT",
+];
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::ExitStatus;
+    use std::time::Duration;
+
+    use anyhow::Context;
+    use backup_core::storage::{Operation, Prefix};
+
+    use super::*;
+
+    #[track_caller]
+    fn check(error: impl Into<anyhow::Error>, expected: FailureClass) {
+        // As a run wraps it: in an I/O error of a stream, and in context.
+        let error = Err::<(), _>(error.into()).context("store dump").unwrap_err();
+        assert_eq!(FailureClass::of(&error), expected, "{error:#}");
+    }
+
+    fn tool_says(words: &str) -> io::Error {
+        let status = ExitStatus::from_raw(256);
+        io::Error::other(ChildError::Failed { tool: "pg_dump".to_owned(), status, words: words.to_owned() })
+    }
+
+    fn refused(refusal: Refusal) -> StoreError {
+        let key = Prefix::parse("p").unwrap().key("x");
+        StoreError::Permanent { operation: Operation::Store, key, reason: "why".to_owned(), refusal }
+    }
+
+    #[test]
+    fn each_failure_has_its_class() {
+        let place = || "app on h".to_owned();
+        let server = |code: &str| ConnectError::Server {
+            place: place(),
+            message: "no".to_owned(),
+            code: tokio_postgres::error::SqlState::from_code(code),
+            hint: None,
+        };
+        let unreachable = || ConnectError::Unreachable { place: place(), reason: "refused".to_owned() };
+        check(unreachable(), FailureClass::DatabaseUnreachable);
+        check(server("57P03"), FailureClass::DatabaseUnreachable);
+        check(server("28P01"), FailureClass::Auth);
+        check(server("42501"), FailureClass::Permissions);
+        check(ConnectError::Every(vec![unreachable(), server("28000")]), FailureClass::Auth);
+        check(ConnectError::Every(vec![unreachable(), unreachable()]), FailureClass::DatabaseUnreachable);
+        check(ToolsError::Missing { major: 17 }, FailureClass::Tools);
+        check(Incomplete { blockers: vec!["why".to_owned()] }, FailureClass::Permissions);
+        check(tool_says("permission denied for table t"), FailureClass::Permissions);
+        check(tool_says("canceling statement due to lock timeout"), FailureClass::Lock);
+        check(tool_says("server closed the connection unexpectedly"), FailureClass::DatabaseUnreachable);
+        check(tool_says("invalid page in block 7"), FailureClass::Other);
+        check(refused(Refusal::Credentials), FailureClass::BucketRefused);
+        check(refused(Refusal::Full), FailureClass::BucketFull);
+        check(refused(Refusal::Unsent), FailureClass::BucketUnreachable);
+        check(Stopped::Signal, FailureClass::Stopped);
+        let bound = Duration::from_secs(9);
+        check(Stopped::Deadline { bound, variable: "BACKUP_TIMEOUT" }, FailureClass::Timeout);
+        check(io::Error::other(ChildError::Stopped(Stopped::Signal)), FailureClass::Stopped);
+        check(DumpError::Empty, FailureClass::Integrity);
+        check(anyhow::anyhow!("who knows"), FailureClass::Other);
+        assert_eq!(serde_json::json!(FailureClass::DatabaseUnreachable), "database_unreachable");
+    }
+}

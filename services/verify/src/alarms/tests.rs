@@ -1,0 +1,124 @@
+use std::time::Duration;
+
+use backup_core::catalog::Drill;
+use backup_core::stop::Stop;
+
+use super::*;
+use crate::choose::ChooseError;
+use crate::report::Report;
+
+fn at(minutes: i64) -> DateTime<Utc> {
+    "2026-11-22T12:00:00Z".parse::<DateTime<Utc>>().unwrap() + TimeDelta::minutes(minutes)
+}
+
+/// Started at minute 0; a drill may take 30 minutes, and its result grows old in 60.
+fn state() -> DatabaseState<Facts> {
+    let facts = Facts::new(Duration::from_secs(1800));
+    DatabaseState::new("test".to_owned(), Duration::from_secs(3600), at(0), facts)
+}
+
+/// The sentences of all alarms.
+fn words(state: &DatabaseState<Facts>, now: DateTime<Utc>) -> Vec<String> {
+    conditions(state, now).into_iter().map(|condition| condition.message).collect()
+}
+
+fn codes(state: &DatabaseState<Facts>, now: DateTime<Utc>) -> Vec<(AlarmCode, Severity)> {
+    conditions(state, now).into_iter().map(|condition| (condition.code, condition.severity)).collect()
+}
+
+fn report(verdict: Verdict, ended_at: DateTime<Utc>) -> Report {
+    let error = ChooseError::Unclear("why".to_owned());
+    Report { verdict, ended_at, ..Report::without_backup(ended_at, &error, &Stop::default()) }
+}
+
+#[test]
+fn it_is_never_green_before_a_drill_has_passed_r107() {
+    let mut state = state();
+    let waiting = "no drill has ended since the start; the first one still has time";
+    assert_eq!(words(&state, at(0)), [waiting]);
+    assert_eq!(words(&state, at(30)), [waiting]);
+    assert_eq!(words(&state, at(31)), ["no drill has passed yet"]);
+    state.own.drilled(report(Verdict::Failed, at(5)));
+    assert_eq!(words(&state, at(5)), ["the last drill failed: why", "no drill has passed yet"]);
+    state.own.drilled(report(Verdict::Passed, at(6)));
+    assert!(words(&state, at(6)).is_empty());
+}
+
+/// Two services that are deployed together: before the first backup there is nothing to be wrong, for a while.
+#[test]
+fn waiting_for_the_first_backup_is_red_only_when_that_is_late() {
+    let mut state = state();
+    state.own.first_backup_by = Some(at(60));
+    assert_eq!(words(&state, at(60)), [] as [&str; 0]);
+    assert_eq!(words(&state, at(61)), ["there is no backup, and the first one was due by 2026-11-22 13:00 UTC"]);
+    state.own.first_backup_by = None;
+    assert_eq!(words(&state, at(61)), ["no drill has passed yet"]);
+}
+
+#[test]
+fn a_drill_that_did_not_pass_is_an_alarm_until_one_passes() {
+    let mut state = state();
+    state.own.drilled(report(Verdict::Passed, at(1)));
+    for (count, verdict, expected) in [
+        (1, Verdict::Failed, "the last drill failed: why"),
+        (2, Verdict::CouldNotRun, "the last drill could not run: why"),
+        (3, Verdict::Stopped, "the last drill was stopped: why"),
+        (4, Verdict::CouldNotRun, "the last drill could not run: why"),
+    ] {
+        state.own.drilled(report(verdict, at(2)));
+        assert_eq!((words(&state, at(2)), state.own.consecutive_failures), (vec![expected.to_owned()], count));
+    }
+    state.own.drilled(report(Verdict::Passed, at(3)));
+    assert_eq!((words(&state, at(3)).len(), state.own.consecutive_failures), (0, 0));
+}
+
+#[test]
+fn a_skipped_drill_neither_turns_red_nor_green_r064() {
+    let mut state = state();
+    state.own.drilled(report(Verdict::Passed, at(1)));
+    state.own.drilled(report(Verdict::Skipped, at(2)));
+    assert!(words(&state, at(2)).is_empty());
+    state.own.drilled(report(Verdict::Failed, at(3)));
+    state.own.drilled(report(Verdict::Skipped, at(4)));
+    assert_eq!(words(&state, at(4)), ["the last drill failed: why"]);
+    assert_eq!((state.own.consecutive_failures, state.own.skipped_for_another), (1, 2));
+    assert_eq!(words(&state, at(62)).len(), 2, "skipping for ever grows old, too");
+}
+
+#[test]
+fn a_passed_drill_grows_old() {
+    let mut state = state();
+    state.own.drilled(report(Verdict::Passed, at(0)));
+    assert!(words(&state, at(60)).is_empty());
+    assert_eq!(words(&state, at(61)), ["the last passed drill is 3660 s old, and 3600 s are allowed"]);
+}
+
+#[test]
+fn records_in_the_bucket_count_as_drills() {
+    let mut state = state();
+    state.own.remember(Some(Drill { time: at(-10), passed: true, recorded_at: None }), Some(at(-10)));
+    assert!(words(&state, at(0)).is_empty());
+    state.own.remember(Some(Drill { time: at(-5), passed: false, recorded_at: None }), Some(at(-10)));
+    assert_eq!(words(&state, at(0)), ["the last drill, of 2026-11-22 11:55 UTC, failed"]);
+    state.own.drilled(report(Verdict::Passed, at(1)));
+    assert!(words(&state, at(1)).is_empty());
+}
+
+#[test]
+fn what_cannot_run_is_a_warning_until_the_third_time() {
+    let mut state = state();
+    state.own.drilled(report(Verdict::Passed, at(1)));
+    for severity in [Severity::Warning, Severity::Warning, Severity::Critical] {
+        state.own.drilled(report(Verdict::CouldNotRun, at(2)));
+        assert_eq!(codes(&state, at(2)), [(AlarmCode::CouldNotRun, severity)]);
+    }
+    state.own.drilled(report(Verdict::Failed, at(3)));
+    assert_eq!(codes(&state, at(3)), [(AlarmCode::DrillFailed, Severity::Critical)]);
+}
+
+#[test]
+fn a_first_drill_that_has_time_is_no_more_than_a_warning() {
+    let state = state();
+    assert_eq!(codes(&state, at(30)), [(AlarmCode::NeverPassed, Severity::Warning)]);
+    assert_eq!(codes(&state, at(31)), [(AlarmCode::NeverPassed, Severity::Critical)]);
+}

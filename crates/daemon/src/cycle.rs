@@ -6,7 +6,6 @@ use std::time::Duration;
 use backup_core::stop::Stop;
 use chrono::{DateTime, Utc};
 use rand::Rng;
-use tokio::time::Instant;
 
 use crate::events::{Event, Events};
 use crate::patience::sleep;
@@ -39,7 +38,12 @@ pub enum Ended {
     /// There is nothing to make up for.
     Done,
     /// It may be tried again before the next tick.
-    Failed(Outlook),
+    Failed {
+        /// How long it took, so that the pause is at least as long.
+        took: Duration,
+        /// Whether another try may help.
+        outlook: Outlook,
+    },
     /// A stop was asked for.
     Stopped,
 }
@@ -96,18 +100,17 @@ impl<D: Clone, R> Cycle<'_, D, R> {
     }
 
     async fn run(&self, rhythm: &mut Rhythm, occasion: Occasion, job: &mut impl AsyncFnMut(Occasion) -> (R, Ended)) {
-        let began = Instant::now();
         self.change(|state| state.activity = Activity::Running);
         self.events.send(Event::RunStarted { database: self.database.clone(), at: Utc::now() });
         let (report, ended) = Box::pin(job(occasion)).await;
         match ended {
             Ended::Done => rhythm.succeeded(),
             Ended::Stopped => {}
-            Ended::Failed(outlook) => {
-                rhythm.failed(began.elapsed(), outlook);
+            Ended::Failed { took, outlook } => {
+                rhythm.failed(took, outlook);
                 let next_run_at = rhythm.upcoming().map(|at| at.to_rfc3339());
                 match outlook {
-                    Outlook::MayDiffer => tracing::info!(next_run_at, "this is tried again"),
+                    Outlook::MayDiffer => tracing::info!(next_run_at, "the next run follows"),
                     Outlook::Same => tracing::info!(
                         next_run_at,
                         "this is not tried again before the next tick: it would fail in the same way"
@@ -188,7 +191,7 @@ mod tests {
     /// A run that is put off or made up for waits by the clock that nobody can set, which a test can.
     #[tokio::test(start_paused = true)]
     async fn the_first_run_is_where_it_was_put_and_failed_ones_are_made_up_for() {
-        let failed = Ended::Failed(Outlook::MayDiffer);
+        let failed = Ended::Failed { took: Duration::ZERO, outlook: Outlook::MayDiffer };
         let (occasions, told) = kept(First::Now, "1", &[failed, failed, Ended::Done]).await;
         assert_eq!(occasions, ["tick", "make up", "make up"]);
         assert_eq!(told, ["started", "ended"].repeat(3));

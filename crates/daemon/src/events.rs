@@ -124,14 +124,18 @@ pub(crate) async fn log_alarms<R>(mut events: Subscription<R>) {
             Event::RunStarted { .. } | Event::RunEnded { .. } => {}
             Event::AlarmRaised(alarm) => {
                 let (code, since) = (<&str>::from(alarm.code), alarm.since.to_rfc3339());
+                let database = alarm.database.name();
                 match alarm.severity {
-                    Severity::Warning => tracing::warn!(code, since, reason = alarm.message, "alarm raised"),
-                    Severity::Critical => tracing::error!(code, since, reason = alarm.message, "alarm raised"),
+                    Severity::Warning => tracing::warn!(code, database, since, reason = alarm.message, "alarm raised"),
+                    Severity::Critical => {
+                        tracing::error!(code, database, since, reason = alarm.message, "alarm raised")
+                    }
                 }
             }
             Event::AlarmResolved { alarm, at } => {
                 let lasted_seconds = (at - alarm.since).num_seconds();
-                tracing::info!(code = <&str>::from(alarm.code), lasted_seconds, "alarm resolved");
+                let (code, database) = (<&str>::from(alarm.code), alarm.database.name());
+                tracing::info!(code, database, lasted_seconds, "alarm resolved");
             }
         }
     }

@@ -36,11 +36,12 @@ struct ScrubbedStderr {
     format: LogFormat,
 }
 
+/// A record is scrubbed as it was written: a secret with a line break in it is no longer one behind a bar.
 impl<'writer> MakeWriter<'writer> for ScrubbedStderr {
-    type Writer = RecordWriter<ScrubbingWriter<io::Stderr>>;
+    type Writer = ScrubbingWriter<RecordWriter<io::Stderr>>;
 
     fn make_writer(&'writer self) -> Self::Writer {
-        RecordWriter { inner: self.scrubber.writer(io::stderr()), format: self.format }
+        self.scrubber.writer(RecordWriter { inner: io::stderr(), format: self.format })
     }
 }
 
@@ -86,9 +87,20 @@ fn filter(level: LevelFilter) -> Targets {
 
 #[cfg(test)]
 mod tests {
+    use backup_core::secret::Secret;
     use tracing::Level;
 
     use super::*;
+
+    #[test]
+    fn a_secret_of_several_lines_is_masked_before_its_lines_are_marked() {
+        let scrubber = Scrubber::new([&Secret::new("first\n\tsecond".to_owned())]);
+        let mut log = Vec::new();
+        let mut writer = scrubber.writer(RecordWriter { inner: &mut log, format: LogFormat::Text });
+        writer.write_all(b"it said first\n\tsecond\n").unwrap();
+        drop(writer);
+        assert_eq!(String::from_utf8(log).unwrap(), "it said ***\n");
+    }
 
     #[test]
     fn lines_of_each_of_our_crates_follow_the_level_and_those_of_libraries_do_not() {

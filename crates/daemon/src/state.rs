@@ -19,6 +19,11 @@ impl DatabaseName {
     pub fn unknown() -> Self {
         Self(None)
     }
+
+    /// The name, if it is known.
+    pub fn name(&self) -> Option<&str> {
+        self.0.as_deref()
+    }
 }
 
 impl From<&str> for DatabaseName {

@@ -17,8 +17,8 @@ pub(crate) const FAILURES_UNTIL_ALARM: usize = 3;
 /// One thing that is wrong.
 #[derive(Debug, PartialEq, Eq)]
 enum Detail<'state> {
-    BucketUnseen,
-    NoBackup,
+    BucketUnseen { is_late: bool },
+    NoBackup { is_late: bool },
     Stale { age_seconds: i64, max_age_seconds: u64 },
     Shrunk(&'state Shrunk),
     SharedRepository(&'state AnotherCluster),
@@ -39,9 +39,12 @@ pub(crate) fn conditions(state: &DatabaseState<Facts>, now: DateTime<Utc>) -> Ve
 
 fn details(state: &DatabaseState<Facts>, now: DateTime<Utc>) -> Vec<Detail<'_>> {
     let facts = &state.own;
+    // A first backup, and an answer of the bucket, have as long as a backup may be old.
+    let waited_seconds = u64::try_from((now - state.started_at).num_seconds()).unwrap_or_default();
+    let is_late = waited_seconds > state.max_age_seconds;
     let newest = match &facts.newest_full_backup {
-        None if facts.bucket_was_seen => Some(Detail::NoBackup),
-        None => Some(Detail::BucketUnseen),
+        None if facts.bucket_was_seen => Some(Detail::NoBackup { is_late: is_late || facts.consecutive_failures > 0 }),
+        None => Some(Detail::BucketUnseen { is_late }),
         Some(newest) => {
             let (age_seconds, max_age_seconds) = ((now - newest.at).num_seconds(), state.max_age_seconds);
             let is_stale = age_seconds > i64::try_from(max_age_seconds).unwrap_or(i64::MAX);
@@ -65,8 +68,8 @@ fn details(state: &DatabaseState<Facts>, now: DateTime<Utc>) -> Vec<Detail<'_>> 
 impl Detail<'_> {
     fn code(&self) -> AlarmCode {
         match self {
-            Self::BucketUnseen => AlarmCode::BucketUnseen,
-            Self::NoBackup => AlarmCode::NoBackup,
+            Self::BucketUnseen { .. } => AlarmCode::BucketUnseen,
+            Self::NoBackup { .. } => AlarmCode::NoBackup,
             Self::Stale { .. } => AlarmCode::Stale,
             Self::Shrunk(_) => AlarmCode::Shrunk,
             Self::SharedRepository(_) => AlarmCode::SharedRepository,
@@ -78,10 +81,16 @@ impl Detail<'_> {
 
     fn severity(&self) -> Severity {
         match self {
-            Self::NoBackup | Self::Stale { .. } | Self::Shrunk(_) | Self::Failing { .. } => Severity::Critical,
-            Self::BucketUnseen | Self::SharedRepository(_) | Self::ClockSkew(_) | Self::RetentionDegraded { .. } => {
-                Severity::Warning
-            }
+            Self::BucketUnseen { is_late: true }
+            | Self::NoBackup { is_late: true }
+            | Self::Stale { .. }
+            | Self::Shrunk(_)
+            | Self::Failing { .. } => Severity::Critical,
+            Self::BucketUnseen { is_late: false }
+            | Self::NoBackup { is_late: false }
+            | Self::SharedRepository(_)
+            | Self::ClockSkew(_)
+            | Self::RetentionDegraded { .. } => Severity::Warning,
         }
     }
 }
@@ -89,8 +98,8 @@ impl Detail<'_> {
 impl fmt::Display for Detail<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::BucketUnseen => formatter.write_str("the bucket could not be listed since the start"),
-            Self::NoBackup => formatter.write_str("there is no full backup; partial ones do not count"),
+            Self::BucketUnseen { .. } => formatter.write_str("the bucket could not be listed since the start"),
+            Self::NoBackup { .. } => formatter.write_str("there is no full backup; partial ones do not count"),
             Self::Stale { age_seconds, max_age_seconds } => {
                 write!(formatter, "the newest full backup is {age_seconds} s old, and {max_age_seconds} s are allowed")
             }
@@ -153,6 +162,21 @@ pub(crate) mod tests {
         with_backup_of_age(&mut state, 61);
         assert!(words(&state)[0].starts_with("the newest full backup is 36"));
         assert_eq!(codes(&state), [AlarmCode::Stale]);
+    }
+
+    /// Neither shouts on a first deployment, and both do once they last.
+    #[test]
+    fn a_first_backup_and_a_first_listing_are_urgent_when_they_are_late_or_a_run_has_failed() {
+        let severity = |state: &DatabaseState<Facts>, minutes| {
+            conditions(state, state.started_at + TimeDelta::minutes(minutes))[0].severity
+        };
+        let mut state = state();
+        for bucket_was_seen in [false, true] {
+            state.own.bucket_was_seen = bucket_was_seen;
+            assert_eq!([severity(&state, 60), severity(&state, 61)], [Severity::Warning, Severity::Critical]);
+        }
+        state.own.consecutive_failures = 1;
+        assert_eq!(severity(&state, 1), Severity::Critical);
     }
 
     #[test]

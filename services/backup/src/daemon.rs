@@ -1,6 +1,7 @@
 //! The daemon: how its loop begins, and what surrounds each of its runs.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use backup_core::catalog::{Catalog, Kind};
 use backup_core::postgres::ClientTools;
@@ -158,6 +159,7 @@ impl Target<'_> {
     async fn run(&self, occasion: Occasion) -> (RunReport, Ended) {
         let progress = self.state.progress(&self.config.database());
         let committed = |report: &RunReport| self.change(|facts| facts.ran(report, occasion));
+        let began = Instant::now();
         let report = Box::pin(runner::run((self.config, &self.said), self.stop, &progress, committed)).await;
         let ended = match report.outcome {
             Outcome::Succeeded => {
@@ -167,7 +169,7 @@ impl Target<'_> {
             Outcome::Stopped => Ended::Stopped,
             Outcome::Failed => {
                 self.change(|facts| facts.ran(&report, occasion));
-                Ended::Failed(report.outlook)
+                Ended::Failed { took: began.elapsed(), outlook: report.outlook }
             }
         };
         let store = self.config.process.store.open();

@@ -77,7 +77,8 @@ fn of_last_drill(facts: &Facts) -> Option<Detail> {
 fn of_last_pass(state: &DatabaseState<Facts>, now: DateTime<Utc>) -> Option<Detail> {
     let Some(passed_at) = state.own.last_passed_at else {
         let bound = TimeDelta::seconds(state.own.drill_timeout_seconds.cast_signed());
-        let is_pending = state.own.last_report.is_none() && now - state.started_at <= bound;
+        let since = state.own.first_drill_since.unwrap_or(state.started_at);
+        let is_pending = state.own.last_report.is_none() && now - since <= bound;
         return Some(if is_pending { Detail::FirstDrillPending } else { Detail::NeverPassed });
     };
     let (age_seconds, max_age_seconds) = ((now - passed_at).num_seconds(), state.max_age_seconds);

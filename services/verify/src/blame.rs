@@ -14,6 +14,18 @@ use crate::evidence::{AnotherDrill, Evidence, Trouble};
 /// The check that the finding belongs to.
 const CHECK: &str = "restore";
 
+/// What a client tool says of a refusal. Other errors of it may have their cause in the server.
+const REFUSALS: [&str; 8] = [
+    "permission denied",
+    "too many connections for",
+    "is not currently accepting connections",
+    "is not permitted to log in",
+    "password authentication failed",
+    "terminating connection due to administrator command",
+    "canceling statement due to user request",
+    "could not access file",
+];
+
 /// What a session says that another one has ended (`admin_shutdown`), and one that the end of all has taken along
 /// (`crash_shutdown`).
 const ENDED: &str = "57P01";
@@ -33,7 +45,7 @@ pub(crate) async fn unless_archive(
         outcome => return outcome,
     };
     let ended: Vec<&str> = sessions.iter().filter_map(|session| session.broken_by()).collect();
-    if !is_refusal(&error, &ended) || !is_alive(scratch, server_start).await {
+    if !is_refusal(&error, &ended, scratch.is_on_throwaway()) || !is_alive(scratch, server_start).await {
         return Err(Trouble::CouldNotRun(error));
     }
     let words = Said::without_names().in_error(&error);
@@ -46,8 +58,9 @@ pub(crate) async fn unless_archive(
     ))
 }
 
-/// Whether the server has answered, and with a refusal. `ended` says what ended sessions that were open.
-fn is_refusal(error: &Error, ended: &[&str]) -> bool {
+/// Whether the server has answered, and with a refusal. `ended` says what ended sessions that were open. On a server of the
+/// drill's own, which does not go on after a crash, a session that was closed without a word has been ended.
+fn is_refusal(error: &Error, ended: &[&str], is_on_throwaway: bool) -> bool {
     if ended.iter().any(|why| why.contains(CRASHED)) {
         return false;
     }
@@ -55,12 +68,12 @@ fn is_refusal(error: &Error, ended: &[&str]) -> bool {
         return is_refused_login(refused);
     }
     if let Some(ChildError::Failed { words, .. }) = find_cause::<ChildError>(error) {
-        return words.contains("FATAL:") || words.contains("ERROR:") || words.contains("terminating connection");
+        return REFUSALS.iter().any(|refusal| words.contains(refusal));
     }
     match find_cause::<tokio_postgres::Error>(error) {
         Some(error) => match error.code() {
-            Some(code) => is_refusal_code(code.code()),
-            None => error.is_closed() && ended.iter().any(|why| why.contains(ENDED)),
+            Some(code) => is_refusal_code(code.code(), &error.to_string()),
+            None => error.is_closed() && (is_on_throwaway || ended.iter().any(|why| why.contains(ENDED))),
         },
         None => false,
     }
@@ -68,19 +81,21 @@ fn is_refusal(error: &Error, ended: &[&str]) -> bool {
 
 fn is_refused_login(refused: &ConnectError) -> bool {
     match refused {
-        ConnectError::Server { code, .. } => is_refusal_code(code.code()),
+        ConnectError::Server { code, message, .. } => is_refusal_code(code.code(), message),
         ConnectError::Every(failures) => failures.iter().any(is_refused_login),
         _ => false,
     }
 }
 
-/// Not the codes of a server that lacks room, reads damaged files, starts or stops. A limit of connections (53300) and a
-/// library that is not there (58P01) are settings of a database or a role.
-fn is_refusal_code(code: &str) -> bool {
+/// A login that is not let in (28), a right (42501) or a database (3D000) that is not there, a database that is closed
+/// (55000), a session that was ended (57P01) or a statement that was (57014), and a library that is not there (58P01), which
+/// a setting of a database or a role names. Of limits of connections (53300) those of a role or a database: the one of the
+/// server can be used up by others. All other codes may be the server's own trouble, or ours.
+fn is_refusal_code(code: &str, message: &str) -> bool {
     match code {
-        "53300" | "58P01" => true,
-        CRASHED | "57P03" => false,
-        code => !["08", "53", "58", "XX", "F0"].iter().any(|class| code.starts_with(class)),
+        "53300" => ["for role", "for database"].iter().any(|whose| message.contains(whose)),
+        "42501" | "3D000" | "55000" | ENDED | "57014" | "58P01" => true,
+        code => code.starts_with("28"),
     }
 }
 
@@ -95,37 +110,66 @@ async fn is_alive(scratch: &ScratchDb<'_>, server_start: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::ExitStatus;
+
     use anyhow::anyhow;
     use tokio_postgres::error::SqlState;
 
     use super::*;
 
-    fn login(code: SqlState) -> Error {
-        let place = "database x".to_owned();
-        Error::from(ConnectError::Server { place, message: "no".to_owned(), code, hint: None }).context("connect")
+    fn login(code: SqlState, message: &str) -> Error {
+        let (place, message) = ("database x".to_owned(), message.to_owned());
+        Error::from(ConnectError::Server { place, message, code, hint: None }).context("connect")
     }
 
     #[test]
     fn a_refusal_is_told_from_a_server_that_cannot() {
         for (code, expected) in [
-            (SqlState::TOO_MANY_CONNECTIONS, true),
+            (SqlState::TOO_MANY_CONNECTIONS, false),
             (SqlState::INSUFFICIENT_PRIVILEGE, true),
             (SqlState::INVALID_PASSWORD, true),
             (SqlState::UNDEFINED_FILE, true),
             (SqlState::ADMIN_SHUTDOWN, true),
             (SqlState::QUERY_CANCELED, true),
             (SqlState::DISK_FULL, false),
+            (SqlState::UNDEFINED_COLUMN, false),
+            (SqlState::T_R_DEADLOCK_DETECTED, false),
+            (SqlState::READ_ONLY_SQL_TRANSACTION, false),
             (SqlState::OUT_OF_MEMORY, false),
             (SqlState::CRASH_SHUTDOWN, false),
             (SqlState::CANNOT_CONNECT_NOW, false),
             (SqlState::IO_ERROR, false),
             (SqlState::DATA_CORRUPTED, false),
         ] {
-            assert_eq!(is_refusal(&login(code.clone()), &[]), expected, "{code:?}");
+            assert_eq!(is_refusal(&login(code.clone(), "no"), &[], true), expected, "{code:?}");
         }
-        assert!(!is_refusal(&login(SqlState::TOO_MANY_CONNECTIONS), &["no (SQLSTATE 57P02)"]));
+        for (message, expected) in [
+            ("too many connections for role \"r\"", true),
+            ("too many connections for database \"d\"", true),
+            ("sorry, too many clients already", false),
+            ("remaining connection slots are reserved for superusers", false),
+        ] {
+            let error = login(SqlState::TOO_MANY_CONNECTIONS, message);
+            assert_eq!(is_refusal(&error, &[], false), expected, "{message}");
+            assert!(!is_refusal(&error, &["no (SQLSTATE 57P02)"], true), "{message}");
+        }
         let unreachable = ConnectError::Unreachable { place: "x".to_owned(), reason: "refused".to_owned() };
-        assert!(!is_refusal(&Error::from(unreachable), &[]));
-        assert!(!is_refusal(&anyhow!("no room on the disk"), &["no (SQLSTATE 57P01)"]));
+        assert!(!is_refusal(&Error::from(unreachable), &[], true));
+        assert!(!is_refusal(&anyhow!("no room on the disk"), &["no (SQLSTATE 57P01)"], true));
+    }
+
+    #[test]
+    fn a_tool_that_the_server_had_no_room_for_was_not_refused() {
+        for (words, expected) in [
+            ("pg_dump: error: query failed: ERROR:  permission denied for table t", true),
+            ("pg_dump: error: connection failed: FATAL:  database \"d\" is not currently accepting connections", true),
+            ("pg_dump: error: query failed: ERROR:  out of shared memory", false),
+            ("pg_dump: error: query failed: ERROR:  could not write to file: No space left on device", false),
+        ] {
+            let (tool, status) = ("pg_dump".to_owned(), ExitStatus::from_raw(256));
+            let error = Error::from(ChildError::Failed { tool, status, words: words.to_owned() });
+            assert_eq!(is_refusal(&error, &[], false), expected, "{words}");
+        }
     }
 }

@@ -174,6 +174,7 @@ impl Target<'_> {
             self.change(|state| {
                 state.activity = Activity::Waiting;
                 state.own.first_backup_by = Some(by);
+                state.own.first_drill_since = Some(Utc::now());
             });
             if !is_late && Utc::now() > by {
                 is_late = true;

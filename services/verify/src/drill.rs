@@ -96,6 +96,9 @@ impl Drill<'_> {
         let manifest = fetcher.manifest(&backup.id, evidence).await?;
         let age = evidence.report.started_at - manifest.snapshot_at;
         evidence.report.recovery_point_seconds = Some(age.num_seconds());
+        if let Some(doubt) = manifest.doubtful_time(store.now()) {
+            evidence.record("manifest", "its times cannot be".to_owned(), vec![doubt]);
+        }
         evidence.report.notes.extend(manifest.gaps.iter().cloned());
         clusters::compare(&fetcher, &chosen.before, &manifest, evidence).await?;
         room::check(self.config, &manifest)?;

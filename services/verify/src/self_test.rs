@@ -180,8 +180,7 @@ impl SelfTest<'_> {
         let manifest_text = self.drill.stop.or(read).await.context("read the manifest")?;
         let mut rows = Vec::new();
         let mut add = |what: &str, id: &BackupId, text: &[u8]| {
-            let caught_by =
-                self.shelf.open_manifest(id, text, self.store.now()).is_err().then(|| "manifest".to_owned());
+            let caught_by = self.shelf.open_manifest(id, text).is_err().then(|| "manifest".to_owned());
             rows.push(Row::damaged(what, caught_by));
         };
         add("an older backup under a newer id", &newer, &manifest_text);

@@ -15,6 +15,9 @@ use crate::report::{Report, Verdict};
 pub(crate) struct Facts {
     /// While the bucket holds no backup at all: when that becomes an alarm.
     pub(crate) first_backup_by: Option<DateTime<Utc>>,
+    /// When the bucket was last seen without a backup: from then on the first drill has its time.
+    #[serde(skip)]
+    pub(crate) first_drill_since: Option<DateTime<Utc>>,
     /// When the last passed drill ended, of this process or by a record in the bucket.
     pub(crate) last_passed_at: Option<DateTime<Utc>>,
     /// How long a drill may take.

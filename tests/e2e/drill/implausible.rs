@@ -19,8 +19,6 @@ fn what_a_manifest_can_never_say_is_damage() {
         ("/database/locale_provider", json!("x")),
         ("/database/server_version_num", json!(u32::MAX)),
         ("/database/server_version_num", json!(990_000)),
-        ("/snapshot_at", json!("2199-01-01T00:00:00Z")),
-        ("/finished_at", json!("2020-01-01T00:00:00Z")),
         ("/inventory/roles", json!(["public"])),
         ("/dump/plain_bytes", huge.clone()),
         ("/dump/stored_bytes", huge.clone()),
@@ -39,6 +37,19 @@ fn what_a_manifest_can_never_say_is_damage() {
         let drill = stand.drill();
         assert_eq!(drill.report["verdict"], "failed", "{pointer}: {:#}", drill.report);
         drill.assert_found_by("manifest", "is not usable");
+        stand.reset();
+    }
+}
+
+/// How old the data is cannot be known; that it is whole can.
+#[test]
+fn times_that_cannot_be_are_a_finding_and_keep_no_drill_from_its_proof() {
+    let stand = DrillStand::of("CREATE TABLE t (id int)", &[]);
+    for (field, time) in [("snapshot_at", "2199-01-01T00:00:00Z"), ("finished_at", "2020-01-01T00:00:00Z")] {
+        stand.edit_manifest(|manifest| manifest[field] = json!(time));
+        let drill = stand.drill();
+        drill.assert_found_by("manifest", time.split('T').next().unwrap());
+        assert_eq!(drill.report["contents_compared"], "all", "{:#}", drill.report);
         stand.reset();
     }
 }

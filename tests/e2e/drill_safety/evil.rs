@@ -4,7 +4,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use e2e::postgres::SUPERUSER;
+use e2e::postgres::{Postgres, PostgresOptions, SUPERUSER};
 use e2e::skip::skip;
 
 use super::{FAILED, Outsider, PASSED, Site, drill, leftovers, open_folder, server};
@@ -36,7 +36,7 @@ const TOLD: &str = "
 #[test]
 fn a_bomb_that_looks_for_the_names_of_a_drill_goes_off_in_a_drill() {
     let mut stand = crate::stand::Stand::new();
-    let server = server(&[]);
+    let server = Postgres::start(PostgresOptions::default());
     server.sql(SUPERUSER, "CREATE DATABASE armed");
     stand.database = e2e::postgres::Database { url: server.url("armed"), name: "armed".to_owned() };
     let bomb = format!("IF {} THEN RETURN 1; END IF; RAISE EXCEPTION 'no restore'", TOLD.replace("SOURCE", "armed"));

@@ -71,7 +71,7 @@ impl Shelf {
     /// Where it cannot be had, is damaged, or is too new; [`ManifestError::is_damage`] tells these apart.
     pub async fn manifest(&self, store: &Store, id: &BackupId) -> Result<Manifest, ManifestError> {
         let text = store.read(&self.key(id, &Role::Manifest), MOST_MANIFEST_BYTES).await;
-        self.open_manifest(id, &text.map_err(ManifestError::Unreadable)?, store.now())
+        self.open_manifest(id, &text.map_err(ManifestError::Unreadable)?)
     }
 
     /// The names of the databases that have backups below `prefix`, in the order of their folders.
@@ -82,11 +82,11 @@ impl Shelf {
         Ok(databases_in(store.list(&prefix.key("")).await?, prefix, now))
     }
 
-    /// As [`Shelf::manifest`], from a text that is here already, at a time by the store's clock.
+    /// As [`Shelf::manifest`], from a text that is here already.
     ///
     /// # Errors
     /// As [`Shelf::manifest`].
-    pub fn open_manifest(&self, id: &BackupId, text: &[u8], now: DateTime<Utc>) -> Result<Manifest, ManifestError> {
+    pub fn open_manifest(&self, id: &BackupId, text: &[u8]) -> Result<Manifest, ManifestError> {
         let wrong = |reason: String| ManifestError::Wrong { id: id.clone(), reason };
         // The words of the parser may quote the text, which is foreign; the place is enough.
         let unreadable = |error: serde_json::Error| {
@@ -116,7 +116,7 @@ impl Shelf {
         if !self.signers.is_empty() && manifest.prefix.as_deref() != Some(self.prefix.to_string().as_str()) {
             return Err(wrong("it is the manifest of another prefix".to_owned()));
         }
-        plausible::check_values(&manifest, now).map_err(wrong)?;
+        plausible::check_values(&manifest).map_err(wrong)?;
         let decoding = manifest.codec.decoding();
         let decoding = decoding.map_err(|source| ManifestError::UnknownCodec { id: id.clone(), source })?;
         let dump = Role::Dump { kind: manifest.kind, suffix: decoding.suffix() };
@@ -205,7 +205,7 @@ mod tests {
         let id = BackupId::new(now());
         let mut text = manifest(&id);
         *text.pointer_mut(pointer).unwrap() = value;
-        let error = shelf().open_manifest(&id, seal::seal(&text.to_string()).as_bytes(), now()).unwrap_err();
+        let error = shelf().open_manifest(&id, seal::seal(&text.to_string()).as_bytes()).unwrap_err();
         let found = error.is_damage();
         let chain = format!("{:#}", anyhow::Error::from(error));
         assert!(chain.contains(words) && found == damage, "{pointer}: {chain}");
@@ -215,9 +215,9 @@ mod tests {
     fn a_manifest_that_contradicts_its_key_is_refused() {
         let id = BackupId::new(now());
         let text = seal::seal(&manifest(&id).to_string());
-        assert_eq!(shelf().open_manifest(&id, text.as_bytes(), now()).unwrap().id, id);
+        assert_eq!(shelf().open_manifest(&id, text.as_bytes()).unwrap().id, id);
         let touched = text.replace("15.18", "15.19");
-        let error = shelf().open_manifest(&id, touched.as_bytes(), now()).unwrap_err();
+        let error = shelf().open_manifest(&id, touched.as_bytes()).unwrap_err();
         assert!(error.to_string().contains("its digest of itself differs"), "{error}");
         let older = BackupId::new(now() - TimeDelta::days(9));
         check("/id", json!(older), true, &format!("it is the manifest of {older}"));
@@ -275,23 +275,29 @@ mod tests {
         check("/dump/plain_bytes", json!(1), true, "larger than its stored bytes can");
     }
 
+    /// A clock was wrong, and the backup is whole: it opens, and a drill says so.
     #[test]
-    fn times_that_contradict_each_other_or_the_clock_are_damage() {
-        for time in ["/snapshot_at", "/finished_at"] {
-            check(time, json!("2026-11-23T05:00:10Z"), true, "which is in the future of the store's clock");
+    fn times_that_contradict_each_other_or_the_clock_are_doubtful_and_no_damage() {
+        let doubt = |change: &[(&str, &str)], began: DateTime<Utc>| {
+            let id = BackupId::new(began);
+            let mut text = manifest(&id);
+            for (field, time) in change {
+                text[field] = json!(time);
+            }
+            let opened = shelf().open_manifest(&id, seal::seal(&text.to_string()).as_bytes()).unwrap();
+            opened.doubtful_time(now()).unwrap_or_default()
+        };
+        for field in ["snapshot_at", "finished_at"] {
+            let words = doubt(&[(field, "2026-11-23T05:00:10Z")], now());
+            assert!(words.contains("which is in the future of the store's clock"), "{words}");
         }
-        check("/finished_at", json!("2026-11-21T00:59:59Z"), true, "and its run began at 2026-11-22");
-        let id = BackupId::new(now() - TimeDelta::days(9));
-        let mut text = manifest(&id);
-        text["finished_at"] = json!("2026-11-20T00:00:00Z");
-        let error = shelf().open_manifest(&id, seal::seal(&text.to_string()).as_bytes(), now()).unwrap_err();
-        assert!(error.is_damage() && error.to_string().contains("its snapshot was taken at"), "{error}");
+        let words = doubt(&[("finished_at", "2026-11-21T00:59:59Z")], now());
+        assert!(words.contains("and its run began at 2026-11-22"), "{words}");
+        let words = doubt(&[("finished_at", "2026-11-20T00:00:00Z")], now() - TimeDelta::days(9));
+        assert!(words.contains("its snapshot was taken at"), "{words}");
         // Clocks may differ by what a wrong time zone makes of them.
         for time in ["2026-11-23T04:00:00Z", "2026-11-21T02:00:00Z"] {
-            let mut text = manifest(&BackupId::new(now()));
-            let id: BackupId = serde_json::from_value(text["id"].clone()).unwrap();
-            text["finished_at"] = json!(time);
-            shelf().open_manifest(&id, seal::seal(&text.to_string()).as_bytes(), now()).unwrap();
+            assert_eq!(doubt(&[("finished_at", time)], now()), "");
         }
     }
 
@@ -306,7 +312,7 @@ mod tests {
         );
         check("/codec/encryption", json!("rot13"), false, "no encryption \"rot13\"; was the backup written by a newer");
         let id = BackupId::new(now());
-        let error = shelf().open_manifest(&id, br#"{"format": 7}"#, now()).unwrap_err();
+        let error = shelf().open_manifest(&id, br#"{"format": 7}"#).unwrap_err();
         assert!(matches!(error, ManifestError::TooNew { format: 7, .. }), "{error}");
     }
 
@@ -315,7 +321,7 @@ mod tests {
         let id = BackupId::new(now());
         let text = seal::seal(&manifest(&id).to_string());
         for length in 0..text.len() {
-            let error = shelf().open_manifest(&id, &text.as_bytes()[..length], now()).unwrap_err();
+            let error = shelf().open_manifest(&id, &text.as_bytes()[..length]).unwrap_err();
             assert!(error.is_damage(), "{length}: {error}");
         }
     }

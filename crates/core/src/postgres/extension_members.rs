@@ -13,12 +13,25 @@ use super::connect::Session;
 const EXTENSIONS: &str = "
     SELECT extname::text, extnamespace::regnamespace::text FROM pg_catalog.pg_extension";
 
+/// What of a function `p` can run, and as whom. `SQL_BODY` is the body of a function that was written as a statement
+/// (since 14), whose `prosrc` is empty.
+const CODE: &str = "p.prosrc, SQL_BODY, p.probin, p.prosecdef, CASE WHEN p.prosecdef THEN p.proowner END, p.proconfig,
+                    p.prolang, pg_catalog.pg_get_expr(p.proargdefaults, 0)";
+
 /// Each member with a digest of what of it can run, and what its table was given: a trigger or a rule on a table of an
-/// extension is in no dump either.
+/// extension is in no dump either. SHA-256, since a server that keeps to FIPS has no MD5.
 const MEMBERS: &str = "
-    SELECT e.extname::text, concat_ws(' ', i.type, i.identity), pg_catalog.md5(concat_ws('|',
-               (SELECT concat_ws('|', p.prosrc, p.probin, p.prosecdef, p.proconfig, p.prolang, p.provolatile)
+    SELECT e.extname::text, concat_ws(' ', i.type, i.identity), sha256(textsend(concat_ws('|',
+               (SELECT concat_ws('|', CODE, p.provolatile)
                   FROM pg_catalog.pg_proc p WHERE d.classid = 'pg_catalog.pg_proc'::regclass AND p.oid = d.objid),
+               (SELECT o.oprcode
+                  FROM pg_catalog.pg_operator o WHERE d.classid = 'pg_catalog.pg_operator'::regclass AND o.oid = d.objid),
+               (SELECT concat_ws('|', k.castfunc, k.castcontext, k.castmethod)
+                  FROM pg_catalog.pg_cast k WHERE d.classid = 'pg_catalog.pg_cast'::regclass AND k.oid = d.objid),
+               (SELECT pg_catalog.string_agg(concat_ws(' ', k.conname, pg_catalog.pg_get_constraintdef(k.oid)), '|' ORDER BY k.conname)
+                  FROM pg_catalog.pg_constraint k
+                 WHERE d.classid = 'pg_catalog.pg_type'::regclass AND k.contypid = d.objid
+                    OR d.classid = 'pg_catalog.pg_class'::regclass AND k.conrelid = d.objid),
                (SELECT CASE WHEN c.relkind IN ('v', 'm') THEN pg_catalog.pg_get_viewdef(c.oid) END
                   FROM pg_catalog.pg_class c WHERE d.classid = 'pg_catalog.pg_class'::regclass AND c.oid = d.objid),
                (SELECT pg_catalog.string_agg(concat_ws(' ', a.adnum, pg_catalog.pg_get_expr(a.adbin, a.adrelid)), '|' ORDER BY a.adnum)
@@ -28,15 +41,14 @@ const MEMBERS: &str = "
                  WHERE d.classid = 'pg_catalog.pg_class'::regclass AND t.tgrelid = d.objid AND NOT t.tgisinternal),
                (SELECT pg_catalog.string_agg(pg_catalog.pg_get_ruledef(w.oid), '|' ORDER BY w.rulename)
                   FROM pg_catalog.pg_rewrite w
-                 WHERE d.classid = 'pg_catalog.pg_class'::regclass AND w.ev_class = d.objid AND w.rulename <> '_RETURN')))
+                 WHERE d.classid = 'pg_catalog.pg_class'::regclass AND w.ev_class = d.objid AND w.rulename <> '_RETURN'))))
       FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid,
            LATERAL pg_catalog.pg_identify_object(d.classid, d.objid, d.objsubid) i
      WHERE d.refclassid = 'pg_catalog.pg_extension'::regclass AND d.deptype = 'e'";
 
 /// The functions in PostgreSQL's own schemas, all in one, without members of extensions.
 const OWN_FUNCTIONS: &str = "
-    SELECT pg_catalog.md5(pg_catalog.string_agg(
-               concat_ws('|', p.oid, p.proname, p.prosrc, p.probin, p.prosecdef, p.proconfig, p.prolang), '|' ORDER BY p.oid))
+    SELECT sha256(textsend(pg_catalog.string_agg(concat_ws('|', p.oid, p.proname, CODE), '|' ORDER BY p.oid)))
       FROM pg_catalog.pg_proc p
      WHERE p.pronamespace IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
        AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_proc'::regclass
@@ -47,7 +59,7 @@ const OWN_FUNCTIONS: &str = "
 struct Members {
     schema: String,
     /// Digests by kind and name.
-    objects: BTreeMap<String, String>,
+    objects: BTreeMap<String, Vec<u8>>,
 }
 
 /// The members of the extensions of a database, as they are at a moment.
@@ -55,7 +67,7 @@ struct Members {
 pub struct ExtensionMembers {
     /// By the name of the extension.
     extensions: BTreeMap<String, Members>,
-    own_functions: String,
+    own_functions: Vec<u8>,
 }
 
 impl ExtensionMembers {
@@ -65,13 +77,17 @@ impl ExtensionMembers {
     /// What the server says.
     pub async fn look(session: &Session) -> anyhow::Result<Self> {
         let mut extensions: BTreeMap<String, Members> = BTreeMap::new();
+        let sql_body =
+            if session.server_version_num() >= 140_000 { "pg_catalog.pg_get_function_sqlbody(p.oid)" } else { "NULL" };
+        let code = CODE.replace("SQL_BODY", sql_body);
+        let [members, own_functions] = [MEMBERS, OWN_FUNCTIONS].map(|question| question.replace("CODE", &code));
         for row in session.client().query(EXTENSIONS, &[]).await.context("list extensions")? {
             extensions.entry(row.try_get(0)?).or_default().schema = row.try_get(1)?;
         }
-        for row in session.client().query(MEMBERS, &[]).await.context("list the members of extensions")? {
+        for row in session.client().query(&members, &[]).await.context("list the members of extensions")? {
             extensions.entry(row.try_get(0)?).or_default().objects.insert(row.try_get(1)?, row.try_get(2)?);
         }
-        let own = session.client().query_one(OWN_FUNCTIONS, &[]).await.context("look at PostgreSQL's functions")?;
+        let own = session.client().query_one(&own_functions, &[]).await.context("look at PostgreSQL's functions")?;
         Ok(Self { extensions, own_functions: own.try_get(0)? })
     }
 
@@ -109,10 +125,13 @@ mod tests {
     fn members(all: &[(&str, &[(&str, &str)])]) -> ExtensionMembers {
         let of_one = |objects: &[(&str, &str)]| Members {
             schema: "public".to_owned(),
-            objects: objects.iter().map(|(object, digest)| ((*object).to_owned(), (*digest).to_owned())).collect(),
+            objects: objects
+                .iter()
+                .map(|(object, digest)| ((*object).to_owned(), digest.as_bytes().to_vec()))
+                .collect(),
         };
         let extensions = all.iter().map(|(name, objects)| ((*name).to_owned(), of_one(objects))).collect();
-        ExtensionMembers { extensions, own_functions: "1".to_owned() }
+        ExtensionMembers { extensions, own_functions: vec![1] }
     }
 
     #[test]
@@ -130,7 +149,7 @@ mod tests {
         let mut moved = after.clone();
         moved.extensions.get_mut("a").unwrap().schema = "other".to_owned();
         assert_eq!(told(&moved), Vec::<String>::new());
-        let other = ExtensionMembers { own_functions: "2".to_owned(), ..before.clone() };
+        let other = ExtensionMembers { own_functions: vec![2], ..before.clone() };
         assert_eq!(told(&other), ["the functions in pg_catalog or information_schema are not PostgreSQL's"]);
     }
 }

@@ -127,7 +127,8 @@ impl ScratchDb<'_> {
     /// What the server says.
     pub async fn server_start(&self) -> anyhow::Result<String> {
         let session = self.server.maintenance().connect().await.context("connect to the drill server")?;
-        let row = session.client().query_one("SELECT pg_catalog.pg_postmaster_start_time()::text", &[]).await?;
+        let question = session.client().query_one("SELECT pg_catalog.pg_postmaster_start_time()::text", &[]);
+        let row = session.ask(question).await?;
         let start = row.try_get(0)?;
         session.close().await;
         Ok(start)
@@ -164,7 +165,7 @@ impl ScratchDb<'_> {
     }
 
     /// Whether the server is one that this process started.
-    pub(super) fn is_on_throwaway(&self) -> bool {
+    pub fn is_on_throwaway(&self) -> bool {
         self.server.is_throwaway()
     }
 

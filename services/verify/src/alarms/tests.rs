@@ -53,6 +53,10 @@ fn waiting_for_the_first_backup_is_red_only_when_that_is_late() {
     assert_eq!(words(&state, at(61)), ["there is no backup, and the first one was due by 2026-11-22 13:00 UTC"]);
     state.own.first_backup_by = None;
     assert_eq!(words(&state, at(61)), ["no drill has passed yet"]);
+    // The first drill has its time from the moment on at which the first backup can have come.
+    state.own.first_drill_since = Some(at(60));
+    assert_eq!(codes(&state, at(61)), [(AlarmCode::NeverPassed, Severity::Warning)]);
+    assert_eq!(codes(&state, at(91)), [(AlarmCode::NeverPassed, Severity::Critical)]);
 }
 
 #[test]

@@ -39,7 +39,7 @@ fn pair() -> (SigningKey, Signers) {
 
 #[track_caller]
 fn assert_refused(shelf: &Shelf, id: &BackupId, text: &str, words: &str) {
-    let error = shelf.open_manifest(id, text.as_bytes(), now()).unwrap_err();
+    let error = shelf.open_manifest(id, text.as_bytes()).unwrap_err();
     assert!(error.is_damage() && error.to_string().contains(words), "{error}");
 }
 
@@ -49,8 +49,8 @@ fn only_a_manifest_with_the_right_signature_is_believed_where_one_is_asked_for_r
     let ((key, signers), (_, strangers)) = (pair(), pair());
     let signed = seal::write(&manifest(&id), Some(&key)).unwrap();
     let trusting = shelf("p", "app").trusting(signers);
-    assert_eq!(trusting.open_manifest(&id, signed.as_bytes(), now()).unwrap(), manifest(&id));
-    shelf("p", "app").open_manifest(&id, signed.as_bytes(), now()).unwrap();
+    assert_eq!(trusting.open_manifest(&id, signed.as_bytes()).unwrap(), manifest(&id));
+    shelf("p", "app").open_manifest(&id, signed.as_bytes()).unwrap();
     let unsigned = seal::write(&manifest(&id), None).unwrap();
     assert_refused(&trusting, &id, &unsigned, "it is not signed, and VERIFY_TRUSTED_KEYS is set");
     let stranger = shelf("p", "app").trusting(strangers);
@@ -60,7 +60,7 @@ fn only_a_manifest_with_the_right_signature_is_believed_where_one_is_asked_for_r
     assert_refused(&trusting, &newer, &signed, "it is the manifest of ");
     assert_refused(&shelf("p", "other").trusting(trusting.signers.clone()), &id, &signed, "another database");
     assert_refused(&shelf("q", "app").trusting(trusting.signers.clone()), &id, &signed, "another prefix");
-    shelf("q", "app").open_manifest(&id, signed.as_bytes(), now()).unwrap();
+    shelf("q", "app").open_manifest(&id, signed.as_bytes()).unwrap();
 }
 
 /// Whoever changes a manifest can make its digest of itself agree, and not its signature.

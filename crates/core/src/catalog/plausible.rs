@@ -172,6 +172,7 @@ pub(super) fn check_values(manifest: &Manifest) -> Result<(), String> {
         name("inventory.extensions", &extension.version)
     })?;
     inventory.roles.iter().try_for_each(|role| {
+        name("inventory.roles", role)?;
         // In UTF-8 a name takes up to four times the bytes that it takes in the source's encoding.
         let is_one = (1..=MAX_ROLE_NAME_BYTES).contains(&role.chars().count()) && !NO_ROLES.contains(&role.as_str());
         if is_one { Ok(()) } else { Err("inventory.roles has a name that no role can have".to_owned()) }

@@ -10,6 +10,7 @@ mod database_level;
 mod drill_server;
 mod dump;
 mod facts;
+pub mod globals;
 mod in_the_clear;
 mod inventory;
 mod locale;

@@ -5,9 +5,8 @@ use std::fmt;
 
 use anyhow::{Context, bail};
 use backup_core::postgres::connect::Session;
+use backup_core::postgres::globals::{Attribute, Membership, Statement};
 use backup_core::postgres::{escape_identifier, escape_literal};
-
-use crate::globals::{Attribute, Membership, Statement};
 
 /// Since then a membership says whether it is inherited, and what may be set.
 const MEMBERSHIP_OPTIONS_SINCE: u32 = 160_000;

@@ -217,10 +217,7 @@ fn alter(rest: &mut Rest<'_>) -> Option<Statement> {
         None => None,
     };
     rest.words(&["SET"])?;
-    let mut name = rest.name()?;
-    while rest.mark('.').is_some() {
-        name = format!("{name}.{}", rest.name()?);
-    }
+    let name = rest.setting()?;
     rest.words(&["TO"])?;
     let mut values = vec![rest.text()?];
     while rest.mark(',').is_some() {
@@ -295,10 +292,7 @@ fn parameter(rest: &mut Rest<'_>) -> Option<Statement> {
         }
     }
     rest.words(&["ON", "PARAMETER"])?;
-    let mut name = rest.name()?;
-    while rest.mark('.').is_some() {
-        name = format!("{name}.{}", rest.name()?);
-    }
+    let name = rest.setting()?;
     rest.words(&["TO"])?;
     let role = rest.name()?;
     let is_grantable = rest.words(&["WITH", "GRANT", "OPTION"]).is_some();
@@ -334,6 +328,16 @@ impl<'tokens> Rest<'tokens> {
             Token::Word(name) | Token::Name(name) => Some(name.clone()),
             Token::Text(_) | Token::Mark(_) => None,
         }
+    }
+
+    /// The name of a setting, which may have several parts.
+    fn setting(&mut self) -> Option<String> {
+        let mut name = self.name()?;
+        while self.mark('.').is_some() {
+            name.push('.');
+            name.push_str(&self.name()?);
+        }
+        Some(name)
     }
 
     fn text(&mut self) -> Option<String> {

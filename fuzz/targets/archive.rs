@@ -107,7 +107,8 @@ pub(crate) fn look_at(archive: &Archive) {
         assert_eq!(listed + selection.left_out.len(), archive.entries.len(), "an entry is listed or left out");
     }
     let level = DatabaseLevel::of(archive);
-    (level.rights(), level.roles());
+    level.rights();
+    level.roles();
     archive.needed_roles();
     archive.schema_owners();
     archive.large_object_facts(&BTreeSet::new());

@@ -1,6 +1,6 @@
 //! Connection strings, as a URL and as `key=value` pairs.
 
-use backup_core::postgres::conninfo::{Conninfo, Place};
+use backup_core::postgres::conninfo::{Conninfo, MAX_TEXT_BYTES, Place, RootCertificates};
 use backup_core::secret::Secret;
 
 use crate::run::{Target, words};
@@ -50,11 +50,19 @@ fn connection_strings_are_read_or_refused_without_being_quoted() {
         let text = String::from_utf8_lossy(bytes).into_owned();
         let read = match Conninfo::parse(&Secret::new(text)) {
             Ok(read) => read,
-            Err(error) => return assert!(!format!("{error} {error:?}").contains(CANARY), "{error}"),
+            Err(error) => {
+                assert!(!format!("{error} {error:?}").contains(CANARY), "{error}");
+                return;
+            }
         };
         check(&read);
-        let again = Conninfo::parse(&Secret::new(print(&read))).expect("read what was written");
-        assert_eq!(facts(&again), facts(&read));
+        let written = print(&read);
+        // Those of a URL, percent-encoded, cannot be written as pairs.
+        let has_control = written.chars().any(|c| c.is_control() && !c.is_ascii_whitespace() && c != '\x0b');
+        if !has_control && written.len() <= MAX_TEXT_BYTES {
+            let again = Conninfo::parse(&Secret::new(written)).expect("read what was written");
+            assert_eq!(facts(&again), facts(&read));
+        }
     });
 }
 
@@ -123,8 +131,8 @@ fn print(read: &Conninfo) -> String {
     pairs.extend(read.password().map(|password| format!("password={}", quote(password.expose()))));
     pairs.extend(read.application_name().map(|name| format!("application_name={}", quote(name))));
     pairs.extend(read.root_certificates().map(|roots| match roots {
-        backup_core::postgres::conninfo::RootCertificates::System => "sslrootcert=system".to_owned(),
-        backup_core::postgres::conninfo::RootCertificates::File(path) => {
+        RootCertificates::System => "sslrootcert=system".to_owned(),
+        RootCertificates::File(path) => {
             format!("sslrootcert={}", quote(&path.to_string_lossy()))
         }
     }));

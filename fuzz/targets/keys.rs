@@ -62,7 +62,7 @@ fn keys_are_ours_or_foreign() {
             }
             let modified = line.bytes().last().map(|byte| now + TimeDelta::days(i64::from(byte) - 64));
             // The largest size that a store can say, now and then.
-            let bytes = if line.len() % 5 == 0 { i64::MAX.unsigned_abs() } else { line.len() as u64 };
+            let bytes = if line.len().is_multiple_of(5) { i64::MAX.unsigned_abs() } else { line.len() as u64 };
             listing.push(ListedObject { key, bytes, modified });
         }
         let listed = listing.len();

@@ -4,9 +4,12 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::ptr::null_mut;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// No thread gets more: a reader that wants it ends the process at once instead of filling the machine.
+/// All threads together get no more: a reader that wants it ends the process at once instead of filling the machine.
 const MAX_BYTES: usize = 2 << 30;
+
+static HELD_BY_ALL: AtomicUsize = AtomicUsize::new(0);
 
 thread_local! {
     static HELD: Cell<usize> = const { Cell::new(0) };
@@ -21,10 +24,11 @@ static COUNTING: Counting = Counting;
 
 /// Whether a thread may have `bytes` more; then they count as held.
 fn take(bytes: usize) -> bool {
-    let held = HELD.get().saturating_add(bytes);
-    if held > MAX_BYTES {
+    if HELD_BY_ALL.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) > MAX_BYTES {
+        HELD_BY_ALL.fetch_sub(bytes, Ordering::Relaxed);
         return false;
     }
+    let held = HELD.get() + bytes;
     HELD.set(held);
     MOST.set(MOST.get().max(held));
     true
@@ -32,6 +36,7 @@ fn take(bytes: usize) -> bool {
 
 /// What one thread takes, another may give back.
 fn give_back(bytes: usize) {
+    HELD_BY_ALL.fetch_sub(bytes, Ordering::Relaxed);
     HELD.set(HELD.get().saturating_sub(bytes));
 }
 

@@ -65,8 +65,8 @@ impl Target {
         let mut all = corpus(name);
         all.extend(items);
         assert!(!all.is_empty(), "no corpus");
-        let end = Instant::now() + Duration::from_secs(seconds);
         all.iter().chain(&once).for_each(|item| run(item));
+        let end = Instant::now() + Duration::from_secs(seconds);
         let strategy = inputs(Arc::new(Material { items: all, words }));
         let mut batch = 0;
         while Instant::now() < end {

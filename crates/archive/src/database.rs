@@ -136,9 +136,11 @@ impl DatabaseLevel {
         rights.extend(DatabaseRight::ALL.map(|right| (Some(self.owner.clone()), right, false)));
         for grant in &self.grants {
             for right in &grant.rights {
-                rights.retain(|(role, other, _)| (role, other) != (&grant.role, right));
+                let of = |with_grant_option| (grant.role.clone(), *right, with_grant_option);
+                rights.remove(&of(true));
+                rights.remove(&of(false));
                 if !grant.revokes {
-                    rights.insert((grant.role.clone(), *right, grant.with_grant_option));
+                    rights.insert(of(grant.with_grant_option));
                 }
             }
         }

@@ -1,6 +1,7 @@
 //! What an archive says of its large objects besides their bytes: owners, rights, comments.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use super::Archive;
 use super::database::comment;
@@ -18,13 +19,14 @@ pub struct LargeObjectRight {
     pub is_grantable: bool,
 }
 
-/// What is known of one large object besides its bytes.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// What is known of one large object besides its bytes. Objects that are told of together share it: a few bytes of an
+/// archive may speak of thousands.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LargeObjectFacts {
     /// Its owner.
-    pub owner: String,
+    pub owner: Arc<str>,
     /// All rights on it, the owner's own as well.
-    pub rights: BTreeSet<LargeObjectRight>,
+    pub rights: Arc<BTreeSet<LargeObjectRight>>,
     /// Its comment.
     pub comment: Option<String>,
 }
@@ -37,45 +39,47 @@ impl Archive {
         let mut all = BTreeMap::new();
         let escapes = self.escapes_backslashes();
         let stayed = || self.entries.iter().filter(|entry| !left_out.contains(&entry.dump_id));
-        for entry in stayed() {
-            for oid in numbers(entry) {
-                let rights = everything(&entry.owner).collect();
-                all.insert(oid, LargeObjectFacts { owner: entry.owner.clone(), rights, comment: None });
-            }
+        for entry in stayed().filter(|entry| matches!(entry.desc.as_str(), BLOB | BLOB_METADATA)) {
+            let rights = Arc::new(everything(&entry.owner).collect());
+            let facts = LargeObjectFacts { owner: entry.owner.as_str().into(), rights, comment: None };
+            all.extend(numbers(entry).map(|oid| (oid, facts.clone())));
         }
+        let mut granted = BTreeSet::new();
         for entry in stayed().filter(|entry| entry.tag.starts_with("LARGE OBJECT")) {
-            for oid in self.numbers_about(entry) {
-                let Some(facts) = all.get_mut(&oid) else { continue };
-                match entry.desc.as_str() {
-                    "ACL" => statements(&entry.defn).iter().for_each(|statement| apply(statement, &mut facts.rights)),
-                    "COMMENT" => {
-                        facts.comment = Some(comment(&entry.defn, escapes).unwrap_or_else(|| entry.defn.clone()))
-                    }
-                    _ => {}
+            let number = entry.tag.strip_prefix("LARGE OBJECT ").and_then(|oid| oid.parse().ok());
+            match (entry.desc.as_str(), number) {
+                ("ACL", Some(oid)) => grant(&mut all, [oid], &statements(&entry.defn)),
+                // Since 17, `LARGE OBJECTS 7..9`: all those of the entry that it needs. Each has one of these.
+                ("ACL", None) => {
+                    let needed = entry.dependencies.iter().filter(|id| granted.insert(**id));
+                    let numbers = needed.filter_map(|id| self.entry(*id)).flat_map(numbers);
+                    grant(&mut all, numbers, &statements(&entry.defn));
                 }
+                // A comment on one of many needs the entry of all of them, too.
+                ("COMMENT", Some(oid)) => {
+                    if let Some(facts) = all.get_mut(&oid) {
+                        facts.comment = Some(comment(&entry.defn, escapes).unwrap_or_else(|| entry.defn.clone()));
+                    }
+                }
+                _ => {}
             }
         }
         all
     }
-
-    /// The large objects that `entry` is about: the one that its tag names, or (since 17, `LARGE OBJECTS 7..9`) all those
-    /// of the entry that it needs. A comment on one of many needs the entry of all of them, too.
-    fn numbers_about(&self, entry: &Entry) -> Vec<u32> {
-        if let Some(oid) = entry.tag.strip_prefix("LARGE OBJECT ").and_then(|oid| oid.parse().ok()) {
-            return vec![oid];
-        }
-        let needed = entry.dependencies.iter().filter_map(|id| self.entry(*id));
-        needed.flat_map(numbers).collect()
-    }
 }
 
+/// Kinds of the entries that make one large object, and, since 17, many.
+const BLOB: &str = "BLOB";
+const BLOB_METADATA: &str = "BLOB METADATA";
+
 /// The large objects that `entry` makes.
-fn numbers(entry: &Entry) -> Vec<u32> {
-    match entry.desc.as_str() {
-        "BLOB" => entry.tag.parse().into_iter().collect(),
-        "BLOB METADATA" => entry.defn.split_whitespace().filter_map(|oid| oid.parse().ok()).collect(),
-        _ => Vec::new(),
-    }
+fn numbers(entry: &Entry) -> impl Iterator<Item = u32> {
+    let text = match entry.desc.as_str() {
+        BLOB => entry.tag.as_str(),
+        BLOB_METADATA => entry.defn.as_str(),
+        _ => "",
+    };
+    text.split_whitespace().filter_map(|oid| oid.parse().ok())
 }
 
 fn everything(role: &str) -> impl Iterator<Item = LargeObjectRight> {
@@ -84,6 +88,25 @@ fn everything(role: &str) -> impl Iterator<Item = LargeObjectRight> {
         privilege: (*privilege).to_owned(),
         is_grantable: false,
     })
+}
+
+/// Carries out `statements` for each of `numbers`, once for all that had the same rights.
+fn grant(
+    all: &mut BTreeMap<u32, LargeObjectFacts>,
+    numbers: impl IntoIterator<Item = u32>,
+    statements: &[Statement<'_>],
+) {
+    // The rights before are kept as long as their address stands for them.
+    let mut done: HashMap<*const BTreeSet<LargeObjectRight>, [Arc<BTreeSet<LargeObjectRight>>; 2]> = HashMap::new();
+    for oid in numbers {
+        let Some(facts) = all.get_mut(&oid) else { continue };
+        let [_, after] = done.entry(Arc::as_ptr(&facts.rights)).or_insert_with(|| {
+            let mut rights = facts.rights.as_ref().clone();
+            statements.iter().for_each(|statement| apply(statement, &mut rights));
+            [Arc::clone(&facts.rights), Arc::new(rights)]
+        });
+        facts.rights = Arc::clone(after);
+    }
 }
 
 /// `GRANT SELECT,UPDATE ON LARGE OBJECT 7 TO x [WITH GRANT OPTION]`, `REVOKE ALL ON LARGE OBJECT 7 FROM x`.
@@ -99,11 +122,17 @@ fn apply(statement: &Statement<'_>, rights: &mut BTreeSet<LargeObjectRight>) {
     let named =
         |privilege: &str| statement.tokens.iter().take_while(|token| !token.is("ON")).any(|token| token.is(privilege));
     let is_grantable = statement.tokens.iter().any(|token| token.is("OPTION"));
+    let right = |privilege: &str, is_grantable| LargeObjectRight {
+        role: role.clone(),
+        privilege: privilege.to_owned(),
+        is_grantable,
+    };
     for privilege in PRIVILEGES.into_iter().filter(|privilege| named("ALL") || named(privilege)) {
         if is_grant {
-            rights.insert(LargeObjectRight { role: role.clone(), privilege: privilege.to_owned(), is_grantable });
+            rights.insert(right(privilege, is_grantable));
         } else {
-            rights.retain(|right| right.role != role || right.privilege != privilege);
+            rights.remove(&right(privilege, false));
+            rights.remove(&right(privilege, true));
         }
     }
 }
@@ -142,5 +171,22 @@ mod tests {
         assert_eq!(facts[&7].rights, facts[&8].rights);
         assert_eq!(facts[&7], before_17.large_object_facts(&BTreeSet::new())[&7]);
         assert_eq!(facts[&8].comment.as_deref(), Some("x"));
+    }
+
+    /// Some bytes of an archive can name thousands of objects, and thousands of roles.
+    #[test]
+    fn objects_that_are_told_of_together_share_what_is_told() {
+        let numbers: String = (1..=1_000).map(|oid| format!("{oid}\n")).collect();
+        let acl: String = (0..100).map(|role| format!("GRANT ALL ON LARGE OBJECT 1 TO r{role};\n")).collect();
+        let facts = archive(vec![
+            entry(1, "BLOB METADATA", "", "1..1000", &numbers).owned_by("app"),
+            entry(2, "ACL", "", "LARGE OBJECTS 1..1000", &acl).needing(&[1, 1, 1]),
+        ])
+        .large_object_facts(&BTreeSet::new());
+        assert_eq!((facts.len(), facts[&7].rights.len()), (1_000, 202));
+        let is_shared = |one: &LargeObjectFacts| {
+            Arc::ptr_eq(&one.rights, &facts[&1].rights) && Arc::ptr_eq(&one.owner, &facts[&1].owner)
+        };
+        assert!(facts.values().all(is_shared));
     }
 }

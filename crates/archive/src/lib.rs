@@ -29,7 +29,7 @@ mod selection;
 mod sql;
 mod toc;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{BufRead, BufReader, Read};
 
 pub use copy::{CopyColumn, CopyTarget, CopyTargetError, TableName};
@@ -48,6 +48,10 @@ pub use toc::{DumpId, Entry, Section};
 
 use input::Input;
 use toc::Toc;
+
+/// Maximum number of entries that are looked at to see what grants are about. Those on a column need the column's table
+/// and the grants on it, and these need the table.
+const MAX_NEEDED_BY_GRANTS: usize = 1_000;
 
 /// The header and the table of contents of an archive.
 #[derive(Debug, Clone)]
@@ -80,12 +84,24 @@ impl Archive {
     /// Whether the object that `grants` is about is one that this archive makes. Others, such as catalogs and
     /// languages, are there in every database or come with an extension, and belong to a superuser of the server.
     pub fn makes_what_it_is_about(&self, grants: &Entry) -> bool {
-        grants.dependencies.iter().filter_map(|id| self.entry(*id)).any(|needed| match needed.desc.as_str() {
-            "EXTENSION" => false,
-            // A grant on a column needs those on its table.
-            "ACL" if needed.dump_id != grants.dump_id => self.makes_what_it_is_about(needed),
-            _ => true,
-        })
+        // What an archive says may go in a circle, or on for ever.
+        let mut seen = HashSet::from([grants.dump_id]);
+        let mut open = vec![grants];
+        let mut looked_at = 0_usize;
+        while let Some(entry) = open.pop() {
+            for needed in entry.dependencies.iter().filter_map(|id| self.entry(*id)) {
+                looked_at += 1;
+                match needed.desc.as_str() {
+                    _ if looked_at > MAX_NEEDED_BY_GRANTS => return false,
+                    "EXTENSION" => {}
+                    // A grant on a column needs those on its table.
+                    "ACL" if !seen.insert(needed.dump_id) => {}
+                    "ACL" => open.push(needed),
+                    _ => return true,
+                }
+            }
+        }
+        false
     }
 
     /// Whether the source had the schema `public`, if it had so many schemas. No entry of an archive says that it

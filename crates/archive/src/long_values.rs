@@ -188,7 +188,11 @@ fn decode_pairs(pairs: &[u8], digest: &mut Sha256) {
     let decoded = &mut decoded[..pairs.len() / 2];
     match hex::decode_to_slice(pairs, decoded) {
         Ok(()) => digest.update(decoded),
-        Err(_) => digest.update(pairs),
+        // One by one, so that what is digested does not depend on the pieces in which it came.
+        Err(_) => pairs.chunks(2).for_each(|pair| match hex::decode_to_array::<_, 1>(pair) {
+            Ok(byte) => digest.update(byte),
+            Err(_) => digest.update(pair),
+        }),
     }
 }
 
@@ -255,6 +259,19 @@ mod tests {
             .map(|rows| digest_in_pieces(rows.as_bytes(), 1 << 20).unwrap().sum)
             .collect();
         assert!(digests[0] != digests[1] && digests[0] != digests[2], "{digests:?}");
+    }
+
+    #[test]
+    fn a_digit_that_is_none_does_not_make_the_pieces_count() {
+        let good = format!("1\t{}\n", hexadecimal(&[7; 3 * DECODED_BYTES]));
+        // Behind what is kept of a value anyway.
+        let mut damaged = good.clone();
+        damaged.replace_range(2 * LONG_CHARACTERS..2 * LONG_CHARACTERS + 1, "g");
+        let whole = digest_in_pieces(damaged.as_bytes(), 1 << 20);
+        assert_ne!(whole, digest_in_pieces(good.as_bytes(), 1 << 20));
+        for size in [1, 2, 3, 1000, LONG_CHARACTERS] {
+            assert_eq!(digest_in_pieces(damaged.as_bytes(), size), whole, "pieces of {size}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What an entry makes, in the kinds of the manifest's counts: the counts of what was left out are known by it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::copy::for_each_element;
 use super::sql::{Statement, Token, statements};
@@ -58,19 +58,23 @@ impl Archive {
     /// What the entries of these numbers make on a server of this archive's version.
     pub fn made_by(&self, ids: impl IntoIterator<Item = DumpId>) -> Made {
         let mut made = Made::default();
-        ids.into_iter().filter_map(|id| self.entry(id)).for_each(|entry| made.add(entry, self));
+        let mut partitioned = HashMap::new();
+        let mut is_partitioned_table = |needed: &Entry| {
+            needed.desc == "TABLE"
+                && *partitioned.entry(needed.dump_id).or_insert_with(|| is_partitioned(&statements(&needed.defn)))
+        };
+        let mut is_on_one =
+            |entry: &Entry| entry.dependencies.iter().filter_map(|id| self.entry(*id)).any(&mut is_partitioned_table);
+        for entry in ids.into_iter().filter_map(|id| self.entry(id)) {
+            made.add(entry, self, &mut is_on_one);
+        }
         made
-    }
-
-    /// Whether `entry` is on a partitioned table, each partition of which has a copy of it.
-    fn is_on_partitioned_table(&self, entry: &Entry) -> bool {
-        let needed = entry.dependencies.iter().filter_map(|id| self.entry(*id));
-        needed.filter(|needed| needed.desc == "TABLE").any(|table| is_partitioned(&statements(&table.defn)))
     }
 }
 
 impl Made {
-    fn add(&mut self, entry: &Entry, archive: &Archive) {
+    /// Adds what `entry` makes. Each partition of a partitioned table has a copy of what is on it.
+    fn add(&mut self, entry: &Entry, archive: &Archive, mut is_on_partitioned_table: impl FnMut(&Entry) -> bool) {
         // An entry without a statement is there for its grants, and a comment on an extension is not counted.
         let statements = statements(&entry.defn);
         let Some(first) = statements.first() else { return };
@@ -96,10 +100,10 @@ impl Made {
             "CONSTRAINT" => {
                 self.count("indexes", u64::from(!entry.defn.contains(" CHECK ") && !first.begins("ALTER DOMAIN")))
             }
-            "FK CONSTRAINT" if archive.is_on_partitioned_table(entry) => {
+            "FK CONSTRAINT" if is_on_partitioned_table(entry) => {
                 self.uncertain.insert("constraints");
             }
-            "TRIGGER" if archive.is_on_partitioned_table(entry) => {
+            "TRIGGER" if is_on_partitioned_table(entry) => {
                 self.uncertain.insert("triggers");
             }
             _ => {}

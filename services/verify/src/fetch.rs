@@ -8,6 +8,7 @@ use backup_core::catalog::{BackupId, Manifest, Role, Shelf};
 use backup_core::cause::find_cause;
 use backup_core::codec::DecodeError;
 use backup_core::codec::encryption::{Cipher, Keyring, Opening};
+use backup_core::postgres::globals::ClusterRoles;
 use backup_core::private::PrivateDir;
 use backup_core::spool::{Onlookers, Spool, SpoolError, SpooledFile};
 use backup_core::stop::Stop;
@@ -15,7 +16,7 @@ use backup_core::storage::{Store, StoreError};
 use chrono::Utc;
 
 use crate::evidence::{Evidence, Trouble};
-use crate::globals::{self, ClusterRoles};
+use crate::globals;
 use crate::report::BackupFacts;
 use crate::scan::{Scan, Scanned};
 

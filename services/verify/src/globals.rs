@@ -1,23 +1,15 @@
 //! The roles beside a dump: not restored by a drill; what can be told without that is told.
 
-mod grammar;
-mod roles;
-mod statements;
-
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
 use anyhow::Context;
 use backup_core::catalog::{Kind, Manifest};
+use backup_core::postgres::globals::{Item, Odd, Statement, read};
 use tokio::task::spawn_blocking;
 
 use crate::evidence::{Evidence, Trouble};
-
-use statements::{Item, Odd};
-
-pub(crate) use grammar::{Attribute, Membership, Statement};
-pub(crate) use roles::ClusterRoles;
 
 /// Most bytes of the roles: `backup` stores at most half of that.
 pub(crate) const MAX_BYTES: u64 = 64 * 1024 * 1024;
@@ -74,7 +66,7 @@ struct Roles {
 impl Roles {
     fn read(source: impl BufRead, mut sink: impl FnMut(Statement, &[u8]) -> Result<(), String>) -> io::Result<Self> {
         let mut roles = Self::default();
-        let read = statements::read(source, |_, item| {
+        let read = read(source, |_, item| {
             let text = match item {
                 Item::Comment(text) => {
                     roles.has_end |= text.windows(END.len()).any(|window| window == END);

@@ -225,6 +225,20 @@ fn an_extension_that_needs_one_that_is_left_out_is_left_out_too_r050() {
     check(entries, &expected);
 }
 
+/// A foreign archive may say anything: grants that need each other, and many that each need two others.
+#[test]
+fn grants_that_lead_nowhere_are_left_out() {
+    let grants =
+        |id, needed: &[DumpId]| entry(id, "ACL", "public", "TABLE t", "GRANT ALL ON TABLE t TO x;").needing(needed);
+    let why = "its grants are on an object that the archive does not make";
+    check(vec![grants(1, &[2]), grants(2, &[1])], &[(1, why), (2, why)]);
+    check(vec![grants(1, &[1])], &[(1, why)]);
+    let doubled: Vec<Entry> = (1..100).map(|id| grants(id, &[id - 1, id - 1])).collect();
+    assert_eq!(select(&archive(doubled), Rights::Owner).left_out.len(), 99);
+    let table = entry(1, "TABLE", "public", "t", "CREATE TABLE t ();");
+    check(vec![table, grants(2, &[1]), grants(3, &[3, 2])], &[]);
+}
+
 #[test]
 fn extensions_that_reach_outside_are_known() {
     for name in [

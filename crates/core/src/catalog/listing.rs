@@ -156,7 +156,8 @@ impl Run {
         let dump = dumps.min_by_key(|(kind, bytes, _)| (*kind, Reverse(*bytes)));
         let mut drills: Vec<Drill> = self.objects.iter().filter_map(|(role, object)| drill(role, object)).collect();
         drills.sort_by_key(|drill| drill.time);
-        let stored_bytes = self.objects.iter().map(|(_, object)| object.bytes).sum();
+        // A store may say any size.
+        let stored_bytes = self.objects.iter().fold(0_u64, |sum, (_, object)| sum.saturating_add(object.bytes));
         let keys = self.objects.into_iter().map(|(_, object)| object.key).chain(self.event_keys).collect();
         let events = self.events;
         match dump {

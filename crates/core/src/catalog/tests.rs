@@ -24,6 +24,16 @@ fn committed(shelf: &Shelf, id: &BackupId, modified: &str) -> Vec<ListedObject> 
     [ZST, Role::Manifest].iter().map(|role| object(shelf.key(id, role), modified)).collect()
 }
 
+/// A store may say any size; the largest that fits into the protocol is 2^63 - 1.
+#[test]
+fn sizes_that_no_store_has_do_not_overflow() {
+    let (shelf, id) = (shelf("p", "app"), BackupId::new(at("2026-11-22T03:00:00Z")));
+    let roles = [ZST, Role::Globals { suffix: ".zst" }, Role::Manifest];
+    let huge = |role: &Role| ListedObject { key: shelf.key(&id, role), bytes: u64::MAX / 2, modified: None };
+    let catalog = Catalog::from_listing(&shelf, roles.iter().map(huge).collect(), at("2026-11-23T00:00:00Z"));
+    assert_eq!(catalog.backups[0].stored_bytes, u64::MAX);
+}
+
 proptest! {
     #[test]
     fn every_database_name_comes_back_from_its_folder_r140(name in "\\PC{1,21}") {

@@ -11,6 +11,7 @@ mod drill_server;
 mod dump;
 mod extension_members;
 mod facts;
+pub mod globals;
 mod in_the_clear;
 mod inventory;
 mod locale;

@@ -1,6 +1,8 @@
 //! Large objects, each with its number, its bytes, its owner, its rights and its comment, against the archive's.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use anyhow::Context;
 use backup_core::postgres::connect::Session;
@@ -41,15 +43,15 @@ pub(super) async fn check(
 async fn facts(subject: &Subject<'_>, session: &Session, found: &mut Vec<String>) -> anyhow::Result<String> {
     let left_out: BTreeSet<i32> = subject.selection.left_out.iter().map(|left_out| left_out.dump_id).collect();
     let mut expected = subject.archive.large_object_facts(&left_out);
-    let mut restored = restored_facts(session).await?;
+    let restored = restored_facts(session).await?;
     let count = restored.len();
-    for (oid, now) in &mut restored {
+    for (oid, mut now) in restored {
         // How many there are is compared elsewhere, by their bytes and among the counts of the inventory.
-        let Some(was) = expected.get_mut(oid) else { continue };
+        let Some(mut was) = expected.remove(&oid) else { continue };
         if subject.owners == Owners::Restorer {
             let owners = [was.owner.clone(), now.owner.clone()];
-            for facts in [&mut *was, &mut *now] {
-                facts.rights.retain(|right| !owners.contains(&right.role));
+            for facts in [&mut was, &mut now] {
+                Arc::make_mut(&mut facts.rights).retain(|right| !owners.iter().any(|owner| **owner == *right.role));
             }
         } else if was.owner != now.owner {
             found.push(format!("large object {oid} belonged to {}, and belongs to {} now", was.owner, now.owner));
@@ -81,13 +83,18 @@ async fn restored_facts(session: &Session) -> anyhow::Result<BTreeMap<u32, Large
     let mut rows = std::pin::pin!(session.client().query_raw(sql, no_parameters).await?);
     while let Some(row) = rows.try_next().await? {
         let oid: u32 = row.try_get(0)?;
-        let facts = all.entry(oid).or_default();
-        facts.owner = row.try_get(1)?;
-        facts.comment = row.try_get(2)?;
+        let facts = match all.entry(oid) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(LargeObjectFacts {
+                owner: row.try_get::<_, &str>(1)?.into(),
+                rights: Arc::default(),
+                comment: row.try_get(2)?,
+            }),
+        };
         let privilege: Option<String> = row.try_get(4)?;
         if let Some(privilege) = privilege {
             let (role, is_grantable) = (row.try_get(3)?, row.try_get(5)?);
-            facts.rights.insert(LargeObjectRight { role, privilege, is_grantable });
+            Arc::make_mut(&mut facts.rights).insert(LargeObjectRight { role, privilege, is_grantable });
         }
     }
     Ok(all)

@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, bail};
 use backup_core::postgres::connect::Session;
+use backup_core::postgres::globals::{Attribute, Membership, Statement};
 use backup_core::postgres::{escape_identifier, escape_literal};
 use backup_core::text::Lines;
-
-use crate::globals::{Attribute, Membership, Statement};
 
 use super::powers;
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::globals::{Membership, Statement};
+use backup_core::postgres::globals::{Membership, Statement};
 
 use super::plan::Target;
 

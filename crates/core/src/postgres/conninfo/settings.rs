@@ -62,7 +62,7 @@ impl Settings {
             "connect_timeout" => self.connect_timeout_seconds = Some(read_timeout(value)?),
             "application_name" => self.application_name = Some(value.to_owned()),
             "fallback_application_name" => {
-                self.fallback_application_name = Some(value.to_owned());
+                self.fallback_application_name = Some(value.to_owned()).filter(|name| !name.is_empty());
             }
             // Our connections keep themselves alive, speak UTF-8, and need no tuning from outside.
             "keepalives"

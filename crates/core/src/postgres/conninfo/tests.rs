@@ -92,6 +92,8 @@ fn further_parameters() {
     assert_eq!(plain.target_session_attrs(), TargetSessionAttrs::Any);
     assert_eq!(plain.connect_timeout_seconds(), DEFAULT_CONNECT_TIMEOUT_SECONDS);
     assert_eq!(plain.with_default_application_name("backup").application_name(), Some("backup"));
+    let empty = parse("host=db user=u application_name='' fallback_application_name=''").unwrap();
+    assert_eq!(empty.with_default_application_name("backup").application_name(), Some("backup"));
     let seconds = |text| parse(text).unwrap().connect_timeout_seconds();
     assert_eq!(seconds("postgres://u@db?connect_timeout=0"), MAX_CONNECT_TIMEOUT_SECONDS);
     assert_eq!(seconds("postgres://u@db?connect_timeout=1"), 2);

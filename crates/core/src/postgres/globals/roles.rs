@@ -15,9 +15,11 @@ const MAX_ROLES: usize = 20_000;
 
 /// The roles of a cluster.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(crate) struct ClusterRoles {
-    pub(crate) all: BTreeSet<String>,
-    pub(crate) superusers: BTreeSet<String>,
+pub struct ClusterRoles {
+    /// All of them.
+    pub all: BTreeSet<String>,
+    /// Those that are superusers.
+    pub superusers: BTreeSet<String>,
 }
 
 impl ClusterRoles {
@@ -25,15 +27,18 @@ impl ClusterRoles {
     ///
     /// # Errors
     /// What the file system says.
-    pub(crate) async fn read(path: &Path) -> anyhow::Result<Self> {
+    pub async fn read(path: &Path) -> anyhow::Result<Self> {
         let path = path.to_owned();
         let read = tokio::task::spawn_blocking(move || Self::from_lines(BufReader::new(File::open(path)?)));
         read.await.context("read the roles")?.context("read the roles")
     }
 
-    /// A line that only looks like such a statement, inside of a comment on a role, makes a role too many, which
-    /// cannot log in and goes with the drill.
-    fn from_lines(mut text: impl BufRead) -> std::io::Result<Self> {
+    /// As [`ClusterRoles::read`]. A line that only looks like such a statement, inside of a comment on a role, makes a
+    /// role too many, which cannot log in and goes with the drill.
+    ///
+    /// # Errors
+    /// What reading `text` says.
+    pub fn from_lines(mut text: impl BufRead) -> std::io::Result<Self> {
         let mut roles = Self::default();
         let mut line = Vec::new();
         while roles.all.len() < MAX_ROLES {

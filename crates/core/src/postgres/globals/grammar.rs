@@ -15,45 +15,88 @@ enum Token {
 
 /// A statement of a dump of roles.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Statement {
+pub enum Statement {
     /// A setting of the session that runs the dump.
     Session,
     /// `CREATE ROLE`.
-    Create { role: String },
+    Create {
+        /// Its name.
+        role: String,
+    },
     /// `ALTER ROLE ... WITH`.
-    Alter { role: String, attributes: Vec<Attribute> },
+    Alter {
+        /// Its name.
+        role: String,
+        /// What it becomes.
+        attributes: Vec<Attribute>,
+    },
     /// `ALTER ROLE ... SET`, everywhere or in a database.
-    Set { role: String, database: Option<String>, name: String, values: Vec<String> },
+    Set {
+        /// Whose setting it is.
+        role: String,
+        /// The database that it is for; `None` for all.
+        database: Option<String>,
+        /// Its name.
+        name: String,
+        /// Of a list several, else one.
+        values: Vec<String>,
+    },
     /// `COMMENT ON ROLE`.
-    Comment { role: String, text: String },
+    Comment {
+        /// The role that it is about.
+        role: String,
+        /// The comment.
+        text: String,
+    },
     /// `SECURITY LABEL ... ON ROLE`.
-    Label { provider: String, role: String, text: String },
+    Label {
+        /// Who reads it.
+        provider: String,
+        /// The role that has it.
+        role: String,
+        /// The label.
+        text: String,
+    },
     /// `GRANT role TO member`.
     Membership(Membership),
     /// A right on a parameter of the server.
-    Parameter { rights: Vec<&'static str>, name: String, role: String, is_grantable: bool },
+    Parameter {
+        /// `SET`, `ALTER SYSTEM` or `ALL`.
+        rights: Vec<&'static str>,
+        /// The parameter.
+        name: String,
+        /// The role that gets the right.
+        role: String,
+        /// Whether it may grant it.
+        is_grantable: bool,
+    },
     /// Something about a tablespace, whose folder only a person can choose.
     Tablespace,
 }
 
 /// `GRANT role TO member`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Membership {
-    pub(crate) role: String,
-    pub(crate) member: String,
-    pub(crate) admin: bool,
-    /// As written since PostgreSQL 16.
-    pub(crate) inherit: Option<bool>,
-    /// As written since PostgreSQL 16.
-    pub(crate) set: Option<bool>,
+pub struct Membership {
+    /// The role that others become members of.
+    pub role: String,
+    /// The member.
+    pub member: String,
+    /// `WITH ADMIN OPTION`.
+    pub admin: bool,
+    /// `INHERIT`, as written since PostgreSQL 16.
+    pub inherit: Option<bool>,
+    /// `SET`, as written since PostgreSQL 16.
+    pub set: Option<bool>,
 }
 
 /// An attribute of a role.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Attribute {
+pub enum Attribute {
     /// `SUPERUSER`, `NOLOGIN` and their like.
     Flag(&'static str),
+    /// `CONNECTION LIMIT`.
     ConnectionLimit(u32),
+    /// `VALID UNTIL`, as it is written.
     ValidUntil(String),
 }
 
@@ -85,7 +128,7 @@ const ENCODINGS: [&str; 10] =
 
 impl Statement {
     /// Reads a statement, with its semicolon; `None` if `pg_dumpall` does not write it.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub fn parse(text: &str) -> Option<Self> {
         let tokens = tokens(text.strip_suffix(';')?)?;
         let mut rest = Rest(&tokens);
         let statement = match rest.word()? {
@@ -174,10 +217,7 @@ fn alter(rest: &mut Rest<'_>) -> Option<Statement> {
         None => None,
     };
     rest.words(&["SET"])?;
-    let mut name = rest.name()?;
-    while rest.mark('.').is_some() {
-        name = format!("{name}.{}", rest.name()?);
-    }
+    let name = rest.setting()?;
     rest.words(&["TO"])?;
     let mut values = vec![rest.text()?];
     while rest.mark(',').is_some() {
@@ -252,10 +292,7 @@ fn parameter(rest: &mut Rest<'_>) -> Option<Statement> {
         }
     }
     rest.words(&["ON", "PARAMETER"])?;
-    let mut name = rest.name()?;
-    while rest.mark('.').is_some() {
-        name = format!("{name}.{}", rest.name()?);
-    }
+    let name = rest.setting()?;
     rest.words(&["TO"])?;
     let role = rest.name()?;
     let is_grantable = rest.words(&["WITH", "GRANT", "OPTION"]).is_some();
@@ -291,6 +328,16 @@ impl<'tokens> Rest<'tokens> {
             Token::Word(name) | Token::Name(name) => Some(name.clone()),
             Token::Text(_) | Token::Mark(_) => None,
         }
+    }
+
+    /// The name of a setting, which may have several parts.
+    fn setting(&mut self) -> Option<String> {
+        let mut name = self.name()?;
+        while self.mark('.').is_some() {
+            name.push('.');
+            name.push_str(&self.name()?);
+        }
+        Some(name)
     }
 
     fn text(&mut self) -> Option<String> {

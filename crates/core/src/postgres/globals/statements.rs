@@ -16,7 +16,7 @@ const UNRESTRICT: &[u8] = b"\\unrestrict ";
 
 /// A part of a dump of roles.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Item<'text> {
+pub enum Item<'text> {
     /// A line that begins with `--`, without its end.
     Comment(&'text [u8]),
     /// A statement, with its semicolon.
@@ -25,11 +25,11 @@ pub(super) enum Item<'text> {
 
 /// What no dump of `pg_dumpall` holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Odd {
+pub struct Odd {
     /// The line, from 1 on.
-    pub(super) line: u64,
+    pub line: u64,
     /// What is there, as the rest of a sentence.
-    pub(super) what: String,
+    pub what: String,
 }
 
 /// Where in a dump of roles a byte stands.
@@ -71,7 +71,7 @@ struct Cutter {
 ///
 /// # Errors
 /// What reading `source` says.
-pub(super) fn read(
+pub fn read(
     mut source: impl BufRead,
     mut sink: impl FnMut(u64, Item<'_>) -> Result<(), String>,
 ) -> io::Result<Result<(), Odd>> {

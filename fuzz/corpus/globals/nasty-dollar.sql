@@ -1,0 +1,1 @@
+ALTER ROLE a SET x TO $$ ' $$ \! id ';

@@ -1,4 +1,4 @@
-//! Whose doing it is that a drill cannot go on once code of the archive may have run.
+//! Whose doing it is that a drill, or the restore of a person, cannot go on once code of the archive may have run.
 //!
 //! Code of an archive can close the database to its own role, end the drill's sessions or hold what they wait for. Were
 //! that "could not run", an archive could say so of each of its drills. So a server that lives and refuses is a finding. A
@@ -7,9 +7,10 @@
 use anyhow::Error;
 use backup_core::cause::find_cause;
 use backup_core::postgres::connect::{ConnectError, Session};
-use backup_core::postgres::{ChildError, Said, ScratchDb};
+use backup_core::postgres::{ChildError, Said};
 
 use crate::evidence::{AnotherDrill, Evidence, Trouble};
+use crate::reference::Place;
 
 /// The check that the finding belongs to.
 const CHECK: &str = "restore";
@@ -35,7 +36,7 @@ const CRASHED: &str = "57P02";
 /// were opened then.
 pub(crate) async fn unless_archive(
     outcome: Result<(), Trouble>,
-    scratch: &ScratchDb<'_>,
+    place: &Place<'_>,
     server_start: &str,
     sessions: &[&Session],
     evidence: &mut Evidence,
@@ -45,14 +46,14 @@ pub(crate) async fn unless_archive(
         outcome => return outcome,
     };
     let ended: Vec<&str> = sessions.iter().filter_map(|session| session.broken_by()).collect();
-    if !is_refusal(&error, &ended, scratch.is_on_throwaway()) || !is_alive(scratch, server_start).await {
+    if !is_refusal(&error, &ended, place.is_on_throwaway()) || !is_alive(place, server_start).await {
         return Err(Trouble::CouldNotRun(error));
     }
     let words = Said::without_names().in_error(&error);
     Err(evidence.damaged(
         CHECK,
         format!(
-            "once the restore had begun, the server, which still runs, refused the drill's own sessions; code of the \
+            "once the restore had begun, the server, which still runs, refused the sessions of verify; code of the \
              backup can cause that, such as by ALTER DATABASE, ALTER ROLE, REVOKE or pg_terminate_backend: {words}"
         ),
     ))
@@ -101,10 +102,10 @@ fn is_refusal_code(code: &str, message: &str) -> bool {
 
 /// Whether the server runs as it did before the restore. If the archive's code has the login that would ask, its refusal
 /// is an answer as well.
-async fn is_alive(scratch: &ScratchDb<'_>, server_start: &str) -> bool {
-    match scratch.server_start().await {
+async fn is_alive(place: &Place<'_>, server_start: &str) -> bool {
+    match place.server_start().await {
         Ok(start) => start == server_start,
-        Err(error) => scratch.has_one_login() && find_cause::<ConnectError>(&error).is_some_and(is_refused_login),
+        Err(error) => place.has_one_login() && find_cause::<ConnectError>(&error).is_some_and(is_refused_login),
     }
 }
 

@@ -1,23 +1,20 @@
 //! One drill, as one straight line: choose, fetch, server, scratch, restore, prove, verdict, sweep.
 
-use std::collections::BTreeMap;
 use std::time::Instant;
 
 use anyhow::{Context, anyhow};
 use backup_core::catalog::Manifest;
 use backup_core::postgres::{
-    DrillPolicy, DrillServer, ExtensionMembers, Grants, KeptSchema, LockedServer, RestoreAs, RestoreSettings, Said,
-    ScratchDb, Source, Tablespaces, Touched, Wanted, WantedExtension, in_the_clear,
+    DrillPolicy, DrillServer, Grants, KeptSchema, LockedServer, RestoreAs, ScratchDb, Tablespaces, Touched, Wanted,
 };
 use backup_core::private::PrivateDir;
 use backup_core::stop::Stop;
 use chrono::Utc;
-use pgdump_archive::{Archive, DatabaseLevel, LeftOut, Owners, Rights, Selection, select, superusers};
+use pgdump_archive::{Owners, Rights, Selection, select, superusers};
 use tokio::task::spawn_blocking;
 
 use crate::attest::attest;
-use crate::blame;
-use crate::checks::{Extent, Subject, is_amcheck_possible, prove};
+use crate::checks::Extent;
 use crate::choose::{ChooseError, Chosen};
 use crate::clusters;
 use crate::config::{Amcheck, Target, TargetConfig};
@@ -25,9 +22,9 @@ use crate::evidence::{AnotherDrill, CLEANUP, Evidence, Trouble};
 use crate::fetch::{Fetched, Fetcher};
 use crate::ground::{Ground, GroundServer};
 use crate::isolation;
-use crate::passes::Passes;
-use crate::reference::{Place, Recipe};
-use crate::report::{NotExercised, Report, ServerFacts};
+use crate::proof::{Candidate, Ready, restore_and_prove, wanted_extensions};
+use crate::reference::Place;
+use crate::report::{Report, ServerFacts};
 use crate::roles::{Sorted, sort};
 use crate::room;
 use crate::scan::Scanned;
@@ -69,13 +66,6 @@ pub(crate) struct Drill<'run> {
     pub(crate) sabotage: Option<&'run Sabotage>,
 }
 
-/// What is restored, and all that is known of it.
-pub(crate) struct Candidate<'run> {
-    pub(crate) fetched: &'run Fetched,
-    pub(crate) scanned: &'run Scanned,
-    pub(crate) folder: &'run PrivateDir,
-}
-
 impl Drill<'_> {
     async fn run(&self, chosen: &Chosen, evidence: &mut Evidence) -> Result<(), Trouble> {
         let Chosen { shelf, backup, .. } = chosen;
@@ -115,7 +105,7 @@ impl Drill<'_> {
         let ground = ground?;
         self.stop.or(ground.read_texts(&mut scanned.archive)).await?;
         let candidate = Candidate { fetched: &fetched, scanned: &scanned, folder: &folder };
-        let outcome = self.restore_and_prove(&ground, &candidate, evidence).await;
+        let outcome = self.on_ground(&ground, &candidate, evidence).await;
         // The kernel takes its time to remove so much: the archive goes beside the server's files.
         let removed = spawn_blocking(move || drop(folder));
         ground.close(evidence).await;
@@ -138,7 +128,7 @@ impl Drill<'_> {
     }
 
     /// Restores the backup there and holds it against what it was.
-    pub(crate) async fn restore_and_prove(
+    pub(crate) async fn on_ground(
         &self,
         ground: &Ground,
         candidate: &Candidate<'_>,
@@ -230,83 +220,33 @@ impl Drill<'_> {
         let (grants, kept_schemas) = self.prepare(scratch, candidate, &mut selection, evidence).await?;
         let server_seconds = evidence.report.durations.server_seconds.get_or_insert(0.0);
         *server_seconds += preparing.elapsed().as_secs_f64();
-        enter_left_out(&selection, candidate, evidence);
         if matches!(self.config.target, Target::Given { .. }) {
             isolation::note(&candidate.scanned.archive, evidence);
         }
-
         let bin_dir = self.config.process.bin_dir.as_deref().map(AsRef::as_ref);
         let tools = candidate.scanned.tools(bin_dir, major).await?;
-        let owners = self.owners();
-        let session = self.stop.or(async { Ok(scratch.owner().connect().await?) }).await?;
-        let level = DatabaseLevel::of(&candidate.scanned.archive);
-        let of_source = &candidate.fetched.manifest.database.session_settings;
-        let settings = self.stop.or(RestoreSettings::for_restore(&session, of_source, &level)).await?;
-        settings.notes.iter().for_each(|note| evidence.note(note));
-        let source = Source {
-            archive: &candidate.fetched.dump.path,
-            contents: &candidate.scanned.archive,
-            list: &selection.list_file,
-            jobs: self.config.jobs,
+        let (owners, archive) = (self.owners(), &candidate.scanned.archive);
+        let ready = Ready {
+            candidate: *candidate,
+            selection: &selection,
+            tools: &tools,
+            owner: scratch.owner(),
+            admin: scratch.admin(),
+            place: Place::Scratch(scratch),
             owners,
             grants,
             tablespaces: Tablespaces::Default,
-            settings: &settings,
             kept_schemas: &kept_schemas,
-        };
-        if let Some(warning) = in_the_clear(&session).await.map_err(anyhow::Error::from)? {
-            tracing::warn!("{warning}");
-            evidence.note(warning);
-        }
-        let (config, stop, progress, sabotage) = (self.config, self.stop, self.progress, self.sabotage);
-        let admin = self.stop.or(async { Ok(scratch.admin().unwrap_or(scratch.owner()).connect().await?) }).await?;
-        let scrubber = &config.process.scrubber;
-        let passes = Passes { tools: &tools, session: &session, admin: &admin, scrubber, stop, progress, sabotage };
-        let first_finding = evidence.report.findings.len();
-        let amcheck_was_possible = self.stop.or(is_amcheck_possible(&admin)).await?;
-        let members_before = self.stop.or(ExtensionMembers::look(&admin)).await?;
-        let server_start = self.stop.or(scratch.server_start()).await?;
-        let outcome = passes.run(source, evidence).await;
-        blame::unless_archive(outcome, scratch, &server_start, &[&session, &admin], evidence).await?;
-        let fallback = scratch.notes().first().map(String::as_str);
-        evidence.blame_locale_from(first_finding, fallback, &settings.notes);
-        evidence.report.recovery_time_seconds = Some(evidence.report.durations.recovery_seconds());
-
-        self.progress.enter("prove", None);
-        let proving = Instant::now();
-        let subject = Subject {
-            manifest: &candidate.fetched.manifest,
-            archive: &candidate.scanned.archive,
-            contents: &candidate.scanned.contents,
-            selection: &selection,
-            owners,
+            extensions: wanted_extensions(&selection, &candidate.fetched.manifest, archive, owners),
             before: None,
-            amcheck_was_possible,
-            members_before: &members_before,
-            said: Said::of(&candidate.scanned.archive),
-            owner: scratch.owner(),
-            admin: scratch.admin(),
-            tools: &tools,
-            recipe: Recipe {
-                place: Place::Scratch(scratch),
-                source,
-                extensions: wanted_extensions(
-                    &selection,
-                    &candidate.fetched.manifest,
-                    &candidate.scanned.archive,
-                    owners,
-                ),
-                touched: Touched::by(&candidate.scanned.archive),
-            },
-            folder: candidate.folder.path(),
             jobs: self.config.jobs,
+            extent: Some(self.extent()),
+            sabotage: self.sabotage,
             scrubber: &self.config.process.scrubber,
             stop: self.stop,
+            progress: self.progress,
         };
-        let outcome = Box::pin(prove(&subject, &self.extent(), evidence)).await;
-        blame::unless_archive(outcome, scratch, &server_start, &[&session, &admin], evidence).await?;
-        evidence.report.durations.checks_seconds = Some(proving.elapsed().as_secs_f64());
-        Ok(())
+        Box::pin(restore_and_prove(ready, evidence)).await?.proven
     }
 
     fn owners(&self) -> Owners {
@@ -371,31 +311,6 @@ impl Drill<'_> {
     }
 }
 
-/// What must be there before the restore, in the versions of the source. If owners come back, so do those of the schemas
-/// that are made for it.
-pub(crate) fn wanted_extensions(
-    selection: &Selection,
-    manifest: &Manifest,
-    archive: &Archive,
-    owners: Owners,
-) -> Vec<WantedExtension> {
-    let schema_owners = match owners {
-        Owners::Archive => archive.schema_owners(),
-        Owners::Restorer => BTreeMap::new(),
-    };
-    let version_of = |name: &str| {
-        let known = &manifest.inventory.extensions;
-        known.iter().find(|extension| extension.name == name).map(|extension| extension.version.clone())
-    };
-    let wanted = selection.extensions.iter().map(|extension| WantedExtension {
-        name: extension.name.clone(),
-        version: version_of(&extension.name).unwrap_or_default(),
-        schema: Some(extension.schema.clone()).filter(|schema| !schema.is_empty()),
-        schema_owner: schema_owners.get(extension.schema.as_str()).map(|owner| (*owner).to_owned()),
-    });
-    wanted.collect()
-}
-
 /// The roles that the archive needs, the other roles that are known of the cluster, and the extensions with their versions.
 fn wanted(candidate: &Candidate<'_>, selection: &Selection, owners: Owners) -> Wanted {
     let (archive, cluster) = (&candidate.scanned.archive, &candidate.fetched.roles);
@@ -408,29 +323,4 @@ fn wanted(candidate: &Candidate<'_>, selection: &Selection, owners: Owners) -> W
         extensions: wanted_extensions(selection, &candidate.fetched.manifest, archive, owners),
         touched: Touched::by(archive),
     }
-}
-
-/// Names what the drill does not touch; rows among it are a finding.
-fn enter_left_out(selection: &Selection, candidate: &Candidate<'_>, evidence: &mut Evidence) {
-    let unproven: Vec<&LeftOut> = selection.left_out.iter().filter(|left_out| left_out.reason.is_unproven()).collect();
-    let entries = candidate.scanned.archive.entries.len();
-    let mut found: Vec<String> = selection
-        .rows_left_out()
-        .map(|left_out| format!("the rows of {left_out} are not proven: {}", left_out.reason))
-        .collect();
-    if candidate.fetched.manifest.kind == backup_core::catalog::Kind::Partial {
-        let narrowed_by = candidate.fetched.manifest.narrowed_by.join(" ");
-        found.push(format!("the backup is partial ({narrowed_by}) and proves nothing about the rest of the database"));
-    }
-    let figures =
-        format!("{} of {entries} entries of the archive, {} not exercised", entries - unproven.len(), unproven.len());
-    evidence.record("coverage", figures, found);
-    evidence.report.not_exercised = unproven
-        .iter()
-        .map(|left_out| NotExercised {
-            object: left_out.to_string(),
-            reason: left_out.reason.to_string(),
-            holds_rows: left_out.holds_rows,
-        })
-        .collect();
 }

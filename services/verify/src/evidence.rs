@@ -96,7 +96,7 @@ impl Evidence {
         for finding in self.report.findings.iter_mut().skip(first) {
             let cause = match finding.message.as_str() {
                 message if message.contains("could not create locale") => {
-                    Some("this locale is not installed on the machine of the drill")
+                    Some("this locale is not installed on the server's machine")
                 }
                 message if message.contains("type money") => monetary.or(fallback),
                 _ => fallback,
@@ -195,7 +195,7 @@ mod tests {
         check("invalid input syntax for type money", Some("C"), &[], Some("C"));
         check("empty range bound", Some("C"), &settings, Some("C"));
         check("empty range bound", None, &settings, None);
-        let collation = "this locale is not installed on the machine of the drill";
+        let collation = "this locale is not installed on the server's machine";
         check("could not create locale \"de_DE\": No such file", None, &[], Some(collation));
     }
 

@@ -19,6 +19,7 @@ mod leftovers;
 mod list;
 mod passes;
 mod print;
+mod proof;
 mod reference;
 mod report;
 mod restore;

@@ -6,7 +6,7 @@ use backup_core::catalog::DatabaseFacts;
 use backup_core::postgres::connect::Session;
 use backup_core::postgres::conninfo::Conninfo;
 use backup_core::postgres::{
-    GuestDb, KeptSchema, ScratchDb, Source, Touched, Wanted, WantedExtension, create_beforehand,
+    GuestDb, KeptSchema, ScratchDb, Source, Touched, Wanted, WantedExtension, create_beforehand, server_start,
 };
 use chrono::Utc;
 use pgdump_archive::Archive;
@@ -36,8 +36,44 @@ pub(crate) struct Recipe<'run> {
     pub(crate) source: Source<'run>,
     /// What was made before the restore.
     pub(crate) extensions: Vec<WantedExtension>,
-    /// What the archive puts where.
-    pub(crate) touched: Touched,
+}
+
+impl Place<'_> {
+    /// When the server was started, in its words: two answers that are equal are of a server that has not been started anew
+    /// between them.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub(crate) async fn server_start(&self) -> anyhow::Result<String> {
+        match self {
+            Self::Scratch(scratch) => scratch.server_start().await,
+            Self::Guest { beside, .. } => server_start(beside).await.context("connect to the target"),
+        }
+    }
+
+    /// Whether the server is the drill's own.
+    pub(crate) fn is_on_throwaway(&self) -> bool {
+        match self {
+            Self::Scratch(scratch) => scratch.is_on_throwaway(),
+            Self::Guest { .. } => false,
+        }
+    }
+
+    /// Whether the login that restores also asks for [`Place::server_start`]: code of an archive can spoil that one.
+    pub(crate) fn has_one_login(&self) -> bool {
+        match self {
+            Self::Scratch(scratch) => scratch.has_one_login(),
+            Self::Guest { .. } => true,
+        }
+    }
+
+    /// What a report says of a locale that is not the source's, if the database has such a one.
+    pub(crate) fn other_locale(&self) -> Option<&str> {
+        match self {
+            Self::Scratch(scratch) => scratch.notes().first().map(String::as_str),
+            Self::Guest { .. } => None,
+        }
+    }
 }
 
 impl Recipe<'_> {
@@ -51,7 +87,7 @@ impl Recipe<'_> {
         match &self.place {
             Place::Scratch(scratch) => {
                 let mut reference = scratch.create_reference().await?;
-                let (extensions, touched) = (self.extensions.clone(), self.touched.clone());
+                let (extensions, touched) = (self.extensions.clone(), Touched::by(subject.archive));
                 let wanted = Wanted { extensions, touched, ..Wanted::default() };
                 let prepared = reference.prepare(&wanted).await.context("prepare the reference database")?;
                 let session = connect(reference.owner()).await?;

@@ -10,10 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, bail};
 use backup_core::catalog::Manifest;
 use backup_core::postgres::conninfo::Conninfo;
-use backup_core::postgres::{
-    ExtensionMembers, Grants, RestoreSettings, Said, Source, Touched, create_beforehand, have_other_versions,
-    in_the_clear,
-};
+use backup_core::postgres::{Grants, create_beforehand, have_other_versions};
 use backup_core::private::PrivateDir;
 use backup_core::secret::Secret;
 use backup_core::stop::{Share, Stop};
@@ -23,15 +20,14 @@ use pgdump_archive::{LeftOut, Owners, Reason, Rights, Selection, select};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
-use crate::checks::{Before, Extent, Subject, prove};
+use crate::checks::{Before, Extent};
 use crate::choose::{Chosen, Wanted, choose};
 use crate::config::{Content, TargetConfig};
-use crate::drill::wanted_extensions;
 use crate::evidence::{Evidence, Trouble};
 use crate::fetch::Fetcher;
-use crate::passes::Passes;
 use crate::print::{self, Paint};
-use crate::reference::{Place, Recipe};
+use crate::proof::{Candidate, Ready, restore_and_prove, wanted_extensions};
+use crate::reference::Place;
 use crate::report::{Report, Verdict};
 use crate::scan::Scanned;
 use backup_daemon::Progress;
@@ -122,9 +118,6 @@ async fn restore_into(
         stop.or(destination.create(&fetched.manifest.database, &level)).await.context("create the database")?;
     }
     let session = stop.or(async { Ok(to.connect().await?) }).await.context("connect to the target")?;
-    if let Some(warning) = in_the_clear(&session).await.context("inspect the connection")? {
-        tracing::warn!("{warning}");
-    }
     // A download takes its time, in which somebody may have found a use for an empty database.
     refuse(&stop.or(target::contents(&session)).await?)?;
     text::print_line("the backup is whole; the restore begins");
@@ -133,71 +126,48 @@ async fn restore_into(
     let tools = scanned.tools(bin_dir, major).await?;
     // All of it: a person's own server may have what a drill's has not.
     let mut selection = select(&scanned.archive, Rights::Superuser);
-    if stop.or(have_other_versions(&session, &fetched.manifest.inventory.extensions)).await? {
+    // Extensions in other versions than the server's own need that, and code of the archive could add to one that is made on
+    // the way. Others than superusers may lack the right, which `pg_restore` then says of the one extension.
+    let extensions_of_source = &fetched.manifest.inventory.extensions;
+    if server.is_superuser || stop.or(have_other_versions(&session, extensions_of_source)).await? {
         selection.make_extensions_beforehand(&scanned.archive);
     }
     login::leave_out(&server, &scanned.archive, options, &mut selection, evidence);
     let extensions = wanted_extensions(&selection, &fetched.manifest, &scanned.archive, options.owners);
-    let jobs = options.jobs.unwrap_or(config.jobs);
-    let of_source = &fetched.manifest.database.session_settings;
-    let settings = stop.or(RestoreSettings::for_restore(&session, of_source, &level)).await?;
-    settings.notes.iter().for_each(|note| evidence.note(note));
-    let source = Source {
-        archive: &fetched.dump.path,
-        contents: &scanned.archive,
-        list: &selection.list_file,
-        jobs,
-        owners: options.owners,
-        grants: options.grants,
-        tablespaces: destination.tablespaces(&scanned.archive, evidence),
-        settings: &settings,
-        kept_schemas: &[],
-    };
+    let scrubber = &config.process.scrubber;
     let before = match options.proof {
-        true => {
-            Some(Before::look(&session, &tools, &scanned.archive, folder.path(), &config.process.scrubber, stop).await?)
-        }
+        true => Some(Before::look(&session, &tools, &scanned.archive, folder.path(), scrubber, stop).await?),
         false => None,
     };
     stop.or(create_beforehand(&session, &extensions)).await?;
-    let members_before = stop.or(ExtensionMembers::look(&session)).await?;
-    let (admin, scrubber) = (&session, &config.process.scrubber);
-    let passes = Passes { tools: &tools, session: &session, admin, scrubber, stop, progress, sabotage: None };
-    passes.run(source, evidence).await?;
-    let proven = match options.proof {
-        false => Ok(()),
-        true => {
-            progress.enter("prove", None);
-            let slot = Mutex::new(None);
-            let place = Place::Guest { beside: to, source: &fetched.manifest.database, slot: &slot };
-            let subject = Subject {
-                manifest: &fetched.manifest,
-                archive: &scanned.archive,
-                contents: &scanned.contents,
-                selection: &selection,
-                owners: options.owners,
-                before: before.as_ref(),
-                amcheck_was_possible: false,
-                members_before: &members_before,
-                said: Said::of(&scanned.archive),
-                owner: to,
-                admin: None,
-                tools: &tools,
-                recipe: Recipe { place, source, extensions, touched: Touched::default() },
-                folder: folder.path(),
-                jobs,
-                scrubber: &config.process.scrubber,
-                stop,
-            };
-            let proven = prove(&subject, &proof_of_contents(), evidence).await;
-            if let Some(guest) = slot.into_inner()
-                && let Err(failed) = guest.drop().await
-            {
-                evidence.note(format!("database {} could not be dropped; drop it by hand", failed.database));
-            }
-            proven
-        }
+    session.close().await;
+    let slot = Mutex::new(None);
+    let ready = Ready {
+        candidate: Candidate { fetched: &fetched, scanned: &scanned, folder: &folder },
+        selection: &selection,
+        tools: &tools,
+        owner: to,
+        admin: None,
+        place: Place::Guest { beside: to, source: &fetched.manifest.database, slot: &slot },
+        owners: options.owners,
+        grants: options.grants,
+        tablespaces: destination.tablespaces(&scanned.archive, evidence),
+        kept_schemas: &[],
+        extensions,
+        before: before.as_ref(),
+        jobs: options.jobs.unwrap_or(config.jobs),
+        extent: options.proof.then(proof_of_contents),
+        sabotage: None,
+        scrubber,
+        stop,
+        progress,
     };
+    let proven = Box::pin(restore_and_prove(ready, evidence)).await?.proven;
+    if let Some(guest) = slot.into_inner()
+        && let Err(failed) = guest.drop().await
+    {
+        evidence.note(format!("database {} could not be dropped; drop it by hand", failed.database));
+    }
     // After the proof, whose sessions a limit or a setting could stop, and also if it did not come to its end: also after
     // a stop, which leaves time for it.
     let limit = stop.limit(Share::CleanUp, COMPLETE_LIMIT);

@@ -24,10 +24,11 @@ use tokio_util::io::ReaderStream;
 
 use crate::choose::{Chosen, Wanted, choose};
 use crate::config::TargetConfig;
-use crate::drill::{Candidate, Drill};
+use crate::drill::Drill;
 use crate::evidence::{Evidence, Trouble};
 use crate::fetch::{Fetched, Fetcher};
 use crate::ground::Ground;
+use crate::proof::Candidate;
 use crate::report::Verdict;
 use crate::scan::{Scan, Scanned};
 use backup_daemon::Progress;
@@ -357,7 +358,7 @@ impl SelfTest<'_> {
         let mut evidence = Evidence::new(Utc::now());
         let ground = Ground::open(config, &fetched.manifest, stop).await;
         let ground = ground.with_context(|| format!("restore {what}"))?;
-        let outcome = Box::pin(drill.restore_and_prove(&ground, &candidate, &mut evidence)).await;
+        let outcome = Box::pin(drill.on_ground(&ground, &candidate, &mut evidence)).await;
         ground.close(&mut evidence).await;
         let mut report = evidence.finish(outcome, Utc::now());
         report.make_safe(&config.process.scrubber);

@@ -269,26 +269,37 @@ fn an_index_that_replaces_amcheck_runs_nothing_with_its_rights_r051() {
     site.assert_clean();
 }
 
+/// What code of an archive can do so that the sessions which restore and check it fail.
+pub(super) const SHUTS_OUT: [&str; 4] = [
+    "EXECUTE format('ALTER DATABASE %I CONNECTION LIMIT 0', current_database())",
+    "EXECUTE format('REVOKE ALL ON DATABASE %I FROM %I', current_database(), current_user)",
+    "EXECUTE format('ALTER ROLE %I SET local_preload_libraries = ''canary-4711''', current_user)",
+    "PERFORM pg_terminate_backend(pid) FROM pg_stat_activity
+              WHERE usename = current_user AND pid <> pg_backend_pid()",
+];
+
+/// What calls `act()` while rows come back, and what calls it when all the rest is there.
+const FIRST: &str = "CREATE TABLE t (id int CHECK (act())); INSERT INTO t VALUES (1)";
+pub(super) const LAST: &str = "CREATE TABLE t AS SELECT 1 AS id; CREATE MATERIALIZED VIEW v AS SELECT act() AS done";
+
+/// A source that makes the attempt in every restore, and did not when it was made.
+pub(super) fn shuts_out(attempt: &str, called: &str) -> String {
+    format!(
+        "CREATE FUNCTION act() RETURNS bool LANGUAGE plpgsql AS $$
+         BEGIN
+           IF current_database() = 'SOURCE' AND current_setting('listen_addresses') <> '' THEN RETURN true; END IF;
+           {attempt}; RETURN true;
+         END $$;
+         {called}"
+    )
+}
+
 /// What code of an archive does to make the drill's own sessions fail is a finding, and no drill that could not run.
 #[test]
 fn an_archive_that_shuts_the_drill_out_fails_it() {
-    let attempts = [
-        "EXECUTE format('ALTER DATABASE %I CONNECTION LIMIT 0', current_database())",
-        "EXECUTE format('REVOKE ALL ON DATABASE %I FROM %I', current_database(), current_user)",
-        "EXECUTE format('ALTER ROLE %I SET local_preload_libraries = ''canary-4711''', current_user)",
-        "PERFORM pg_terminate_backend(pid) FROM pg_stat_activity
-                  WHERE usename = current_user AND pid <> pg_backend_pid()",
-    ];
     let given = server(&[]);
-    for attempt in attempts {
-        let site = Site::new(&format!(
-            "CREATE FUNCTION act() RETURNS bool LANGUAGE plpgsql AS $$
-             BEGIN
-               IF current_database() = 'SOURCE' AND current_setting('listen_addresses') <> '' THEN RETURN true; END IF;
-               {attempt}; RETURN true;
-             END $$;
-             CREATE TABLE t (id int CHECK (act())); INSERT INTO t VALUES (1)"
-        ));
+    for attempt in SHUTS_OUT {
+        let site = Site::new(&shuts_out(attempt, FIRST));
         for run in [site.verify(), site.verify_on(&given)] {
             let drilled = drill(run);
             // Sessions that are ended when nobody needs them any more do no harm.

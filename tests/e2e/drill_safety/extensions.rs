@@ -1,9 +1,10 @@
 //! Extensions of the source in a target: their versions, their schemas, and those that a server does not have.
 
 use e2e::postgres::SUPERUSER;
+use e2e::skip::skip;
 
 use super::restore::{assert_says, restore};
-use super::{COULD_NOT_RUN, FAILED, PASSED, Site, drill, server};
+use super::{COULD_NOT_RUN, FAILED, PASSED, PASSWORD, Site, drill, server};
 
 /// A later version calls the column `total_exec_time`.
 const OLD: &str = "
@@ -33,6 +34,34 @@ fn extensions_come_in_the_version_of_the_source() {
     drill(site.verify()).assert_code(PASSED);
     drill(site.verify().env("VERIFY_RESTORE_AS", "superuser")).assert_code(PASSED);
     site.assert_clean();
+}
+
+/// `CREATE SCHEMA IF NOT EXISTS` refuses names that begin with `pg_`, also of schemas that are there.
+#[test]
+fn an_extension_in_a_schema_of_the_server_is_made_beforehand() {
+    let site = Site::new("CREATE EXTENSION adminpack; CREATE EXTENSION pg_stat_statements VERSION '1.4'");
+    if site.stand.postgres.major() > 16 {
+        let test = "drill_safety::extensions::an_extension_in_a_schema_of_the_server_is_made_beforehand";
+        return skip(test, "PostgreSQL 17 has no adminpack");
+    }
+    let server = server(&[]);
+    let made = restore(&site, &["--to", &server.url("made"), "--create"]).output();
+    assert_says(&made, PASSED, &["restored\n"]);
+}
+
+/// Whether it would be made beforehand or not: the rest comes back.
+#[test]
+fn an_extension_that_the_server_refuses_is_a_finding() {
+    let site = Site::new("CREATE EXTENSION pg_stat_statements VERSION '1.4'; CREATE TABLE t AS SELECT 1 AS id");
+    let server = server(&[]);
+    let url = server.url_as("drill", PASSWORD, "made");
+    let made = restore(&site, &["--to", &url, "--create", "--no-owner", "--no-privileges"]).output();
+    assert_says(
+        &made,
+        FAILED,
+        &["restore: EXTENSION pg_stat_statements: permission denied to create", "NOT restored as it was"],
+    );
+    assert_eq!(server.sql("made", "SELECT count(*) FROM t"), "1");
 }
 
 #[test]
@@ -93,6 +122,9 @@ fn what_code_of_an_archive_hides_in_an_extension_is_a_finding() {
         .assert_lists("findings", &[is_member]);
     // The login owns a trusted extension that it has made.
     drill(hidden.verify_on(&server)).assert_code(FAILED).assert_lists("findings", &[is_member]);
+    // The restore of a person looks for the same.
+    let restored = restore(&hidden, &["--to", &server.url("restored"), "--create"]).output();
+    assert_says(&restored, FAILED, &[is_member, "NOT restored as it was"]);
 
     let replaced = on_restore(&[
         "CREATE OR REPLACE FUNCTION public.akeys(public.hstore) RETURNS text[] LANGUAGE sql AS 'SELECT NULL::text[]'",

@@ -3,13 +3,15 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use e2e::postgres::{Postgres, SUPERUSER};
+use e2e::postgres::{Postgres, PostgresOptions, SUPERUSER};
 use e2e::process::{Output, Run, command_line};
+use e2e::skip::skip;
 use e2e::tools::FakeTools;
 
 use crate::stand::Stand;
 
-use super::{COULD_NOT_RUN, FAILED, Gate, LONG, PASSED, STOPPED, Site, leftovers, server};
+use super::evil::{LAST, SHUTS_OUT, shuts_out};
+use super::{COULD_NOT_RUN, FAILED, Gate, LONG, PASSED, PASSWORD, STOPPED, Site, leftovers, server};
 
 /// What tells whether somebody has been in a database.
 pub(super) const STATE: &str =
@@ -229,4 +231,65 @@ fn a_difference_in_words_is_judged_only_if_the_login_may_create_a_database() {
     let left = "SELECT count(*) FROM pg_database d JOIN pg_roles r ON r.oid = d.datdba
                  WHERE d.datname LIKE 'verify_reference_%' AND r.rolname = 'NAME'";
     assert_eq!(postgres.sql(SUPERUSER, &left.replace("NAME", &maker)), "0");
+}
+
+/// A new database takes what it is not told from its template, whose locale is that of `initdb`.
+#[test]
+fn a_new_database_has_the_locale_of_the_source_on_a_server_of_another_one_r134() {
+    const LOCALE: &str = "SELECT datlocprovider, datcollate, datctype, daticulocale
+                            FROM pg_database WHERE datname = current_database()";
+    let site = Site::new("CREATE TABLE t AS SELECT v FROM unnest(ARRAY['a', 'B', 'c']) v");
+    let (postgres, source) = (site.stand.postgres, &site.stand.database.name);
+    if postgres.major() < 15 {
+        let test = "drill_safety::restore::a_new_database_has_the_locale_of_the_source_on_a_server_of_another_one_r134";
+        return skip(test, "databases have a provider from 15 on");
+    }
+    let initdb = ["--locale-provider=icu", "--icu-locale=en-US"].map(str::to_owned).to_vec();
+    let target = Postgres::start(PostgresOptions { initdb, ..PostgresOptions::default() });
+    let of_template = "SELECT datlocprovider FROM pg_database WHERE datname = 'template0'";
+    assert_eq!(target.sql(SUPERUSER, of_template), "i");
+    let made = restore(&site, &["--to", &target.url("again"), "--create"]).output();
+    assert_says(&made, PASSED, &["restored\n"]);
+    assert_eq!(target.sql("again", LOCALE), postgres.sql(source, LOCALE));
+    let sorted = "SELECT string_agg(v, '' ORDER BY v) FROM t";
+    assert_eq!(target.sql("again", sorted), postgres.sql(source, sorted));
+}
+
+/// As in a drill: what code of an archive does to the sessions of its restore is a finding.
+#[test]
+fn an_archive_that_shuts_its_restore_out_is_at_fault() {
+    let target = server(&[]);
+    for (number, attempt) in SHUTS_OUT.into_iter().enumerate() {
+        let site = Site::new(&shuts_out(attempt, LAST));
+        let url = target.url_as("drill", PASSWORD, &format!("again {number}"));
+        let run = restore(&site, &["--to", &url, "--create", "--no-owner", "--no-privileges"]).output();
+        assert!(!run.stdout.contains("4711") && !run.stderr.contains("4711"), "{}\n{}", run.stdout, run.stderr);
+        // Sessions that are ended when nothing needs them any more do no harm.
+        if !(attempt.contains("terminate") && run.code == PASSED) {
+            assert_says(&run, FAILED, &["restore: once the restore had begun", "NOT restored as it was"]);
+        }
+        target.sql(SUPERUSER, "ALTER ROLE drill RESET ALL");
+        site.assert_clean();
+    }
+}
+
+/// Without the proof, too: rows that are not there are missed by their table's name.
+#[test]
+fn rows_that_are_left_out_are_a_finding_r054() {
+    let padding = "p".repeat(60);
+    let site = Site::new(&format!("CREATE TABLE t (id int, v text DEFAULT '{padding}'); INSERT INTO t VALUES (1)"));
+    site.edit_dump(|mut dump| {
+        let old = format!("'{padding}'::text\n);");
+        let new = format!("{:<1$}", "'p'::text\n); DROP TABLE public.t;", old.len());
+        let at = dump.windows(old.len()).position(|window| window == old.as_bytes()).expect("the default");
+        dump[at..at + old.len()].copy_from_slice(new.as_bytes());
+        dump
+    });
+    let target = site.stand.postgres.create_database();
+    let run = restore(&site, &["--to", &target.url, "--no-proof"]).output();
+    assert_says(
+        &run,
+        FAILED,
+        &["coverage: the rows of TABLE DATA public.t are not restored: ", "NOT restored as it was"],
+    );
 }

@@ -56,7 +56,7 @@ pub use prepare::{
 pub use recode::{encoding_to_compare, read_texts};
 pub use restore::{Complaint, ComplaintClass, Grants, Pass, PassOutcome, Restorer, Source, Tablespaces};
 pub use said::Said;
-pub use scratch::{CleanupFailed, GuestDb, ReferenceDb, ScratchDb};
+pub use scratch::{CleanupFailed, GuestDb, ReferenceDb, ScratchDb, server_start};
 pub use settings::RestoreSettings;
 pub use silence::{FellSilent, Waiting, Watch, Watched};
 pub use snapshot::{Rewritten, Snapshot};

@@ -96,6 +96,19 @@ impl LockedServer<'_> {
     }
 }
 
+/// When the server of `login` was started, in its words, asked in a session of its own.
+///
+/// # Errors
+/// What the server says.
+pub async fn server_start(login: &Conninfo) -> anyhow::Result<String> {
+    let session = login.connect().await?;
+    let question = session.client().query_one("SELECT pg_catalog.pg_postmaster_start_time()::text", &[]);
+    let row = session.ask(question).await?;
+    let start = row.try_get(0)?;
+    session.close().await;
+    Ok(start)
+}
+
 /// Whoever tests a backup makes several databases on one throwaway server. Only the first one has the source's name.
 async fn names_on_throwaway(session: &Session, source: &SourceName) -> anyhow::Result<Names> {
     let names = Names::like(source);
@@ -126,12 +139,7 @@ impl ScratchDb<'_> {
     /// # Errors
     /// What the server says.
     pub async fn server_start(&self) -> anyhow::Result<String> {
-        let session = self.server.maintenance().connect().await.context("connect to the drill server")?;
-        let question = session.client().query_one("SELECT pg_catalog.pg_postmaster_start_time()::text", &[]);
-        let row = session.ask(question).await?;
-        let start = row.try_get(0)?;
-        session.close().await;
-        Ok(start)
+        server_start(self.server.maintenance()).await.context("connect to the drill server")
     }
 
     /// Whether the login that restores also looks after the server: code of an archive can spoil that one.

@@ -147,10 +147,10 @@ pub async fn have_other_versions(session: &Session, extensions: &[Extension]) ->
 }
 
 /// Makes what must be in a person's database before its archive is restored, each in the version of the source if the
-/// server has it.
+/// server has it. An extension that the server refuses is left to `pg_restore`, which says so.
 ///
 /// # Errors
-/// What the server says.
+/// What else the server says.
 pub async fn create_beforehand(session: &Session, wanted: &[WantedExtension]) -> anyhow::Result<()> {
     if wanted.is_empty() {
         return Ok(());
@@ -160,14 +160,26 @@ pub async fn create_beforehand(session: &Session, wanted: &[WantedExtension]) ->
         let WantedExtension { name, version, schema, schema_owner } = extension;
         let owner = schema_owner.iter().map(|owner| format!(" AUTHORIZATION {}", escape_identifier(owner)));
         let owner: String = owner.collect();
-        let schema = schema.iter().map(|schema| escape_identifier(schema));
-        let schema: String = schema.map(|schema| format!("CREATE SCHEMA IF NOT EXISTS {schema}{owner};")).collect();
+        if let Some(schema) = schema {
+            // Not IF NOT EXISTS, which PostgreSQL's own schemas do not let pass.
+            let question = "SELECT FROM pg_catalog.pg_namespace WHERE nspname = $1";
+            let is_there = !session.client().query(question, &[&schema]).await.context("look for a schema")?.is_empty();
+            let sql = format!("CREATE SCHEMA {}{owner}", escape_identifier(schema));
+            if !is_there {
+                session.client().batch_execute(&sql).await.with_context(|| format!("create schema {schema}"))?;
+            }
+        }
         let has_version = available.get(name).is_some_and(|versions| versions.requires.contains_key(version));
         // No other version of it takes the rows.
         let has_version = has_version || name == TIMESCALEDB && !version.is_empty();
         let planned = PlannedExtension { extension: extension.clone(), has_version };
-        let created = session.client().batch_execute(&(schema + &create_extension(&planned))).await;
-        created.with_context(|| format!("create extension {}", extension.name))?;
+        match session.client().batch_execute(&create_extension(&planned)).await {
+            // Rows of hypertables cannot come back without it.
+            Err(error) if name == TIMESCALEDB || error.as_db_error().is_none() => {
+                return Err(anyhow::Error::from(error).context(format!("create extension {name}")));
+            }
+            Ok(()) | Err(_) => {}
+        }
     }
     Ok(())
 }

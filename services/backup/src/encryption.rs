@@ -13,7 +13,7 @@ pub(crate) static ENCRYPTION_VARIABLES: &[Variable] = &[
         Kind::Text,
         "",
         "age1...",
-        "Encrypt for these public keys, apart by commas, white space or line breaks; `#` begins a comment. `backup keygen` makes a pair. Nothing here can then decrypt.",
+        "Encrypt for these public keys, separated by commas, white space or line breaks; `#` begins a comment. `backup keygen` makes a pair. `backup` cannot decrypt what it then stores.",
     ),
     Variable::new(
         "BACKUP_ENCRYPTION",
@@ -41,7 +41,7 @@ pub(crate) static ENCRYPTION_VARIABLES: &[Variable] = &[
         Kind::Text,
         "",
         "MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=",
-        "For `backup prune` alone: the public keys whose signatures count, as for `verify`. It then reads manifests, which needs `s3:GetObject`, and what none of these keys has signed takes no place from what is signed.",
+        "For `backup prune` only: the public keys whose signatures count, as for `verify`. It then reads manifests, which needs `s3:GetObject`, and a backup that none of these keys has signed takes no place from a signed one.",
     ),
 ];
 

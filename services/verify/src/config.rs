@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use backup_core::catalog::{BackupId, Signers};
 use backup_core::codec::encryption::Keyring;
-use backup_core::config::{ConfigError, S3_VARIABLES, SERVICE_VARIABLES, Settings};
+use backup_core::config::{ConfigError, Settings};
 use backup_core::postgres::conninfo::{Conninfo, cut_name};
 use backup_core::postgres::{RestoreAs, SourceCluster};
 use backup_core::secret::Secret;
@@ -19,7 +19,7 @@ use chrono::{DateTime, Utc};
 
 use crate::checks::{Query, parse_queries};
 use crate::keys::{keyring, signers, single_keys};
-use crate::variables::OWN_SECTIONS;
+use crate::variables::SECTIONS;
 
 pub(crate) use target::Target;
 
@@ -146,9 +146,7 @@ pub(crate) struct Queries {
 /// # Errors
 /// Every problem at once, each naming its variable, none showing a value.
 pub(crate) fn from_vars(vars: impl IntoIterator<Item = (String, String)>) -> Result<VerifyConfig, ConfigError> {
-    let own = OWN_SECTIONS.iter().map(|(_, table)| *table);
-    let tables: Vec<_> = own.chain([S3_VARIABLES, SERVICE_VARIABLES]).collect();
-    let mut settings = Settings::read(vars, &tables, &OWN_PREFIXES);
+    let mut settings = Settings::read(vars, &SECTIONS.map(|(_, table)| table), &OWN_PREFIXES);
     settings.refuse_unsupported(&["WEBHOOK_URL", "HEALTHCHECK_PING_URL"]);
     let process = ProcessConfig::read(&mut settings);
     let habit = habit(&mut settings);

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 pub use variable::{
     ALLOW_OUTDATED_TOOLS, DATABASE_VARIABLES, Kind, S3_VARIABLES, SERVICE_VARIABLES, Variable, example_difference,
-    markdown_tables,
+    index_difference, markdown_tables,
 };
 
 use variable::RENAMED_VARIABLES;

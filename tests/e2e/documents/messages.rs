@@ -37,7 +37,7 @@ const BY_OTHERS: [&str; 8] = [
 ];
 
 /// A text of the source, cut where something is put in: `None` stands for that.
-struct Template {
+pub(super) struct Template {
     pieces: Vec<Option<char>>,
     text: String,
 }
@@ -66,7 +66,7 @@ fn every_quoted_message_is_one_of_the_programs() {
 
 /// Whether every part of a quoted message, cut at `...`, is a part of one text of the source. An error is a chain
 /// of texts with `: ` between them.
-fn is_known(span: &str, templates: &[Template]) -> bool {
+pub(super) fn is_known(span: &str, templates: &[Template]) -> bool {
     let fragments = span.split("...").map(|part| part.trim_matches([' ', ',', ';', ':', '(', ')', '`']));
     fragments.filter(|part| !part.is_empty()).all(|part| is_chain(part, templates))
 }
@@ -150,7 +150,7 @@ impl Template {
 }
 
 /// The texts of the programs, without those of their tests.
-fn templates() -> Vec<Template> {
+pub(super) fn templates() -> Vec<Template> {
     let sources = ["crates", "services"].into_iter().flat_map(|folder| files(folder, ".rs"));
     let sources = sources.filter(|path| !path.contains("/tests"));
     let literals = sources.flat_map(|path| {
@@ -161,7 +161,7 @@ fn templates() -> Vec<Template> {
 }
 
 /// The string literals of a Rust source.
-fn literals(source: &str) -> Vec<String> {
+pub(super) fn literals(source: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut rest = source;
     while let Some(at) = rest.find(['"', '\'', '/', 'r']) {

@@ -10,7 +10,7 @@ use super::toc::{DumpId, Entry};
 /// One right on a large object.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LargeObjectRight {
-    /// Whose it is; `PUBLIC` for everybody's.
+    /// Whose it is; `PUBLIC` if it belongs to all roles.
     pub role: String,
     /// `SELECT` or `UPDATE`.
     pub privilege: String,
@@ -58,8 +58,8 @@ impl Archive {
         all
     }
 
-    /// The large objects that `entry` is about: the one that its tag names, or (since 17, `LARGE OBJECTS 7..9`) all those
-    /// of the entry that it needs. A comment on one of many needs the entry of all of them, too.
+    /// The large objects that `entry` is about: the one that its tag names, or (since 17, `LARGE OBJECTS 7..9`) all
+    /// those of the entry that it needs. A comment on one of many needs the entry of all of them, too.
     fn numbers_about(&self, entry: &Entry) -> Vec<u32> {
         if let Some(oid) = entry.tag.strip_prefix("LARGE OBJECT ").and_then(|oid| oid.parse().ok()) {
             return vec![oid];

@@ -25,7 +25,7 @@ pub(crate) use target::Target;
 
 const DEFAULT_SCHEDULE: &str = "0 5 * * *";
 
-/// What the names of our own variables begin with. Not `BACKUP_`: where both services share a file of
+/// What the names of our own variables begin with. Not `BACKUP_`: if both services share a file of
 /// variables, most of those are rightly none of ours.
 const OWN_PREFIXES: [&str; 2] = ["VERIFY_", "S3_"];
 
@@ -46,7 +46,7 @@ pub(crate) struct TargetConfig {
     pub(crate) habit: Habit,
     /// What can be decrypted.
     pub(crate) keyring: Keyring,
-    /// Whose manifests are believed; none: everybody's.
+    /// Whose manifests are believed; none: all.
     pub(crate) signers: Signers,
     /// How old the newest full backup may be.
     /// `None`: what `backup` has written into the newest manifest.
@@ -65,7 +65,7 @@ pub(crate) struct TargetConfig {
     pub(crate) spool_dir: PathBuf,
     /// Whether results are stored in the bucket.
     pub(crate) attest: bool,
-    /// The target of `verify restore`, where the command line does not say.
+    /// The target of `verify restore`, if the command line does not say.
     pub(crate) restore_url: Option<Secret>,
 }
 
@@ -88,7 +88,7 @@ impl TargetConfig {
     }
 }
 
-/// Which backups drills take, where nobody asks for another.
+/// Which backups drills take, unless another is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Habit {
     /// The newest, and an older one every so many drills; 0: never.
@@ -127,7 +127,7 @@ pub(crate) enum Content {
 /// Whether the structure of indexes is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Amcheck {
-    /// Where the server has the module.
+    /// If the server has the module.
     Auto,
     Off,
 }

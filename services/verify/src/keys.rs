@@ -72,7 +72,7 @@ pub(crate) fn keyring(settings: &mut Settings) -> Keyring {
     Keyring { passphrases, identities, unauthenticated }
 }
 
-/// Whose manifests are believed; none: everybody's.
+/// Whose manifests are believed; none: all.
 pub(crate) fn signers(settings: &mut Settings) -> Signers {
     settings.parsed("VERIFY_TRUSTED_KEYS", Signers::parse).unwrap_or_default()
 }

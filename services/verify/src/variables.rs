@@ -130,7 +130,7 @@ static TARGET_VARIABLES: &[Variable] = &[
         Kind::Choice(&["role", "superuser"]),
         "role",
         "role",
-        "`role`: restore as a role that is no superuser; what needs one is left out and named. `superuser`: everything, which lets code of the archive run as the server's operating-system user.",
+        "`role`: restore as a role that is not a superuser; what needs one is left out and named. `superuser`: everything, which lets code of the archive run as the server's operating-system user.",
     ),
     Variable::new(
         "VERIFY_JOBS",

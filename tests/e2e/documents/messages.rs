@@ -60,7 +60,7 @@ fn every_quoted_message_is_one_of_the_programs() {
     assert!(unknown.is_empty(), "no program says:\n{}", unknown.join("\n"));
     assert!(quoted.len() > 150, "only {} messages are quoted", quoted.len());
     for words in BY_OTHERS {
-        assert!(quoted.iter().any(|span| span.contains(words)), "nobody quotes {words:?} any more");
+        assert!(quoted.iter().any(|span| span.contains(words)), "no document quotes {words:?} any more");
     }
 }
 
@@ -122,7 +122,7 @@ impl Template {
         self.literal_letters(part).is_some_and(|letters| letters * 5 >= length * 2)
     }
 
-    /// How many letters of `part` are not put in, at most, where it lies in this text; `None` where it does not.
+    /// How many letters of `part` are not put in, at most, where it lies in this text; `None` if it does not.
     fn literal_letters(&self, part: &str) -> Option<usize> {
         // best[at]: with all letters of `part` until now used up, and the next piece being that at `at`.
         let mut best: Vec<Option<usize>> = vec![Some(0); self.pieces.len() + 1];

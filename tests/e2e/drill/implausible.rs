@@ -43,7 +43,7 @@ fn what_a_manifest_can_never_say_is_damage() {
     }
 }
 
-/// Somebody who cannot encrypt for the keys of `verify` stores a backup without encryption.
+/// A writer who cannot encrypt for the keys of `verify` stores a backup without encryption.
 #[test]
 fn an_unencrypted_backup_is_noted_where_keys_are_given() {
     let stand = DrillStand::of(ROWS, &[]);

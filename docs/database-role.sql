@@ -21,7 +21,7 @@ SELECT format('GRANT CONNECT ON DATABASE %I TO backup', pg_catalog.current_datab
 SELECT format('GRANT SELECT ON LARGE OBJECT %s TO backup', oid) FROM pg_catalog.pg_largeobject_metadata \gexec
 
 -- Tables with row security would be dumped in part, which `backup` refuses. This lets the role see all rows.
--- Only a superuser can grant it; it is left out where no table needs it.
+-- Only a superuser can grant it; it is left out if no table needs it.
 SELECT 'ALTER ROLE backup BYPASSRLS'
  WHERE EXISTS (SELECT FROM pg_catalog.pg_class WHERE relrowsecurity) \gexec
 

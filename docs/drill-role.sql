@@ -6,6 +6,6 @@
 -- Set a password afterwards in a psql session: \password drill
 
 -- It creates one database for each drill, owns it, and drops it. It can see no other database but those that
--- PUBLIC may connect to: revoke that where the server holds anything else.
+-- PUBLIC may connect to: revoke that if the server holds anything else.
 SELECT 'CREATE ROLE drill LOGIN NOSUPERUSER CREATEDB NOCREATEROLE NOREPLICATION'
  WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'drill') \gexec

@@ -3,7 +3,7 @@
 #
 # A test that cannot run on this machine appends `SKIPPED: name: reason` to the file named by SKIP_LOG;
 # those lines are shown and counted before the end. Further arguments go to `cargo test`.
-# Where Docker answers, both images are built and tested, too, unless CONTAINERS=off.
+# If Docker answers, both images are built and tested, too, unless CONTAINERS=off.
 # TEST_PG_BIN names the folder of the PostgreSQL to test with; else the newest installed one is taken.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

@@ -36,7 +36,7 @@ main() {
   key=$(cd "$stand/s3/$S3_BUCKET" && find . -name 'bench.dump.zst' | cut -c 3-)
   zstd --quiet -d "$(find "$stand/s3/$S3_BUCKET" -name 'bench.dump.zst')" -o "$archive"
 
-  # Stock, but for what `start_postgres` sets for servers that nobody needs: fsync is on again.
+  # Stock, but for what `start_postgres` sets for servers without a purpose: fsync is on again.
   start_postgres person fsync=on
   person_url=$pg_url
   server_pid=$(postmaster_pid person)

@@ -24,7 +24,7 @@ case $1 in
     . tests/lib/stand.sh
     stand=$2
     server=$stand/steps
-    # Whatever happens, nothing stays: neither the server nor its files.
+    # In any case, nothing stays: neither the server nor its files.
     trap 'kill -QUIT "$(head -n 1 "$server/pg/data/postmaster.pid")" 2>/dev/null || true; wait; rm -rf "$server"' EXIT
     mkdir -m 711 "$server"
     s3_curl "$S3_ENDPOINT/$S3_BUCKET/$3" | tee >(sha256sum >"$server/stored") | zstd -dc | tee "$server/dump" |

@@ -80,7 +80,7 @@ fn restore(postgres: &Postgres, archive: &Path, selection: &Selection) -> Restor
         .args(["--exit-on-error", "--no-owner", "--jobs=2", "--dbname", &url, "--use-list"])
         .args([&list, archive])
         .output();
-    // 13 warns of publications where nothing is replicated.
+    // 13 warns of publications if nothing is replicated.
     let is_quiet =
         output.stderr.is_empty() || output.stderr.starts_with("pg_restore: WARNING:  wal_level is insufficient");
     assert!(output.code == Some(0) && is_quiet, "{}", output.stderr);

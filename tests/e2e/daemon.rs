@@ -60,7 +60,7 @@ impl Running {
         status
     }
 
-    /// Waits until the first listing and whatever it leads to are done.
+    /// Waits until the first listing and all that it leads to are done.
     #[track_caller]
     pub(crate) fn wait_until_waiting(&self) -> Value {
         self.wait_for(SOON, |status| status["state"] == "waiting")

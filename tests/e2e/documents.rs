@@ -2,6 +2,7 @@
 
 mod commands;
 mod links;
+mod log_events;
 mod markdown;
 mod messages;
 mod operator;

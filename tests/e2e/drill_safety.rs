@@ -1,4 +1,4 @@
-//! That `verify` harms nobody, whatever the backup holds, whatever the server is, and however it dies.
+//! That `verify` does no harm, for any backup and any server, and however it dies.
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
@@ -250,7 +250,7 @@ impl Gate {
     }
 }
 
-/// Somebody on the network who should never be called.
+/// A server on the network that should never be called.
 struct Outsider {
     address: SocketAddr,
     calls: Arc<AtomicUsize>,

@@ -63,7 +63,7 @@ async fn value(login: &Conninfo, sql: &str) -> String {
     row.try_get::<_, Option<String>>(0).unwrap().unwrap_or_default()
 }
 
-/// Runs statements; the server's message where one fails.
+/// Runs statements; the server's message if one fails.
 async fn run(login: &Conninfo, sql: &str) -> Result<(), String> {
     let session = login.connect().await.unwrap();
     let outcome = session.client().batch_execute(sql).await;

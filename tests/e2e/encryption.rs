@@ -38,7 +38,7 @@ pub(crate) fn signing_pair() -> (String, String) {
     (output.stdout.clone(), public.expect("a public key").to_owned())
 }
 
-/// Whether `tool` is installed; says so where it is not. `test` is named with its module.
+/// Whether `tool` is installed; says so if it is not. `test` is named with its module.
 #[track_caller]
 pub(crate) fn has_tool(test: &str, tool: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The harness itself: whoever tests with a tool must know that it does what it says.
+//! The harness itself: a test relies on tools that do what they say.
 
 mod postgres;
 mod process;

@@ -34,7 +34,7 @@ struct Account {
 
 impl Account {
     /// An account with one user for each of these headings of SECURITY.md, whose policy it has; a stand
-    /// whose dump takes three parts. `None` where there is no policy engine, which is noted as a skip.
+    /// whose dump takes three parts. `None` if there is no policy engine, which is noted as a skip.
     fn open(test: &str, headings: &[&'static str]) -> Option<Self> {
         let Some(moto) = Moto::start() else {
             let reason = format!("no policy engine; tests/run-tests.sh installs it and sets {PROGRAM}");

@@ -73,8 +73,8 @@ impl Stand {
         self.backup().args(["run"]).output()
     }
 
-    /// `backup run`, which must succeed; the manifest of the backup that it made: the one that was not there before. Of two
-    /// runs in one second, the names do not tell which was the later.
+    /// `backup run`, which must succeed; the manifest of the backup that it made: the one that was not there before. Of
+    /// two runs in one second, the names do not tell which was the later.
     #[track_caller]
     pub(crate) fn run_ok(&self) -> Value {
         let before = self.manifests();
@@ -126,7 +126,7 @@ impl Stand {
         format!("postgres-backups/{}/{id}/{file}", self.database.name)
     }
 
-    /// How many sessions of clients the stand's database has, whoever they are of.
+    /// How many sessions of clients the stand's database has, of any login.
     pub(crate) fn sessions(&self) -> usize {
         let sql = format!(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = '{}' AND backend_type = 'client backend'",

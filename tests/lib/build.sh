@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Where the project's own programs come from.
 
-# Builds them for release and sets `backup_bin`, `verify_bin` and `s3_server_bin`. Where PREBUILT_BACKUP,
+# Builds them for release and sets `backup_bin`, `verify_bin` and `s3_server_bin`. If PREBUILT_BACKUP,
 # PREBUILT_VERIFY and PREBUILT_S3_SERVER name programs that exist already, those are taken; with all three,
 # nothing is built.
 build_programs() {

@@ -24,7 +24,7 @@ has_tool() {
   esac
 }
 
-# Makes sure that every tool is there. An argument is `tool` or `tool:package` where the names differ;
+# Makes sure that every tool is there. An argument is `tool` or `tool:package` if the names differ;
 # the tool `postgresql` stands for the server and its clients, a path for that very file.
 need() {
   local want missing=() sudo=()

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # The linters of workflows: actionlint, zizmor, and check-jsonschema, which knows the schemas of such files.
 
-# Sets `actionlint`, `zizmor` and `check_jsonschema` to the paths of their programs, each to nothing where it cannot be
+# Sets `actionlint`, `zizmor` and `check_jsonschema` to the paths of their programs, each to nothing if it cannot be
 # had: the first fetches its program from elsewhere while pip installs it.
 find_workflow_linters() {
   # shellcheck disable=SC2034  # Read by the script that sources this.
@@ -13,7 +13,7 @@ find_workflow_linters() {
 }
 
 # Prints the path of the program $1, which the package $2 brings. It is installed with pip, pinned itself, into a folder below
-# the target directory, unless it is there. Prints nothing, and why to standard error, where it cannot be installed.
+# the target directory, unless it is there. Prints nothing, and why to standard error, if it cannot be installed.
 find_linter() {
   local here wanted folder log
   here=$(dirname "${BASH_SOURCE[0]}")

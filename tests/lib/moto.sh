@@ -2,7 +2,7 @@
 # moto: a server for S3 and IAM that enforces policies, for the tests of rights.
 
 # Installs it with pip, pinned, into a folder below the target directory, unless it is there. Exports
-# MOTO_SERVER, the path of its program, or nothing where it cannot be had: then those tests skip and say so.
+# MOTO_SERVER, the path of its program, or nothing if it cannot be installed: then those tests skip and say so.
 find_moto() {
   local here wanted folder log
   here=$(dirname "${BASH_SOURCE[0]}")

@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # A throwaway stand: PostgreSQL servers and an S3 server on loopback, everything in one folder.
 #
-# A script sources this after install.sh, calls `stand_open` once, and may then start servers. Whatever
-# was started is stopped and the folder is removed when the script ends, by whichever way it ends.
+# A script sources this after install.sh, calls `stand_open` once, and may then start servers. All that was
+# started is stopped and the folder is removed when the script ends, in whichever way it ends.
 
 stand=             # the folder
 stand_clusters=()  # data folders of running servers
@@ -49,7 +49,7 @@ as_server() {
 
 random_hex() { od -An -N"$1" -tx1 /dev/urandom | tr -d ' \n'; }
 
-# Prints a port of loopback that nobody listens on just now.
+# Prints a port of loopback that is free just now.
 free_port() {
   local port
   for _ in {1..50}; do
@@ -78,7 +78,7 @@ start_postgres() {
     --auth=scram-sha-256 --encoding=UTF8 --locale=C.UTF-8 --no-sync >"$stand/$name.initdb.log" 2>&1 ||
     { cat "$stand/$name.initdb.log" >&2; return 1; }
 
-  # Somebody may take the port between the look and the start, so a start gets a few attempts.
+  # Another process may take the port between the look and the start, so a start gets a few attempts.
   stand_clusters+=("$folder/data")
   for _ in {1..5}; do
     pg_port=$(free_port)

@@ -1,7 +1,7 @@
 //! What the end-to-end tests stand on: a throwaway PostgreSQL, an S3 server, a proxy that breaks
 //! requests on the wire, the real binaries as child processes, and client tools that misbehave.
 //!
-//! The harness knows nothing of the code under test. It touches the product only where an operator
+//! The harness knows nothing of the code under test. It touches the product only if an operator
 //! does: environment variables, `PG_BIN_DIR`, an S3 endpoint, signals, HTTP, output and exit codes.
 //!
 //! Everything here panics with an explanation when the stand itself breaks, because a test has

@@ -41,7 +41,7 @@ pub struct Keys {
 }
 
 impl Moto {
-    /// Starts a server that allows everything until [`Moto::enforce`]; `None` where it is not installed.
+    /// Starts a server that allows everything until [`Moto::enforce`]; `None` if it is not installed.
     pub fn start() -> Option<Self> {
         let program = PathBuf::from(std::env::var_os(PROGRAM).filter(|program| !program.is_empty())?);
         let port = free_port();

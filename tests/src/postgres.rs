@@ -37,7 +37,7 @@ const START_LIMIT: Duration = Duration::from_secs(30);
 /// How long a server may take to stop when told to drop everything.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
 
-/// How often another port is tried, for the case that somebody took the one that was free.
+/// How often another port is tried, in case the one that was free is taken.
 const START_ATTEMPTS: u32 = 3;
 
 /// What differs from server to server. The default is the newest installed version without TLS.

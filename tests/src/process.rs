@@ -31,7 +31,7 @@ mod inspect;
 mod nursery;
 mod watch;
 
-/// Where it is set, every program of ours gets it as `ALLOW_OUTDATED_TOOLS`.
+/// If it is set, every program of ours gets it as `ALLOW_OUTDATED_TOOLS`.
 const OUTDATED_TOOLS: &str = "TEST_ALLOW_OUTDATED_TOOLS";
 
 /// How long [`Run::output`] waits unless told otherwise.
@@ -69,7 +69,7 @@ pub struct Output {
     pub stderr: String,
 }
 
-/// What every program of ours gets, however it is started, where TEST_ALLOW_OUTDATED_TOOLS says so.
+/// What every program of ours gets, however it is started, if TEST_ALLOW_OUTDATED_TOOLS says so.
 pub fn outdated_tools() -> Option<(&'static str, String)> {
     std::env::var(OUTDATED_TOOLS).ok().map(|allowed| ("ALLOW_OUTDATED_TOOLS", allowed))
 }
@@ -331,7 +331,7 @@ pub fn wait_until(limit: Duration, mut condition: impl FnMut() -> bool) -> bool 
 ///
 /// # Errors
 ///
-/// Nobody listens, the answer takes more than 10 s, or it is not HTTP.
+/// No server listens, the answer takes more than 10 s, or it is not HTTP.
 pub fn http_get(port: u16, path: &str) -> io::Result<(u16, String)> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_read_timeout(Some(HTTP_TIMEOUT))?;
@@ -349,7 +349,7 @@ pub fn http_get(port: u16, path: &str) -> io::Result<(u16, String)> {
     Ok((status, body.to_owned()))
 }
 
-/// A port on 127.0.0.1 that nobody listened on a moment ago. Another process may take it first.
+/// A port on 127.0.0.1 that was free a moment ago. Another process may take it first.
 pub fn free_port() -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("find a free port");
     listener.local_addr().expect("a bound listener has an address").port()

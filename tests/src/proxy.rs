@@ -142,7 +142,7 @@ impl FaultProxy {
         self.policy(Policy::RejectIfNoneMatch(status));
     }
 
-    /// Answers 403 `AccessDenied` to whatever makes an object appear without `If-None-Match`, as AWS does
+    /// Answers 403 `AccessDenied` to everything that makes an object appear without `If-None-Match`, as AWS does
     /// under a bucket policy with the condition key `s3:if-none-match`.
     pub fn require_if_none_match(&self) {
         self.policy(Policy::RequireIfNoneMatch);

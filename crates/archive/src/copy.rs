@@ -45,10 +45,10 @@ pub struct CopyColumn {
 pub struct CopyTarget {
     /// The table whose rows they were.
     pub table: TableName,
-    /// The columns that were dumped, in this order; all of them are none where a table has none.
+    /// The columns that were dumped, in this order; all of them are none if a table has none.
     pub columns: Vec<CopyColumn>,
-    /// The table that `COPY` loads. Another one than `table` where a partition is loaded through the
-    /// root of its tree (`--load-via-partition-root`, and by itself where rows hash by an enum): then
+    /// The table that `COPY` loads. Another one than `table` if a partition is loaded through the
+    /// root of its tree (`--load-via-partition-root`, and by itself if rows hash by an enum): then
     /// a row may come to lie in another partition, and only the sums over all entries with the same
     /// root can be compared.
     pub loaded_into: TableName,
@@ -72,7 +72,7 @@ impl CopyTarget {
     /// Reads the target out of an entry's `COPY` statement.
     ///
     /// # Errors
-    /// Where the statement is not exactly of the form that `pg_dump` writes.
+    /// If the statement is not exactly of the form that `pg_dump` writes.
     pub fn of(entry: &Entry, archive: &Archive) -> Result<Self, CopyTargetError> {
         if entry.copy_stmt.is_empty() {
             return Err(CopyTargetError::NoCopy);
@@ -101,7 +101,7 @@ impl CopyTarget {
     }
 
     /// The same rows as of [`CopyTarget::copy_to_stdout`], but only those that lie in `blocks` of the
-    /// table; `u32::MAX` ends no table. `None` where the table has no columns to select.
+    /// table; `u32::MAX` ends no table. `None` if the table has no columns to select.
     pub fn copy_blocks_to_stdout(&self, blocks: &Range<u32>) -> Option<String> {
         let Range { start, end } = blocks;
         self.copy_some_to_stdout(&format!("WHERE ctid >= '({start},0)' AND ctid < '({end},0)'"))
@@ -177,12 +177,12 @@ pub(super) fn for_each_element<'sql>(definition: &'sql str, mut sink: impl FnMut
     sink(&element);
 }
 
-/// An identifier for SQL, whatever characters it has.
+/// An identifier for SQL, with any characters.
 fn quote(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// `COPY schema.table (column, ...) FROM stdin;`, the columns being left out where there are none.
+/// `COPY schema.table (column, ...) FROM stdin;`, the columns being left out if there are none.
 fn parse(statement: &str) -> Option<(TableName, Vec<String>)> {
     let mut tokens = Lexer::new(statement);
     let next_is = |tokens: &mut Lexer<'_>, expected: &str| tokens.next().is_some_and(|token| token.is(expected));

@@ -20,7 +20,7 @@ const LISTS: [&str; 6] = [
     "unix_socket_directories",
 ];
 
-/// Most statements that are read. Nobody has more settings and grants on one database.
+/// Most statements that are read. No database is known to have more settings and grants.
 const MOST_STATEMENTS: usize = 100_000;
 
 /// A right on a database.
@@ -66,7 +66,7 @@ pub struct DatabaseGrant {
 /// What a setting is for, and its name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SettingKey {
-    /// The role that has it in this database; `None` for everybody.
+    /// The role that has it in this database; `None` for all roles.
     pub role: Option<String>,
     /// Its name.
     pub name: String,

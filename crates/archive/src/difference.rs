@@ -1,8 +1,8 @@
 //! What differs between what was dumped and what was restored, by their tables of contents.
 //!
-//! The second one is of a `pg_dump --schema-only` of the restored database. What differs without meaning anything is left
-//! aside: owners (a drill restores without them), numbers, the order of entries, and what each database has of its own.
-//! One definition may have several texts, which differ between servers and between versions of `pg_dump`: see
+//! The second one is of a `pg_dump --schema-only` of the restored database. What differs without meaning anything is
+//! left aside: owners (a drill restores without them), numbers, the order of entries, and what each database has of its
+//! own. One definition may have several texts, which differ between servers and between versions of `pg_dump`: see
 //! [`Comparison::judge`].
 
 mod by_itself;
@@ -112,8 +112,8 @@ impl Difference {
         }
     }
 
-    /// The sentence about it. What only the restored database has, code of the archive may have made of rows, so it passes
-    /// through `known`.
+    /// The sentence about it. What only the restored database has, code of the archive may have made of rows, so it
+    /// passes through `known`.
     pub fn told(&self, known: impl Fn(&str) -> String) -> String {
         match self {
             Self::Missing(object) => format!("{object} is missing"),
@@ -140,7 +140,7 @@ pub struct Respelled {
     /// The object.
     pub object: Named,
     /// Whether the lines are the same ones in another order: columns that a table inherits come first after a
-    /// restore, whatever came first in the source.
+    /// restore, in any order in the source.
     pub is_reordered: bool,
 }
 
@@ -226,8 +226,8 @@ impl<'run> Comparison<'run> {
         Compared { differences, by_itself }
     }
 
-    /// Sorts `differences` by whether `reference` has them, too: the dump of a database into which the same entries were
-    /// restored without rows. What is missing is a finding, whatever became of it there.
+    /// Sorts `differences` by whether `reference` has them, too: the dump of a database into which the same entries
+    /// were restored without rows. What is missing is a finding in any case.
     pub fn judge(&self, differences: Vec<Difference>, reference: &'run Archive) -> Judged {
         let sides = Sides::of(self, Some(reference));
         let mut by_object: BTreeMap<Named, Vec<Difference>> = BTreeMap::new();
@@ -308,8 +308,8 @@ fn public_belongs_to_the_superuser(dumped: &Archive) -> bool {
     dumped.header.server_major().is_some_and(|major| major < 15)
 }
 
-/// Extensions that a server has by itself are counted with the inventory, and `pg_dump` does not write that an extension
-/// has no comment.
+/// Extensions that a server has by itself are counted with the inventory, and `pg_dump` does not write that an
+/// extension has no comment.
 fn is_of_the_server(difference: &Difference) -> bool {
     match difference {
         Difference::Unexpected(object) => object.desc == "EXTENSION" || object.name.starts_with("EXTENSION "),
@@ -414,7 +414,7 @@ fn definitions<'run>(
             _ if entry.access_method.is_empty() => Cow::Borrowed(entry.defn.trim()),
             _ => Cow::Owned(format!("{}\nUSING {}", entry.defn.trim(), entry.access_method)),
         };
-        // An entry may exist for its owner only: of grants to nobody else, and of the schema `public`.
+        // An entry may exist for its owner only: of grants to no other role, and of the schema `public`.
         let is_empty = definition.lines().all(|line| line.is_empty() || line.starts_with("--"));
         if !is_empty {
             definitions.entry(key).or_default().push(definition);

@@ -6,7 +6,7 @@ use std::io;
 /// about the backup; after the others it could not run.
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
-    /// The file, or whatever the bytes come from, failed.
+    /// The file, or another source of the bytes, failed.
     #[error("read archive")]
     Read(#[source] io::Error),
     /// The bytes are there, and contradict the format or each other.

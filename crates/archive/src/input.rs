@@ -36,7 +36,7 @@ impl<R: BufRead> Input<R> {
         if holds { Ok(()) } else { Err(ArchiveError::damaged(offset, problem)) }
     }
 
-    /// The next byte; `None` where the archive ends.
+    /// The next byte; `None` if the archive ends.
     pub(super) fn byte_or_end(&mut self) -> Result<Option<u8>, ArchiveError> {
         let byte = self.fill()?.first().copied();
         self.take(usize::from(byte.is_some()));
@@ -129,7 +129,7 @@ impl<R: BufRead> Input<R> {
         Ok(())
     }
 
-    /// What is there, after reading more where nothing is left; empty at the end only.
+    /// What is there, after reading more if nothing is left; empty at the end only.
     fn fill(&mut self) -> Result<&[u8], ArchiveError> {
         while let Err(error) = self.source.fill_buf() {
             if error.kind() != io::ErrorKind::Interrupted {

@@ -11,7 +11,7 @@ use super::toc::{DumpId, Entry};
 /// One right on a large object.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LargeObjectRight {
-    /// Whose it is; `PUBLIC` for everybody's.
+    /// Whose it is; `PUBLIC` if it belongs to all roles.
     pub role: String,
     /// `SELECT` or `UPDATE`.
     pub privilege: String,

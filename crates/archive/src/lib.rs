@@ -60,7 +60,7 @@ pub struct Archive {
     pub header: Header,
     /// Its entries, in the order in which they are restored.
     pub entries: Vec<Entry>,
-    /// The encoding of its texts and rows, as PostgreSQL calls it; empty where it does not say.
+    /// The encoding of its texts and rows, as PostgreSQL calls it; empty if it does not say.
     pub encoding: String,
     /// Whether its texts are what they are in the database, and not a character for each byte.
     pub is_readable: bool,
@@ -145,7 +145,7 @@ impl<R: BufRead> ArchiveReader<R> {
     /// Memory does not grow with the data.
     ///
     /// # Errors
-    /// Where the archive is damaged, and where the source fails.
+    /// If the archive is damaged, or the source fails.
     pub fn scan(mut self) -> Result<(Archive, Contents), ArchiveError> {
         let contents = Contents::read(&mut self.input, &self.archive)?;
         Ok((self.archive, contents))

@@ -7,7 +7,7 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 /// How many rows there are, and the sum of the 128-bit XXH3 of each, modulo 2^128.
 ///
-/// Two tables with the same rows have the same digest, in whatever order they lie and however often
+/// Two tables with the same rows have the same digest, in any order and however often
 /// a row occurs; a row that is lost, added, doubled or changed changes it. It guards against damage
 /// and mistakes, not against a person who constructs collisions.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -62,7 +62,7 @@ const END_MARKER: &[u8] = b"\\.";
 /// `COPY ... TO STDOUT` of what was restored.
 ///
 /// The pieces that it is given may begin and end anywhere. It keeps no row, so its memory does not
-/// depend on theirs. The two sides are equal only where the settings that shape values are: those that
+/// depend on theirs. The two sides are equal only if the settings that shape values are: those that
 /// `pg_dump` makes (`DateStyle` ISO, `IntervalStyle` postgres, `extra_float_digits` 3, an empty
 /// `search_path`, the archive's encoding), and `TimeZone`, `bytea_output` and `lc_monetary`, which it
 /// takes as they are.
@@ -111,7 +111,7 @@ impl RowHasher {
     /// The digest of all rows.
     ///
     /// # Errors
-    /// Where the stream ended in the middle of a row, or went on after the end marker.
+    /// If the stream ended in the middle of a row, or went on after the end marker.
     pub fn finish(self) -> Result<RowsDigest, RowsError> {
         match self {
             Self { after_end: true, .. } => Err(RowsError::AfterEnd),

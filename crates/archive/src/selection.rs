@@ -43,7 +43,7 @@ pub struct Selection {
     pub list_file: String,
     /// The entries that are not in the list, in the archive's order.
     pub left_out: Vec<LeftOut>,
-    /// The extensions that must be there before the restore. Where a superuser restores, it makes all others on
+    /// The extensions that must be there before the restore. If a superuser restores, it makes all others on
     /// the way.
     pub extensions: Vec<Extension>,
 }
@@ -65,7 +65,7 @@ pub struct LeftOut {
     pub dump_id: DumpId,
     /// Its kind, such as `EVENT TRIGGER`.
     pub desc: String,
-    /// Its schema; empty where it has none.
+    /// Its schema; empty if it has none.
     pub schema: String,
     /// Its name.
     pub name: String,
@@ -121,7 +121,7 @@ impl fmt::Display for Reason {
 }
 
 impl Selection {
-    /// The entries with rows that are not restored. Where there are any, a verdict is no plain pass.
+    /// The entries with rows that are not restored. If there are any, a verdict is no plain pass.
     pub fn rows_left_out(&self) -> impl Iterator<Item = &LeftOut> {
         self.left_out.iter().filter(|left_out| left_out.holds_rows)
     }
@@ -306,7 +306,7 @@ fn schemas_of_extensions(archive: &Archive, are_made: impl Fn(&str) -> bool) -> 
     extensions.map(|entry| Extension::of(entry).schema).collect()
 }
 
-/// A schema is made beforehand only where one of its extensions is.
+/// A schema is made beforehand only if one of its extensions is.
 fn restore_schemas_without_extension(archive: &Archive, reasons: &mut HashMap<DumpId, Reason>) {
     let is_made = |entry: &&Entry| reasons.get(&entry.dump_id) == Some(&Reason::MadeBeforehand);
     let of_kind = |desc: &'static str| archive.entries.iter().filter(move |entry| entry.desc == desc);

@@ -146,7 +146,7 @@ impl<'sql> Lexer<'sql> {
         Token::Unfinished
     }
 
-    /// Skips white space and comments; false where a comment does not end.
+    /// Skips white space and comments; false if a comment does not end.
     fn skip_blank(&mut self) -> bool {
         loop {
             let rest = self.rest();
@@ -202,7 +202,7 @@ fn is_in_word(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_' || !c.is_ascii()
 }
 
-/// The length of what `mark` encloses, the marks included. Two marks stand for one; where
+/// The length of what `mark` encloses, the marks included. Two marks stand for one; if
 /// `backslashes` escape, one after a backslash does, too.
 fn quoted(rest: &str, mark: char, backslashes: bool) -> Option<usize> {
     let mut characters = rest.char_indices().skip(1).peekable();

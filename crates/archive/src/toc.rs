@@ -62,9 +62,9 @@ pub struct Entry {
     pub section: Section,
     /// The statements that make it.
     pub defn: String,
-    /// The `COPY` that takes its rows; empty where there is none.
+    /// The `COPY` that takes its rows; empty if there is none.
     pub copy_stmt: String,
-    /// Its schema; empty where it has none.
+    /// Its schema; empty if it has none.
     pub namespace: String,
     /// The tablespace that it lay in; empty for that of its database.
     pub tablespace: String,
@@ -324,7 +324,7 @@ fn quoted_value(statement: &str) -> &str {
 }
 
 /// Texts are in the encoding of the dump. What is no UTF-8 becomes one character for each byte: exact
-/// for LATIN1, and for every other encoding still different where the bytes are different.
+/// for LATIN1, and for every other encoding still different if the bytes are different.
 fn decode(bytes: Vec<u8>, encoding: &str) -> String {
     let bytes = match (encoding, String::from_utf8(bytes)) {
         ("" | "UTF8" | "SQL_ASCII", Ok(text)) => return text,

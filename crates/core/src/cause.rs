@@ -6,7 +6,7 @@ use std::io;
 use crate::postgres::ChildError;
 use crate::stop::Stopped;
 
-/// The first cause of type `T`, also where an I/O error carries it.
+/// The first cause of type `T`, also if an I/O error carries it.
 pub fn find_cause<T: StdError + 'static>(error: &anyhow::Error) -> Option<&T> {
     error.chain().find_map(|cause| {
         let carried = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread::available_parallelism;
 
-/// Taken where the system does not tell its memory.
+/// Taken if the system does not tell its memory.
 const UNKNOWN_MEMORY_BYTES: u64 = 1024 * 1024 * 1024;
 
 /// Memory for the table of contents of an archive: at least this, some 300,000 entries...
@@ -19,7 +19,7 @@ const MAX_DEPTH: usize = 32;
 /// What this process and its children may use.
 #[derive(Debug, Clone, Copy)]
 pub struct Machine {
-    /// Physical memory, or the limit of the control group where that is lower.
+    /// Physical memory, or the limit of the control group if that is lower.
     pub memory_bytes: u64,
     /// Processors that we may use at once.
     pub processors: u32,
@@ -69,7 +69,7 @@ fn group_limit_files(groups: &str) -> Vec<PathBuf> {
     files
 }
 
-/// `None` where there is no file, and where it says `max`.
+/// `None` if there is no file, or if it says `max`.
 fn limit_bytes(file: &Path) -> Option<u64> {
     fs::read_to_string(file).ok()?.trim().parse().ok()
 }

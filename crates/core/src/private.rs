@@ -18,7 +18,7 @@ const ATTEMPTS: u32 = 5;
 
 /// A folder (0700) with files (0600) that is removed on drop, and by the next start of any process
 /// of this user after a death that left it behind: the folder itself is locked for as long as it is in use,
-/// so at whatever instant its process dies, nothing is left that looks alive.
+/// so if its process dies at any instant, nothing is left that looks alive.
 pub struct PrivateDir {
     path: PathBuf,
     _lock: Flock<File>,
@@ -28,7 +28,7 @@ impl PrivateDir {
     /// Makes a folder below the system's folder for temporary files (`TMPDIR`).
     ///
     /// # Errors
-    /// Where it cannot be made.
+    /// If it cannot be made.
     pub fn create() -> io::Result<Self> {
         Self::create_in(&std::env::temp_dir())
     }
@@ -36,7 +36,7 @@ impl PrivateDir {
     /// Makes a folder below `parent`, which must exist.
     ///
     /// # Errors
-    /// Where it cannot be made.
+    /// If it cannot be made.
     pub fn create_in(parent: &Path) -> io::Result<Self> {
         for _ in 0..ATTEMPTS {
             let path = parent.join(format!("{NAME_START}{:016x}", rand::rng().random::<u64>()));
@@ -61,7 +61,7 @@ impl PrivateDir {
     /// Writes a file that only this user can read.
     ///
     /// # Errors
-    /// Where the disk is full, for example.
+    /// If the disk is full, for example.
     pub fn write(&self, name: &str, content: &Secret) -> io::Result<PathBuf> {
         let (mut file, path) = self.create_file(name)?;
         file.write_all(content.expose().as_bytes())?;
@@ -71,7 +71,7 @@ impl PrivateDir {
     /// Makes an empty file that only this user can read, and that did not exist before.
     ///
     /// # Errors
-    /// Where it exists or cannot be made.
+    /// If it exists or cannot be made.
     pub fn create_file(&self, name: &str) -> io::Result<(File, PathBuf)> {
         let path = self.path.join(name);
         Ok((create_file(&path)?, path))
@@ -90,14 +90,14 @@ fn remove(folder: &Path) {
     }
 }
 
-/// Locks a folder; `None` where a process holds it, or it is gone.
+/// Locks a folder; `None` if a process holds it, or it is gone.
 fn lock(folder: &Path) -> io::Result<Option<Flock<File>>> {
     let opened = match File::open(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         opened => opened?,
     };
     match Flock::lock(opened, FlockArg::LockExclusiveNonblock) {
-        // Whoever held the lock a moment ago may have removed the folder.
+        // The process that held the lock a moment ago may have removed the folder.
         Ok(lock) => Ok(folder.exists().then_some(lock)),
         Err((_, Errno::EWOULDBLOCK)) => Ok(None),
         Err((_, error)) => Err(error.into()),

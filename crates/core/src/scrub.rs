@@ -18,7 +18,7 @@ const MASK: &str = "***";
 /// and a password of three characters protects nothing.
 const SHORTEST_SECRET: usize = 4;
 
-/// Where a text is the middle of something that is encoded as base64, only what is left of it without
+/// If a text is the middle of something that is encoded as base64, only what is left of it without
 /// the characters at its ends is searched for; of shorter ones that is too little.
 const SHORTEST_INNER_BYTES: usize = 8;
 
@@ -28,7 +28,7 @@ const ESCAPES: usize = 3;
 /// What RFC 3986 leaves as it is; other encoders escape these, too.
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Shapes that hold a secret whoever wrote them: the password of a URL, `password=...`, the
+/// Shapes that hold a secret in every text: the password of a URL, `password=...`, the
 /// parameters and headers of an AWS signature.
 ///
 /// The text may be a line of JSON, which must remain one: no shape takes the `"` that ends a string,
@@ -140,7 +140,7 @@ fn escaped(text: &str) -> String {
     json.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or_default().to_owned()
 }
 
-/// The characters that the base64 of any text has where `secret` stands in it after `before` bytes, or
+/// The characters that the base64 of any text has if `secret` stands in it after `before` bytes, or
 /// three, or six, more: without those that its neighbours have a share in.
 fn inner_base64(secret: &str, before: usize) -> [String; 2] {
     let shifted = Zeroizing::new([&[0; 2][..before], secret.as_bytes()].concat());

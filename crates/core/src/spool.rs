@@ -17,7 +17,7 @@ use crate::private::PrivateDir;
 use crate::stop::{Stop, Stopped};
 use crate::storage::{Download, ObjectKey, Store, StoreError};
 
-/// What a file must leave free on its file system, for whoever else writes there.
+/// What a file must leave free on its file system, for other writers.
 const RESERVE_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Where objects come from, where they go, and what ends that early.
@@ -35,7 +35,7 @@ pub struct Spool<'run> {
 pub struct Onlookers<'run> {
     /// Counts them, for a progress display.
     pub plain_bytes: Option<&'run AtomicU64>,
-    /// Is sent them all. Whether somebody still reads does not matter to the fetch.
+    /// Is sent them all. Whether a reader is left does not matter to the fetch.
     pub chunks: Option<mpsc::Sender<Bytes>>,
 }
 
@@ -48,7 +48,7 @@ pub struct SpooledFile {
     pub bytes: u64,
     /// Until the last stored byte had arrived.
     pub download: Duration,
-    /// Why nobody knows who has written the object, where the operator allows that.
+    /// Why the object's writer is not known, if the operator allows that.
     pub unauthenticated: Option<MacError>,
 }
 
@@ -95,7 +95,7 @@ pub enum SpoolError {
         #[source]
         source: DecodeError,
     },
-    /// Somebody asked to stop.
+    /// A stop was asked for.
     #[error(transparent)]
     Stopped(Stopped),
 }
@@ -244,14 +244,14 @@ impl Drop for Unfinished {
 /// What an unprivileged user may still write to the file system of `folder`.
 ///
 /// # Errors
-/// Where the folder is not there.
+/// If the folder is not there.
 #[allow(clippy::useless_conversion, reason = "the counts have other types on other systems")]
 pub fn free_bytes(folder: &Path) -> io::Result<u64> {
     let found = nix::sys::statvfs::statvfs(folder)?;
     Ok(u64::from(found.blocks_available()).saturating_mul(u64::from(found.fragment_size())))
 }
 
-/// What a fetch of this object writes: the plain bytes, and before them the encrypted ones where their MAC must be
+/// What a fetch of this object writes: the plain bytes, and before them the encrypted ones if their MAC must be
 /// checked first.
 pub fn bytes_to_write(facts: &ObjectFacts, opening: &Opening) -> u64 {
     let kept_bytes = match opening.unlock {

@@ -28,7 +28,7 @@ pub enum Stopped {
 }
 
 /// The default of `SHUTDOWN_GRACE_SECONDS`. What ends by itself, at its bound or since a step beside it failed, has as
-/// long to end, whatever the variable says: the process goes on.
+/// long to end, under every value of the variable: the process goes on.
 const DEFAULT_GRACE: Duration = Duration::from_secs(8);
 
 /// A request to stop, seen by everything that holds a clone, and the time by which all of it must have ended.
@@ -119,7 +119,7 @@ impl Stop {
         self.remaining(share).map_or(longest, |remaining| remaining.min(longest))
     }
 
-    /// Waits until somebody asks to stop.
+    /// Waits until a stop is asked for.
     pub async fn stopped(&self) -> Stopped {
         self.token.cancelled().await;
         self.reason().unwrap_or(Stopped::Signal)
@@ -155,7 +155,7 @@ impl Stop {
     pub async fn or<T>(&self, work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
         tokio::select! {
             biased;
-            outcome = Box::pin(work) => outcome, // Whatever the work is, what waits for it stays small.
+            outcome = Box::pin(work) => outcome, // However large the work is, what waits for it stays small.
             reason = self.stopped() => Err(reason.into()),
         }
     }

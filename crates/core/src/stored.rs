@@ -18,7 +18,7 @@ pub struct Digests {
     pub stored_bytes: u64,
     /// SHA-256 of those, in lower-case hexadecimal.
     pub stored_sha256: String,
-    /// Their MAC, in lower-case hexadecimal, where the encryption does not authenticate by itself.
+    /// Their MAC, in lower-case hexadecimal, if the encryption does not authenticate by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stored_hmac_sha256: Option<String>,
 }

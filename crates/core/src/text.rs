@@ -14,9 +14,9 @@ const CONTINUED: &str = "    | ";
 
 /// Lines for a person.
 ///
-/// Names come from a bucket or a database and may hold line breaks, so a text cannot be printed as it is: a table called
-/// `t\nPASSED` would print a verdict of its own. What is added here is one line, whatever is in it: line breaks, what
-/// would move a terminal's cursor and what changes the order of text are written out.
+/// Names come from a bucket or a database and may hold line breaks, so a text cannot be printed as it is: a table
+/// called `t\nPASSED` would print a verdict of its own. What is added here is one line, with any content: line breaks,
+/// what would move a terminal's cursor and what changes the order of text are written out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Lines(String);
 

@@ -1,4 +1,4 @@
-//! What belongs to a process, whatever databases it serves, and when runs happen.
+//! What belongs to a process, not to a database that it serves, and when runs happen.
 
 use std::time::Duration;
 

@@ -188,7 +188,7 @@ mod tests {
         (occasions.into_inner(), told)
     }
 
-    /// A run that is put off or made up for waits by the clock that nobody can set, which a test can.
+    /// A run that is put off or made up for waits by the monotonic clock, which only a test can set.
     #[tokio::test(start_paused = true)]
     async fn the_first_run_is_where_it_was_put_and_failed_ones_are_made_up_for() {
         let failed = Ended::Failed { took: Duration::ZERO, outlook: Outlook::MayDiffer };

@@ -160,7 +160,7 @@ mod tests {
     #[tokio::test]
     async fn a_slow_subscriber_delays_nothing_and_loses_the_oldest() {
         let events = Events::default();
-        events.send(started(-1)); // Nobody listens yet.
+        events.send(started(-1)); // There is no subscriber yet.
         let (mut slow, mut quick) = (events.subscribe("slow"), events.subscribe("quick"));
         let sent = i64::try_from(MAX_WAITING).unwrap() + 44;
         for second in 0..sent {

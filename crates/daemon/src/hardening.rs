@@ -1,4 +1,4 @@
-//! What a process does first, before it holds a secret: nobody may look into its memory.
+//! What a process does first, before it holds a secret: it closes its memory to others.
 
 use nix::sys::resource::{Resource, setrlimit};
 

@@ -63,7 +63,7 @@ pub async fn show_health(port: u16, question: HealthQuestion) -> u8 {
 }
 
 async fn ask(port: u16, question: HealthQuestion) -> anyhow::Result<(StatusCode, String)> {
-    // The daemon listens on both, or on IPv4 alone where there is no IPv6.
+    // The daemon listens on both, or on IPv4 alone if there is no IPv6.
     let here = [SocketAddr::from((Ipv4Addr::LOCALHOST, port)), SocketAddr::from((Ipv6Addr::LOCALHOST, port))];
     let connected = TcpStream::connect(here.as_slice()).await;
     let stream = connected.with_context(|| format!("no daemon answers on port {port} (PORT) of this machine"))?;

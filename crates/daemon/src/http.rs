@@ -18,10 +18,10 @@ use visitor::{Seats, answer};
 /// After an error of the listener.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Listens on all addresses: `[::]`, which takes IPv4 too, or `0.0.0.0` where the machine has no IPv6.
+/// Listens on all addresses: `[::]`, which takes IPv4 too, or `0.0.0.0` if the machine has no IPv6.
 ///
 /// # Errors
-/// Where the port is taken or not allowed.
+/// If the port is taken or not allowed.
 pub(crate) async fn bind(port: u16) -> io::Result<TcpListener> {
     match TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).await {
         Err(error) if error.kind() != io::ErrorKind::AddrInUse && error.kind() != io::ErrorKind::PermissionDenied => {
@@ -31,8 +31,8 @@ pub(crate) async fn bind(port: u16) -> io::Result<TcpListener> {
     }
 }
 
-/// Answers requests until `stop`; then no new ones are taken. Those who ask can hold only so many connections, all of them
-/// and each address, and none for long without a whole request.
+/// Answers requests until `stop`; then no new ones are taken. Those who ask can hold only so many connections, all of
+/// them and each address, and none for long without a whole request.
 pub(crate) async fn serve(listener: TcpListener, router: Router, stop: Stop) {
     let (seats, mut visits) = (Seats::default(), JoinSet::new());
     loop {

@@ -19,16 +19,16 @@ use nix::unistd::{Pid, getpid};
 const PASSED_ON: [Signal; 6] =
     [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGUSR1, Signal::SIGUSR2];
 
-/// Where this is process 1: runs this program once more as its child, passes signals on to it, collects
-/// whatever dies, and returns the exit code of the child when it has ended. `None` in every other process,
-/// and where no child can be made: then this process is the program.
+/// If this is process 1: runs this program once more as its child, passes signals on to it, collects
+/// orphans, and returns the exit code of the child when it has ended. `None` in every other process,
+/// and if no child can be made: then this process is the program.
 ///
 /// A child that a signal has ended gives 128 and the number of the signal, as a shell tells it.
 pub fn stand_in_for_init() -> Option<ExitCode> {
     let mut signals = SigSet::from_iter(PASSED_ON);
     signals.add(Signal::SIGCHLD);
     if getpid() != Pid::from_raw(1) {
-        // Whatever the parent has blocked, this process must hear a signal to stop.
+        // Even if the parent has blocked it, this process must hear a signal to stop.
         report(signals.thread_unblock().map_err(io::Error::from), "listen to signals");
         return None;
     }
@@ -70,7 +70,7 @@ fn stand_by(child: Pid, signals: &SigSet) -> nix::Result<u8> {
     }
 }
 
-/// Collects everybody who has died; one signal may stand for several. The exit code of `child`, if it did.
+/// Collects all that have died; one signal may stand for several. The exit code of `child`, if it did.
 fn collect(child: Pid) -> nix::Result<Option<u8>> {
     let mut code = None;
     loop {

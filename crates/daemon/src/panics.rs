@@ -4,7 +4,7 @@ use std::backtrace::Backtrace;
 use std::panic::{PanicHookInfo, set_hook};
 use std::thread;
 
-/// Until the log is there, a panic tells where it was and nothing else: nobody knows yet what in its
+/// Until the log is there, a panic tells where it was and nothing else: it is not known yet what in its
 /// message would be a secret.
 pub fn silence_panics() {
     set_hook(Box::new(|panic| eprintln!("panicked at {} before the log was set up", place(panic))));
@@ -21,7 +21,7 @@ pub(crate) fn log_panics() {
             place = place(panic),
             thread = thread.name().unwrap_or("unnamed"),
             backtrace,
-            "panicked; this is a mistake in the program"
+            "panicked; this is a bug"
         );
     }));
 }

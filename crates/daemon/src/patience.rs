@@ -29,7 +29,7 @@ pub async fn insist<T>(
     }
 }
 
-/// Sleeps; false where a stop came first.
+/// Sleeps; false if a stop came first.
 pub async fn sleep(stop: &Stop, duration: Duration) -> bool {
     tokio::select! {
         _ = stop.stopped() => false,

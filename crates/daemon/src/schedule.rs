@@ -123,7 +123,7 @@ impl Schedule {
 
     /// The first tick strictly after `after`; for an interval, `after` is the last run.
     ///
-    /// `None` only where the calendar ends: a crontab ends in the year 2100.
+    /// `None` only if the calendar ends: a crontab ends in the year 2100.
     pub fn next_after(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
         match &self.0 {
             Kind::Cron { crontab, zone } => wall_clock::next_after(crontab, *zone, after),

@@ -15,7 +15,7 @@ use crate::progress::{Position, Progress};
 pub struct DatabaseName(Option<String>);
 
 impl DatabaseName {
-    /// The only database of a repository whose name nobody has configured.
+    /// The only database of a repository whose name is not configured.
     pub fn unknown() -> Self {
         Self(None)
     }

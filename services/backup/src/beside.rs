@@ -153,7 +153,7 @@ async fn unless_silent<T>(
     }
 }
 
-/// Runs the dump and the inventory side by side; where one fails, the other is ended, and the error
+/// Runs the dump and the inventory side by side; if one fails, the other is ended, and the error
 /// of the first is returned with the step that it belongs to.
 async fn together(
     stop: &Stop,

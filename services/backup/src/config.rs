@@ -19,7 +19,7 @@ use crate::retention::RetentionPolicy;
 use crate::shrink::SizeRule;
 use crate::variables::SECTIONS;
 
-/// What `pg_stat_activity` shows, where the URL does not say otherwise.
+/// What `pg_stat_activity` shows, if the URL does not say otherwise.
 const APPLICATION_NAME: &str = "backup";
 
 const DEFAULT_SCHEDULE: &str = "0 3 * * *";
@@ -43,7 +43,7 @@ pub(crate) struct TargetConfig {
     pub(crate) dump: DumpConfig,
     /// What signs manifests, if anything does.
     pub(crate) signing_key: Option<SigningKey>,
-    /// Whose manifests an operator's `prune` counts, if it may read them; none: everybody's.
+    /// Whose manifests an operator's `prune` counts, if it may read them; none: all.
     pub(crate) signers: Signers,
     pub(crate) retention: RetentionPolicy,
     /// Which backups are too small to delete older ones for.

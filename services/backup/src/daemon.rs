@@ -155,7 +155,7 @@ impl Target<'_> {
         }
     }
 
-    /// One run, and a look at what the bucket holds after it, whatever else has changed it.
+    /// One run, and a look at what the bucket holds after it, changes by others included.
     async fn run(&self, occasion: Occasion) -> (RunReport, Ended) {
         let progress = self.state.progress(&self.config.database());
         let committed = |report: &RunReport| self.change(|facts| facts.ran(report, occasion));

@@ -13,7 +13,7 @@ pub(crate) static ENCRYPTION_VARIABLES: &[Variable] = &[
         Kind::Text,
         "",
         "age1...",
-        "Encrypt for these public keys, apart by commas, white space or line breaks; `#` begins a comment. `backup keygen` makes a pair. Nothing here can then decrypt.",
+        "Encrypt for these public keys, separated by commas, white space or line breaks; `#` begins a comment. `backup keygen` makes a pair. `backup` cannot decrypt what it then stores.",
     ),
     Variable::new(
         "BACKUP_ENCRYPTION",
@@ -41,11 +41,11 @@ pub(crate) static ENCRYPTION_VARIABLES: &[Variable] = &[
         Kind::Text,
         "",
         "MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=",
-        "For `backup prune` alone: the public keys whose signatures count, as for `verify`. It then reads manifests, which needs `s3:GetObject`, and what none of these keys has signed takes no place from what is signed.",
+        "For `backup prune` only: the public keys whose signatures count, as for `verify`. It then reads manifests, which needs `s3:GetObject`, and a backup that none of these keys has signed takes no place from a signed one.",
     ),
 ];
 
-/// What encrypts; `None` where something is wrong, which is noted then.
+/// What encrypts; `None` if something is wrong, which is noted then.
 pub(crate) fn encryption(settings: &mut Settings) -> Option<Encryption> {
     let on = settings.flag("BACKUP_ENCRYPTION");
     let recipients = settings.text("AGE_RECIPIENTS");
@@ -82,7 +82,7 @@ pub(crate) fn encryption(settings: &mut Settings) -> Option<Encryption> {
     }
 }
 
-/// What signs manifests, where anything does.
+/// What signs manifests, if anything does.
 pub(crate) fn signing_key(settings: &mut Settings) -> Option<SigningKey> {
     let text = settings.secret("BACKUP_SIGNING_KEY")?;
     SigningKey::parse(&text).map_err(|error| settings.reject("BACKUP_SIGNING_KEY", error.to_string())).ok()
@@ -95,10 +95,10 @@ pub(crate) fn lines_of_keys(settings: &Settings) -> Vec<Secret> {
     lines.filter(|line| line.expose().len() > 20 && !line.expose().starts_with(['#', '-'])).collect()
 }
 
-/// Encrypts a probe, and decrypts it where the key is here; what that shows, in a sentence.
+/// Encrypts a probe, and decrypts it if the key is here; what that shows, in a sentence.
 ///
 /// # Errors
-/// Where backups could not be encrypted, or not be decrypted.
+/// If backups could not be encrypted, or not be decrypted.
 pub(crate) async fn check(encryption: &Encryption, signing_key: Option<&SigningKey>) -> anyhow::Result<String> {
     let probe = probe(encryption).await.context("try the encryption")?;
     let signed = match signing_key {

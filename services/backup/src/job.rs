@@ -72,7 +72,7 @@ pub(crate) struct Source {
     pub(crate) tools: ClientTools,
     pub(crate) facts: DatabaseFacts,
     pub(crate) findings: Preflight,
-    /// What to say where everybody on the way can read the connection.
+    /// What to say if the connection can be read on the way.
     pub(crate) in_the_clear: Option<&'static str>,
 }
 
@@ -206,7 +206,7 @@ impl Job<'_> {
         Role::Globals { suffix: self.config.dump.codec.suffix() }
     }
 
-    /// Dumps the cluster's roles into memory; where that is not required, a failure becomes a note.
+    /// Dumps the cluster's roles into memory; if that is not required, a failure becomes a note.
     async fn dump_globals(&self, source: &Source) -> anyhow::Result<(Option<Vec<u8>>, Option<String>)> {
         if self.config.dump.globals == Globals::Off {
             return Ok((None, Some("roles and tablespaces are not stored (BACKUP_GLOBALS=false)".to_owned())));
@@ -231,7 +231,7 @@ impl Job<'_> {
             Err(error) if self.config.dump.globals == Globals::WherePossible && is_the_tools_own(&error) => {
                 tracing::warn!(
                     error = format!("{error:#}"),
-                    "roles are not stored; set BACKUP_GLOBALS=false where that is meant"
+                    "roles are not stored; set BACKUP_GLOBALS=false if that is intended"
                 );
                 Ok((None, Some("roles and tablespaces are not stored: pg_dumpall failed".to_owned())))
             }
@@ -312,7 +312,7 @@ fn file_name(key: &ObjectKey) -> String {
     key.as_str().rsplit('/').next().unwrap_or_default().to_owned()
 }
 
-/// For what is small whatever the database is.
+/// For what is small for every database.
 fn small_plan() -> UploadPlan {
     UploadPlan::for_stream(
         Estimate { most_bytes: LARGEST_GLOBALS_BYTES, earlier_bytes: None },

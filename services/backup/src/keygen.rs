@@ -24,7 +24,7 @@ impl Purpose {
 /// `backup keygen > key.txt` is the way to keep it, and everything else to standard error.
 ///
 /// # Errors
-/// Where the system has no random bytes.
+/// If the system has no random bytes.
 pub(crate) fn keygen(purpose: Purpose) -> anyhow::Result<()> {
     let now = Utc::now().format("%Y-%m-%dT%H:%M:%SZ");
     match purpose {
@@ -53,8 +53,8 @@ fn encryption_advice(public: &str) -> String {
         "For backup (public, cannot read backups):\n  AGE_RECIPIENTS={public}\n\
          For verify and for restores (private, what was printed to standard output):\n  \
          AGE_IDENTITY=AGE-SECRET-KEY-1..., or AGE_IDENTITY_FILE with the path of the whole text\n\
-         Keep a copy of the private key where neither service is, and never give it to backup: whoever has it reads \
-         every backup, and without it nobody does. A second pair that is kept offline from the start is better \
+         Keep a copy of the private key where neither service is, and never give it to backup: its holder can read \
+         every backup, and without it no backup can be read. A second pair that is kept offline from the start is better \
          still: AGE_RECIPIENTS takes several public keys.\n"
     )
 }

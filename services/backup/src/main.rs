@@ -54,7 +54,7 @@ Exit codes:
   1   the run failed, or a check found what would make it fail
   2   bad command line
   3   stopped by a signal before it was done
-  78  bad environment, of which every problem is listed, or client tools with known holes
+  78  bad environment, of which every problem is listed, or client tools with known vulnerabilities
 
 Configuration is by environment variables; see docs/configuration.md.";
 

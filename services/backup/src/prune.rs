@@ -131,7 +131,7 @@ pub(crate) struct Pruned {
     /// What could not be deleted, and why.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) blocked: Option<String>,
-    /// What the bucket makes of deletions, where that is not what one would expect.
+    /// What the bucket makes of deletions, if that is not what one would expect.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) note: Option<&'static str>,
 }
@@ -279,7 +279,7 @@ fn is_debris(run: &Incomplete, now: DateTime<Utc>, run_timeout: Duration) -> boo
     !run.lost_its_data && now - run.id.time() > debris_after(run_timeout)
 }
 
-/// Why nothing may be deleted now, whatever the rules say.
+/// Why nothing may be deleted now, against the rules.
 fn doubt(
     config: &TargetConfig,
     store: &Store,

@@ -28,8 +28,8 @@ use crate::standing::Standing;
 pub(crate) const CLOCK_TOLERANCE: Duration = Duration::minutes(10);
 
 /// How many days the newest proven backup stays after a record says that a newer one is proven, at least and at most:
-/// as `keep_days` says, so that hardly more is kept than was asked for, and long enough for a drill to find out that the
-/// record lies.
+/// as `keep_days` says, so that hardly more is kept than was asked for, and long enough for a drill to find out that
+/// the record lies.
 const MIN_PROVEN_DAYS: u32 = 3;
 const MAX_PROVEN_DAYS: u32 = 14;
 
@@ -131,7 +131,7 @@ impl PrunePlan {
 /// Decides what becomes of every backup of one database. With a `doubt`, nothing is deleted.
 ///
 /// The result depends neither on the order of `candidates` nor on repetitions: of several with the
-/// same id, the plan sees one, with whatever of theirs keeps it longer.
+/// same id, the plan sees one, with what keeps it longer of theirs.
 pub(crate) fn plan(
     candidates: &[Candidate],
     now: DateTime<Utc>,
@@ -248,8 +248,8 @@ struct Proven {
 }
 
 impl Proven {
-    /// The newest proven one stays, and what was it at `until` or later: a record beside a newer backup can be forged, and
-    /// must not take the protection from the one that is really whole before a drill has looked.
+    /// The newest proven one stays, and what was it at `until` or later: a record beside a newer backup can be forged,
+    /// and must not take the protection from the one that is really whole before a drill has looked.
     fn apply(&mut self, proven_since: Option<DateTime<Utc>>, until: DateTime<Utc>) -> Option<KeepReason> {
         let since = proven_since?;
         match self.newer_since {

@@ -16,7 +16,7 @@ use crate::status::RetentionState;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Outcome {
-    /// The backup is committed, whatever became of retention.
+    /// The backup is committed, even if retention failed.
     Succeeded,
     /// There is no new backup.
     Failed,

@@ -110,7 +110,7 @@ async fn explain(config: &TargetConfig, stop: &Stop, error: anyhow::Error) -> an
             "locked right now: {}; raise LOCK_WAIT_TIMEOUT or end what holds the lock",
             held.join(", ")
         )),
-        _ => error, // The lock is gone already, or nobody can tell.
+        _ => error, // The lock is gone already, or it is not known.
     }
 }
 

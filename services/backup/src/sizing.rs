@@ -141,7 +141,7 @@ async fn most_bytes(config: &TargetConfig, source: &Source) -> u64 {
     stored_bytes(config, tables_bytes.min(size_bytes))
 }
 
-/// Whether the smallest parts suffice for a database of this size, whatever else is known.
+/// Whether the smallest parts suffice for a database of this size, whether or not more is known.
 fn is_small(database_bytes: u64) -> bool {
     database_bytes.saturating_mul(NEVER_REACHED_FACTOR) <= smallest().holds()
 }

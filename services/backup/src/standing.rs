@@ -1,6 +1,6 @@
 //! Which backups take places from others when retention counts.
 //!
-//! Whoever may write into the bucket can invent an id, and a manifest, and as many of both as they like. Not to be
+//! Anyone who can write to the bucket can invent an id, and a manifest, and as many of both as they like. Not to be
 //! invented is when the store says that an object was written. So an id is held against that, what was written in a
 //! burst counts once, and what is far smaller than the rest does not count. What does not count is kept and deleted by
 //! the same rules as everything else; it only takes no place from what counts.
@@ -96,7 +96,7 @@ pub(crate) fn standings(group: &[&Backup], rule: &StandingRule) -> Vec<Standing>
     let sizes = Sizes::of(group, &batches, &timely, rule);
     let is_small: Vec<bool> =
         group.iter().zip(&batches).map(|(backup, batch)| sizes.is_small(backup, *batch, rule)).collect();
-    // The newest of each batch; those of another time have one of their own, of whatever size.
+    // The newest of each batch; those of another time have one of their own, of any size.
     let mut leaders: BTreeMap<(usize, bool), usize> = BTreeMap::new();
     for place in (0..group.len()).filter(|place| !is_small[*place] || !timely[*place]) {
         let leader = leaders.entry((batches[place], timely[place])).or_insert(place);

@@ -165,7 +165,7 @@ impl Oddities {
     }
 }
 
-/// The newest verdict in the bucket. Where `verify` may not write there, does not run, or does not come to a
+/// The newest verdict in the bucket. If `verify` may not write there, does not run, or does not come to a
 /// verdict, there is none, and the pair has never been verified as far as can be seen from here.
 fn drills(catalog: &Catalog) -> String {
     let verdicts = catalog.backups.iter().flat_map(|backup| backup.drills.iter().map(move |drill| (drill, &backup.id)));

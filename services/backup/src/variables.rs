@@ -1,11 +1,11 @@
 //! The variables that only `backup` knows. With the shared ones of `backup_core::config` they are
-//! the table behind docs/configuration.md.
+//! the tables of docs/configuration-backup.md.
 
 use backup_core::config::{DATABASE_VARIABLES, Kind, S3_VARIABLES, SERVICE_VARIABLES, Variable};
 
 use crate::encryption::ENCRYPTION_VARIABLES;
 
-/// All variables of `backup`, under the headings of docs/configuration.md.
+/// All variables of `backup`, under the headings of docs/configuration-backup.md.
 pub(crate) static SECTIONS: [(&str, &[Variable]); 7] = [
     ("Database", DATABASE_VARIABLES),
     ("Bucket", S3_VARIABLES),
@@ -22,7 +22,7 @@ static SCHEDULE_VARIABLES: &[Variable] = &[
         Kind::Text,
         "",
         "30 2 * * *",
-        "When to run: five-field cron with names, in the time zone `TZ`, or `@hourly`, `@daily`, `@weekly`, `@monthly`. Where neither it nor `BACKUP_INTERVAL` is set: `0 3 * * *`.",
+        "When to run: five-field cron with names, in the time zone `TZ`, or `@hourly`, `@daily`, `@weekly`, `@monthly`. If neither it nor `BACKUP_INTERVAL` is set: `0 3 * * *`.",
     ),
     Variable::new(
         "BACKUP_INTERVAL",
@@ -43,14 +43,14 @@ static SCHEDULE_VARIABLES: &[Variable] = &[
         Kind::Number { min: 0, max: 86_400 },
         "300",
         "300",
-        "Seconds: a run at start is left out if a backup younger than this exists, and waits if a run that came to no end began less than this ago, so that a restart loop neither fills the bucket nor keeps the database at work.",
+        "Seconds: a run at start is skipped if a backup younger than this exists, and waits if an incomplete run began less than this ago, so that a restart loop neither fills the bucket nor keeps the database at work.",
     ),
     Variable::new(
         "BACKUP_RETRY_AFTER",
         Kind::Text,
         "300,900,3600",
         "300,900,3600",
-        "Seconds after which a failed run is made up for, the last pause again and again until the next tick; `off` waits for the tick. A pause is at least as long as the run was.",
+        "Seconds after which a failed run is tried again; the last pause is repeated until the next tick; `off` waits for the tick. A pause is at least as long as the run was.",
     ),
     Variable::new(
         "SINGLE_SHOT_MODE",
@@ -64,7 +64,7 @@ static SCHEDULE_VARIABLES: &[Variable] = &[
         Kind::Number { min: 1, max: 604_800 },
         "21600",
         "21600",
-        "Seconds that a run may take, retries included. Then it is ended, so that its snapshot cannot hold back vacuum for ever.",
+        "Seconds that a run may take, retries included. Then it is ended, so that its snapshot cannot hold back vacuum forever.",
     ),
     Variable::new(
         "BACKUP_MAX_AGE",
@@ -78,7 +78,7 @@ static SCHEDULE_VARIABLES: &[Variable] = &[
         Kind::Number { min: 1, max: 100 },
         "50",
         "50",
-        "Percent: `/health` answers 503, and retention deletes nothing, while the dump of the newest full backup is by more than this smaller than the median of the last five of a usual size, or its database has by more than this fewer tables. `100` switches it off.",
+        "Percent: `/health` answers 503, and retention deletes nothing, while the dump of the newest full backup is smaller by more than this than the median of the last five of a usual size, or its database has fewer tables by more than this. `100` switches it off.",
     ),
     Variable::new(
         "BACKUP_ACCEPT_SIZE_FROM",
@@ -96,14 +96,14 @@ static DUMP_VARIABLES: &[Variable] = &[
         Kind::Number { min: 1, max: 19 },
         "",
         "3",
-        "1 to 19 for zstd (3 where it is not set), 1 to 9 for gzip (6).",
+        "1 to 19 for zstd (default 3), 1 to 9 for gzip (default 6).",
     ),
     Variable::new(
         "PART_SIZE",
         Kind::Number { min: 5, max: 5120 },
         "",
         "64",
-        "MiB of each part of a large upload. Where it is not set: 8, or so much that 9,000 parts hold the whole database. Memory grows with it.",
+        "MiB of each part of a large upload. If it is not set: 8, or enough for 9,000 parts to hold the whole database. Memory grows with it.",
     ),
     Variable::new(
         "BACKUP_FINGERPRINT",
@@ -124,7 +124,7 @@ static DUMP_VARIABLES: &[Variable] = &[
         Kind::Flag,
         "",
         "true",
-        "Store the cluster's roles and tablespaces, without password hashes, beside each dump. `true`: a run fails where it cannot. Where it is not set: a warning instead.",
+        "Store the cluster's roles and tablespaces, without password hashes, beside each dump. `true`: a run fails if it cannot. If it is not set: a warning instead.",
     ),
     Variable::new(
         "PG_DUMP_OPTIONS",
@@ -145,16 +145,16 @@ static DUMP_VARIABLES: &[Variable] = &[
         Kind::Number { min: 1, max: 3_600 },
         "60",
         "60",
-        "Seconds that the database may take to answer a question that needs no work. After them, the run ends for a reason that may pass.",
+        "Seconds that the database may take to answer a query that needs no work. Then the run fails and is tried again.",
     ),
     Variable::new(
         "WEBHOOK_URL",
         Kind::Secret,
         "",
         "-",
-        "Not in this version: refused where it is set, so that nobody waits for an alert that does not come.",
+        "Not in this version: refused if it is set, so that you do not wait for an alert that never comes.",
     ),
-    Variable::new("HEALTHCHECK_PING_URL", Kind::Secret, "", "-", "Not in this version: refused where it is set."),
+    Variable::new("HEALTHCHECK_PING_URL", Kind::Secret, "", "-", "Not in this version: refused if it is set."),
 ];
 
 static RETENTION_VARIABLES: &[Variable] = &[
@@ -170,35 +170,35 @@ static RETENTION_VARIABLES: &[Variable] = &[
         Kind::Number { min: 1, max: 10_000 },
         "3",
         "3",
-        "Keep the newest ones, however old they are.",
+        "Keep this many of the newest, however old they are.",
     ),
     Variable::new(
         "BACKUP_KEEP_DAILY",
         Kind::Number { min: 0, max: 10_000 },
         "0",
         "14",
-        "Keep the newest of each of so many days (UTC) that have one.",
+        "Keep the newest of each of the last days (UTC) that have a backup, this many days.",
     ),
     Variable::new(
         "BACKUP_KEEP_WEEKLY",
         Kind::Number { min: 0, max: 10_000 },
         "0",
         "8",
-        "Keep the newest of each of so many ISO weeks that have one.",
+        "Keep the newest of each of the last ISO weeks that have a backup, this many weeks.",
     ),
     Variable::new(
         "BACKUP_KEEP_MONTHLY",
         Kind::Number { min: 0, max: 10_000 },
         "0",
         "12",
-        "Keep the newest of each of so many months that have one.",
+        "Keep the newest of each of the last months that have a backup, this many months.",
     ),
     Variable::new(
         "BACKUP_KEEP_YEARLY",
         Kind::Number { min: 0, max: 1_000 },
         "0",
         "5",
-        "Keep the newest of each of so many years that have one.",
+        "Keep the newest of each of the last years that have a backup, this many years.",
     ),
     Variable::new(
         "BACKUP_MAX_DELETES",

@@ -42,8 +42,8 @@ pub(crate) async fn attest(config: &TargetConfig, chosen: &Chosen, report: &mut 
     }
 }
 
-/// The newest records in the bucket that this service has written, the newest first. Of others it says nothing: whoever
-/// may write there can write any.
+/// The newest records in the bucket that this service has written, the newest first. Of others it says nothing: anyone
+/// who can write there can write any.
 ///
 /// # Errors
 /// If one cannot be read now, and may be later.

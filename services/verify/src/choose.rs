@@ -28,7 +28,7 @@ const MAX_BEFORE: usize = 5;
 /// The name of the check of the newest backup's age.
 pub(crate) const RECOVERY_POINT: &str = "recovery_point";
 
-/// Which backup somebody wants.
+/// Which backup is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Wanted {
     /// The newest committed full one.
@@ -37,7 +37,7 @@ pub(crate) enum Wanted {
     Oldest,
     /// Any full one.
     Random,
-    /// Any full one but the newest, where there is another.
+    /// Any full one but the newest, if there is another.
     Older,
     /// This one, full or partial.
     Named(BackupId),
@@ -115,7 +115,7 @@ async fn promised(shelf: &Shelf, store: &Store, catalog: &Catalog, stop: &Stop) 
 /// The shelf of the database whose backups are meant.
 ///
 /// # Errors
-/// Where the prefix holds backups of several databases and none was named, or of none at all.
+/// If the prefix holds backups of several databases and none was named, or of none at all.
 pub(crate) async fn shelf(config: &TargetConfig, store: &Store, stop: &Stop) -> Result<Shelf, ChooseError> {
     let prefix = store.prefix().clone();
     let shelf = |database: &str| Shelf::new(prefix.clone(), database).trusting(config.signers.clone());
@@ -195,7 +195,7 @@ fn by_rule<'catalog>(
     })
 }
 
-/// A backup that was asked for by its id, whatever it is.
+/// A backup that was asked for by its id, of any kind.
 fn named(catalog: &Catalog, id: &BackupId) -> Result<(Backup, Vec<String>), ChooseError> {
     let committed = catalog.backups.iter().chain(&catalog.from_the_future).find(|backup| backup.id == *id);
     if let Some(backup) = committed {
@@ -205,7 +205,7 @@ fn named(catalog: &Catalog, id: &BackupId) -> Result<(Backup, Vec<String>), Choo
     match catalog.incomplete.iter().find(|run| run.id == *id) {
         Some(run) if run.lost_its_data => Err(ChooseError::NoBackup(no_backup(lost_its_data(run)))),
         Some(_) => {
-            Err(ChooseError::Unclear(format!("{id} is no backup: it has no manifest, so it is running or died")))
+            Err(ChooseError::Unclear(format!("{id} is not a backup: it has no manifest, so it is running or died")))
         }
         None => Err(ChooseError::Unclear(format!("there is no backup {id}"))),
     }
@@ -227,7 +227,7 @@ fn recovery_point(newest: Option<&Backup>, rules: &Rules, findings: &mut Vec<Fin
     Check { name: RECOVERY_POINT, state, figures }
 }
 
-/// What is wrong with a run that is no backup; `None` where it may still be going on.
+/// What is wrong with a run that is no backup; `None` if it may still be going on.
 fn complaint(run: &Incomplete, rules: &Rules) -> Option<String> {
     let old = rules.now - run.id.time();
     let running_for = TimeDelta::from_std(rules.running_for).unwrap_or(TimeDelta::MAX);

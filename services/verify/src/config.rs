@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use backup_core::catalog::{BackupId, Signers};
 use backup_core::codec::encryption::Keyring;
-use backup_core::config::{ConfigError, S3_VARIABLES, SERVICE_VARIABLES, Settings};
+use backup_core::config::{ConfigError, Settings};
 use backup_core::postgres::conninfo::{Conninfo, cut_name};
 use backup_core::postgres::{RestoreAs, SourceCluster};
 use backup_core::secret::Secret;
@@ -19,13 +19,13 @@ use chrono::{DateTime, Utc};
 
 use crate::checks::{Query, parse_queries};
 use crate::keys::{keyring, signers, single_keys};
-use crate::variables::OWN_SECTIONS;
+use crate::variables::SECTIONS;
 
 pub(crate) use target::Target;
 
 const DEFAULT_SCHEDULE: &str = "0 5 * * *";
 
-/// What the names of our own variables begin with. Not `BACKUP_`: where both services share a file of
+/// What the names of our own variables begin with. Not `BACKUP_`: if both services share a file of
 /// variables, most of those are rightly none of ours.
 const OWN_PREFIXES: [&str; 2] = ["VERIFY_", "S3_"];
 
@@ -46,7 +46,7 @@ pub(crate) struct TargetConfig {
     pub(crate) habit: Habit,
     /// What can be decrypted.
     pub(crate) keyring: Keyring,
-    /// Whose manifests are believed; none: everybody's.
+    /// Whose manifests are believed; none: all.
     pub(crate) signers: Signers,
     /// How old the newest full backup may be.
     /// `None`: what `backup` has written into the newest manifest.
@@ -65,7 +65,7 @@ pub(crate) struct TargetConfig {
     pub(crate) spool_dir: PathBuf,
     /// Whether results are stored in the bucket.
     pub(crate) attest: bool,
-    /// The target of `verify restore`, where the command line does not say.
+    /// The target of `verify restore`, if the command line does not say.
     pub(crate) restore_url: Option<Secret>,
 }
 
@@ -88,7 +88,7 @@ impl TargetConfig {
     }
 }
 
-/// Which backups drills take, where nobody asks for another.
+/// Which backups drills take, unless another is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Habit {
     /// The newest, and an older one every so many drills; 0: never.
@@ -127,7 +127,7 @@ pub(crate) enum Content {
 /// Whether the structure of indexes is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Amcheck {
-    /// Where the server has the module.
+    /// If the server has the module.
     Auto,
     Off,
 }
@@ -146,9 +146,7 @@ pub(crate) struct Queries {
 /// # Errors
 /// Every problem at once, each naming its variable, none showing a value.
 pub(crate) fn from_vars(vars: impl IntoIterator<Item = (String, String)>) -> Result<VerifyConfig, ConfigError> {
-    let own = OWN_SECTIONS.iter().map(|(_, table)| *table);
-    let tables: Vec<_> = own.chain([S3_VARIABLES, SERVICE_VARIABLES]).collect();
-    let mut settings = Settings::read(vars, &tables, &OWN_PREFIXES);
+    let mut settings = Settings::read(vars, &SECTIONS.map(|(_, table)| table), &OWN_PREFIXES);
     settings.refuse_unsupported(&["WEBHOOK_URL", "HEALTHCHECK_PING_URL"]);
     let process = ProcessConfig::read(&mut settings);
     let habit = habit(&mut settings);

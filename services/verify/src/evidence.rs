@@ -25,7 +25,7 @@ pub(crate) enum Trouble {
     Damaged,
     /// The drill does not work, which says nothing about the backup.
     CouldNotRun(anyhow::Error),
-    /// Somebody asked to stop.
+    /// A stop was asked for.
     Stopped(Stopped),
 }
 
@@ -64,7 +64,7 @@ impl Evidence {
         Self { report: Report::new(started_at), code_ran: false }
     }
 
-    /// Enters a check that was done: passed where it found nothing.
+    /// Enters a check that was done: passed if it found nothing.
     pub(crate) fn record(&mut self, name: &'static str, figures: String, found: Vec<String>) {
         let state = if found.is_empty() { CheckState::Passed } else { CheckState::Failed };
         self.report.checks.push(Check { name, state, figures });

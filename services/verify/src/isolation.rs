@@ -12,8 +12,8 @@ const MOST_NAMED: usize = 10;
 /// Kinds of entries that lead to other servers.
 const KINDS: [&str; 5] = ["FOREIGN DATA WRAPPER", "SERVER", "FOREIGN TABLE", "USER MAPPING", "SUBSCRIPTION"];
 
-/// Notes that nobody asked for room, and what in the archive leads out of its database. A throwaway server has no network; of a given one nobody
-/// knows, and what is left out today may be restored by a superuser tomorrow.
+/// Notes that the free space is not known, and what in the archive leads out of its database. A throwaway server has no
+/// network; whether a given one has is not known, and what is left out today may be restored by a superuser tomorrow.
 pub(crate) fn note(archive: &Archive, evidence: &mut Evidence) {
     evidence.note(
         "free space cannot be asked of a given server: it needs 1.2 times the size of the source, and a drill that \

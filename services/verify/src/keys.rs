@@ -12,7 +12,7 @@ pub(crate) static KEY_VARIABLES: &[Variable] = &[
         Kind::Secret,
         "",
         "AGE-SECRET-KEY-1...",
-        "Private keys for backups that were encrypted for `AGE_RECIPIENTS`, old and new ones, apart by commas, white space or line breaks; `#` begins a comment.",
+        "Private keys for backups that were encrypted for `AGE_RECIPIENTS`, old and new ones, separated by commas, white space or line breaks; `#` begins a comment.",
     ),
     Variable::new(
         "BACKUP_ENCRYPTION_KEY",
@@ -26,14 +26,14 @@ pub(crate) static KEY_VARIABLES: &[Variable] = &[
         Kind::Secret,
         "",
         "-",
-        "Earlier values of it, one a line, for as long as there are backups that need them.",
+        "Earlier values of `BACKUP_ENCRYPTION_KEY`, one per line, for as long as backups need them.",
     ),
     Variable::new(
         "ALLOW_UNAUTHENTICATED",
         Kind::Flag,
         "false",
         "false",
-        "`true`: read `aes-256-cbc` backups whose MAC is missing or wrong, too. Whoever may write into the bucket can then give bytes of their own to decryption and restore, so this is for a day without another backup. The report says it.",
+        "`true`: read `aes-256-cbc` backups whose MAC is missing or wrong, too. Anyone who can write to the bucket can then feed bytes of their own to decryption and restore, so use it only if there is no other backup. The report says so.",
     ),
     Variable::new(
         "VERIFY_TRUSTED_KEYS",
@@ -72,7 +72,7 @@ pub(crate) fn keyring(settings: &mut Settings) -> Keyring {
     Keyring { passphrases, identities, unauthenticated }
 }
 
-/// Whose manifests are believed; none: everybody's.
+/// Whose manifests are believed; none: all.
 pub(crate) fn signers(settings: &mut Settings) -> Signers {
     settings.parsed("VERIFY_TRUSTED_KEYS", Signers::parse).unwrap_or_default()
 }

@@ -20,7 +20,7 @@ pub(crate) enum Format {
 /// Prints the backups of the configured database, or of every one under the prefix.
 ///
 /// # Errors
-/// Where the bucket cannot be listed completely, or a stop comes first.
+/// If the bucket cannot be listed completely, or a stop comes first.
 pub(crate) async fn list(config: &TargetConfig, format: Format, stop: &Stop) -> anyhow::Result<()> {
     let store = config.process.store.open();
     let names = match &config.source_database {

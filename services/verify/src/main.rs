@@ -64,7 +64,7 @@ Exit codes:
   3   stopped by a signal before it was done
   4   could not run: no bucket, no server, no disk, no time; says nothing about the backup
    5   skipped: another drill is going on at the same server
-  78  bad environment, of which every problem is listed, or tools with known holes
+  78  bad environment, of which every problem is listed, or tools with known vulnerabilities
 
 Configuration is by environment variables; see docs/configuration.md.";
 
@@ -164,8 +164,8 @@ struct RolesArguments {
     /// The id of a backup, or `latest`
     #[arg(value_name = "ID", value_parser = id_or_latest)]
     backup: Wanted,
-    /// A database of the server that lacks roles. Every user of this machine can read a command line; RESTORE_URL in the
-    /// environment, or RESTORE_URL_FILE, keeps a password out of it
+    /// A database of the server that lacks roles. Every user of this machine can read a command line; RESTORE_URL in
+    /// the environment, or RESTORE_URL_FILE, keeps a password out of it
     #[arg(long, value_name = "URL", value_parser = secret)]
     to: Option<Secret>,
     /// Print what would be done, and do nothing
@@ -276,7 +276,7 @@ async fn run_for(command: Option<&Command>, config: &TargetConfig, stop: &Stop) 
             Ok(exit::OK)
         }
         Some(Command::SelfTest) => self_test::self_test(config, stop).await,
-        Some(Command::Health { .. }) => Ok(exit::OK), // It asks the daemon, whatever its databases are.
+        Some(Command::Health { .. }) => Ok(exit::OK), // It asks the daemon, not the databases.
     }
 }
 

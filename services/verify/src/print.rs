@@ -211,7 +211,7 @@ impl ReportFile {
     /// Creates it beside `path`.
     ///
     /// # Errors
-    /// Where that folder does not exist or cannot be written to, and where another process writes the same report.
+    /// If that folder does not exist or cannot be written to, or another process writes the same report.
     pub(crate) fn create(path: &Path) -> anyhow::Result<Self> {
         let mut name = path.file_name().context("the file of --report has no name")?.to_owned();
         name.push(".tmp");
@@ -221,7 +221,7 @@ impl ReportFile {
         Ok(Self { file, temporary, path: path.to_owned() })
     }
 
-    /// Opens the file, which is locked for as long as somebody writes it, and empties it. No link is followed.
+    /// Opens the file, which is locked for as long as a process writes it, and empties it. No link is followed.
     fn claim(temporary: &Path) -> anyhow::Result<Flock<File>> {
         let file = OpenOptions::new()
             .write(true)
@@ -245,7 +245,7 @@ impl ReportFile {
     /// Writes `report` as JSON and gives the file its name, in place of what had it.
     ///
     /// # Errors
-    /// Where the disk is full, for example. Then nothing has the name that did not have it before.
+    /// If the disk is full, for example. Then nothing has the name that did not have it before.
     pub(crate) fn finish(mut self, report: &Report) -> anyhow::Result<()> {
         let mut json = serde_json::to_vec_pretty(report).context("write the report as JSON")?;
         json.push(b'\n');

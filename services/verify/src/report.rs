@@ -30,8 +30,8 @@ pub(crate) enum Verdict {
 pub(crate) struct Report {
     /// How it ended.
     pub(crate) verdict: Verdict,
-    /// Whether this backup came back as it was, with the contents of every table compared, whatever is wrong with its
-    /// age, with other backups or with the end of the drill; `None` if that was not learned.
+    /// Whether this backup came back as it was, with the contents of every table compared, even if something is wrong
+    /// with its age, with other backups or with the end of the drill; `None` if that was not learned.
     pub(crate) proven: Option<bool>,
     /// Of which tables the contents were compared.
     pub(crate) contents_compared: ContentsCompared,
@@ -39,7 +39,7 @@ pub(crate) struct Report {
     pub(crate) started_at: DateTime<Utc>,
     /// When it ended.
     pub(crate) ended_at: DateTime<Utc>,
-    /// The backup; `None` where none could be chosen.
+    /// The backup; `None` if none could be chosen.
     pub(crate) backup: Option<BackupFacts>,
     /// Where it was restored.
     pub(crate) server: Option<ServerFacts>,
@@ -62,7 +62,7 @@ pub(crate) struct Report {
     pub(crate) notes: Vec<String>,
     /// Why it could not run, or was stopped.
     pub(crate) error: Option<String>,
-    /// Whether somebody deleted the backup after it was chosen; then another choice is worth a try.
+    /// Whether the backup was deleted after it was chosen; then another choice is worth a try.
     #[serde(skip)]
     pub(crate) backup_vanished: bool,
 }
@@ -132,7 +132,7 @@ pub(crate) struct ServerFacts {
     pub(crate) as_superuser: bool,
 }
 
-/// Seconds of each step; `None` where it was not reached.
+/// Seconds of each step; `None` if it was not reached.
 #[derive(Debug, Clone, Default, Serialize)]
 pub(crate) struct Durations {
     /// Download, digests, decoding, and beside it the pass over the archive.
@@ -190,7 +190,7 @@ pub(crate) struct TableFigures {
     pub(crate) archive_rows: Option<u64>,
     /// Counted after the restore.
     pub(crate) restored_rows: Option<u64>,
-    /// Whether every row equals its line in the archive; `None` where that was not compared.
+    /// Whether every row equals its line in the archive; `None` if that was not compared.
     pub(crate) content_equal: Option<bool>,
 }
 

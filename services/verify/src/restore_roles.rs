@@ -1,8 +1,8 @@
 //! `verify roles`: makes the roles of a backup on a server that lacks them.
 //!
-//! The file of the roles is a script for `psql`, and whoever may write into the bucket can write one. So it is read here,
-//! refused if it holds anything that `pg_dumpall` does not write, and its statements go to the server one by one, made
-//! anew from what they say. A role that is there stays as it is.
+//! The file of the roles is a script for `psql`, and anyone who can write to the bucket can write one. So it is read
+//! here, refused if it holds anything that `pg_dumpall` does not write, and its statements go to the server one by one,
+//! made anew from what they say. A role that is there stays as it is.
 
 mod apply;
 mod plan;

@@ -59,9 +59,9 @@ fn server_bytes(database_bytes: u64, jobs: usize) -> u64 {
     percent(ROOM_PERCENT).saturating_add(log_bytes).saturating_add(SERVER_BYTES)
 }
 
-/// What became of a restore, and of the proof of it. If the disk was full, or the server went away so that nothing could
-/// be proven, neither says anything about the backup, whatever they found from `first_finding` on. `log` is the end of
-/// the server's log, which is looked at and never quoted.
+/// What became of a restore, and of the proof of it. If the disk was full, or the server went away so that nothing
+/// could be proven, neither says anything about the backup, nor do the findings from `first_finding` on. `log` is the
+/// end of the server's log, which is looked at and never quoted.
 pub(crate) fn unless_server_failed(
     outcome: Result<(), Trouble>,
     first_finding: usize,

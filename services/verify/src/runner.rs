@@ -91,7 +91,7 @@ impl Report {
     }
 
     /// Takes secrets, and values of rows, out of every text that may quote a server, a store or an archive: the
-    /// report is shown to everybody who can reach `/status`, and leaves the machine.
+    /// report is shown to all clients that can reach `/status`, and leaves the machine.
     pub(crate) fn make_safe(&mut self, scrubber: &Scrubber) {
         let change = |text: &mut String| *text = scrubber.scrub(&without_values(text)).into_owned();
         self.findings.iter_mut().for_each(|finding| change(&mut finding.message));

@@ -78,7 +78,7 @@ impl Scanned {
     }
 }
 
-/// `17` of `17.2 (Debian 17.2-1)`; 0 where there is none.
+/// `17` of `17.2 (Debian 17.2-1)`; 0 if there is none.
 fn major_of(version: &str) -> u32 {
     version
         .split(|character: char| !character.is_ascii_digit())

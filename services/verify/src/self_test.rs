@@ -92,7 +92,7 @@ impl Row {
 /// Runs every test and prints the table; returns the exit code.
 ///
 /// # Errors
-/// Where the newest backup cannot be had, or no drill can run.
+/// If the newest backup cannot be read, or no drill can run.
 pub(crate) async fn self_test(config: &TargetConfig, stop: &Stop) -> anyhow::Result<u8> {
     let Chosen { shelf, backup, .. } = choose(config, &Wanted::Newest, stop).await.context("choose a backup")?;
     let progress = Progress::default();
@@ -379,7 +379,7 @@ impl SelfTest<'_> {
     }
 }
 
-/// A manifest with another word in it, by somebody who knows how manifests are sealed.
+/// A manifest with another word in it, by an attacker who knows how manifests are sealed.
 fn resealed(text: &[u8], word: &str, other: &str) -> String {
     let text = String::from_utf8_lossy(text).replacen(word, other, 1);
     let digest: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();

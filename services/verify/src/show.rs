@@ -17,7 +17,7 @@ use crate::fetch::Fetcher;
 /// Prints the manifest and the archive's table of contents.
 ///
 /// # Errors
-/// Where there is no such backup, or it cannot be read.
+/// If there is no such backup, or it cannot be read.
 pub(crate) async fn show(config: &TargetConfig, wanted: &Wanted, stop: &Stop) -> anyhow::Result<()> {
     let chosen = choose(config, wanted, stop).await?;
     let store = config.process.store.open();

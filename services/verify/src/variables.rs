@@ -1,17 +1,19 @@
 //! The variables that only `verify` knows. With the shared ones of `backup_core::config` they are
-//! the table behind docs/configuration.md.
+//! the tables of docs/configuration-verify.md.
 
-use backup_core::config::{ALLOW_OUTDATED_TOOLS, Kind, Variable};
+use backup_core::config::{ALLOW_OUTDATED_TOOLS, Kind, S3_VARIABLES, SERVICE_VARIABLES, Variable};
 
 use crate::keys::KEY_VARIABLES;
 
-/// The variables of `verify` alone, under the headings of docs/configuration.md.
-pub(crate) static OWN_SECTIONS: [(&str, &[Variable]); 5] = [
+/// All variables of `verify`, under the headings of docs/configuration-verify.md.
+pub(crate) static SECTIONS: [(&str, &[Variable]); 7] = [
+    ("Bucket", S3_VARIABLES),
     ("When and which backup", CHOICE_VARIABLES),
     ("Where drills happen", TARGET_VARIABLES),
     ("What is proven", PROOF_VARIABLES),
     ("Keys", KEY_VARIABLES),
     ("Around a drill", RUN_VARIABLES),
+    ("Service", SERVICE_VARIABLES),
 ];
 
 static CHOICE_VARIABLES: &[Variable] = &[
@@ -20,7 +22,7 @@ static CHOICE_VARIABLES: &[Variable] = &[
         Kind::Text,
         "",
         "0 5 * * *",
-        "When to drill: five-field cron with names, in the time zone `TZ`, or `@hourly`, `@daily`, `@weekly`, `@monthly`. Where neither it nor `VERIFY_INTERVAL` is set: `0 5 * * *`.",
+        "When to drill: five-field cron with names, in the time zone `TZ`, or `@hourly`, `@daily`, `@weekly`, `@monthly`. If neither it nor `VERIFY_INTERVAL` is set: `0 5 * * *`.",
     ),
     Variable::new(
         "VERIFY_INTERVAL",
@@ -48,7 +50,7 @@ static CHOICE_VARIABLES: &[Variable] = &[
         Kind::Text,
         "",
         "app",
-        "The database whose backups are drilled. Needed only where the prefix holds those of several.",
+        "The database whose backups are drilled. Needed only if the prefix holds backups of several databases.",
     ),
     Variable::new(
         "VERIFY_LATEST",
@@ -69,21 +71,21 @@ static CHOICE_VARIABLES: &[Variable] = &[
         Kind::Number { min: 0, max: 1_000 },
         "5",
         "5",
-        "Every so many drills of a daemon, counted from its start, one takes an older full backup: in turn the oldest one, where a rotation of keys that went wrong shows first, and one at random; 0: never. With `SINGLE_SHOT_MODE` each drill does so with that chance.",
+        "One of this many drills of a daemon, counted from its start, takes an older full backup: in turn the oldest one, which shows first if a rotation of keys went wrong, and one at random; 0: never. With `SINGLE_SHOT_MODE` each drill does so with that chance.",
     ),
     Variable::new(
         "BACKUP_MAX_AGE",
         Kind::Number { min: 60, max: 31_622_400 },
         "",
         "93600",
-        "Seconds: the recovery point that was promised. A newest full backup that is older fails every drill, whichever backup it takes. If it is not set: the bound of `backup`, out of the newest manifest, and 93600 if that says none.",
+        "Seconds: the recovery point that was promised. A newest full backup that is older fails every drill, whichever backup it takes. If it is not set: the bound of `backup` in the newest manifest, or 93600 if it has none.",
     ),
     Variable::new(
         "VERIFY_MAX_AGE",
         Kind::Number { min: 60, max: 31_622_400 },
         "",
         "172800",
-        "Seconds: `/health` answers 503 when the last passed drill is older. Where it is not set: the longest gap of the schedule, a tenth of it and an hour.",
+        "Seconds: `/health` answers 503 when the last passed drill is older. If it is not set: the longest gap of the schedule, a tenth of it and an hour.",
     ),
     Variable::new(
         "VERIFY_TIMEOUT",
@@ -100,21 +102,21 @@ static TARGET_VARIABLES: &[Variable] = &[
         Kind::Secret,
         "",
         "postgresql://drill:secret@drill.internal:5432/postgres",
-        "The server on which each drill makes a temporary database, by a role that may create databases. Where neither it nor `DATABASE_URL` is set, `verify` starts a throwaway server of its own.",
+        "The server on which each drill makes a temporary database, by a role that may create databases. If neither it nor `DATABASE_URL` is set, `verify` starts a throwaway server of its own.",
     ),
     Variable::new(
         "DATABASE_URL",
         Kind::Secret,
         "",
         "postgresql://drill:secret@drill.internal:5432/postgres",
-        "The same, where `VERIFY_DATABASE_URL` is not set. Where both are set this one is taken for production: it is not connected to, and must not be the same database.",
+        "The same, if `VERIFY_DATABASE_URL` is not set. If both are set, this one counts as production: `verify` does not connect to it, and it must not be the same database.",
     ),
     Variable::new(
         "VERIFY_ADMIN_URL",
         Kind::Secret,
         "",
         "postgresql://postgres:secret@drill.internal:5432/postgres",
-        "A superuser on the given server, who creates the extensions and roles that the archive names.",
+        "A superuser on the drill server, which creates the extensions and roles that the archive names.",
     ),
     Variable::new(
         "VERIFY_ALLOW_SOURCE_CLUSTER",
@@ -128,28 +130,28 @@ static TARGET_VARIABLES: &[Variable] = &[
         Kind::Choice(&["role", "superuser"]),
         "role",
         "role",
-        "`role`: restore as a role that is no superuser; what needs one is left out and named. `superuser`: everything, which lets code of the archive run as the server's operating-system user.",
+        "`role`: restore as a role that is not a superuser; what needs one is left out and named. `superuser`: everything, which lets code of the archive run as the server's operating-system user.",
     ),
     Variable::new(
         "VERIFY_JOBS",
         Kind::Number { min: 1, max: 64 },
         "",
         "4",
-        "Parallel jobs of a restore and its checks. Where it is not set: the processors of this machine.",
+        "Parallel jobs of a restore and its checks. If it is not set: the processors of this machine.",
     ),
     Variable::new(
         "VERIFY_SPOOL_DIR",
         Kind::Text,
         "",
         "/var/spool/verify",
-        "Folder for the downloaded backup and the throwaway server, which must exist. Where it is not set: the system's folder for temporary files (`TMPDIR`).",
+        "Folder for the downloaded backup and the throwaway server, which must exist. If it is not set: the system's folder for temporary files (`TMPDIR`).",
     ),
     Variable::new(
         "PG_BIN_DIR",
         Kind::Text,
         "",
         "/usr/lib/postgresql/17/bin",
-        "Folder of PostgreSQL's programs, several with `:`. Where it is set, no other place is searched. A throwaway server needs those of a server too.",
+        "Folder of PostgreSQL's programs, several with `:`. If it is set, no other place is searched. A throwaway server needs those of a server too.",
     ),
     ALLOW_OUTDATED_TOOLS,
 ];
@@ -167,7 +169,7 @@ static PROOF_VARIABLES: &[Variable] = &[
         Kind::Choice(&["auto", "off"]),
         "auto",
         "auto",
-        "`auto`: check each B-tree index, and that it has an entry for every row, where the server has `amcheck`.",
+        "`auto`: check each B-tree index, and that it has an entry for every row, if the server has `amcheck`.",
     ),
     Variable::new(
         "VERIFY_SQL",
@@ -195,7 +197,7 @@ static PROOF_VARIABLES: &[Variable] = &[
         Kind::Number { min: 0, max: 10_000_000 },
         "",
         "20",
-        "The restored database must hold so many tables at least.",
+        "Minimum number of tables in the restored database.",
     ),
 ];
 
@@ -212,14 +214,14 @@ static RUN_VARIABLES: &[Variable] = &[
         Kind::Secret,
         "",
         "postgresql://app:secret@db.internal:5432/app_restored",
-        "The target of `verify restore`, where `--to` is not given; other commands do not look at it. A command line is visible to every user of a machine.",
+        "The target of `verify restore`, if `--to` is not given; other commands ignore it. A command line is visible to every user of a machine.",
     ),
     Variable::new(
         "WEBHOOK_URL",
         Kind::Secret,
         "",
         "-",
-        "Not in this version: refused where it is set, so that nobody waits for an alert that does not come.",
+        "Not in this version: refused if it is set, so that you do not wait for an alert that never comes.",
     ),
-    Variable::new("HEALTHCHECK_PING_URL", Kind::Secret, "", "-", "Not in this version: refused where it is set."),
+    Variable::new("HEALTHCHECK_PING_URL", Kind::Secret, "", "-", "Not in this version: refused if it is set."),
 ];

@@ -5,12 +5,19 @@ use std::process::{Command, Output};
 use std::time::Duration;
 
 use e2e::process::{free_port, http_get, wait_until};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{assert_isolated, images};
 
 /// What the README promises, after the build.
 const TWO_MINUTES: Duration = Duration::from_secs(120);
+
+/// `docker compose` in the root of the repository.
+fn compose() -> Command {
+    let mut command = Command::new("docker");
+    command.arg("compose").current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
+    command
+}
 
 /// A project of its own, taken down when dropped.
 struct Compose {
@@ -20,9 +27,8 @@ struct Compose {
 
 impl Compose {
     fn run(&self, args: &[&str]) -> Output {
-        let mut command = Command::new("docker");
-        command.args(["compose", "--project-name", &self.project]).args(args);
-        command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
+        let mut command = compose();
+        command.args(["--project-name", &self.project]).args(args);
         command.env("BACKUP_PORT", self.ports[0].to_string()).env("VERIFY_PORT", self.ports[1].to_string());
         command.output().unwrap()
     }
@@ -74,4 +80,35 @@ fn two_minutes_after_the_build_both_pages_are_green() {
     let list = compose.succeeds(&["exec", "-T", "backup", "backup", "list"]);
     assert!(list.contains(id.unwrap()), "{list}");
     assert_eq!(compose.run(&["exec", "-T", "verify", "verify", "health"]).status.code(), Some(0));
+}
+
+/// The services that these files describe, by name, as Compose reads them.
+#[track_caller]
+fn services(files: &[&str]) -> Map<String, Value> {
+    let mut command = compose();
+    for file in files {
+        command.args(["--file", file]);
+    }
+    let output = command.args(["config", "--format", "json"]).output().unwrap();
+    assert!(output.status.success(), "{files:?}: {}", String::from_utf8_lossy(&output.stderr));
+    let config: Value = serde_json::from_slice(&output.stdout).unwrap();
+    config["services"].as_object().unwrap().clone()
+}
+
+#[test]
+fn the_stand_is_whole_without_a_profile_and_minio_changes_its_s3_server_alone() {
+    if images("compose::the_stand_is_whole_without_a_profile_and_minio_changes_its_s3_server_alone").is_none() {
+        return;
+    }
+    let mut garage = services(&["docker-compose.yml"]);
+    let mut minio = services(&["docker-compose.yml", "docker-compose.minio.yml"]);
+    assert_eq!(garage.keys().collect::<Vec<_>>(), ["backup", "postgres", "s3", "verify"]);
+    let (garage_s3, minio_s3) = (garage.remove("s3").unwrap(), minio.remove("s3").unwrap());
+    assert_eq!(garage, minio);
+    let keys = |server: &Value, names: [&str; 2]| names.map(|name| server["environment"][name].clone());
+    let client = &garage["backup"]["environment"];
+    let expected = [&client["S3_ACCESS_KEY_ID"], &client["S3_SECRET_ACCESS_KEY"]].map(Clone::clone);
+    assert_eq!(keys(&garage_s3, ["GARAGE_DEFAULT_ACCESS_KEY", "GARAGE_DEFAULT_SECRET_KEY"]), expected);
+    assert_eq!(keys(&minio_s3, ["MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD"]), expected);
+    assert!(minio_s3["image"].as_str().unwrap().contains("/minio:"), "{minio_s3:#}");
 }

@@ -35,7 +35,7 @@ fn both_images_do_their_work_without_root_and_with_a_read_only_root_r087() {
     }
 }
 
-/// What is not there can be used by nobody.
+/// What is not there cannot be used.
 #[test]
 fn the_images_hold_no_setuid_program_and_no_package_manager() {
     let Some(site) = site("first_process::the_images_hold_no_setuid_program_and_no_package_manager") else { return };
@@ -47,7 +47,7 @@ fn the_images_hold_no_setuid_program_and_no_package_manager() {
     }
 }
 
-/// R102: whoever dies without a parent of its own is collected, and SIGTERM ends the daemon.
+/// R102: a process that dies without a parent of its own is collected, and SIGTERM ends the daemon.
 #[test]
 fn orphans_are_collected_and_a_signal_ends_process_1_r102() {
     let Some(site) = site("first_process::orphans_are_collected_and_a_signal_ends_process_1_r102") else { return };

@@ -21,7 +21,7 @@ fn check(major: &str) {
     site.script("shop", SAMPLE);
     let image = format!("postgres-{major}:e2e");
     let service = |args: &[&str]| {
-        // Whatever minor version the public image is at: what is tested is the version's dump.
+        // At any minor version of the public image: what is tested is the version's dump.
         let service = site.service(&image, args).env("ALLOW_OUTDATED_TOOLS", "true");
         service.env("TMPDIR", "/dev/shm").env("VERIFY_SPOOL_DIR", "/var/spool/verify")
     };

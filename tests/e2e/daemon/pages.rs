@@ -119,7 +119,7 @@ fn health_as_a_command_tells_what_the_page_tells() {
     drop(daemon);
     let (code, words) = health(free_port());
     assert!(code == Some(1) && words.contains("no daemon answers"), "{words}");
-    // Somebody who listens and never answers.
+    // A server that listens and never answers.
     let silent = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let (code, words) = health(silent.local_addr().unwrap().port());
     assert!(code == Some(1) && words.contains("does not answer within 5 s"), "{words}");

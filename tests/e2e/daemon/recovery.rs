@@ -1,4 +1,4 @@
-//! What is down comes up again: nobody restarts the daemon for it.
+//! What is down comes up again, without a restart of the daemon.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -187,7 +187,7 @@ fn a_run_that_failed_for_a_passing_reason_succeeds_when_it_is_over_r003() {
     stand.restore_newest();
 }
 
-/// R147: nobody waits a day for the end of an outage of a minute.
+/// R147: an outage of a minute does not cost a day.
 #[test]
 fn a_run_that_failed_is_made_up_for_before_the_next_tick_r147() {
     let stand = Stand::with_rows(10);

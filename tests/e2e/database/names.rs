@@ -1,4 +1,4 @@
-//! Names are data, whatever characters they hold.
+//! Names are data, with any characters.
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
@@ -26,7 +26,7 @@ const NAMES: [&str; 10] = [
     "sixty-three bytes sixty-three bytes sixty-three bytes sixty-thre",
 ];
 
-/// A server of its own, where nobody else minds such names, and a stand for the bucket.
+/// A server of its own, if nobody else minds such names, and a stand for the bucket.
 struct OwnServer {
     postgres: Postgres,
     stand: Stand,

@@ -50,7 +50,7 @@ fn every_option_that_narrows_the_dump_makes_a_partial_backup_r016() {
 #[test]
 fn patterns_without_a_schema_find_what_they_name_r016() {
     let stand = stand();
-    // `pg_dump` looks such patterns up in the search path, and says nothing where it finds nothing.
+    // `pg_dump` looks such patterns up in the search path, and says nothing if it finds nothing.
     for (options, in_it) in [
         ("", "TABLE t, TABLE DATA t, TABLE log, TABLE DATA log"),
         ("-t t", "TABLE t, TABLE DATA t"),

@@ -47,7 +47,7 @@ fn check_names_what_a_dump_will_not_contain() {
     assert_ne!(neighbour.name, *database);
 }
 
-/// No dump holds these, whoever makes it.
+/// No dump holds these, by any login.
 #[test]
 fn what_no_dump_holds_is_named_by_check_run_and_manifest() {
     let stand = Stand::with_rows(5);

@@ -117,7 +117,7 @@ fn tools_with_known_holes_stop_the_start_of_both_services_unless_they_are_allowe
     if stand.postgres.major() >= 18 {
         let test =
             "database::tools::tools_with_known_holes_stop_the_start_of_both_services_unless_they_are_allowed_r055";
-        return skip(test, "no release of this major version has the holes");
+        return skip(test, "every release of this major version is repaired");
     }
     if outdated_tools().is_some() {
         let test =
@@ -125,15 +125,15 @@ fn tools_with_known_holes_stop_the_start_of_both_services_unless_they_are_allowe
         return skip(test, "TEST_ALLOW_OUTDATED_TOOLS is set");
     }
     let tools = outdated(stand.postgres.major());
-    let holes = "has known holes (CVE-2025-8714, CVE-2025-8715)";
+    let vulnerable = "has known vulnerabilities (CVE-2025-8714, CVE-2025-8715)";
     let backup = || with_tools(&stand, &[&tools]);
     for run in [backup(), backup().args(["run"]), backup().env("SINGLE_SHOT_MODE", "true")] {
         let output = run.output();
         assert_eq!(output.code, Some(78), "{}", output.stderr);
-        assert!(output.stderr.contains(holes) && output.stderr.contains("ALLOW_OUTDATED_TOOLS=true"));
+        assert!(output.stderr.contains(vulnerable) && output.stderr.contains("ALLOW_OUTDATED_TOOLS=true"));
     }
     let (code, report) = check(backup());
-    assert!(code == Some(1) && report.contains(holes), "{report}");
+    assert!(code == Some(1) && report.contains(vulnerable), "{report}");
     assert!(stand.s3.objects().is_empty());
     // What uses no tools is not refused.
     assert_eq!(backup().args(["list"]).output().code, Some(0));
@@ -142,10 +142,10 @@ fn tools_with_known_holes_stop_the_start_of_both_services_unless_they_are_allowe
     for arguments in [&[][..], &["run"], &["self-test"], &["restore", "latest", "--to", "postgres://u@127.0.0.1/d"]] {
         let output = verify().args(arguments).output();
         assert_eq!(output.code, Some(78), "{arguments:?} {}", output.stderr);
-        assert!(output.stderr.contains(holes), "{}", output.stderr);
+        assert!(output.stderr.contains(vulnerable), "{}", output.stderr);
     }
 
     let allowed = backup().env("ALLOW_OUTDATED_TOOLS", "true").args(["run"]).output();
     assert_eq!(allowed.code, Some(0), "{}", allowed.stderr);
-    assert!(allowed.stderr.contains(holes), "{}", allowed.stderr);
+    assert!(allowed.stderr.contains(vulnerable), "{}", allowed.stderr);
 }

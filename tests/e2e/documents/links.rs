@@ -37,7 +37,7 @@ fn complaint(path: &str, target: &str) -> Option<String> {
     (!open(&file).anchors().iter().any(|there| there == anchor)).then(|| format!("{file} has no such heading"))
 }
 
-/// The path below the root that a link of the document at `path` means; `None` where it leads out of it.
+/// The path below the root that a link of the document at `path` means; `None` if it leads out of it.
 fn beside(path: &str, link: &str) -> Option<String> {
     let mut folders = PathBuf::from(path);
     folders.pop();

@@ -16,7 +16,7 @@ pub(super) struct Block {
     pub(super) language: String,
     /// Without the indentation of the fence.
     pub(super) text: String,
-    /// What the last comment before it says, where nothing but empty lines is between.
+    /// What the last comment before it says, if nothing but empty lines is between.
     pub(super) marker: Option<String>,
 }
 

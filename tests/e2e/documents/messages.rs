@@ -37,7 +37,7 @@ const BY_OTHERS: [&str; 8] = [
 ];
 
 /// A text of the source, cut where something is put in: `None` stands for that.
-struct Template {
+pub(super) struct Template {
     pieces: Vec<Option<char>>,
     text: String,
 }
@@ -60,13 +60,13 @@ fn every_quoted_message_is_one_of_the_programs() {
     assert!(unknown.is_empty(), "no program says:\n{}", unknown.join("\n"));
     assert!(quoted.len() > 150, "only {} messages are quoted", quoted.len());
     for words in BY_OTHERS {
-        assert!(quoted.iter().any(|span| span.contains(words)), "nobody quotes {words:?} any more");
+        assert!(quoted.iter().any(|span| span.contains(words)), "no document quotes {words:?} any more");
     }
 }
 
 /// Whether every part of a quoted message, cut at `...`, is a part of one text of the source. An error is a chain
 /// of texts with `: ` between them.
-fn is_known(span: &str, templates: &[Template]) -> bool {
+pub(super) fn is_known(span: &str, templates: &[Template]) -> bool {
     let fragments = span.split("...").map(|part| part.trim_matches([' ', ',', ';', ':', '(', ')', '`']));
     fragments.filter(|part| !part.is_empty()).all(|part| is_chain(part, templates))
 }
@@ -122,7 +122,7 @@ impl Template {
         self.literal_letters(part).is_some_and(|letters| letters * 5 >= length * 2)
     }
 
-    /// How many letters of `part` are not put in, at most, where it lies in this text; `None` where it does not.
+    /// How many letters of `part` are not put in, at most, where it lies in this text; `None` if it does not.
     fn literal_letters(&self, part: &str) -> Option<usize> {
         // best[at]: with all letters of `part` until now used up, and the next piece being that at `at`.
         let mut best: Vec<Option<usize>> = vec![Some(0); self.pieces.len() + 1];
@@ -150,7 +150,7 @@ impl Template {
 }
 
 /// The texts of the programs, without those of their tests.
-fn templates() -> Vec<Template> {
+pub(super) fn templates() -> Vec<Template> {
     let sources = ["crates", "services"].into_iter().flat_map(|folder| files(folder, ".rs"));
     let sources = sources.filter(|path| !path.contains("/tests"));
     let literals = sources.flat_map(|path| {
@@ -161,7 +161,7 @@ fn templates() -> Vec<Template> {
 }
 
 /// The string literals of a Rust source.
-fn literals(source: &str) -> Vec<String> {
+pub(super) fn literals(source: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut rest = source;
     while let Some(at) = rest.find(['"', '\'', '/', 'r']) {

@@ -1,4 +1,4 @@
-//! Somebody at a terminal with the documents: a shell in an empty folder, the two services with their environments,
+//! An operator at a terminal with the documents: a shell in an empty folder, the two services with their environments,
 //! the stock tools, a bucket, and two servers.
 
 use std::collections::BTreeMap;
@@ -190,7 +190,7 @@ impl Operator {
         let port = self.target.port().to_string();
         let server = [("PGHOST", "127.0.0.1"), ("PGPORT", &port), ("PGUSER", "postgres")];
         let more = [("PGPASSWORD", self.target.password()), ("HOME", &std::env::var("HOME").unwrap_or_default())];
-        // Not those of whoever runs the tests.
+        // Not those of the user who runs the tests.
         let none = ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"].map(|name| (name, "/dev/null"));
         let own = server.into_iter().chain(more).chain(none).map(|(name, value)| (name.to_owned(), value.to_owned()));
         let allowed = outdated_tools().map(|(name, value)| (name.to_owned(), value));

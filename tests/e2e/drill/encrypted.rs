@@ -118,7 +118,7 @@ fn objects_of_another_backup_with_the_same_key_fail_a_drill_r022() {
     }
 }
 
-/// Whoever may write into the bucket makes digests agree. The MAC binds an object to its place, so an old one under a
+/// A writer to the bucket can make digests agree. The MAC binds an object to its place, so an old one under a
 /// new id is refused even so, without a signature.
 #[test]
 fn an_object_with_a_mac_is_bound_to_its_backup_r022_r080() {
@@ -151,7 +151,7 @@ fn an_object_with_a_mac_is_bound_to_its_backup_r022_r080() {
         changed.assert_found_by("digests", "SHA-256 of the stored bytes");
         stand.reset();
     }
-    // R078: work that nobody means.
+    // R078: work that only an attacker asks for.
     stand.edit_manifest(|manifest| manifest["codec"]["iterations"] = 2_147_483_648_u32.into());
     stand.drill_with(encrypted.verify()).assert_found_by("keys", "asks for 2147483648 iterations");
 }

@@ -1,4 +1,4 @@
-//! Roles that are a script for somebody else's shell.
+//! Roles that are a script for the reader's shell.
 
 use super::DrillStand;
 

@@ -1,4 +1,4 @@
-//! What extensions guard by the rows of their own tables stays guarded: nobody but a superuser fills these.
+//! What extensions guard by the rows of their own tables stays guarded: only a superuser fills these.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -54,7 +54,7 @@ fn times_that_cannot_be_are_a_finding_and_keep_no_drill_from_its_proof() {
     }
 }
 
-/// Somebody who cannot encrypt for the keys of `verify` stores a backup without encryption.
+/// A writer who cannot encrypt for the keys of `verify` stores a backup without encryption.
 #[test]
 fn an_unencrypted_backup_is_noted_where_keys_are_given() {
     let stand = DrillStand::of(ROWS, &[]);

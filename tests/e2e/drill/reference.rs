@@ -29,7 +29,7 @@ fn with_mode<'a>(stand: &DrillStand, mode: &str, more: impl Into<Option<&'a str>
     stand.drill_with(verify.env("PG_BIN_DIR", tools.path()))
 }
 
-/// What the archive's definitions become on this server is right, in whatever words; anything else is not.
+/// What the archive's definitions become on this server is right, in any words; anything else is not.
 #[test]
 fn other_words_for_the_same_definition_are_a_note_and_another_definition_is_a_finding() {
     let stand = DrillStand::of(SPELLINGS, &[]);

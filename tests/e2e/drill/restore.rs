@@ -6,7 +6,7 @@ use super::DrillStand;
 use super::stand::{DRILL_LIMIT, restore_then};
 use crate::daemon::Running;
 
-/// What `pg_restore` says where it goes on after errors, one of each class that an operator has to look at, and one
+/// What `pg_restore` says if it goes on after errors, one of each class that an operator has to look at, and one
 /// that is harmless.
 const COMPLAINTS: &str = r#"cat >&2 <<'WORDS'
 pg_restore: while PROCESSING TOC:
@@ -80,7 +80,7 @@ fn the_daemon_outlives_a_pg_restore_that_is_killed_r024() {
     stand.assert_nothing_is_left();
 }
 
-/// Each by its name, so that nobody has to search.
+/// Each by its name, so that no reader has to search.
 #[test]
 fn what_came_back_broken_or_not_at_all_is_named_r026() {
     let stand = DrillStand::new();

@@ -6,7 +6,7 @@ use super::DrillStand;
 use super::encrypted::ROWS;
 use crate::encryption::signing_pair;
 
-/// R022: everything that somebody can do who may write into the bucket, and who makes every digest agree.
+/// R022: everything that a writer to the bucket can do, with every digest made to agree.
 #[test]
 fn swapped_rolled_back_and_made_up_backups_fail_where_signatures_are_asked_for_r022() {
     let ((private, public), (_, stranger)) = (signing_pair(), signing_pair());

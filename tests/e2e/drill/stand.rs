@@ -85,7 +85,7 @@ impl DrillStand {
     pub(super) fn of_bucket(stand: Stand) -> Self {
         let id = ids(&stand).pop().expect("a backup in the bucket");
         let folder = TempDir::with_prefix("drill-").unwrap();
-        // The server of a drill runs as another user where we are root, and must get through.
+        // The server of a drill runs as another user if we are root, and must get through.
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o711)).unwrap();
         let pristine = stand.s3.objects().into_keys().map(|key| (key.clone(), stand.s3.read(&key))).collect();
         Self { stand, id, folder, pristine }
@@ -228,7 +228,7 @@ impl Drill {
         findings.map(|finding| format!("{}: {}", text(&finding["check"]), text(&finding["message"]))).collect()
     }
 
-    /// Failed, with `check` as the only one that found anything, and with these words. Where there is no
+    /// Failed, with `check` as the only one that found anything, and with these words. If there is no
     /// backup, no check is begun.
     #[track_caller]
     pub(super) fn assert_found_by(&self, check: &str, words: &str) {

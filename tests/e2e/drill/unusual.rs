@@ -1,4 +1,4 @@
-//! Databases that are unusual and good: no drill of theirs is red, whoever restores.
+//! Databases that are unusual and good: no drill of theirs is red, with any login.
 
 use e2e::postgres::{Database, Postgres, PostgresOptions};
 use serde_json::json;
@@ -164,7 +164,7 @@ fn names_of_every_encoding_are_the_same_names() {
     }
 }
 
-/// R134: where a machine lacks the source's locale, what fails for that is told from damage.
+/// R134: if a machine lacks the source's locale, what fails for that is told from damage.
 #[test]
 fn a_finding_under_another_locale_names_it() {
     let options = "ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C' LOCALE_PROVIDER icu ICU_LOCALE 'en-US'";

@@ -1,5 +1,5 @@
-//! Backups that would like to do something on the way in. Where it can be told, each trap is shown to work
-//! where the operator opens the door.
+//! Backups that would like to do something on the way in. If it can be told, each trap is shown to work
+//! if the operator opens the door.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -240,8 +240,8 @@ fn statements_that_no_dump_holds_are_counted_and_never_run_r054() {
     }
 }
 
-/// Functions in the expressions of indexes run while amcheck compares them with the rows. None gets at what the session of
-/// that check runs: it has rights that the archive's roles have not.
+/// Functions in the expressions of indexes run while amcheck compares them with the rows. None gets at what the session
+/// of that check runs: it has rights that the archive's roles have not.
 #[test]
 fn an_index_that_replaces_amcheck_runs_nothing_with_its_rights_r051() {
     let folder = open_folder();
@@ -302,7 +302,7 @@ fn an_archive_that_shuts_the_drill_out_fails_it() {
         let site = Site::new(&shuts_out(attempt, FIRST));
         for run in [site.verify(), site.verify_on(&given)] {
             let drilled = drill(run);
-            // Sessions that are ended when nobody needs them any more do no harm.
+            // Sessions that are ended when they are no longer needed do no harm.
             if !(attempt.contains("terminate") && drilled.output.code == PASSED) {
                 drilled.assert_code(FAILED);
             }

@@ -51,7 +51,7 @@ fn only_the_drills_own_database_is_ever_dropped_whatever_the_source_is_called_r0
         let stand = crate::stand::Stand::new();
         let quoted = name.replace('"', "\"\"");
         stand.postgres.sql(SUPERUSER, &format!("CREATE DATABASE \"{quoted}\" TEMPLATE template0"));
-        // The drill server has a database of the same name, which is nobody's to touch.
+        // The drill server has a database of the same name, which no drill may touch.
         server.sql(SUPERUSER, &format!("CREATE DATABASE \"{quoted}\" TEMPLATE template0"));
         let database = e2e::postgres::Database { name: name.to_owned(), url: stand.postgres.url(name) };
         stand.postgres.sql(name, SOURCE);

@@ -81,7 +81,7 @@ fn a_login_that_cannot_set_owners_is_told_so_before_anything_is_written() {
     let owners = "SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname IN ('app', 'public')";
     assert_eq!(postgres.sql(&target.name, owners), owner);
 
-    // Nobody should be made a member of a superuser.
+    // No role should be made a member of a superuser.
     let by_superuser = Site::new("CREATE TABLE t AS SELECT 1 AS id");
     let (login, target) = managed(&by_superuser, postgres);
     let refused = restore(&by_superuser, &["--to", &target.url]).output();
@@ -218,7 +218,7 @@ fn what_a_target_had_by_itself_is_no_finding() {
     );
     assert_eq!(postgres.sql(&target.name, &rights), "t|t");
 
-    // A new database has nothing of it, whatever the server gives to others.
+    // A new database has nothing of it, even if the server gives it to others.
     let server = server(&[]);
     server.sql(SUPERUSER, &format!("CREATE ROLE \"reader of {}\"; CREATE ROLE \"{anon}\"", site.stand.database.name));
     server.sql("template1", &prepared);

@@ -40,7 +40,7 @@ fn a_target_that_holds_anything_at_all_is_refused() {
             "0"
         );
     }
-    // What an extension made is nobody's.
+    // What an extension made belongs to no test.
     let target = postgres.create_database();
     postgres.sql(&target.name, "CREATE EXTENSION hstore; CREATE EXTENSION citext; CREATE EXTENSION cube");
     let output = site.verify().args(["restore", "latest", "--to", &target.url, "--dry-run"]).output();

@@ -1,4 +1,4 @@
-//! Nothing that code of an archive starts outlives its drill, whatever it does to hide.
+//! Nothing that code of an archive starts outlives its drill, however it hides.
 
 use e2e::process::wait_until;
 use e2e::tools::FakeTools;
@@ -22,7 +22,8 @@ fn archive(folder: &str, after: &str) -> String {
     )
 }
 
-/// A server whose program is a script, which therefore may execute other programs: otherwise nothing of this would start.
+/// A server whose program is a script, which therefore may execute other programs: otherwise nothing of this would
+/// start.
 fn unconfined() -> FakeTools {
     let mut tools = FakeTools::new();
     tools.script("postgres", r#"exec "$REAL" "$@""#);

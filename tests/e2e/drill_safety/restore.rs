@@ -13,7 +13,7 @@ use crate::stand::Stand;
 use super::evil::{LAST, SHUTS_OUT, shuts_out};
 use super::{COULD_NOT_RUN, FAILED, Gate, LONG, PASSED, PASSWORD, STOPPED, Site, leftovers, server};
 
-/// What tells whether somebody has been in a database.
+/// What tells whether a session has been in a database.
 pub(super) const STATE: &str =
     "SELECT (SELECT count(*) FROM pg_class), (SELECT count(*) FROM pg_namespace), (SELECT count(*) FROM pg_proc)";
 
@@ -111,7 +111,7 @@ const PROPERTIES: &str = "SELECT pg_get_userbyid(datdba), datacl, datconnlimit, 
            FROM pg_db_role_setting WHERE setdatabase = d.oid)
    FROM pg_database d WHERE datname = current_database()";
 
-/// CONNECT may not be open to everybody again, and nobody may have to find that out.
+/// CONNECT may not be open to all roles again, and no operator may have to find that out.
 #[test]
 fn a_new_database_has_owner_rights_settings_comment_and_limit_of_the_source() {
     let site = Site::new(
@@ -132,7 +132,7 @@ fn a_new_database_has_owner_rights_settings_comment_and_limit_of_the_source() {
     assert_says(&made, PASSED, &["database", "restored\n"]);
     assert_eq!(postgres.sql(&name, PROPERTIES), postgres.sql(source, PROPERTIES));
 
-    // Until it has them, nobody else gets in, also after a stop on the way.
+    // Until it has them, no other role gets in, also after a stop on the way.
     let mut tools = FakeTools::with_real(postgres.bin_dir().to_path_buf());
     tools.script("pg_restore", "kill -TERM $PPID; sleep 60");
     let stopped = format!("{source} stopped");

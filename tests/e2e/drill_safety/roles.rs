@@ -68,7 +68,7 @@ fn roles_come_back_as_they_were_after_a_plan_and_what_is_there_stays() {
     let output = roles(&[]);
     assert_says(&output, PASSED, &["roles restored\n"]);
     assert_eq!(target.sql(SUPERUSER, STATE), source.sql(SUPERUSER, STATE));
-    // Again, after somebody has changed one of them: it stays as it is.
+    // Again, after one of them was changed: it stays as it is.
     target.sql(SUPERUSER, "ALTER ROLE roles_group LOGIN; ALTER ROLE roles_super NOSUPERUSER");
     let before = target.sql(SUPERUSER, STATE);
     assert_says(&roles(&[]), PASSED, &["0 roles created", "skip      roles_super: it is there"]);

@@ -70,7 +70,7 @@ fn nothing_is_added_to_what_belongs_to_an_extension() {
     assert_says(&refused, COULD_NOT_RUN, &[told, "nothing was changed: "]);
     assert_eq!(postgres.sql(&target.name, count), "1");
 
-    // Rows that an extension marks for dumps go into its table, unless somebody's are there.
+    // Rows that an extension marks for dumps go into its table, unless others are there.
     let of_extension = Site::new(&format!("{}; {marked}", member("SELECT 2, 'ours'")));
     postgres.sql(&target.name, marked);
     let refused = restore(&of_extension, &["--to", &target.url]).output();
@@ -83,7 +83,7 @@ fn nothing_is_added_to_what_belongs_to_an_extension() {
     assert_eq!(postgres.sql(&target.name, "SELECT string_agg(v, ',' ORDER BY id) FROM t"), "theirs,ours");
 }
 
-/// Somebody may make a table of the same name at the last moment.
+/// Another session may make a table of the same name at the last moment.
 #[test]
 fn a_table_that_could_not_be_made_gets_no_rows() {
     let site = Site::new(ROWS);

@@ -87,7 +87,7 @@ async fn a_login_that_could_harm_the_host_is_refused_r051() {
     }
     let plain = given(login(&server, "plain", "CREATEDB"));
     assert_eq!(inspect(&plain, &source, PLAIN).await, Ok(()));
-    assert_refused(inspect(&plain, &source, superuser).await, "is no superuser");
+    assert_refused(inspect(&plain, &source, superuser).await, "is not a superuser");
 }
 
 /// Without an admin, code of the archive runs as the login that was given.
@@ -119,7 +119,7 @@ async fn a_login_that_reaches_beyond_its_drill_is_refused_unless_drills_have_rol
     assert!(suitable.notes().concat().contains("can change its own password"), "{:?}", suitable.notes());
 }
 
-/// Whoever has to ask for another login should have to ask once.
+/// An operator who has to ask for another login should have to ask once.
 #[tokio::test]
 async fn everything_that_a_login_may_do_beyond_creating_databases_is_named_at_once() {
     let server = server(&["allow_in_place_tablespaces=on"]);

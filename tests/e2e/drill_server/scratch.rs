@@ -34,7 +34,7 @@ async fn with_an_admin_a_scratch_database_belongs_to_a_plain_role_of_its_own() {
     let comment = "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = current_database()";
     let comment = value(owner, comment).await;
     assert!(comment.contains(name.strip_prefix("verify_drill_").unwrap()), "{comment}");
-    // Nobody else gets in, and the server's log never saw the password.
+    // No other role gets in, and the server's log never saw the password.
     let stranger = drill_login(&server).with_dbname(name);
     assert!(stranger.connect().await.err().unwrap().to_string().contains("permission denied for database"));
     let log = server.log_text();

@@ -64,7 +64,7 @@ impl AgeFile {
     }
 }
 
-/// Everything that the process may write to, as it is now; `None` where this user may not look.
+/// Everything that the process may write to, as it is now; `None` if this user may not look.
 fn memory(pid: u32) -> Option<Vec<Vec<u8>>> {
     let maps = fs::read_to_string(format!("/proc/{pid}/maps")).ok()?;
     let memory = File::open(format!("/proc/{pid}/mem")).ok()?;
@@ -125,7 +125,7 @@ fn nothing_in_the_memory_of_backup_decrypts_what_it_has_made_r079() {
     }
     let (_, stored) = &files[1];
     let file = AgeFile::parse(stored);
-    // That the search finds what it looks for: the key, as whoever has the private one sees it.
+    // That the search finds what it looks for: the key, as the holder of the private one sees it.
     let identity = age::x25519::Identity::from_str(pair.identity.lines().last().unwrap()).unwrap();
     let spy = Spy { identity, file_key: Cell::new(None) };
     let decryptor = age::Decryptor::new_buffered(stored.as_slice()).unwrap();

@@ -32,7 +32,7 @@ async fn a_small_object_survives_a_wire_that_breaks_r123() {
     }
 }
 
-/// R114: nobody is told to give `verify` the right to write.
+/// R114: no message says to give `verify` the right to write.
 #[tokio::test]
 async fn a_denied_read_asks_for_the_permissions_of_a_reader_r114() {
     let bucket = Bucket::new();

@@ -1,4 +1,4 @@
-//! Whoever may put objects invents ids, manifests and records of drills, and no genuine backup goes for that.
+//! Anyone who can put objects invents ids, manifests and records of drills, and no genuine backup goes for that.
 
 use backup_core::catalog::{BackupId, Manifest, Shelf, SigningKey};
 use backup_core::secret::Secret;

@@ -101,7 +101,7 @@ fn an_operator_accepts_the_smaller_size_as_documented_r146() {
     assert!(stand.events().iter().any(|event| event.ends_with(&format!("-size-accepted-{first}"))));
 }
 
-/// Where there is a key, only a word of an operator that is signed counts.
+/// If there is a key, only a word of an operator that is signed counts.
 #[test]
 fn an_acceptance_that_anybody_could_have_written_does_not_count_where_there_is_a_key_r146() {
     let (stand, good) = after_a_mistake(2);

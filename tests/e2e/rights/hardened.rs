@@ -1,6 +1,7 @@
-//! What a stolen credential of `backup` cannot do where the bucket is set up for that.
+//! What a stolen credential of `backup` cannot do if the bucket is set up for that.
 
 use std::collections::BTreeMap;
+use std::process::Command;
 
 use aws_sdk_s3::types::{
     BucketVersioningStatus, DefaultRetention, ObjectLockConfiguration, ObjectLockEnabled, ObjectLockRetentionMode,
@@ -12,6 +13,7 @@ use e2e::proxy::Operation;
 
 use super::{Account, BUCKET, PREFIX, document};
 use crate::daemon::{Running, SOON};
+use crate::documents::commands;
 use crate::harness::s3::{client, code};
 use crate::stand::{Stand, wait_for_the_next_second};
 
@@ -39,6 +41,51 @@ async fn seed(account: &Account, days: i64) {
         let key = account.stand.key(&id, &name);
         account.as_owner().put_object().bucket(BUCKET).key(key).body(vec![b'x'; 10].into()).send().await.unwrap();
     }
+}
+
+/// Runs a block of commands of SECURITY.md as the account's owner.
+#[track_caller]
+fn run_as_owner(account: &Account, block: &str) {
+    let mut bash = Command::new("bash");
+    bash.args(["-euo", "pipefail", "-c", &commands("SECURITY.md", block)]);
+    bash.env("AWS_ACCESS_KEY_ID", &account.owner.access).env("AWS_SECRET_ACCESS_KEY", &account.owner.secret);
+    bash.env("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{}", account.moto.port())).env("AWS_PAGER", "");
+    let output = bash.env("AWS_DEFAULT_REGION", "us-east-1").output().unwrap();
+    assert!(output.status.success(), "{block}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+// `#[test]` alone, which the check of documents looks for.
+#[test]
+fn the_commands_for_the_bucket_harden_it() {
+    let Some(account) = Account::open("hardened::the_commands_for_the_bucket_harden_it", &[BACKUP]) else { return };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let owner = account.as_owner();
+    run_as_owner(&account, "lock");
+    run_as_owner(&account, "harden");
+    runtime.block_on(async {
+        let lock = owner.get_object_lock_configuration().bucket(BUCKET).send().await.unwrap();
+        let rule =
+            lock.object_lock_configuration().and_then(|lock| lock.rule()).and_then(|rule| rule.default_retention());
+        assert_eq!(rule.and_then(|rule| rule.days()), Some(14));
+        let encryption = owner.get_bucket_encryption().bucket(BUCKET).send().await.unwrap();
+        assert!(encryption.server_side_encryption_configuration().is_some());
+        let access = owner.get_public_access_block().bucket(BUCKET).send().await.unwrap();
+        assert_eq!(
+            access.public_access_block_configuration().and_then(|access| access.block_public_policy()),
+            Some(true)
+        );
+        let lifecycle = owner.get_bucket_lifecycle_configuration().bucket(BUCKET).send().await.unwrap();
+        let [uploads, versions] = lifecycle.rules() else { panic!("{lifecycle:#?}") };
+        let days = uploads.abort_incomplete_multipart_upload().and_then(|rule| rule.days_after_initiation());
+        assert_eq!(days, Some(1));
+        let days = versions.noncurrent_version_expiration().and_then(|rule| rule.noncurrent_days());
+        assert_eq!(days, Some(30));
+    });
+    // What it is for. Without versioning, the version of every object is `null`.
+    let output = account.backup(BACKUP).env("S3_CHECKSUM", "crc32").args(["run"]).output();
+    assert_eq!(output.code, Some(0), "{}", output.stderr);
+    let stored = runtime.block_on(versions(&account));
+    assert!(!stored.is_empty() && stored.keys().all(|(_, version)| version != "null"), "{:?}", stored.keys());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -139,7 +139,7 @@ fn no_command_line_and_no_environment_below_a_drill_holds_a_secret_r069() {
                 // another program: a copy of the service, and as closed to others.
                 let own = command_line(pid);
                 for child in tree(pid).into_iter().filter(|child| command_line(*child) != own) {
-                    // In this order: whatever was another program before has the variables of one.
+                    // In this order: what was another program before has the variables of one.
                     let (line, variables) = (command_line(child), environment(child));
                     if line != own {
                         found.lock().unwrap().insert(format!("{line:?} {variables:?}"));
@@ -156,7 +156,7 @@ fn no_command_line_and_no_environment_below_a_drill_holds_a_secret_r069() {
         assert!(seen.iter().any(|line| line.contains("pg_restore")), "{seen:#?}");
         for line in seen.iter() {
             assert_hides("a process", line, &SECRETS);
-            // Of a drill's own login, whose password nobody here knows.
+            // Of a drill's own login, whose password is not known here.
             assert!(!line.contains("PGPASSWORD"), "{line}");
             assert!(keys.iter().all(|key| !line.contains(key.as_str())), "{line}");
         }

@@ -1,4 +1,4 @@
-//! What a service does to itself first: nobody of the same user looks into its memory.
+//! What a service does to itself first: no process of the same user looks into its memory.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -19,7 +19,7 @@ fn core_limit(pid: u32) -> String {
     line.split_whitespace().skip(4).take(2).collect::<Vec<_>>().join(" ")
 }
 
-/// The owner of what only a process itself may read. The kernel gives it to root where the process is
+/// The owner of what only a process itself may read. The kernel gives it to root if the process is
 /// not dumpable, which is all that can be seen of that from outside.
 fn owner_of_memory(pid: u32) -> u32 {
     fs::metadata(format!("/proc/{pid}/mem")).unwrap().uid()

@@ -1,4 +1,4 @@
-//! Whoever reaches the port of the pages: learns no more than they show, and cannot fill the process up.
+//! A client of the pages: learns no more than they show, and cannot fill the process up.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

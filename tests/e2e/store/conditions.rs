@@ -23,7 +23,7 @@ fn every_write_that_makes_an_object_appear_asks_for_a_free_key_r042() {
     }
 }
 
-/// R042: whoever has the key keeps it, and the run goes on under another id.
+/// R042: the first holder of the key keeps it, and the run goes on under another id.
 #[test]
 fn a_key_that_is_taken_makes_the_run_start_again_under_a_new_id_r042() {
     let stand = Stand::with_rows(1_000);

@@ -23,7 +23,7 @@ fn a_store_that_fails_in_the_middle_leaves_the_old_backups_and_nothing_new_r009(
         (Operation::CompleteMultipartUpload, Fault::status(400, "InvalidPart")),
     ] {
         let rule = Rule::new(operation, fault.clone());
-        // The first part is stored, a later one is not, whatever its number.
+        // The first part is stored, a later one is not, of any number.
         stand.proxy.rule(Rule::new(Operation::UploadPart, Fault::Delay(Default::default())).first(1));
         stand.proxy.rule(rule);
         let output = in_parts(&stand).env("RETRY_ATTEMPTS", "2").env("BACKUP_KEEP_LAST", "1").output();

@@ -76,7 +76,7 @@ fn a_store_that_accepts_and_never_reads_cannot_hold_the_snapshot_r056() {
     }
 }
 
-/// The dump itself never ends because nobody takes it: the run does, and leaves nothing.
+/// The dump itself never ends because it is not read: the run does, and leaves nothing.
 #[test]
 fn a_dump_that_nobody_takes_is_ended_with_its_session_r056() {
     let stand = Stand::new();

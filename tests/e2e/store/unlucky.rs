@@ -81,7 +81,7 @@ fn a_message_says_what_the_answer_says_r116() {
     }
 }
 
-/// Answers that are kept in memory have a bound, whatever they say of their length.
+/// Answers that are kept in memory have a bound, for any length that they announce.
 #[test]
 fn an_answer_without_an_end_is_not_read_to_it() {
     for status in ["200 OK", "500 Internal Server Error"] {
@@ -98,7 +98,7 @@ fn an_answer_without_an_end_is_not_read_to_it() {
     }
 }
 
-/// Answers one request until nobody reads on, with half a gigabyte at most; how many bytes could be sent.
+/// Answers one request until its bytes are no longer read, with half a gigabyte at most; how many bytes could be sent.
 fn endless(listener: &TcpListener, status: &str) -> usize {
     let (mut stream, _) = listener.accept().unwrap();
     let mut head = [0; 8192];

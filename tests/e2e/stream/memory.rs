@@ -1,4 +1,4 @@
-//! The memory of an upload, whatever the size of the database.
+//! The memory of an upload, for any size of the database.
 
 use std::fs::{self, OpenOptions};
 use std::time::Duration;

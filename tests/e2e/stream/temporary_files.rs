@@ -8,8 +8,8 @@ use e2e::skip::skip;
 use crate::stand::Stand;
 
 /// `backup run` with a `TMPDIR` of its own: a tmpfs with these mount options, made fit by `prepare`.
-/// What it leaves there comes after `LEFT:` on standard output. `None` where this machine lets
-/// nobody mount.
+/// What it leaves there comes after `LEFT:` on standard output. `None` if this machine lets
+/// no user mount.
 fn run_on_tmpfs(stand: &Stand, test: &str, mount_options: &str, prepare: &str) -> Option<Output> {
     let unshare = |script: &str, arguments: &[&str]| {
         let map = if nix::unistd::geteuid().is_root() { "--mount" } else { "--map-root-user" };

@@ -1,5 +1,5 @@
 //! Mutations: a database with an object of every kind is restored by a drill, and before the drill looks at it, one
-//! thing is changed. The drill must see it, whoever restored.
+//! thing is changed. The drill must see it with every login.
 
 mod drill;
 

@@ -50,7 +50,7 @@ pub(super) fn verify(stand: &Stand, folder: &Path) -> Run {
 /// A folder for [`verify`].
 pub(super) fn folder() -> TempDir {
     let folder = TempDir::with_prefix("suite-").unwrap();
-    // The server of a drill runs as another user where we are root, and must get through.
+    // The server of a drill runs as another user if we are root, and must get through.
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o711)).unwrap();
     folder
 }

@@ -4,7 +4,7 @@ use std::env;
 use std::fs::OpenOptions;
 use std::io::Write;
 
-/// Where it is set, the table is appended to this file.
+/// If it is set, the table is appended to this file.
 const FILE: &str = "SUITE_TABLE";
 
 /// Shows rows in columns as wide as their widest cell, on standard error or in the file of `SUITE_TABLE`.

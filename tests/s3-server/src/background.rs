@@ -19,7 +19,7 @@ const WORKER_THREADS: usize = 2;
 pub enum ReceiveBuffer {
     /// What the kernel chooses, several MiB on loopback.
     Kernel,
-    /// This many bytes, so that a peer notices when nobody reads.
+    /// This many bytes, so that a peer notices when its bytes are not read.
     Bytes(u32),
 }
 
@@ -56,7 +56,7 @@ impl Background {
                 }
             });
             drop(listener);
-            // Requests may hang on purpose: nobody waits for them.
+            // Requests may hang on purpose: they are not awaited.
             runtime.shutdown_background();
         })?;
         Ok(Self { port, stop: Some(stop), thread: Some(thread) })

@@ -34,7 +34,7 @@ struct Arguments {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> io::Result<()> {
     let Arguments { root, port, access_key, secret_key, bucket } = Arguments::parse();
-    // Before the line below: whoever reads it may send a signal at once.
+    // Before the line below: its reader may send a signal at once.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let server = S3Server::open(S3Options { root, port, bucket, access_key, secret_key })?;

@@ -141,7 +141,7 @@ impl S3Server {
     }
 }
 
-/// `length` lower-case hexadecimal characters that nobody else gets. Random enough for a test; a
+/// `length` lower-case hexadecimal characters that are given once. Random enough for a test; a
 /// real secret needs a real generator.
 pub fn random_text(length: usize) -> String {
     let mut text = String::new();

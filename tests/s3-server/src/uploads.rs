@@ -164,7 +164,7 @@ impl Uploads {
     }
 }
 
-/// Turns the upload `id` into the object of its key. Blocks, and longer where parts are copied.
+/// Turns the upload `id` into the object of its key. Blocks, and longer if parts are copied.
 pub(crate) fn complete(
     store: &Store,
     id: &str,

@@ -7,7 +7,7 @@ use nix::unistd::{User, geteuid};
 /// The user whom the packages of PostgreSQL create.
 const SERVER_USER: &str = "postgres";
 
-/// Whoever owns the files of a server.
+/// The owner of the files of a server.
 #[derive(Clone, Debug)]
 pub(super) enum Account {
     /// The user who runs the tests.

@@ -17,7 +17,7 @@ use crate::process::spawn_for_ever;
 /// The longest path of a socket's folder: 107 bytes less `/.s.PGSQL.65535`.
 const SOCKET_FOLDER_BYTES: usize = 92;
 
-/// Settings of every server. Nothing here survives a crash of the machine, which nobody minds.
+/// Settings of every server. Nothing here has to survive a crash of the machine.
 const SETTINGS: &str = "
 listen_addresses = '127.0.0.1'
 max_connections = 50
@@ -78,7 +78,7 @@ impl Cluster {
         self.folder().join("log")
     }
 
-    /// The certificate of the authority, where there is TLS.
+    /// The certificate of the authority, if there is TLS.
     pub(super) fn ca(&self) -> PathBuf {
         self.folder().join(tls::CA_FILE)
     }

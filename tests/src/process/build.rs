@@ -7,7 +7,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-/// Set by whoever has built everything already, as the test container does.
+/// Set if everything is built already, as in the test container.
 const PREBUILT: &str = "E2E_PREBUILT";
 
 /// The binary `name` of this workspace, beside the target directory of the running test.

@@ -7,7 +7,7 @@ pub fn command_line(pid: u32) -> Vec<String> {
     split(fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default())
 }
 
-/// The environment that a process was started with. Empty if it is gone, a zombie or somebody
+/// The environment that a process was started with. Empty if it is gone, a zombie or of another
 /// else's.
 pub fn environment(pid: u32) -> BTreeMap<String, String> {
     let entries = split(fs::read(format!("/proc/{pid}/environ")).unwrap_or_default());

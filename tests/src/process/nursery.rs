@@ -16,7 +16,7 @@ pub(crate) fn spawn_for_ever(command: Command) -> Child {
         let (orders, incoming) = mpsc::channel::<Order>();
         thread::spawn(move || {
             for (mut command, reply) in incoming {
-                // Whoever ordered it may be gone: then the child is nobody's and is not missed.
+                // Its parent may be gone: then the child is not missed.
                 drop(reply.send(command.spawn()));
             }
         });

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::operation::{Operation, Recorded};
 
-/// What the proxy refuses, whatever the rules say.
+/// What the proxy refuses under any rules.
 #[derive(Clone, Debug)]
 pub(super) enum Policy {
     Deny(Vec<Operation>),

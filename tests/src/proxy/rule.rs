@@ -107,7 +107,7 @@ impl Rule {
         Self { operation, key_part: String::new(), times: Times::Always, seen: 0, fault }
     }
 
-    /// Only where the key contains `part`. For listings: where their prefix does.
+    /// Only if the key contains `part`. For listings: if their prefix does.
     #[must_use]
     pub fn key(mut self, part: &str) -> Self {
         part.clone_into(&mut self.key_part);

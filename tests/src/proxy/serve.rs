@@ -178,7 +178,7 @@ async fn try_forward(
 /// Reads the body to its end, so that the sender is ready to hear an answer.
 async fn drain(shared: &Arc<Shared>, index: usize, request: Request<Incoming>) {
     let mut body = request.into_body();
-    // An error means that the sender is gone, and then nobody waits for the answer.
+    // An error means that the sender is gone, and the answer is not awaited.
     while let Some(Ok(frame)) = body.frame().await {
         let bytes = frame.data_ref().map_or(0, |data| data.len() as u64);
         shared.update(index, |entry| entry.body_bytes += bytes);

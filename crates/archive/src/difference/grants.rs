@@ -1,10 +1,10 @@
-//! The grants of an object, as far as they can be equal where its owner is not.
+//! The grants of an object, as far as they can be equal if its owner is not.
 
 use std::collections::BTreeSet;
 
 use crate::sql::{Statement, Token, statements};
 
-/// The grants to, and the revocations from, everybody but `ignored`, in a fixed order, each with the role in whose name
+/// The grants to, and the revocations from, all roles but `ignored`, in a fixed order, each with the role in whose name
 /// it is made, if that is not the owner.
 ///
 /// `pg_dump` writes an owner's own rights only if they are not the usual ones, and names the owner

@@ -124,7 +124,7 @@ fn what_was_left_out_is_not_missing() {
     assert_eq!(found, [Difference::Missing(named("TABLE", "public", "t"))]);
 }
 
-/// Operators have one name each, whatever their arguments are.
+/// Operators have one name each, for all arguments.
 #[test]
 fn what_was_left_out_hides_none_of_its_siblings() {
     let operator =

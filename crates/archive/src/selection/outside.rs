@@ -1,5 +1,5 @@
 //! Extensions that reach outside of the database: to other servers, to files, to programs, or to a
-//! time at which nobody watches.
+//! time at which no drill watches.
 
 /// Never made for a drill that is no superuser's. Connections: dblink, the bridges of clouds, queues and
 /// HTTP, and what asks models that others serve. Programs and files: languages that are not trusted,

@@ -89,7 +89,7 @@ fn is_query(entry: &Entry) -> bool {
     matches!(entry.desc.as_str(), "VIEW" | "MATERIALIZED VIEW" | "FUNCTION")
 }
 
-/// Words, whatever they are: the body of a function is a text.
+/// Words of any kind: the body of a function is a text.
 fn mentions_restricted(definition: &str) -> bool {
     let words = definition.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
     words

@@ -6,7 +6,7 @@ use crate::toc::Entry;
 
 use super::settings::sets_what_superusers_set;
 
-/// Kinds of which PostgreSQL says so whatever the definition holds.
+/// Kinds of which PostgreSQL says so for every definition.
 const ALWAYS: &[(&str, &str)] = &[
     ("ACCESS METHOD", "only a superuser may make access methods"),
     ("DEFAULT ACL", "only its role or a superuser may set default privileges"),
@@ -33,7 +33,7 @@ const ALWAYS: &[(&str, &str)] = &[
 const TRUSTED_LANGUAGES: &[&str] =
     &["sql", "plpgsql", "plperl", "pltcl", "plv8", "plcoffee", "plls", "pllua", "plrust", "java"];
 
-/// Why only a superuser may restore `entry`; `None` where its owner may.
+/// Why only a superuser may restore `entry`; `None` if its owner may.
 pub(super) fn superuser_only(entry: &Entry, statements: &[Statement<'_>], archive: &Archive) -> Option<&'static str> {
     if let Some((_, why)) = ALWAYS.iter().find(|(desc, _)| *desc == entry.desc) {
         return Some(why);
@@ -101,7 +101,7 @@ pub(super) fn has_superuser_for_owner(entry: &Entry) -> bool {
     }
 }
 
-/// Grants that the owner of the object cannot repeat: by somebody else, or on an object that the
+/// Grants that the owner of the object cannot repeat: by another role, or on an object that the
 /// archive does not make, which belongs to a superuser. The schema `public` is the database owner's.
 fn grants(entry: &Entry, statements: &[Statement<'_>], archive: &Archive) -> Option<&'static str> {
     if statements.iter().any(|statement| statement.begins("SET SESSION AUTHORIZATION")) {

@@ -208,7 +208,7 @@ fn an_extension_that_needs_one_that_is_left_out_is_left_out_too_r050() {
         extension(3, "on_top").needing(&[1, 4]),
         extension(4, "hstore"),
         entry(5, "FUNCTION", "s", "f", "CREATE FUNCTION s.f() RETURNS int LANGUAGE sql AS ''").needing(&[3]),
-        // Nobody makes it beforehand without its extension.
+        // It is not made beforehand without its extension.
         entry(6, "SCHEMA", "", "alone", "CREATE SCHEMA alone"),
         entry(7, "EXTENSION", "", "in_it", "CREATE EXTENSION in_it WITH SCHEMA alone").needing(&[2]),
     ];

@@ -1,4 +1,4 @@
-//! Archives that are cut, changed, or made by somebody who means harm.
+//! Archives that are cut, changed, or made by an attacker.
 
 use proptest::prelude::*;
 
@@ -7,7 +7,7 @@ use super::build::{Bytes, entry, large_objects, table_data};
 use super::{KINDS, MEMORY_BYTES, scan};
 use crate::{Archive, ArchiveError, Comparison, CopyTarget, Owners, Rights, select};
 
-/// The buffer for reading takes 256 KiB, whatever is read.
+/// The buffer for reading takes 256 KiB for every archive.
 const LARGEST_ALLOCATION: usize = 256 * 1024;
 
 #[track_caller]
@@ -143,7 +143,7 @@ fn a_source_that_fails_is_no_damage() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(4_000))]
 
-    /// Whatever a few changed bytes make of an archive, reading it ends, and so does everything that
+    /// Reading an archive ends, also if a few of its bytes were changed, and so does everything that
     /// looks at what was read.
     #[test]
     fn no_change_of_bytes_makes_the_reader_panic_or_believe_a_length_r021(

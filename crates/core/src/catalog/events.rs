@@ -96,8 +96,8 @@ pub enum EventKind {
         /// The acceptance that was in force when it was judged. A later one makes the mark void.
         accepted: Option<BackupId>,
     },
-    /// An operator says that from this backup on the smaller size is right: `size-accepted-<backup>`, and, if there is a
-    /// key for it, `-<signature>`.
+    /// An operator says that from this backup on the smaller size is right: `size-accepted-<backup>`, and, if there is
+    /// a key for it, `-<signature>`.
     SizeAccepted {
         /// The first backup of the new size.
         from: BackupId,
@@ -221,11 +221,11 @@ impl Journal {
         self.events.push((event, object.key));
     }
 
-    /// When the first run began later than `after` and not later than `until`, by starts that the store has written when
-    /// they say; of runs that died, too.
+    /// When the first run began later than `after` and not later than `until`, by starts that the store has written
+    /// when they say; of runs that died, too.
     ///
-    /// The first and not the last: whoever may write into the bucket can write a start at any moment. A wait that ends a
-    /// fixed time after the first one of that time cannot be made longer by another.
+    /// The first and not the last: anyone who can write to the bucket can write a start at any moment. A wait that ends
+    /// a fixed time after the first one of that time cannot be made longer by another.
     pub fn first_start(&self, after: DateTime<Utc>, until: DateTime<Utc>) -> Option<DateTime<Utc>> {
         self.starts.iter().copied().filter(|began| *began > after && *began <= until).min()
     }

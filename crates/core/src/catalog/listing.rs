@@ -59,11 +59,11 @@ pub struct Drill {
 pub struct Incomplete {
     /// The run.
     pub id: BackupId,
-    /// Its keys, the manifest first where there is one.
+    /// Its keys, the manifest first if there is one.
     pub keys: Vec<ObjectKey>,
     /// Size of all its objects.
     pub stored_bytes: u64,
-    /// A manifest without data: it was whole once, and somebody deleted its data.
+    /// A manifest without data: it was whole once, and its data was deleted.
     pub lost_its_data: bool,
 }
 
@@ -152,7 +152,8 @@ impl Run {
             Role::Dump { kind, .. } => Some((*kind, object.bytes, file_name(&object.key))),
             _ => None,
         });
-        // A run writes one. Another one, which another writer has put beside it, must not make it look small or partial.
+        // A run writes one. Another one, which another writer has put beside it, must not make it look small or
+        // partial.
         let dump = dumps.min_by_key(|(kind, bytes, _)| (*kind, Reverse(*bytes)));
         let mut drills: Vec<Drill> = self.objects.iter().filter_map(|(role, object)| drill(role, object)).collect();
         drills.sort_by_key(|drill| drill.time);
@@ -191,7 +192,7 @@ fn deletion_rank(role: &Role) -> u8 {
     }
 }
 
-/// A record that is older than the drill that it tells of is nobody's: `verify` writes it afterwards.
+/// A record that is older than the drill that it tells of is not of `verify`, which writes it afterwards.
 fn drill(role: &Role, object: &ListedObject) -> Option<Drill> {
     let Role::Drill { time, passed } = role else { return None };
     let recorded_at = object.modified;

@@ -50,7 +50,7 @@ pub struct Manifest {
     pub codec: CodecFacts,
     /// The archive.
     pub dump: ObjectFacts,
-    /// The cluster's roles, where they were dumped.
+    /// The cluster's roles, if they were dumped.
     pub globals: Option<ObjectFacts>,
     /// What was in the database.
     pub inventory: Inventory,
@@ -78,7 +78,7 @@ pub struct DatabaseFacts {
     /// `server_version_num`.
     pub server_version_num: u32,
     /// `pg_control_system().system_identifier`, as text because JSON numbers lose digits; `None`
-    /// where the role may not read it.
+    /// if the role may not read it.
     pub system_identifier: Option<String>,
     /// `pg_database_size`, in bytes, just before the snapshot.
     pub size_bytes: u64,
@@ -108,7 +108,7 @@ pub struct DatabaseFacts {
 pub struct CodecFacts {
     /// `zstd`, `gzip` or `none`.
     pub compression: String,
-    /// The level, where the compression has levels.
+    /// The level, if the compression has levels.
     pub level: Option<i32>,
     /// `age`, `aes-256-cbc` or `none`.
     pub encryption: String,
@@ -123,7 +123,7 @@ impl CodecFacts {
     /// How the objects become plain again.
     ///
     /// # Errors
-    /// Where the backup was written in a way that this version does not know.
+    /// If the backup was written in a way that this version does not know.
     pub fn decoding(&self) -> Result<Decoding, UnknownCodec> {
         Decoding::from_names(&self.compression, &self.encryption)
     }
@@ -176,7 +176,7 @@ pub struct Table {
     pub schema: String,
     /// Its name.
     pub name: String,
-    /// Its rows, counted exactly in the snapshot of the dump; `None` where `not_counted` says why.
+    /// Its rows, counted exactly in the snapshot of the dump; `None` if `not_counted` says why.
     pub rows: Option<u64>,
     /// `off`, `time budget`, `lock timeout`, ...
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -190,7 +190,7 @@ pub struct Sequence {
     pub schema: String,
     /// Its name.
     pub name: String,
-    /// Its last value; `None` where it was never used.
+    /// Its last value; `None` if it was never used.
     pub last_value: Option<i64>,
 }
 

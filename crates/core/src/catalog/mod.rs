@@ -113,7 +113,8 @@ impl Shelf {
         Event::parse(rest.strip_prefix(events::FOLDER)?.strip_prefix('/')?)
     }
 
-    /// `event` with a signature by `key`, if it is of a kind that can have one. It holds for this database and prefix alone.
+    /// `event` with a signature by `key`, if it is of a kind that can have one. It holds for this database and prefix
+    /// alone.
     #[must_use]
     pub fn sign_event(&self, event: Event, key: &SigningKey) -> Event {
         let Event { id, kind: EventKind::SizeAccepted { from, .. } } = event else { return event };
@@ -122,7 +123,7 @@ impl Shelf {
         Event { id, kind: EventKind::SizeAccepted { from, signature } }
     }
 
-    /// Whether `event` counts: where signatures matter, one that stands for an operator's word must have one.
+    /// Whether `event` counts: if signatures matter, one that stands for an operator's word must have one.
     fn believes(&self, event: &Event) -> bool {
         let EventKind::SizeAccepted { from, signature } = &event.kind else { return true };
         let kind = EventKind::SizeAccepted { from: from.clone(), signature: None };
@@ -142,7 +143,7 @@ impl Shelf {
     /// Lists the bucket and sorts what it finds.
     ///
     /// # Errors
-    /// Where the listing cannot be had completely.
+    /// If the listing cannot be read completely.
     pub async fn catalog(&self, store: &Store, now: chrono::DateTime<chrono::Utc>) -> anyhow::Result<Catalog> {
         let objects = store.list(&self.start()).await.context("list backups")?;
         Ok(Catalog::from_listing(self, objects, now))
@@ -151,7 +152,7 @@ impl Shelf {
     /// Checks that the store lists every object of a backup with the size that was sent.
     ///
     /// # Errors
-    /// Where a size differs or an object is missing ([`NotListed`]). Then the backup must not be made to exist.
+    /// If a size differs or an object is missing ([`NotListed`]). Then the backup must not be made to exist.
     pub async fn confirm(&self, store: &Store, manifest: &Manifest) -> anyhow::Result<()> {
         let start = self.run_start(&manifest.id);
         let mut sent = Vec::new();
@@ -184,7 +185,7 @@ impl Shelf {
     /// called: the manifest may be there, and would outlive its data.
     ///
     /// # Errors
-    /// Where the store refuses; what remains is debris.
+    /// If the store refuses; what remains is debris.
     pub async fn discard(&self, store: &Store, id: &BackupId) -> anyhow::Result<()> {
         for object in store.list(&self.run_start(id)).await.context("list what was stored")? {
             store.delete(&object.key).await.context("delete")?;
@@ -192,11 +193,11 @@ impl Shelf {
         Ok(())
     }
 
-    /// Makes a backup exist: writes its manifest, the last object of the run, signed where there is a key, and
+    /// Makes a backup exist: writes its manifest, the last object of the run, signed if there is a key, and
     /// looks for it in the listing. A store that answers 200 and has not stored it makes no backup.
     ///
     /// # Errors
-    /// Where it cannot be written, or is not listed ([`NotListed`]). It may be there nevertheless, or come later,
+    /// If it cannot be written, or is not listed ([`NotListed`]). It may be there nevertheless, or come later,
     /// so its data must stay.
     pub async fn commit(
         &self,

@@ -28,7 +28,7 @@ impl DatabaseDir {
         Self(encoded)
     }
 
-    /// The name of the database; `None` where [`DatabaseDir::encode`] could not have written `folder`.
+    /// The name of the database; `None` if [`DatabaseDir::encode`] could not have written `folder`.
     pub fn decode(folder: &str) -> Option<String> {
         let mut bytes = Vec::with_capacity(folder.len());
         let mut rest = folder.as_bytes();
@@ -90,7 +90,7 @@ pub enum Role {
     },
     /// `manifest.json`.
     Manifest,
-    /// `drill-<time>-passed.json` or `-failed.json`, written by `verify` where it may.
+    /// `drill-<time>-passed.json` or `-failed.json`, written by `verify` if it may.
     Drill {
         /// When the drill ended.
         time: DateTime<Utc>,

@@ -1,4 +1,4 @@
-//! Manifests out of the bucket. Whoever can write there can write a manifest, so nothing in one is
+//! Manifests out of the bucket. Anyone who can write there can write a manifest, so nothing in one is
 //! believed that its key contradicts.
 
 use std::collections::BTreeMap;
@@ -68,7 +68,7 @@ impl Shelf {
     /// objects beside it only.
     ///
     /// # Errors
-    /// Where it cannot be had, is damaged, or is too new; [`ManifestError::is_damage`] tells these apart.
+    /// If it cannot be read, is damaged, or is too new; [`ManifestError::is_damage`] tells these apart.
     pub async fn manifest(&self, store: &Store, id: &BackupId) -> Result<Manifest, ManifestError> {
         let text = store.read(&self.key(id, &Role::Manifest), MOST_MANIFEST_BYTES).await;
         self.open_manifest(id, &text.map_err(ManifestError::Unreadable)?)
@@ -77,7 +77,7 @@ impl Shelf {
     /// The names of the databases that have backups below `prefix`, in the order of their folders.
     ///
     /// # Errors
-    /// Where the listing cannot be had completely.
+    /// If the listing cannot be read completely.
     pub async fn databases(store: &Store, prefix: &Prefix, now: DateTime<Utc>) -> Result<Vec<String>, StoreError> {
         Ok(databases_in(store.list(&prefix.key("")).await?, prefix, now))
     }
@@ -92,7 +92,7 @@ impl Shelf {
         let unreadable = |error: serde_json::Error| {
             wrong(format!("it cannot be read as a manifest, from line {}, column {}", error.line(), error.column()))
         };
-        // Where signatures matter, nobody else may say that a manifest is one of a later version.
+        // If signatures matter, no other writer may say that a manifest is one of a later version.
         if !self.signers.is_empty() {
             seal::check_signature(text, &self.signers).map_err(|error| wrong(error.to_string()))?;
         }
@@ -112,7 +112,7 @@ impl Shelf {
         if DatabaseDir::encode(&manifest.database.name) != self.database {
             return Err(wrong("it is the manifest of another database".to_owned()));
         }
-        // Only where signatures matter: a shelf that somebody has moved must stay restorable.
+        // Only if signatures matter: a repository that was moved must stay restorable.
         if !self.signers.is_empty() && manifest.prefix.as_deref() != Some(self.prefix.to_string().as_str()) {
             return Err(wrong("it is the manifest of another prefix".to_owned()));
         }

@@ -1,5 +1,5 @@
-//! Records of drills that their writer knows again. Whoever may write into the bucket can write a record; only `verify`
-//! has the key of its MAC, which is derived from its own credential of the bucket.
+//! Records of drills that their writer knows again. Anyone who can write to the bucket can write a record; only
+//! `verify` has the key of its MAC, which is derived from its own credential of the bucket.
 
 use ring::hmac::{HMAC_SHA256, Key, sign, verify};
 
@@ -22,7 +22,7 @@ const ZEROS: &str = "00000000000000000000000000000000000000000000000000000000000
 pub struct RecordKey(Key);
 
 impl RecordKey {
-    /// The key of whoever has `credential`. With another one, earlier records are no longer known.
+    /// The key of the holder of `credential`. With another one, earlier records are no longer known.
     pub fn of(credential: &Secret) -> Self {
         let key = sign(&Key::new(HMAC_SHA256, credential.expose().as_bytes()), PURPOSE);
         Self(Key::new(HMAC_SHA256, key.as_ref()))

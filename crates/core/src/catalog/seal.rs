@@ -34,10 +34,10 @@ struct Seal {
     manifest_sha256: String,
 }
 
-/// The text of `manifest.json`, signed where there is a key.
+/// The text of `manifest.json`, signed if there is a key.
 ///
 /// # Errors
-/// Where a value cannot be written as JSON.
+/// If a value cannot be written as JSON.
 pub(super) fn write(manifest: &Manifest, signing_key: Option<&SigningKey>) -> serde_json::Result<String> {
     let signed_by = signing_key.map(SigningKey::key_id);
     let signature = signing_key.map(|_| UNSIGNED);

@@ -1,7 +1,7 @@
 //! Signatures of manifests: Ed25519, in the encodings of openssl.
 //!
 //! A manifest holds the digest of every object beside it, its id, its database and its prefix, so its signature binds
-//! all of these to each other and to whoever holds the private key.
+//! all of these to each other and to the holder of the private key.
 
 use std::fmt;
 use std::sync::Arc;
@@ -78,7 +78,7 @@ impl SigningKey {
     /// the public one.
     ///
     /// # Errors
-    /// Where the system has no random bytes.
+    /// If the system has no random bytes.
     pub fn generate() -> std::io::Result<(Secret, String)> {
         let mut seed = Zeroizing::new([0; KEY_BYTES]);
         let filled = SystemRandom::new().fill(seed.as_mut_slice());
@@ -113,7 +113,7 @@ impl Signers {
     /// Reads public keys in PEM, or as the base64 of each alone, apart by commas, white space and line breaks.
     ///
     /// # Errors
-    /// Where one is none, or there is none.
+    /// If one is not a key, or there is none.
     pub fn parse(text: &str) -> Result<Self, SigningKeyError> {
         let keys: Vec<_> =
             words(text).enumerate().map(|(index, word)| public_key(index + 1, word)).collect::<Result<_, _>>()?;
@@ -133,7 +133,7 @@ impl Signers {
     }
 
     /// # Errors
-    /// Where `signature` is none of `message` by any of these keys.
+    /// If `signature` is not one of `message` by any of these keys.
     pub(super) fn check(&self, message: &[u8], signature: Option<&str>) -> Result<(), SignatureError> {
         let signature = signature.ok_or(SignatureError::Missing)?;
         let signature = BASE64_STANDARD.decode(signature).unwrap_or_default();

@@ -25,7 +25,7 @@ pub(super) const FRAME_BYTES: usize = 4 * 1024 * 1024;
 const WORKERS: usize = 2;
 
 /// Frames begun and not written yet: beside the one that it compresses, each worker has its next one, so that it
-/// does not wait for whoever writes.
+/// does not wait for the writer.
 const FRAMES_AT_ONCE: usize = 2 * WORKERS;
 
 /// Levels up to this one search fast; the higher ones were asked for to search long.
@@ -90,7 +90,7 @@ impl FrameWriter {
         Ok(Self { workers, frames_begun: 0, frames_written: 0, below })
     }
 
-    /// Hands the bytes to the worker whose turn it is, once its first frame is written where it has two.
+    /// Hands the bytes to the worker whose turn it is, once its first frame is written if it has two.
     fn begin_frame(&mut self, plain: Vec<u8>) -> io::Result<()> {
         if self.frames_begun - self.frames_written == FRAMES_AT_ONCE {
             self.write_frame()?;
@@ -142,7 +142,7 @@ impl Worker {
         std::thread::Builder::new().name("compress".to_owned()).spawn(move || {
             for plain in input {
                 if output.send(compressor.compress(&plain)).is_err() {
-                    return; // Nobody wants the frames any more.
+                    return; // The frames are no longer wanted.
                 }
             }
         })?;

@@ -34,10 +34,10 @@ const STORED_CHUNKS_WAITING: usize = 16;
 /// What was decoded, which was what the manifest says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decoded {
-    /// From the start until the last stored byte was here. Where what follows is slower than the
+    /// From the start until the last stored byte was here. If what follows is slower than the
     /// network, the download waits for it, and this is about the time of all.
     pub download: Duration,
-    /// Why nobody knows who has written it, where the operator allows that.
+    /// Why its writer is not known, if the operator allows that.
     pub unauthenticated: Option<MacError>,
 }
 
@@ -89,7 +89,7 @@ impl Plain {
         }
     }
 
-    /// The next chunk, or `None` where the stream has ended, cleanly or not.
+    /// The next chunk, or `None` if the stream has ended, cleanly or not.
     pub async fn next_chunk(&mut self) -> Option<Bytes> {
         self.chunks.recv().await
     }
@@ -127,7 +127,7 @@ async fn pump_reader<R: AsyncRead + Unpin>(mut stored: R, chunks: mpsc::Sender<S
     }
 }
 
-/// Turns stored chunks into plain ones and checks both ends. Returns what is wrong with a MAC where that is allowed.
+/// Turns stored chunks into plain ones and checks both ends. Returns what is wrong with a MAC if that is allowed.
 fn open(
     stored: mpsc::Receiver<StoredChunk>,
     opening: &Opening,

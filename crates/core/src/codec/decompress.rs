@@ -10,7 +10,7 @@ use super::Decompression;
 /// `zstd -d` draws the line. Level 19 asks for 8 MiB.
 const LARGEST_WINDOW_LOG: u32 = 27;
 
-/// Plain bytes out of `stored`, which is read to its end: whatever follows the last frame or member
+/// Plain bytes out of `stored`, which is read to its end: anything that follows the last frame or member
 /// must be another one, so that nothing hides behind a stream.
 pub(super) enum Decompressor<R: BufRead> {
     None(R),

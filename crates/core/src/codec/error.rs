@@ -45,7 +45,7 @@ pub enum DecodeError {
         /// What was found.
         found: u64,
     },
-    /// More plain bytes come than the manifest says; how many, nobody waited to see.
+    /// More plain bytes come than the manifest says; how many is not known.
     #[error("more than {0} plain bytes")]
     TooLong(u64),
     /// The bytes are as many as the manifest says, and other ones.

@@ -6,7 +6,7 @@
 //!                               +-> compress -> encrypt -> part -> digest -> parts, in order, all equal but the last
 //! ```
 //!
-//! And back, refusing whatever is not exactly what was written:
+//! And back, refusing everything that is not exactly what was written:
 //!
 //! ```text
 //! download (async) -> digest -> decrypt -> decompress -+-> digest thread -> plain digest
@@ -100,7 +100,7 @@ impl Decoding {
     /// Reads the names that a manifest has for both steps.
     ///
     /// # Errors
-    /// Where either is unknown here.
+    /// If either is unknown here.
     pub fn from_names(compression: &str, encryption: &str) -> Result<Self, UnknownCodec> {
         let decompression = match compression {
             "none" => Decompression::None,

@@ -17,7 +17,7 @@ pub(super) struct PartWriter {
     part_bytes: usize,
     parts: mpsc::Sender<Bytes>,
     /// The place of the part that is being filled. It is taken before the first byte, so that no second part waits
-    /// behind one that nobody has taken.
+    /// behind one that was not taken.
     place: Option<mpsc::OwnedPermit<Bytes>>,
     digest: Sha256,
     stored_bytes: u64,
@@ -31,7 +31,7 @@ impl PartWriter {
     /// Sends what is left; returns the count and the SHA-256 of all bytes.
     ///
     /// # Errors
-    /// `BrokenPipe` where nobody takes parts any more.
+    /// `BrokenPipe` if parts are no longer taken.
     pub(super) fn finish(mut self) -> io::Result<(u64, String)> {
         if !self.part.is_empty() {
             self.send()?;

@@ -1,5 +1,5 @@
 //! The stored bytes on their way to the decryption or decompression: counted, digested, and authenticated as a whole
-//! where the cipher does not do that.
+//! if the cipher does not do that.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, Read, Seek, Write};
@@ -23,7 +23,7 @@ pub(super) struct StoredBytes {
     chunks: mpsc::Receiver<StoredChunk>,
     chunk: Bytes,
     ended: bool,
-    /// Why there are no more bytes, where a reader of these saw an error.
+    /// Why there are no more bytes, if a reader of these saw an error.
     pub(super) failure: Option<DecodeError>,
     bytes: u64,
     digest: Sha256,
@@ -83,7 +83,7 @@ impl Read for StoredBytes {
 }
 
 /// Keeps all stored bytes in a file without a name below `folder`, which only this process has, and returns it once
-/// their size, their digest and their MAC are what the manifest says; with the MAC's error where that one is allowed.
+/// their size, their digest and their MAC are what the manifest says; with the MAC's error if that one is allowed.
 pub(super) fn authenticate(
     mut stored: StoredBytes,
     mut mac: Mac,

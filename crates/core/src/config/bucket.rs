@@ -5,7 +5,7 @@ use crate::private_host::is_private;
 use crate::storage::{Authorities, Checksum, Prefix, RetryPolicy, StoreConfig};
 
 impl Settings {
-    /// Attempts of requests, and of whatever else is tried again.
+    /// Attempts of requests, and of everything else that is tried again.
     pub fn retry(&mut self) -> RetryPolicy {
         RetryPolicy {
             attempts: u32::try_from(self.number("RETRY_ATTEMPTS")).unwrap_or(1),
@@ -13,7 +13,7 @@ impl Settings {
         }
     }
 
-    /// The bucket; `None` where something is missing or wrong, which is noted then.
+    /// The bucket; `None` if something is missing or wrong, which is noted then.
     pub fn store(&mut self, retry: RetryPolicy) -> Option<StoreConfig> {
         let access_key_id = self.required("S3_ACCESS_KEY_ID");
         let secret_access_key = self.required("S3_SECRET_ACCESS_KEY");
@@ -89,7 +89,7 @@ impl Endpoint {
         self.host().ends_with(".amazonaws.com") || self.host().ends_with(".amazonaws.com.cn")
     }
 
-    /// `None` where the SDK knows the regional endpoint better than the global name.
+    /// `None` if the SDK knows the regional endpoint better than the global name.
     fn for_sdk(self) -> Option<String> {
         (self.host() != "s3.amazonaws.com").then_some(self.0)
     }

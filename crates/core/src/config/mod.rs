@@ -12,7 +12,7 @@ use std::time::Duration;
 
 pub use variable::{
     ALLOW_OUTDATED_TOOLS, DATABASE_VARIABLES, Kind, S3_VARIABLES, SERVICE_VARIABLES, Variable, example_difference,
-    markdown_tables,
+    index_difference, markdown_tables,
 };
 
 use variable::RENAMED_VARIABLES;
@@ -167,7 +167,7 @@ impl Settings {
         self.values.contains_key(&self.variable(name).name.to_lowercase())
     }
 
-    /// The value as a secret, or `None` where it is not set.
+    /// The value as a secret, or `None` if it is not set.
     pub fn secret(&self, name: &str) -> Option<Secret> {
         self.values.get(&self.variable(name).name.to_lowercase()).cloned()
     }
@@ -180,14 +180,14 @@ impl Settings {
             .collect()
     }
 
-    /// The value, its default, or `None` where there is neither.
+    /// The value, its default, or `None` if there is neither.
     pub fn text(&self, name: &str) -> Option<String> {
         let default = self.variable(name).default;
         let given = self.secret(name).map(|secret| secret.expose().to_owned());
         given.or_else(|| (!default.is_empty()).then(|| default.to_owned()))
     }
 
-    /// The value, noting "is not set" where there is none.
+    /// The value, noting "is not set" if there is none.
     pub fn required(&mut self, name: &str) -> Option<Secret> {
         let value = self.secret(name);
         if value.is_none() {

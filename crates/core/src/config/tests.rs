@@ -64,3 +64,26 @@ fn names_that_look_like_ours_are_worth_a_warning() {
     let settings = settings(&[("S3_BUKET", "x"), ("PATH", "y"), ("S3_BUCKET_FILE", "/dev/null")]);
     assert_eq!(settings.warnings(), ["S3_BUKET is not a variable of this program; see docs/configuration.md"]);
 }
+
+#[test]
+fn an_index_that_differs_from_the_tables_is_found() {
+    let sections = [("How long", &TABLE[1..2])];
+    let row = |name: &str, link: &str| format!("| `{name}` | {link} | a phrase |\n");
+    let keep = row("KEEP", "[`backup`](configuration-backup.md#how-long), [`verify`](configuration-verify.md#x)");
+    let difference = |rows: &str| {
+        let document = format!("# C\n\n## Index\n\n| Variable |\n{rows}\n## Commands\n\n| `x` | y | z |\n");
+        index_difference(&document, "backup", &sections)
+    };
+    assert_eq!(difference(&keep), None);
+    assert_eq!(difference(&format!("{keep}{}", row("OF_VERIFY", "[`verify`](configuration-verify.md#x)"))), None);
+    for (rows, complaint) in [
+        (String::new(), "the tables have"),
+        (row("KEEP", "[`backup`](configuration-backup.md#elsewhere)"), "elsewhere"),
+        (format!("{keep}{}", row("NEW", "[`backup`](configuration-backup.md#how-long)")), "NEW"),
+        (format!("{keep}{}", row("NEW", "-")), "in place of a service"),
+        (keep.replace("a phrase", ""), "says nothing about KEEP"),
+    ] {
+        let found = difference(&rows).unwrap_or_default();
+        assert!(found.contains(complaint), "{rows}: {found}");
+    }
+}

@@ -1,4 +1,4 @@
-//! The table of variables: what docs/configuration.md prints, and what the parser obeys.
+//! The table of variables: what the pages docs/configuration*.md print, and what the parser obeys.
 
 /// One variable of the environment.
 #[derive(Debug)]
@@ -7,7 +7,7 @@ pub struct Variable {
     pub name: &'static str,
     /// Type and range.
     pub kind: Kind,
-    /// The value where it is not set; empty where there is none.
+    /// The value if it is not set; empty if there is none.
     pub default: &'static str,
     /// A value as a person would write it.
     pub example: &'static str,
@@ -53,7 +53,7 @@ impl Variable {
 /// The old name and the new name of each variable that was renamed.
 pub(super) static RENAMED_VARIABLES: &[(&str, &str)] = &[("VERIFY_SIGNING_KEY", "VERIFY_TRUSTED_KEYS")];
 
-/// The tables of docs/configuration.md, each under its heading.
+/// The tables of a service's page of docs/, each under its heading.
 pub fn markdown_tables(sections: &[(&str, &[Variable])]) -> String {
     let mut text = String::new();
     for (heading, table) in sections {
@@ -68,7 +68,40 @@ pub fn markdown_tables(sections: &[(&str, &[Variable])]) -> String {
     text
 }
 
-/// Where an `.env.example` and the table of its service differ, if anywhere: it shows every variable in the
+/// The services that the index of docs/configuration.md names.
+const SERVICES: [&str; 2] = ["backup", "verify"];
+
+/// How the index of docs/configuration.md differs from the variables of `service`, if it does: it has a row for each
+/// name, aliases included, with links to the tables in which the services document it, and no other row.
+pub fn index_difference(document: &str, service: &str, sections: &[(&str, &[Variable])]) -> Option<String> {
+    let index = document.split("\n## ").find(|part| part.starts_with("Index\n")).unwrap_or_default();
+    let rows = index.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | "));
+    let mut shown = Vec::new();
+    for (name, rest) in rows {
+        let (links, phrase) = rest.split_once(" | ").unwrap_or((rest, ""));
+        if phrase.trim_matches([' ', '|']).is_empty() {
+            return Some(format!("the index says nothing about {name}"));
+        }
+        for link in links.split(", ") {
+            match SERVICES.into_iter().find(|service| link.starts_with(&format!("[`{service}`]("))) {
+                Some(other) if other == service => shown.push((name.to_owned(), link.to_owned())),
+                Some(_) => {}
+                None => return Some(format!("the index has a row for {name} with {link:?} in place of a service")),
+            }
+        }
+    }
+    let mut expected = Vec::new();
+    for (heading, table) in sections {
+        let anchor = heading.to_lowercase().replace(' ', "-");
+        let link = format!("[`{service}`](configuration-{service}.md#{anchor})");
+        let names = table.iter().flat_map(|variable| std::iter::once(&variable.name).chain(variable.aliases));
+        expected.extend(names.map(|name| ((*name).to_owned(), link.clone())));
+    }
+    expected.sort();
+    (shown != expected).then(|| format!("the index shows\n{shown:#?}\nand the tables have\n{expected:#?}"))
+}
+
+/// How an `.env.example` and the table of its service differ, if they do: it shows every variable in the
 /// table's order, the `required` ones switched on with a placeholder, every other one as a comment with its default.
 /// Lines of prose begin with `# `.
 pub fn example_difference<'a>(
@@ -122,12 +155,12 @@ pub static DATABASE_VARIABLES: &[Variable] = &[
         default: "",
         example: "postgresql://backup:secret@db.internal:5432/app?sslmode=verify-full",
         aliases: &[],
-        meaning: "The database to dump: a `postgresql://` URL or a `key=value` string. Required, unless `PGHOST` and the other `PG*` variables are given instead; where it is set, `PGHOST`, `PGPORT`, `PGUSER` and `PGDATABASE` are not looked at.",
+        meaning: "The database to dump: a `postgresql://` URL or a `key=value` string. Required, unless `PGHOST` and the other `PG*` variables are given instead. If it is set, `PGHOST`, `PGPORT`, `PGUSER` and `PGDATABASE` are ignored.",
     },
     text("PGHOST", "", "db.internal", "Host name, address or socket folder; several with commas."),
-    text("PGPORT", "", "5432", "Port; 5432 where nothing says otherwise."),
+    text("PGPORT", "", "5432", "Port; the default is 5432."),
     text("PGUSER", "", "backup", "Role to connect as."),
-    text("PGDATABASE", "", "app", "Database to dump; the role's name where nothing says otherwise."),
+    text("PGDATABASE", "", "app", "Database to dump; the default is the role's name."),
     Variable {
         name: "PGPASSWORD",
         kind: Kind::Secret,
@@ -140,30 +173,30 @@ pub static DATABASE_VARIABLES: &[Variable] = &[
         "PGSSLMODE",
         "",
         "verify-full",
-        "`disable`, `allow`, `prefer` (the default), `require`, `verify-ca` or `verify-full`, where `DATABASE_URL` does not say.",
+        "`disable`, `allow`, `prefer` (the default), `require`, `verify-ca` or `verify-full`, if `DATABASE_URL` does not set it.",
     ),
     text(
         "PGSSLROOTCERT",
         "",
         "/etc/ssl/own-ca.pem",
-        "File of certificates to trust, or `system`, where `DATABASE_URL` does not say.",
+        "File of certificates to trust, or `system`, if `DATABASE_URL` does not set it.",
     ),
     text(
         "PG_BIN_DIR",
         "",
         "/usr/lib/postgresql/17/bin",
-        "Folder of the PostgreSQL client tools, several with `:`. Where it is set, no other place is searched.",
+        "Folder of the PostgreSQL client tools, several with `:`. If it is set, no other place is searched.",
     ),
     ALLOW_OUTDATED_TOOLS,
 ];
 
-/// Tools with known holes.
+/// Tools with known vulnerabilities.
 pub const ALLOW_OUTDATED_TOOLS: Variable = Variable::new(
     "ALLOW_OUTDATED_TOOLS",
     Kind::Flag,
     "false",
     "false",
-    "`true`: run with PostgreSQL tools that have known holes (before 13.22, 14.19, 15.14, 16.10, 17.6), with a warning at each start. Otherwise finding one where they are searched for ends the start with exit code 78.",
+    "`true`: run with PostgreSQL tools that have known vulnerabilities (before 13.22, 14.19, 15.14, 16.10, 17.6), with a warning at each start. Otherwise such a tool in a searched folder ends the start with exit code 78.",
 );
 
 /// How the bucket is reached.
@@ -222,7 +255,7 @@ pub static S3_VARIABLES: &[Variable] = &[
         default: "",
         example: "true",
         aliases: &[],
-        meaning: "`true`: `endpoint/bucket/key`; `false`: `bucket.endpoint/key`. Where it is not set: path style everywhere but on AWS, and there too for a bucket with a dot in its name.",
+        meaning: "`true`: `endpoint/bucket/key`; `false`: `bucket.endpoint/key`. If it is not set: path style everywhere but on AWS, and there too for a bucket with a dot in its name.",
     },
     Variable {
         name: "S3_CHECKSUM",
@@ -238,7 +271,7 @@ pub static S3_VARIABLES: &[Variable] = &[
         default: "",
         example: "/etc/ssl/own-ca.pem",
         aliases: &["AWS_CA_BUNDLE"],
-        meaning: "File of certificates in PEM form. The store's certificate must come from one of these authorities, and those of this machine do not count any more.",
+        meaning: "File of certificates in PEM form. The store's certificate must come from one of these authorities, and those of this machine no longer count.",
     },
     Variable {
         name: "BACKUP_PREFIX",
@@ -286,7 +319,7 @@ pub static SERVICE_VARIABLES: &[Variable] = &[
         default: "",
         example: "json",
         aliases: &[],
-        meaning: "Format of log lines on standard error. Where it is not set: `text` on a terminal, `json` elsewhere.",
+        meaning: "Format of log lines on standard error. If it is not set: `text` on a terminal, `json` elsewhere.",
     },
     Variable {
         name: "DEBUG",

@@ -62,8 +62,8 @@ impl BeforeExec {
         self.confined(confinement)
     }
 
-    /// A process stands between the child and this one, and ends whatever the child leaves behind. It is the child that
-    /// the command knows; the number of the real one, in four bytes, goes to `told` (Linux).
+    /// A process stands between the child and this one, and ends everything that the child leaves behind. It is the
+    /// child that the command knows; the number of the real one, in four bytes, goes to `told` (Linux).
     pub(super) fn supervised(mut self, told: PipeWriter) -> Self {
         self.supervised = Some(told);
         self

@@ -60,7 +60,7 @@ pub enum ChildError {
         tool: String,
         /// How it ended.
         status: ExitStatus,
-        /// The scrubbed end of its standard error, where that was kept.
+        /// The scrubbed end of its standard error, if that was kept.
         words: String,
     },
     /// The run was stopped before the child ended.
@@ -76,11 +76,11 @@ const LOOK: Duration = Duration::from_secs(2);
 /// Its end is held back until the exit status is known to be 0; anything else is a read error, and
 /// after an error every further read fails. A stop is a read error, too. The child's whole process
 /// group ends with it, and when this value is dropped: SIGTERM, and SIGKILL two seconds later; the
-/// kernel kills the child where this process dies first.
+/// kernel kills the child if this process dies first.
 pub struct ChildReader {
     tool: String,
     stdout: ChildStdout,
-    /// The wait before the next read, where the pipe is wide.
+    /// The wait before the next read, if the pipe is wide.
     pause: Option<Pin<Box<Sleep>>>,
     /// The wait before the next look whether the child still runs, for as long as nothing comes.
     look: Pin<Box<Sleep>>,
@@ -124,7 +124,7 @@ impl ChildReader {
     /// Starts the child.
     ///
     /// # Errors
-    /// Where the program cannot be started.
+    /// If the program cannot be started.
     pub(super) fn spawn(spec: ChildSpec, scrubber: &Scrubber, stop: &Stop) -> io::Result<Self> {
         let tool = spec.program.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let mut command = Command::new(&spec.program);
@@ -280,7 +280,7 @@ impl Leader {
         }
     }
 
-    /// Signals whatever is left of the group. To be called at once after the wait: the kernel gives the number to
+    /// Signals what is left of the group. To be called at once after the wait: the kernel gives the number to
     /// no other process for as long as the group has members.
     fn end_group(&self, signal: Signal) {
         if let Some(group) = self.group {
@@ -307,8 +307,8 @@ impl Drop for Leader {
     }
 }
 
-/// A child that was asked to end. Where this program ends first, the whole group is killed then: a
-/// child's own children may not listen to SIGTERM, and nobody would ever look after them.
+/// A child that was asked to end. If this program ends first, the whole group is killed then: a
+/// child's own children may not listen to SIGTERM, and would never be looked after.
 struct Doomed {
     group: Pid,
     child: Child,
@@ -328,7 +328,7 @@ fn signal_group(group: Pid, signal: Signal) {
     }
 }
 
-/// Whether the pipe is wide now. It is not where the user's quota for pipes is used up: a smaller pipe is only slower.
+/// Whether the pipe is wide now. It is not if the user's quota for pipes is used up: a smaller pipe is only slower.
 #[cfg(target_os = "linux")]
 fn widen_pipe(stdout: &ChildStdout) -> bool {
     match nix::fcntl::fcntl(stdout, nix::fcntl::FcntlArg::F_SETPIPE_SZ(PIPE_BYTES)) {

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 /// Which sockets a child may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sockets {
-    /// Unix sockets to be called at; it can call nobody itself.
+    /// Unix sockets to be called at; it can call no other itself.
     Answering,
     /// Unix sockets.
     Local,

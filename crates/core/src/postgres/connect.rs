@@ -1,4 +1,4 @@
-//! From a [`Conninfo`] to a session whose settings nobody else decides.
+//! From a [`Conninfo`] to a session whose settings are decided here alone.
 
 mod attempt;
 mod cause;
@@ -57,7 +57,7 @@ const NO_ROW: &str = "no row for a SELECT without FROM";
 
 /// An open connection to one server.
 ///
-/// Its timeouts are off, whatever the role's own settings say, and its `search_path` is empty:
+/// Its timeouts are off, against the role's own settings too, and its `search_path` is empty:
 /// names in statements must be qualified. When it is dropped, the socket closes at once, and the
 /// server ends a statement still running within two seconds (14 and later).
 pub struct Session {
@@ -72,7 +72,7 @@ pub struct Session {
     question_limit: Duration,
     options_arrived: bool,
     changed_at_login: Vec<&'static str>,
-    /// The settings that are not as a dump takes them if nobody sets them.
+    /// The settings that are not as a dump takes them if they are not set.
     unlike_a_dump: Vec<&'static str>,
 }
 
@@ -247,7 +247,7 @@ impl Session {
         Ok((0..row.len()).map(|column| row.get(column).unwrap_or_default().to_owned()).collect())
     }
 
-    /// Makes the settings by statements, which hold whatever has changed them at the login.
+    /// Makes the settings by statements, which hold even if the login has changed them.
     async fn settle(&self) -> Result<(), ConnectError> {
         let sql = as_statements(&for_own_statements(&safe_options(self.server_version_num, "")));
         self.row_at_login(&format!("{sql}; SELECT 1")).await.map(drop)
@@ -315,8 +315,8 @@ impl Conninfo {
     }
 }
 
-/// Tries the addresses of one host in the resolver's order. Reported is the last failure of an address where
-/// somebody answered: what a server says tells more than that nobody is there at its other address.
+/// Tries the addresses of one host in the resolver's order. Reported is the last failure of an address if
+/// one of them answered: what a server says tells more than that its other address does not answer.
 async fn connect_host(
     endpoint: &Endpoint,
     user_options: &str,
@@ -413,7 +413,7 @@ async fn connect_address(
     Ok(session)
 }
 
-/// Logs in where our own former session may still hold the only slot.
+/// Logs in if our own former session may still hold the only slot.
 async fn login_again(endpoint: &Endpoint, address: Option<IpAddr>, options: &str) -> Result<Opened, ConnectError> {
     for _ in 1..SLOT_ATTEMPTS {
         match login(endpoint, address, options).await {

@@ -109,7 +109,7 @@ impl Conninfo {
     /// `sslrootcert` must exist now.
     ///
     /// # Errors
-    /// The first thing that is wrong, without any of the text. Whatever could be read in two ways,
+    /// The first thing that is wrong, without any of the text. Anything that could be read in two ways,
     /// such as an unescaped `@` or `/` in a password, is refused.
     pub fn parse(text: &Secret) -> Result<Self, ConninfoError> {
         let text = text.expose();
@@ -174,9 +174,9 @@ impl Conninfo {
         self
     }
 
-    /// Sessions that do what they say in a database whose owner may have set anything for all its sessions: what decides
-    /// as whom they act, and whether and how they run what they are told. They act as `role`, or as the login itself.
-    /// What is set at the start of a session ranks above what a database or a role has set.
+    /// Sessions that do what they say in a database whose owner may have set anything for all its sessions: what
+    /// decides as whom they act, and whether and how they run what they are told. They act as `role`, or as the login
+    /// itself. What is set at the start of a session ranks above what a database or a role has set.
     #[must_use]
     pub fn pinned(mut self, role: Option<&str>) -> Self {
         let role = escaped(role.unwrap_or("none"));

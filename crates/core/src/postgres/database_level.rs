@@ -18,13 +18,13 @@ pub async fn close_database(session: &Session, name: &str) -> anyhow::Result<()>
     session.client().batch_execute(&sql).await.context("close the database to others")
 }
 
-/// Gives the database `name`, which is closed, what `level` holds: comment, settings, owner, rights, and its limit. Returns what the
-/// server refused, in sentences: each such statement is left out, and the others are executed.
+/// Gives the database `name`, which is closed, what `level` holds: comment, settings, owner, rights, and its limit.
+/// Returns what the server refused, in sentences: each such statement is left out, and the others are executed.
 ///
 /// `session` is one to another database: settings count from the next session on, and a limit may shut out our own.
 ///
 /// # Errors
-/// Where the connection breaks.
+/// If the connection breaks.
 pub async fn set_database_level(session: &Session, name: &str, level: &DatabaseLevel) -> anyhow::Result<Vec<String>> {
     let mut refused = Vec::new();
     for statement in statements(name, level) {
@@ -82,7 +82,7 @@ pub async fn database_differences(session: &Session, name: &str, level: &Databas
     Ok(differences)
 }
 
-/// What `pg_database.datconnlimit` says where there is no limit.
+/// What `pg_database.datconnlimit` says if there is no limit.
 const NO_LIMIT: i32 = -1;
 
 struct Statement {

@@ -178,7 +178,7 @@ impl<'server> SuitableServer<'server> {
         &self.notes
     }
 
-    /// Takes the lock of the server, or returns `None` where another drill holds it. It is an
+    /// Takes the lock of the server, or returns `None` if another drill holds it. It is an
     /// advisory lock of a session, so the death of its holder frees it.
     ///
     /// # Errors
@@ -255,14 +255,14 @@ fn refuse_older(major: u32, source_major: u32) -> anyhow::Result<()> {
 const RUNS_AS_LOGIN: &str = "code of the archive ran as the login of the drill server itself, which can change its own \
                              password and settings; with VERIFY_ADMIN_URL each drill runs as a role of its own";
 
-/// What lets a role see which cluster it is in. PostgreSQL allows it to everybody; a few services do not.
+/// What lets a role see which cluster it is in. PostgreSQL allows it to all roles; a few services do not.
 const HOW_TO_ALLOW: &str = "GRANT EXECUTE ON FUNCTION pg_control_system() TO that role allows it, or a login that is a \
                             member of pg_monitor if the service gives it that right, for a drill beside \
                             VERIFY_ADMIN_URL; \
                             VERIFY_ALLOW_SOURCE_CLUSTER=true drills without knowing";
 
-/// Refuses the cluster that was backed up, and one of which nobody can tell whether it is that cluster.
-/// Returns what to note where the operator allows either.
+/// Refuses the cluster that was backed up, and one that may be that cluster, as far as can be told.
+/// Returns what to note if the operator allows either.
 fn refuse_source(here: Option<&str>, source: Option<&str>, allowed: SourceCluster) -> anyhow::Result<Vec<String>> {
     let refused = match (here, source) {
         (Some(here), Some(source)) if here != source => return Ok(Vec::new()),
@@ -291,7 +291,7 @@ fn refuse_source(here: Option<&str>, source: Option<&str>, allowed: SourceCluste
     }
 }
 
-/// Refuses two logins that do not lead to the same cluster, or of which nobody can tell.
+/// Refuses two logins that do not lead to the same cluster, or may not.
 fn refuse_other_cluster(admin: Option<&str>, login: Option<&str>, allowed: SourceCluster) -> anyhow::Result<()> {
     match (admin, login) {
         (Some(admin), Some(login)) => {

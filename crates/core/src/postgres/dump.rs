@@ -24,7 +24,7 @@ impl<'run> Dumper<'run> {
     /// outlive the streams that it starts.
     ///
     /// # Errors
-    /// Where the folder for temporary files is full or not writable.
+    /// If the folder for temporary files is full or not writable.
     pub fn new(
         tools: &'run ClientTools,
         session: &'run Session,
@@ -41,7 +41,7 @@ impl<'run> Dumper<'run> {
     /// has for its clients does not count.
     ///
     /// # Errors
-    /// Where it cannot be started; how it ends is told by the stream.
+    /// If it cannot be started; how it ends is told by the stream.
     pub fn dump(&self, snapshot: &str, encoding: &str, options: &[String]) -> anyhow::Result<ChildReader> {
         let mut args = self.archive_args();
         args.push(format!("--encoding={encoding}").into());

@@ -1,8 +1,8 @@
 //! What extensions have in a database, before and after code of an archive could run.
 //!
-//! `pg_dump` writes an extension as one statement, so an object that was added to one is in no dump of what was restored,
-//! and neither is a change to one. What an extension's script has made is known from before the restore. The same holds for
-//! PostgreSQL's own schemas, in which a superuser can put and replace functions.
+//! `pg_dump` writes an extension as one statement, so an object that was added to one is in no dump of what was
+//! restored, and neither is a change to one. What an extension's script has made is known from before the restore. The
+//! same holds for PostgreSQL's own schemas, in which a superuser can put and replace functions.
 
 use std::collections::BTreeMap;
 
@@ -91,9 +91,9 @@ impl ExtensionMembers {
         Ok(Self { extensions, own_functions: own.try_get(0)? })
     }
 
-    /// What is not as it was in `before`, in sentences. Of an object that was not there, the name passes through `known`:
-    /// code of an archive may have made it of rows. Not looked at are extensions that were not there in `before`, and those
-    /// in another schema, which differ from their definition in a dump.
+    /// What is not as it was in `before`, in sentences. Of an object that was not there, the name passes through
+    /// `known`: code of an archive may have made it of rows. Not looked at are extensions that were not there in
+    /// `before`, and those in another schema, which differ from their definition in a dump.
     pub fn changes_since(&self, before: &Self, known: impl Fn(&str) -> String) -> Vec<String> {
         let mut found = Vec::new();
         for (extension, made) in &before.extensions {
@@ -109,7 +109,7 @@ impl ExtensionMembers {
                 }
             }
             let gone = made.objects.keys().filter(|object| !is.objects.contains_key(*object));
-            found.extend(gone.map(|object| format!("{object} of extension {extension} is no member of it any more")));
+            found.extend(gone.map(|object| format!("{object} of extension {extension} is no longer a member of it")));
         }
         if self.own_functions != before.own_functions {
             found.push("the functions in pg_catalog or information_schema are not PostgreSQL's".to_owned());
@@ -143,7 +143,7 @@ mod tests {
         let expected = [
             "function f() of extension a is not what the extension made",
             "VIEW V is a member of extension a, which did not make it: no dump shows it",
-            "type t of extension a is no member of it any more",
+            "type t of extension a is no longer a member of it",
         ];
         assert_eq!(told(&after), expected);
         let mut moved = after.clone();

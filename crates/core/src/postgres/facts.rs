@@ -68,7 +68,7 @@ async fn locale(session: &Session) -> anyhow::Result<(String, Option<String>, Op
     Ok((provider.to_owned(), row.try_get(1)?, row.try_get(2)?))
 }
 
-/// `None` where the role may not ask; a few managed services forbid it.
+/// `None` if the role may not ask; a few managed services forbid it.
 pub(super) async fn system_identifier(session: &Session) -> Option<String> {
     let sql = "SELECT system_identifier::text FROM pg_control_system()";
     match session.client().query_one(sql, &[]).await {

@@ -1,14 +1,14 @@
-//! A connection that everybody on its way can read, without anybody having asked for that.
+//! A connection that can be read on its way, although the operator has not asked for that.
 
 use super::connect::Session;
 use super::conninfo::{Place, SslMode};
 use crate::private_host::is_private;
 
-/// What to say where `session` crosses a public network unencrypted and `sslmode` neither forbids nor
+/// What to say if `session` crosses a public network unencrypted and `sslmode` neither forbids nor
 /// asks for that; `disable` is the operator's word. The text does not name the host.
 ///
 /// # Errors
-/// Where the server does not answer.
+/// If the server does not answer.
 pub async fn in_the_clear(session: &Session) -> Result<Option<&'static str>, tokio_postgres::Error> {
     let endpoint = session.endpoint();
     let is_public = match endpoint.host().place() {

@@ -72,9 +72,9 @@ pub fn kinds_asked_otherwise(inventory: &Inventory) -> BTreeSet<&'static str> {
     CHANGED.iter().filter(|(_, since)| asked < *since).map(|(kind, _)| *kind).collect()
 }
 
-/// Comments on what `pg_dump` writes with its comment. It writes none on extensions whose comment was removed, inherited
-/// constraints, copies of triggers, and what PostgreSQL makes along with something else: a table's row type, a range
-/// type's functions.
+/// Comments on what `pg_dump` writes with its comment. It writes none on extensions whose comment was removed,
+/// inherited constraints, copies of triggers, and what PostgreSQL makes along with something else: a table's row type,
+/// a range type's functions.
 const COMMENTS: &str = "SELECT count(*) FROM pg_description d WHERE d.objoid >= 16384
     AND d.classoid <> 'pg_extension'::regclass
     AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = d.classoid AND e.objid = d.objoid AND e.deptype = 'e')
@@ -146,7 +146,7 @@ const USER_RELATIONS: &str = "
    WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND c.relpersistence <> 't'
      AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e')";
 
-/// Everybody whom an archive may name: owners, grantees, those of policies and of default privileges. What
+/// All roles that an archive may name: owners, grantees, those of policies and of default privileges. What
 /// PostgreSQL notes of that itself (`pg_shdepend`) is complete, but for the superuser of `initdb`, of whom it
 /// notes nothing: his objects are looked for by kind.
 const ROLES: &str = "
@@ -283,7 +283,7 @@ pub async fn count_rows(session: &Session, fingerprint: Fingerprint) -> anyhow::
 type Count = (Option<u64>, Option<String>);
 
 /// Counts one table inside a savepoint, so that an error of the server does not end the snapshot's transaction.
-/// Whatever it says about one table leaves that table uncounted: planning a count plans the expressions of its
+/// A refusal for one table leaves that table uncounted: planning a count plans the expressions of its
 /// indexes, and a function among them may need a `search_path` that no dump has.
 ///
 /// # Errors

@@ -63,14 +63,14 @@ impl Locale {
         Self { encoding: source.encoding.clone(), collate, ctype, provider }
     }
 
-    /// The same encoding with the locale that every machine has; `None` where this is it already.
+    /// The same encoding with the locale that every machine has; `None` if this is it already.
     pub(super) fn fallback(&self) -> Option<Self> {
         let c = || "C".to_owned();
         let plain = Self { encoding: self.encoding.clone(), collate: c(), ctype: c(), provider: Provider::Libc };
         (plain != *self).then_some(plain)
     }
 
-    /// What the report says where the fallback was taken.
+    /// What the report says if the fallback was taken.
     pub(super) fn fallback_note(&self) -> String {
         let provider = match &self.provider {
             Provider::Libc => format!("{:?} / {:?}", self.collate, self.ctype),

@@ -38,7 +38,7 @@ const KINDS: &[(&str, &str, &str)] = &[
     ("event triggers", "pg_event_trigger", "true"),
     ("publications", "pg_publication", "true"),
     (
-        // Before 14, everybody may read their names and not their numbers.
+        // Before 14, all roles may read their names and not their numbers.
         "subscriptions",
         "(SELECT s.subname FROM pg_subscription s
            WHERE s.subdbid = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()))",
@@ -65,7 +65,7 @@ pub async fn made_objects(session: &Session) -> anyhow::Result<BTreeMap<&'static
     Ok(made)
 }
 
-/// PostgreSQL's own objects have numbers below 16384 (`FirstNormalObjectId`) in whatever schema they are; those
+/// PostgreSQL's own objects have numbers below 16384 (`FirstNormalObjectId`) in every schema; those
 /// of large objects are for people to choose. What belongs to an extension, or was made along with
 /// something else, is not counted.
 fn count(catalog: &str, condition: &str) -> String {

@@ -1,16 +1,16 @@
-//! Client tools with known holes are not run.
+//! Client tools with known vulnerabilities are not run.
 
 use std::ffi::OsStr;
 
 use super::tools::{ClientTools, minor};
 
-/// The first release of each major version without CVE-2025-8714 and CVE-2025-8715, by which whoever
+/// The first release of each major version without CVE-2025-8714 and CVE-2025-8715, by which an attacker who
 /// owns a dumped server, or may name objects in it, runs programs where its dump is made or restored.
 /// Source: PostgreSQL's security page and the release notes of 14 August 2025. Version 18 has had the
 /// repair from its first release; versions before 13 never got it.
 const FIRST_PATCHED: [(u32, u32); 6] = [(13, 22), (14, 19), (15, 14), (16, 10), (17, 6), (18, 0)];
 
-/// What to do about tools with known holes.
+/// What to do about tools with known vulnerabilities.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OutdatedTools {
     /// Do not start.
@@ -19,17 +19,17 @@ pub enum OutdatedTools {
     Allowed,
 }
 
-/// Tools with known holes are installed where this program would take them from.
+/// Tools with known vulnerabilities are installed where this program would take them from.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}; install a newer minor version, name another folder by PG_BIN_DIR, or set ALLOW_OUTDATED_TOOLS=true", .found.join("; "))]
 pub struct OutdatedError {
     found: Vec<String>,
 }
 
-/// Looks at every installation that a run may choose, whatever the version of its server.
+/// Looks at every installation that a run may choose, for any version of its server.
 ///
 /// # Errors
-/// Where one is older than the first release without known holes, unless `policy` allows it.
+/// If one is older than the first release without known vulnerabilities, unless `policy` allows it.
 pub async fn refuse_outdated(bin_dir: Option<&OsStr>, policy: OutdatedTools) -> Result<(), OutdatedError> {
     let installed = ClientTools::installed(bin_dir).await;
     let found: Vec<String> = installed.iter().filter_map(hole).collect();
@@ -54,10 +54,10 @@ fn hole(tools: &ClientTools) -> Option<String> {
         None => "which no release of that version closes".to_owned(),
     };
     let folder = tools.folder.display();
-    Some(format!("{} in {folder} has known holes (CVE-2025-8714, CVE-2025-8715), {repair}", tools.version))
+    Some(format!("{} in {folder} has known vulnerabilities (CVE-2025-8714, CVE-2025-8715), {repair}", tools.version))
 }
 
-/// The first minor version without known holes; `None` where there is none.
+/// The first minor version without known vulnerabilities; `None` if there is none.
 fn first_patched(major: u32) -> Option<u32> {
     let newest = FIRST_PATCHED.last().map_or(0, |(major, _)| *major);
     if major > newest {

@@ -22,7 +22,7 @@ use members::{kept_schemas, open_members};
 pub struct Wanted {
     /// Roles that it names: owners, grantees, those of default privileges.
     pub roles: Vec<String>,
-    /// Further roles of the source's cluster: rows may name them. They are made if the login may do that, and nobody
+    /// Further roles of the source's cluster: rows may name them. They are made if the login may do that, and no drill
     /// becomes a member of them.
     pub bystanders: BTreeSet<String>,
     /// Which of all these are made as superusers. Only for a superuser who restores: some objects may belong to no
@@ -112,7 +112,7 @@ impl ScratchDb<'_> {
         let existing: BTreeSet<String> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
         let (kept, absent): (BTreeSet<String>, BTreeSet<String>) =
             wanted.roles.iter().cloned().partition(|name| existing.contains(name));
-        // Names that begin so are PostgreSQL's own, and nobody can create one.
+        // Names that begin so are PostgreSQL's own, and no role can create one.
         let may_create = |name: &String| self.admin().is_some() && !name.starts_with("pg_");
         let (named, missing): (BTreeSet<String>, BTreeSet<String>) = absent.into_iter().partition(may_create);
         prepared.missing_roles = missing.into_iter().collect();
@@ -140,7 +140,7 @@ impl ScratchDb<'_> {
     }
 
     /// Its own schema, as everywhere since PostgreSQL 15. Older servers let no plain role take it; there,
-    /// everybody may create in it. A superuser needs no schema of its own, and leaves the archive's owner to it.
+    /// all roles may create in it. A superuser needs no schema of its own, and leaves the archive's owner to it.
     async fn own_public(&self, session: &Session, prepared: &mut Prepared) {
         if self.owner_is_superuser() {
             return;
@@ -158,7 +158,7 @@ impl ScratchDb<'_> {
         wanted: &[PlannedExtension],
         prepared: &mut Prepared,
     ) -> anyhow::Result<Vec<String>> {
-        // Where an extension goes whose schema nobody knows.
+        // Where an extension goes whose schema is not known.
         session.client().batch_execute("SET search_path = public").await?;
         let mut refused = Vec::new();
         for planned in wanted {

@@ -35,8 +35,8 @@ use heard::Heard;
 pub use complaint::{Complaint, ComplaintClass};
 pub use passes::Pass;
 
-/// What a restore needs for itself, whatever the source or the target has set: an array in an archive is written for
-/// `array_nulls=on`.
+/// What a restore needs for itself, against settings of the source and the target: an array in an archive is written
+/// for `array_nulls=on`.
 const FOR_RESTORES: &str = "-c array_nulls=on -c default_transaction_read_only=off";
 
 /// Whose rights come back.
@@ -44,7 +44,7 @@ const FOR_RESTORES: &str = "-c array_nulls=on -c default_transaction_read_only=o
 pub enum Grants {
     /// Those of the archive; the roles that they name must exist.
     Archive,
-    /// Nobody's.
+    /// No owner.
     None,
 }
 
@@ -85,8 +85,8 @@ pub struct Source<'run> {
 pub struct PassOutcome {
     /// Everything that `pg_restore` complained of in the end; empty if all came back.
     pub complaints: Vec<Complaint>,
-    /// What did not come back at first, and did once the rest of the pass was there: rows that contradicted a constraint
-    /// which looks at another table, and what several jobs restored in another order than the archive's.
+    /// What did not come back at first, and did once the rest of the pass was there: rows that contradicted a
+    /// constraint which looks at another table, and what several jobs restored in another order than the archive's.
     pub late: Vec<String>,
 }
 
@@ -104,7 +104,7 @@ impl<'run> Restorer<'run> {
     /// person named. This value must outlive the passes.
     ///
     /// # Errors
-    /// Where the folder for temporary files is full or not writable.
+    /// If the folder for temporary files is full or not writable.
     pub fn new(
         tools: &'run ClientTools,
         session: &'run Session,
@@ -132,7 +132,7 @@ impl<'run> Restorer<'run> {
     /// Runs one pass to its end. What may only have come too early is tried again, see [`PassOutcome::late`].
     ///
     /// # Errors
-    /// Where `pg_restore` cannot be started, or a stop came. Whatever it says itself is a complaint, also
+    /// If `pg_restore` cannot be started, or a stop came. What it says itself is a complaint, also
     /// that it was killed.
     pub async fn run(&self, pass: Pass) -> anyhow::Result<PassOutcome> {
         let Some(list_file) = self.list_files.get(&pass) else { return Ok(PassOutcome::default()) };
@@ -163,8 +163,8 @@ impl<'run> Restorer<'run> {
         Ok(complaints.into_iter().map(|complaint| self.complete(complaint)).collect())
     }
 
-    /// Names the object with its schema, which `pg_restore` leaves out, and takes out what may be data. What `pg_restore`
-    /// calls the object is not told: a message of several lines can look like its line about an entry.
+    /// Names the object with its schema, which `pg_restore` leaves out, and takes out what may be data. What
+    /// `pg_restore` calls the object is not told: a message of several lines can look like its line about an entry.
     fn complete(&self, mut complaint: Complaint) -> Complaint {
         complaint.object = complaint.entry.and_then(|id| self.source.contents.entry(id)).map(ToString::to_string);
         if complaint.class != ComplaintClass::Tool {
@@ -183,7 +183,7 @@ impl<'run> Restorer<'run> {
             use_list,
             "--no-password".into(),
             "--verbose".into(), // Else it does not name the entries that it complains of.
-            // A table that could not be made may be somebody's.
+            // A table that could not be made may belong to another owner.
             "--no-data-for-failed-tables".into(),
         ];
         match self.source.tablespaces {

@@ -37,7 +37,7 @@ const PASSWORD_CHARS: usize = 32;
 
 /// An empty database that this run created, with its owner, for as long as the lock on the server is held.
 ///
-/// [`ScratchDb::drop`] removes it. Where that is never called, the next
+/// [`ScratchDb::drop`] removes it. If that is never called, the next
 /// [`DrillServer::sweep`](super::DrillServer::sweep) after the end of this process does.
 pub struct ScratchDb<'server> {
     server: &'server LockedServer<'server>,
@@ -53,7 +53,7 @@ pub struct ScratchDb<'server> {
 }
 
 impl LockedServer<'_> {
-    /// Creates a database for one drill, in the source's encoding and locale where the server has it,
+    /// Creates a database for one drill, in the source's encoding and locale if the server has it,
     /// else in the same encoding with locale C and a note.
     ///
     /// # Errors
@@ -70,7 +70,7 @@ impl LockedServer<'_> {
         };
         let database = names.database.clone();
         let version = guard.server_version_num();
-        // Whatever it is called: this is before anything of the archive.
+        // Under any name: this is before anything of the archive.
         let acting = "SELECT nullif(current_user, session_user)::text";
         let acting: Option<String> = guard.client().query_one(acting, &[]).await?.try_get(0)?;
         let acting = acting.as_deref();
@@ -109,7 +109,7 @@ pub async fn server_start(login: &Conninfo) -> anyhow::Result<String> {
     Ok(start)
 }
 
-/// Whoever tests a backup makes several databases on one throwaway server. Only the first one has the source's name.
+/// A test of a backup makes several databases on one throwaway server. Only the first one has the source's name.
 async fn names_on_throwaway(session: &Session, source: &SourceName) -> anyhow::Result<Names> {
     let names = Names::like(source);
     let question = "SELECT FROM pg_catalog.pg_database WHERE datname = $1";
@@ -128,13 +128,13 @@ impl ScratchDb<'_> {
         &self.owner
     }
 
-    /// A login to this database that may create roles and extensions, where there is one.
+    /// A login to this database that may create roles and extensions, if there is one.
     pub fn admin(&self) -> Option<&Conninfo> {
         self.admin.as_ref()
     }
 
-    /// When the server was started, in its words, asked in a session of its own. Two answers that are equal are of a server
-    /// that has not been started anew between them.
+    /// When the server was started, in its words, asked in a session of its own. Two answers that are equal are of a
+    /// server that has not been started anew between them.
     ///
     /// # Errors
     /// What the server says.
@@ -234,7 +234,7 @@ impl ScratchDb<'_> {
         let name = escape_identifier(self.name());
         let sql = format!(
             "{}
-             REVOKE ALL ON DATABASE {name} FROM PUBLIC", // What is restored into it is nobody else's business.
+             REVOKE ALL ON DATABASE {name} FROM PUBLIC", // What is restored into it is closed to other roles.
             self.mark(&format!("DATABASE {name}"))
         );
         self.guard.client().batch_execute(&sql).await.context("mark the scratch database as ours")

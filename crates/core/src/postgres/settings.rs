@@ -70,7 +70,7 @@ impl RestoreSettings {
     /// What the server of `session` refuses, such as a locale that it does not have, is left out and noted.
     ///
     /// # Errors
-    /// Where the connection breaks.
+    /// If the connection breaks.
     pub async fn for_restore(
         session: &Session,
         manifest: &BTreeMap<String, String>,
@@ -109,7 +109,7 @@ fn wanted(manifest: &BTreeMap<String, String>, archive: &DatabaseLevel) -> BTree
             _ => None,
         });
     let of_manifest = manifest.iter().filter(|(name, _)| counts(name));
-    // Names are the same in whatever case.
+    // Names are the same in any case.
     of_manifest.chain(of_archive).map(|(name, value)| (name.to_ascii_lowercase(), value.clone())).collect()
 }
 

@@ -176,7 +176,7 @@ impl Watch<'_> {
     async fn look(&self) -> anyhow::Result<(Seen, Seen)> {
         let session = match self.source.connect().await {
             Ok(session) => session,
-            // The server answers, whatever it says: nothing is known of the others.
+            // The server answers, if only with an error: nothing is known of the others.
             Err(error) if !error.is_silence() => return Ok((Seen::Working, Seen::Working)),
             Err(error) => return Err(error.into()),
         };

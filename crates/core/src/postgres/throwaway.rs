@@ -46,7 +46,7 @@ const OTHER_MAINTENANCE: &str = "template1";
 
 /// A running server of our own. Dropping it ends the server and removes its folder.
 ///
-/// Where this process dies first, the kernel tells the server to shut down at once (Linux), and the
+/// If this process dies first, the kernel tells the server to shut down at once (Linux), and the
 /// next [`sweep_private_dirs`](crate::private::sweep_private_dirs) removes the folder.
 pub struct Throwaway {
     admin: Conninfo,
@@ -109,7 +109,7 @@ impl Throwaway {
         &self.notes
     }
 
-    /// What functions of the restored database cannot reach, whatever they do. On Linux a server that has a network is
+    /// What functions of the restored database cannot reach. On Linux a server that has a network is
     /// not started.
     pub fn held(&self) -> Held {
         self.held

@@ -10,7 +10,7 @@ use super::connect::Session;
 /// The name of the extension, and of its library.
 pub const TIMESCALEDB: &str = "timescaledb";
 
-/// What a throwaway server is told that has its library: nothing of it runs by itself then, and it calls nobody.
+/// What a throwaway server is told that has its library: nothing of it runs by itself then, and it calls no other host.
 const SETTINGS: [(&str, &str); 2] =
     [("timescaledb.max_background_workers", "0"), ("timescaledb.telemetry_level", "off")];
 
@@ -21,8 +21,8 @@ pub(super) fn settings() -> impl Iterator<Item = (&'static str, String)> {
 
 /// A restore into a database with TimescaleDB, from the call before it to the call after it.
 ///
-/// Between the two, functions of the archive run. Their role may own the schema of the extension, rename it, drop it with
-/// all that is in it and put functions of its own there. `session` is a superuser's, so it calls nothing but the
+/// Between the two, functions of the archive run. Their role may own the schema of the extension, rename it, drop it
+/// with all that is in it and put functions of its own there. `session` is a superuser's, so it calls nothing but the
 /// functions that were the extension's before.
 pub struct Timescaledb<'session> {
     session: &'session Session,
@@ -41,8 +41,8 @@ const MEMBERS: &str = "
      WHERE e.extname = $1";
 
 impl<'session> Timescaledb<'session> {
-    /// Tells the extension that a restore begins; `None` where the database has none. `session` must be a
-    /// superuser's, or the database owner's where the extension lets that one.
+    /// Tells the extension that a restore begins; `None` if the database has none. `session` must be a
+    /// superuser's, or the database owner's if the extension lets that one.
     ///
     /// # Errors
     /// What the extension says, as of a version other than that of the rows.

@@ -36,7 +36,7 @@ impl<'run> Workbench<'run> {
     /// must outlive the streams that it starts.
     ///
     /// # Errors
-    /// Where the folder for temporary files is full or not writable.
+    /// If the folder for temporary files is full or not writable.
     pub(super) fn new(
         tools: &'run ClientTools,
         session: &'run Session,
@@ -59,7 +59,7 @@ impl<'run> Workbench<'run> {
     }
 
     /// The argument that names the database, and has libpq notice a dead connection as our own sessions do: there
-    /// are no variables for that. A name in quotes stays a name, whatever it looks like; nothing in it is secret.
+    /// are no variables for that. A name in quotes stays a name; nothing in it is secret.
     pub(super) fn connection(&self, option: &str) -> OsString {
         let name = self.session.endpoint().dbname().replace('\\', "\\\\").replace('\'', "\\'");
         format!("{option}=dbname='{name}' {LIBPQ_KEEPALIVES}").into()
@@ -68,7 +68,7 @@ impl<'run> Workbench<'run> {
     /// Starts `tool`, and does with what it says as `words` asks for.
     ///
     /// # Errors
-    /// Where it cannot be started; how it ends is told by the stream.
+    /// If it cannot be started; how it ends is told by the stream.
     pub(super) fn start(&self, tool: &str, args: Vec<OsString>, words: Words) -> anyhow::Result<ChildReader> {
         self.start_with_options(tool, args, words, self.session.child_options())
     }

@@ -94,7 +94,7 @@ impl ClientTools {
     /// refuses newer servers, and archives of the same major restore best.
     ///
     /// # Errors
-    /// Where none fits; the message says which package to install.
+    /// If none fits; the message says which package to install.
     pub async fn find(bin_dir: Option<&OsStr>, server_major: u32) -> Result<Self, ToolsError> {
         choose(Self::installed(bin_dir).await, server_major)
     }
@@ -135,7 +135,7 @@ impl ServerTools {
     /// The installation of exactly this major version that has every program that a drill takes.
     ///
     /// # Errors
-    /// Where there is none; the message says which package to install.
+    /// If there is none; the message says which package to install.
     pub async fn find(bin_dir: Option<&OsStr>, major: u32) -> Result<Self, ToolsError> {
         let installed = Self::installed(bin_dir).await;
         let majors: BTreeSet<u32> = installed.iter().map(|tools| tools.major).collect();
@@ -167,7 +167,7 @@ impl ServerTools {
     }
 }
 
-/// The major version of `program` in `folder`, and what it prints; `None` where it does not answer.
+/// The major version of `program` in `folder`, and what it prints; `None` if it does not answer.
 async fn ask_version(folder: &Path, program: &str) -> Option<(u32, String)> {
     let mut command = Command::new(folder.join(program));
     command.arg("--version").env_clear().kill_on_drop(true);

@@ -1,4 +1,5 @@
-//! What the answers of stores mean, by status and code. <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>
+//! What the answers of stores mean, by status and code.
+//! <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>
 
 use std::error::Error as StdError;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use super::fault::{Refusal, StoreError, innermost};
 use super::{ObjectKey, Operation};
 
-/// Codes that pass, whatever the HTTP status that carries them (S3 answers 200 with an error inside). Some say that
+/// Codes that pass, under any HTTP status (S3 answers 200 with an error inside). Some say that
 /// bytes were damaged or lost on their way, the rest that the store is busy or broken.
 const PASSING_CODES: [&str; 18] = [
     "BadDigest",
@@ -185,7 +186,7 @@ fn rights(operation: Operation) -> &'static str {
     }
 }
 
-/// Stands for a code where an answer has none.
+/// Stands for a code if an answer has none.
 const NO_CODE: &str = "no code";
 
 /// What is read of an answer.

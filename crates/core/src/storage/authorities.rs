@@ -18,7 +18,7 @@ impl Authorities {
     /// Takes the certificates of a PEM text; anything else in it is ignored.
     ///
     /// # Errors
-    /// Where it holds no certificate, or one that is none. The message does not quote it: a wrong path
+    /// If it holds no certificate, or one that cannot be parsed. The message does not quote it: a wrong path
     /// may lead to a private key.
     pub fn from_pem(pem: &str) -> Result<Self, &'static str> {
         const MESSAGE: &str = "the file that it names holds no usable certificate in PEM form";

@@ -47,7 +47,7 @@ enum Fetched {
         pieces: VecDeque<Bytes>,
         etag: Option<String>,
     },
-    /// The store sends the whole object whatever it is asked for.
+    /// The store sends the whole object for every range.
     RangeIgnored,
 }
 
@@ -80,7 +80,7 @@ impl Download {
     /// The next chunk, `None` after the last one. May be dropped and called again: no byte is lost.
     ///
     /// # Errors
-    /// [`StoreError::Damaged`] where the object is of another size or changes while it is read, else
+    /// [`StoreError::Damaged`] if the object is of another size or changes while it is read, else
     /// what the last attempt failed with.
     pub async fn next_chunk(&mut self) -> Result<Option<Bytes>, StoreError> {
         let outcome = match self.ready.pop_front() {
@@ -140,7 +140,7 @@ impl Download {
         }
     }
 
-    /// The next piece of the whole object, which is asked for again from its start where it breaks
+    /// The next piece of the whole object, which is asked for again from its start if it breaks
     /// off: what was delivered already is skipped.
     async fn next_of_stream(&mut self) -> Result<Option<Bytes>, StoreError> {
         let Mode::Stream { answer, broken_answers } = &mut self.mode else { return Ok(None) };
@@ -189,7 +189,7 @@ async fn fetch_range(
     Ok(if complete { Fetched::Range { pieces, etag } } else { Fetched::RangeIgnored })
 }
 
-/// Asks for what `partial` lacks of `range`, and waits for all of it; `false` where the store ignores
+/// Asks for what `partial` lacks of `range`, and waits for all of it; `false` if the store ignores
 /// the range.
 async fn complete_range(
     source: &Source,

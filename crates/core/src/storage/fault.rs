@@ -80,7 +80,7 @@ pub enum StoreError {
 /// What a store has refused for good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
-    /// The credentials, whatever they were used for.
+    /// The credentials, for any use.
     Credentials,
     /// This request: a right is missing, or it makes no sense to the store.
     Request,

@@ -28,7 +28,7 @@ impl Prefix {
     /// Reads a prefix; slashes around it do not count.
     ///
     /// # Errors
-    /// Where it does not keep to the grammar of [`Prefix`].
+    /// If it does not keep to the grammar of [`Prefix`].
     pub fn parse(text: &str) -> Result<Self, KeyError> {
         let text = text.trim_matches('/');
         let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');

@@ -74,7 +74,7 @@ pub struct Store {
     checksum: bool,
     /// Whether the store takes `If-None-Match`; false after it has answered 501 once.
     conditional: AtomicBool,
-    /// Whether every deletion hides the object, whatever the reply says.
+    /// Whether every deletion hides the object, against what the reply says.
     hides: bool,
     /// What sees the `Date` of every answer.
     clock: clock::ClockWatch,
@@ -89,7 +89,7 @@ impl Store {
     /// Stores `body` under `key` unless something is there already.
     ///
     /// # Errors
-    /// [`StoreError::AlreadyExists`] where another object has the key. Where the store does not know
+    /// [`StoreError::AlreadyExists`] if another object has the key. If the store does not know
     /// `If-None-Match`, the key's own randomness is what prevents an overwrite.
     pub async fn put_new(&self, key: &ObjectKey, body: Bytes) -> Result<(), StoreError> {
         let expected_bytes = body.len() as u64;
@@ -121,7 +121,7 @@ impl Store {
     /// Every object whose key starts with `start`, in the store's order, from all pages.
     ///
     /// # Errors
-    /// Where any page cannot be had or contradicts itself: half a listing is no listing.
+    /// If a page cannot be read or contradicts itself: half a listing is not a listing.
     pub async fn list(&self, start: &ObjectKey) -> Result<Vec<ListedObject>, StoreError> {
         let mut objects = Vec::new();
         let mut token: Option<String> = None;
@@ -161,8 +161,8 @@ impl Store {
         Ok(self.list(key).await?.iter().any(|object| object.key == *key && object.bytes == bytes))
     }
 
-    /// Asks for one page of the listing below `start`: what is wrong with the bucket or the credentials comes out before anything
-    /// else was begun, and an answer that contradicts this one later is doubted.
+    /// Asks for one page of the listing below `start`: what is wrong with the bucket or the credentials comes out
+    /// before anything else was begun, and an answer that contradicts this one later is doubted.
     ///
     /// # Errors
     /// If the bucket does not answer, or refuses.
@@ -183,7 +183,7 @@ impl Store {
     /// Deletes one object; one that is gone already counts as deleted.
     ///
     /// # Errors
-    /// Where the store refuses or cannot be reached.
+    /// If the store refuses or cannot be reached.
     pub async fn delete(&self, key: &ObjectKey) -> Result<Deletion, StoreError> {
         let once = || async {
             let request = self.client.delete_object().bucket(&self.bucket).key(key.as_str());

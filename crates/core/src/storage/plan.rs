@@ -169,7 +169,7 @@ mod tests {
         }
     }
 
-    /// R150: one bound, whatever the size of the database and of the container.
+    /// R150: one bound, for any size of the database and of the container.
     #[test]
     fn parts_stay_within_the_memory_that_there_is_r150() {
         check(40 * TIB, None, 2 * GIB, 512, 3);

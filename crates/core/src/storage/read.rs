@@ -1,7 +1,7 @@
 //! Objects out of the bucket, one request at a time. Needs `s3:GetObject` only.
 //!
 //! Nothing here checks what the bytes say: responses carry checksums in dialects that differ from
-//! store to store, and whoever reads a backup knows its SHA-256 from the manifest.
+//! store to store, and a reader of a backup knows its SHA-256 from the manifest.
 
 use std::ops::Range;
 
@@ -24,9 +24,9 @@ pub(super) struct Source {
 /// The head of an answer, and its body as it arrives.
 pub(super) struct Answer {
     pub(super) etag: Option<String>,
-    /// Length of the body, where the head tells.
+    /// Length of the body, if the head tells.
     pub(super) body_bytes: Option<u64>,
-    /// Which bytes of how many these are; `None` where they are the whole object.
+    /// Which bytes of how many these are; `None` if they are the whole object.
     pub(super) range: Option<(Range<u64>, u64)>,
     body: ByteStream,
     /// What skipping has read too far.
@@ -37,7 +37,7 @@ impl Store {
     /// Reads an object of at most `most_bytes` into memory.
     ///
     /// # Errors
-    /// [`StoreError::Damaged`] where it is larger; of a larger one at most one piece too much is read.
+    /// [`StoreError::Damaged`] if it is larger; of a larger one at most one piece too much is read.
     pub async fn read(&self, key: &ObjectKey, most_bytes: u64) -> Result<Bytes, StoreError> {
         let source = self.source(key);
         source.with_retries(most_bytes, || source.read_once(most_bytes)).await
@@ -66,7 +66,7 @@ impl Source {
     /// Asks for `range` of the object, or for all of it, as long as it is the one that `etag` names.
     ///
     /// # Errors
-    /// [`StoreError::Damaged`] where it is another one by now, [`StoreError::Passing`] where no head
+    /// [`StoreError::Damaged`] if it is another one by now, [`StoreError::Passing`] if no head
     /// of an answer comes within the time of an attempt.
     pub(super) async fn get(&self, range: Option<Range<u64>>, etag: Option<&str>) -> Result<Answer, StoreError> {
         let request = self
@@ -125,7 +125,7 @@ impl Source {
     /// The next bytes of a body, `None` at its end.
     ///
     /// # Errors
-    /// [`StoreError::Passing`] where the connection ends early, or nothing comes within the time of an
+    /// [`StoreError::Passing`] if the connection ends early, or nothing comes within the time of an
     /// attempt.
     pub(super) async fn next_piece(&self, answer: &mut Answer) -> Result<Option<Bytes>, StoreError> {
         if answer.rest.is_some() {
@@ -141,7 +141,7 @@ impl Source {
     /// Reads the next `bytes` of a body and forgets them.
     ///
     /// # Errors
-    /// As [`Source::next_piece`], and where the body has fewer.
+    /// As [`Source::next_piece`], and if the body has fewer.
     pub(super) async fn skip(&self, answer: &mut Answer, mut bytes: u64) -> Result<(), StoreError> {
         while bytes > 0 {
             let Some(mut piece) = self.next_piece(answer).await? else {

@@ -128,7 +128,7 @@ impl Requests {
         let StoreError::Permanent { refusal, .. } = error else { return u32::MAX };
         let granted = self.granted.load(Ordering::Relaxed);
         match refusal {
-            // The credentials were good a moment ago, whatever they were used for.
+            // The credentials were good a moment ago, for the same or another use.
             Refusal::Credentials if granted != 0 => MAX_REFUSED_ATTEMPTS,
             Refusal::Request if granted & operation.right() != 0 => MAX_REFUSED_ATTEMPTS,
             Refusal::Credentials | Refusal::Request | Refusal::Full | Refusal::Unsent => 1,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rand::Rng;
 
-/// No pause is longer than this, whatever a store asks for.
+/// No pause is longer than this, even if a store asks for more.
 pub(super) const MAX_PAUSE: Duration = Duration::from_secs(60);
 
 /// How often and how patiently something is tried again.

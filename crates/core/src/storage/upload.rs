@@ -1,4 +1,4 @@
-//! A stream of stored parts becomes one object: one PutObject where it is small, else a multipart
+//! A stream of stored parts becomes one object: one PutObject if it is small, else a multipart
 //! upload with several parts in flight.
 
 use aws_sdk_s3::primitives::ByteStream;
@@ -32,7 +32,7 @@ impl Store {
     /// Stores `body` under the new key `key`, whose parts `plan` describes.
     ///
     /// If `body` fails, the upload is aborted and its error returned; an error of the abort is only
-    /// logged. A `stop` normally arrives as such an error; where the source has ended already, what
+    /// logged. A `stop` normally arrives as such an error; if the source has ended already, what
     /// is left of the upload has a share of the grace to finish. If this future is dropped, parts may
     /// remain: the bucket needs a lifecycle rule that ends incomplete uploads.
     ///
@@ -85,7 +85,7 @@ impl Upload<'_> {
         Ok(digests)
     }
 
-    /// Sends every part, several at once, and returns them in order; `None` where `body` broke, even
+    /// Sends every part, several at once, and returns them in order; `None` if `body` broke, even
     /// while all parts on their way hang in the network.
     async fn send_parts(
         &self,
@@ -189,7 +189,7 @@ impl Upload<'_> {
         self.store.requests.patient(joining).run(Operation::CompleteUpload, self.key, 0, once).await
     }
 
-    /// Ends the upload where `outcome` is an error; that error stays the one that is shown.
+    /// Ends the upload if `outcome` is an error; that error stays the one that is shown.
     async fn aborted_on_error<T>(&self, outcome: anyhow::Result<T>, stop: &Stop) -> anyhow::Result<T> {
         let Err(cause) = outcome else { return outcome };
         let upload = UnfinishedUpload { key: self.key.clone(), id: self.id.clone() };

@@ -205,7 +205,7 @@ fn value_of(field: &Field, text: &str) -> Result<u32, String> {
     Err(format!("holds what is not a number from {first} to {last}{words}"))
 }
 
-/// A step that is as long as the range or longer would select its first value alone, which nobody
+/// A step that is as long as the range or longer would select its first value alone, which no user
 /// means by `*/90`.
 fn step_of(text: &str, span: u32) -> Result<usize, String> {
     let longest = span.max(1);

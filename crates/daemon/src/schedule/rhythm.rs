@@ -76,7 +76,7 @@ pub struct Rhythm {
     make_up: MakeUp,
     /// Runs that failed since the last tick.
     failures: u32,
-    /// When the next run is due that no tick asks for. Measured by the clock that nobody can set.
+    /// When the next run is due that no tick asks for. Measured by the monotonic clock.
     due: Option<(Instant, DateTime<Utc>)>,
 }
 

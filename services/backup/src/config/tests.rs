@@ -160,14 +160,20 @@ fn debug_output_shows_no_secret_r070() {
 
 #[test]
 fn docs_list_every_variable_as_the_code_knows_it() {
-    let documented = include_str!("../../../../docs/configuration.md");
+    let documented = include_str!("../../../../docs/configuration-backup.md");
     let expected = backup_core::config::markdown_tables(&SECTIONS);
-    let start = documented.find("### Database").expect("docs/configuration.md has the tables");
-    let end = documented.find("## After the tables").unwrap_or(documented.len());
+    let start = documented.find("### Database").expect("docs/configuration-backup.md has the tables");
+    let end = documented.find("## Commands").expect("after the tables come the commands");
     assert!(
         documented[start..end].trim() == expected.trim(),
-        "docs/configuration.md differs from the code; its tables should be:\n\n{expected}"
+        "docs/configuration-backup.md differs from the code; its tables should be:\n\n{expected}"
     );
+}
+
+#[test]
+fn the_index_has_every_variable_and_nothing_else() {
+    let index = include_str!("../../../../docs/configuration.md");
+    assert_eq!(backup_core::config::index_difference(index, "backup", &SECTIONS), None);
 }
 
 /// A required variable is switched on and has a placeholder; every other one is a comment with its default.

@@ -1,4 +1,4 @@
-//! Retention is one process's work at a time, also where a platform lets an old deployment and a new one overlap.
+//! Retention is one process's work at a time, also if a platform lets an old deployment and a new one overlap.
 
 use anyhow::Context;
 use backup_core::postgres::connect::Session;
@@ -7,16 +7,16 @@ use sha2::{Digest, Sha256};
 use crate::config::TargetConfig;
 
 /// A session of the source's server whose advisory lock shows that a process prunes. The lock ends with it,
-/// so a process that dies holds nobody up.
+/// so a process that dies holds no other up.
 pub(super) struct Alone {
     _session: Session,
 }
 
 impl Alone {
-    /// `None` where another process prunes the same shelf.
+    /// `None` if another process prunes the same shelf.
     ///
     /// # Errors
-    /// Where the server of the database cannot be asked.
+    /// If the server of the database cannot be asked.
     pub(super) async fn claim(config: &TargetConfig) -> anyhow::Result<Option<Self>> {
         let asked = async {
             let session = config.source.connect().await?;

@@ -7,7 +7,7 @@ use backup_core::postgres::conninfo::Conninfo;
 
 use places::same_database;
 
-/// What `pg_stat_activity` shows, where the URL does not say otherwise.
+/// What `pg_stat_activity` shows, if the URL does not say otherwise.
 const APPLICATION_NAME: &str = "verify";
 
 /// Where drills happen.
@@ -24,7 +24,7 @@ pub(crate) enum Target {
     },
 }
 
-/// The target; `None` where something is wrong, which is noted then.
+/// The target; `None` if something is wrong, which is noted then.
 pub(super) fn target(settings: &mut Settings) -> Option<Target> {
     let drill = conninfo(settings, "VERIFY_DATABASE_URL");
     let other = conninfo(settings, "DATABASE_URL");
@@ -46,7 +46,7 @@ pub(super) fn target(settings: &mut Settings) -> Option<Target> {
     }
 }
 
-/// The connection that `name` gives; `Err` where it is wrong, which is noted then.
+/// The connection that `name` gives; `Err` if it is wrong, which is noted then.
 ///
 /// No `PG*` variable fills in: there is more than one connection, and one password.
 fn conninfo(settings: &mut Settings, name: &str) -> Result<Option<Conninfo>, ()> {

@@ -1,5 +1,5 @@
 use backup_core::codec::encryption::generate_age_pair;
-use backup_core::config::markdown_tables;
+use backup_core::config::{index_difference, markdown_tables};
 
 use super::*;
 
@@ -179,21 +179,26 @@ fn neither_debug_output_nor_scrubbed_text_shows_a_secret_r070() {
 
 #[test]
 fn docs_list_every_variable_as_the_code_knows_it() {
-    let documented = include_str!("../../../../docs/configuration.md");
-    let expected = markdown_tables(&OWN_SECTIONS);
-    let start = documented.find("### When and which backup").expect("docs/configuration.md has the tables of verify");
-    let end = documented.find("## After the tables of `verify`").unwrap_or(documented.len());
+    let documented = include_str!("../../../../docs/configuration-verify.md");
+    let expected = markdown_tables(&SECTIONS);
+    let start = documented.find("### Bucket").expect("docs/configuration-verify.md has the tables");
+    let end = documented.find("## Commands").expect("after the tables come the commands");
     assert!(
         documented[start..end].trim() == expected.trim(),
-        "docs/configuration.md differs from the code; its tables of verify should be:\n\n{expected}"
+        "docs/configuration-verify.md differs from the code; its tables should be:\n\n{expected}"
     );
+}
+
+#[test]
+fn the_index_has_every_variable_and_nothing_else() {
+    let index = include_str!("../../../../docs/configuration.md");
+    assert_eq!(index_difference(index, "verify", &SECTIONS), None);
 }
 
 /// A required variable is switched on and has a placeholder; every other one is a comment with its default.
 #[test]
 fn the_example_environment_shows_every_variable_as_the_code_knows_it() {
-    let own = OWN_SECTIONS.iter().map(|(_, table)| *table);
-    let variables = [S3_VARIABLES].into_iter().chain(own).chain([SERVICE_VARIABLES]).flatten();
+    let variables = SECTIONS.iter().flat_map(|(_, table)| *table);
     let required: Vec<&str> = GOOD.iter().map(|(name, _)| *name).collect();
     let example = include_str!("../../.env.example");
     assert_eq!(backup_core::config::example_difference(example, variables, &required), None);

@@ -151,7 +151,7 @@ fn the_file_appears_whole_and_for_its_owner_only() {
     assert_eq!((&json["verdict"], &json["backup"]["kind"]), (&"failed".into(), &"full".into()));
     drop(ReportFile::create(&path).unwrap());
     assert_eq!(files(), 1, "an abandoned file is removed");
-    // One that kill -9 has left, readable by everybody and longer than what comes now.
+    // One that kill -9 has left, readable by all users and longer than what comes now.
     std::fs::write(folder.path().join("report.json.tmp"), "x".repeat(1 << 20)).unwrap();
     let file = ReportFile::create(&path).unwrap();
     assert!(ReportFile::create(&path).unwrap_err().chain().any(|cause| cause.to_string().contains("another process")));

@@ -1,4 +1,4 @@
-//! What a person should know of a role before it is made: whoever may write into the bucket can have written it.
+//! What a person should know of a role before it is made: anyone who can write to the bucket can have written it.
 
 use std::collections::BTreeSet;
 
@@ -62,7 +62,8 @@ fn power_of(parameter: &str) -> Option<&'static str> {
     PARAMETERS.iter().find(|(name, _)| name.eq_ignore_ascii_case(parameter)).map(|(_, what)| *what)
 }
 
-/// The roles by which a member gets power, directly or through other roles: those of `target`, and those of `statements`.
+/// The roles by which a member gets power, directly or through other roles: those of `target`, and those of
+/// `statements`.
 pub(super) fn powerful(statements: &[Statement], target: &Target) -> BTreeSet<String> {
     let mut powerful: BTreeSet<String> = PREDEFINED.iter().map(|(name, _)| (*name).to_owned()).collect();
     powerful.extend(target.powerful.iter().cloned());

@@ -153,7 +153,7 @@ fn replace_a_row(table: &str, columns: &str) -> String {
     )
 }
 
-/// Changes the last value of the first row of `table` that takes it: to another one where its type can be changed
+/// Changes the last value of the first row of `table` that takes it: to another one if its type can be changed
 /// without knowing more, else to the value of a row that differs. Against which of them a constraint stands, only
 /// the server knows.
 fn change_a_value(table: &str) -> String {

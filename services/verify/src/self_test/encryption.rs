@@ -1,4 +1,4 @@
-//! The layer of encryption alone: bytes that somebody changed who may write into the bucket, and who has made the
+//! The layer of encryption alone: bytes that a writer to the bucket has changed, who has made the
 //! digests of the manifest agree.
 
 use std::path::Path;

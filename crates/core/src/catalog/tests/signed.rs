@@ -63,7 +63,7 @@ fn only_a_manifest_with_the_right_signature_is_believed_where_one_is_asked_for_r
     shelf("q", "app").open_manifest(&id, signed.as_bytes()).unwrap();
 }
 
-/// Whoever changes a manifest can make its digest of itself agree, and not its signature.
+/// A change of a manifest can make its digest of itself agree, and not its signature.
 #[test]
 fn a_signed_manifest_that_was_changed_and_sealed_again_is_refused_r022() {
     let id = BackupId::new(now());
@@ -93,7 +93,7 @@ fn a_signed_manifest_that_was_changed_and_sealed_again_is_refused_r022() {
     assert_refused(&trusting, &id, &twice, "");
 }
 
-/// Where there is a key, a word of an operator that anybody could have written does not count.
+/// If there is a key, a word of an operator that anybody could have written does not count.
 #[test]
 fn only_a_signed_acceptance_counts_where_there_is_a_key() {
     let ((key, signers), (stranger, _)) = (pair(), pair());

@@ -31,7 +31,7 @@ impl<W: Write> CbcWriter<W> {
     /// Derives the keys, which takes a fraction of a second, and writes the head of the object.
     ///
     /// # Errors
-    /// Where the system has no random bytes: nothing is written then.
+    /// If the system has no random bytes: nothing is written then.
     pub(super) fn new(passphrase: &Passphrase, label: &Label, output: W) -> io::Result<Self> {
         let salt = random_salt(|salt| SystemRandom::new().fill(salt).map_err(|_| no_random()))?;
         Self::with_salt(passphrase, label, salt, ITERATIONS, output)
@@ -120,7 +120,7 @@ impl<R: Read> CbcReader<R> {
     /// Reads the head of the object and derives the key.
     ///
     /// # Errors
-    /// Where `input` is not in openssl's layout.
+    /// If `input` is not in openssl's layout.
     pub(in crate::codec) fn new(passphrase: &Passphrase, iterations: u32, mut input: R) -> io::Result<Self> {
         let mut head = [0; MAGIC.len() + SALT_BYTES];
         input.read_exact(&mut head).map_err(|_| damaged("it is shorter than its head"))?;

@@ -32,7 +32,7 @@ pub enum Unauthenticated {
     /// They are refused before a byte is decrypted.
     #[default]
     Refused,
-    /// The operator has asked for them: they are decrypted, and whoever reads them is told.
+    /// The operator has asked for them: they are decrypted, and the reader is told.
     Allowed,
 }
 
@@ -74,7 +74,7 @@ pub struct Required<'manifest> {
     pub decoding: Decoding,
     /// The keys that can decrypt.
     pub key_ids: &'manifest [String],
-    /// Of PBKDF2; `None` where the manifest does not say.
+    /// Of PBKDF2; `None` if the manifest does not say.
     pub iterations: Option<u32>,
 }
 
@@ -89,7 +89,7 @@ pub enum KeyError {
         /// The ids of the ring.
         given: String,
     },
-    /// A number that only somebody means who wants this program to compute for ever.
+    /// A number whose only purpose is to make this program compute forever.
     #[error("the manifest asks for {0} iterations of PBKDF2; from 1 to {MOST_ITERATIONS} are taken")]
     Iterations(u32),
 }
@@ -107,7 +107,7 @@ impl Keyring {
     /// Blocks: a passphrase is derived when it is first needed, which takes a fraction of a second.
     ///
     /// # Errors
-    /// Where no key fits, or the manifest asks for more work than is sane.
+    /// If no key fits, or the manifest asks for more work than is sane.
     pub fn opening(&self, required: Required<'_>, label: &Label, folder: &Path) -> Result<Opening, KeyError> {
         let Required { decoding, key_ids: wanted, iterations } = required;
         let unlock = match decoding.encryption {

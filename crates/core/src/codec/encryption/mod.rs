@@ -79,7 +79,7 @@ impl Encryption {
         }
     }
 
-    /// The iterations of PBKDF2, where there are any.
+    /// The iterations of PBKDF2, if there are any.
     pub fn iterations(&self) -> Option<u32> {
         matches!(self, Self::Aes256Cbc(_)).then_some(ITERATIONS)
     }

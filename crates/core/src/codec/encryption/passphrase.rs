@@ -16,11 +16,11 @@ use super::Label;
 use crate::secret::Secret;
 
 /// Iterations of PBKDF2-HMAC-SHA-256 for what is written: the figure of OWASP's cheat sheet on the storage of
-/// passwords. A key of 32 random characters needs none of them; a sentence that somebody made up does. They cost a
+/// passwords. A key of 32 random characters needs none of them; a sentence that a person made up does. They cost a
 /// fraction of a second for each object. Unit tests encrypt thousands of times.
 pub const ITERATIONS: u32 = if cfg!(test) { 100 } else { 600_000 };
 
-/// What a manifest may ask for: above, a reader would compute for as long as whoever wrote the manifest likes.
+/// What a manifest may ask for: above, a reader would compute for as long as the writer of the manifest likes.
 pub const MOST_ITERATIONS: u32 = 2_000_000;
 
 /// The salt of openssl's layout, in bytes.
@@ -160,7 +160,7 @@ impl Mac {
     }
 
     /// # Errors
-    /// Where `expected` is not the MAC of what has passed.
+    /// If `expected` is not the MAC of what has passed.
     pub(in crate::codec) fn check(self, expected: Option<&str>) -> Result<(), MacError> {
         let expected = expected.ok_or(MacError::Missing)?;
         let found = self.finish();

@@ -19,10 +19,10 @@ pub enum Probe {
     OneWay(Vec<String>),
 }
 
-/// Encrypts, and decrypts where the key is here; `None` without encryption.
+/// Encrypts, and decrypts if the key is here; `None` without encryption.
 ///
 /// # Errors
-/// Where a backup with this encryption could not be made or, as far as is known here, not be read.
+/// If a backup with this encryption could not be made or, as far as is known here, not be read.
 pub async fn probe(encryption: &Encryption) -> anyhow::Result<Option<Probe>> {
     let label = Label { database: "probe".to_owned(), backup: "probe".to_owned(), object: "probe".to_owned() };
     let codec = Codec { compression: Compression::None, encryption: encryption.clone() };
@@ -40,7 +40,7 @@ pub async fn probe(encryption: &Encryption) -> anyhow::Result<Option<Probe>> {
     match encryption {
         Encryption::None => return Ok(None),
         Encryption::Age(_) => {
-            ensure!(bytes.starts_with(b"age-encryption.org/v1\n"), "what was encrypted is no age file");
+            ensure!(bytes.starts_with(b"age-encryption.org/v1\n"), "what was encrypted is not an age file");
             return Ok(Some(Probe::OneWay(key_ids)));
         }
         Encryption::Aes256Cbc(passphrase) => {

@@ -62,7 +62,7 @@ impl Recipients {
     /// Reads keys apart by commas, white space and line breaks; `#` begins a comment, as in a file of `age -R`.
     ///
     /// # Errors
-    /// Where one is none, or there is none.
+    /// If one is not a key, or there is none.
     pub fn parse(text: &str) -> Result<Self, AgeError> {
         let keys = parse_each(text, |number, word| {
             if word.to_ascii_uppercase().starts_with("AGE-SECRET-KEY-") {
@@ -75,7 +75,7 @@ impl Recipients {
     }
 
     /// For each key `age-` and 16 hexadecimal digits of the SHA-256 of its text. Not the key itself: with it,
-    /// whoever may write into the bucket could make an object that decrypts.
+    /// anyone who can write to the bucket could make an object that decrypts.
     pub fn key_ids(&self) -> &[String] {
         &self.key_ids
     }
@@ -96,7 +96,7 @@ impl Identities {
     /// Reads keys as [`Recipients::parse`] does; the comments of `age-keygen` are such.
     ///
     /// # Errors
-    /// Where one is none, or there is none.
+    /// If one is not a key, or there is none.
     pub fn parse(text: &Secret) -> Result<Self, AgeError> {
         let keys =
             parse_each(text.expose(), |number, word| Identity::from_str(word).map_err(|_| AgeError::Identity(number)))?;

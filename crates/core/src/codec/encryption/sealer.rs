@@ -19,7 +19,7 @@ impl<W: Write> Sealer<W> {
     /// Makes the keys of the object, which takes a fraction of a second for a passphrase, and writes its head.
     ///
     /// # Errors
-    /// Where the system has no random bytes, or `output` fails.
+    /// If the system has no random bytes, or `output` fails.
     #[inline(never)]
     pub(in crate::codec) fn new(encryption: &Encryption, label: &Label, output: W) -> io::Result<Self> {
         Ok(match encryption {
@@ -29,7 +29,7 @@ impl<W: Write> Sealer<W> {
         })
     }
 
-    /// Writes the end; returns what is below, and the MAC where there is one.
+    /// Writes the end; returns what is below, and the MAC if there is one.
     pub(in crate::codec) fn finish(self) -> io::Result<(W, Option<String>)> {
         match self {
             Self::None(output) => Ok((output, None)),

@@ -12,7 +12,7 @@ const GAP_BYTES: usize = 4 * 1024;
 
 /// Runs `work`, which handles keys, and overwrites what it has left below the caller's frame. A value that was moved
 /// leaves a copy where it was, and threads are used again, so the key of an object could outlive the run in memory
-/// that nobody owns.
+/// that has no owner.
 pub(in crate::codec) fn on_wiped_stack<T>(work: impl FnOnce() -> T) -> T {
     let done = below_a_gap(work);
     wipe();

@@ -58,7 +58,7 @@ impl AsyncRead for Failing {
     }
 }
 
-/// An error of the stream is the one to show, whatever the archive looked like until then.
+/// An error of the stream is the one to show, even if the archive looked good until then.
 #[tokio::test]
 async fn the_streams_own_error_comes_first() {
     let failing = AsyncReadExt::chain(std::io::Cursor::new(b"no archive".to_vec()), Failing);

@@ -21,7 +21,7 @@ pub(in crate::postgres) enum Words {
     Lines(Listener),
 }
 
-/// Takes one line, and the number of the process that wrote it; 0 where the system does not tell.
+/// Takes one line, and the number of the process that wrote it; 0 if the system does not tell.
 ///
 /// The workers of a parallel `pg_restore` share one standard error, and write a line in several pieces. Only with the
 /// writer of each piece do the lines stay whole, and each with what its writer said before.
@@ -125,7 +125,7 @@ fn receive(socket: &tokio::net::UnixStream, buffer: &mut [u8]) -> io::Result<(i3
     Ok((writer.unwrap_or(0), message.bytes))
 }
 
-/// Our end of a pipe: there is nobody to tell the writers apart.
+/// Our end of a pipe: the writers cannot be told apart.
 #[cfg(not(target_os = "linux"))]
 pub(super) struct Speakers(tokio::net::unix::pipe::Receiver);
 

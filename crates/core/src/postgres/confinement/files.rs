@@ -20,7 +20,7 @@ const NEEDED: ABI = ABI::V3;
 /// The newest that was tried: devices (Linux 6.10), signals and abstract sockets (6.12).
 const KNOWN: ABI = ABI::V6;
 
-/// Folders of programs, libraries and what belongs to them. Everybody may read them on any machine.
+/// Folders of programs, libraries and what belongs to them. All users may read them on any machine.
 const PROGRAM_FOLDERS: [&str; 8] =
     ["/usr", "/lib", "/lib32", "/lib64", "/bin", "/nix/store", "/gnu/store", "/home/linuxbrew/.linuxbrew"];
 

@@ -1,6 +1,6 @@
 //! The filter of system calls (seccomp): which sockets can be had, and what no server and no client tool needs.
 //!
-//! A list of what is refused, not of what is allowed: an extension may need any call that harms nobody.
+//! A list of what is refused, not of what is allowed: an extension may need any call that does no harm.
 
 use std::collections::BTreeMap;
 

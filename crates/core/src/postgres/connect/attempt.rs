@@ -20,7 +20,7 @@ const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
 /// Unanswered probes before the connection counts as broken: two minutes after the last sign.
 const KEEPALIVE_RETRIES: u32 = 4;
-/// As long for data that nobody acknowledges, which keepalives do not cover.
+/// As long for data that is not acknowledged, which keepalives do not cover.
 const UNACKNOWLEDGED_LIMIT: Duration = Duration::from_secs(120);
 /// The same for client tools, as part of a connection string.
 pub(in crate::postgres) const LIBPQ_KEEPALIVES: &str =
@@ -28,10 +28,10 @@ pub(in crate::postgres) const LIBPQ_KEEPALIVES: &str =
 /// Time for a goodbye before the socket is closed without one.
 pub(super) const GOODBYE_LIMIT: Duration = Duration::from_secs(1);
 
-/// The future that carries a connection's traffic, of whatever stream type.
+/// The future that carries a connection's traffic, for any type of stream.
 pub(super) type Traffic = Pin<Box<dyn Future<Output = Result<(), tokio_postgres::Error>> + Send>>;
 
-/// A connection whose traffic nobody carries yet.
+/// A connection whose traffic is not carried yet.
 pub(super) struct Opened {
     pub(super) client: Client,
     pub(super) traffic: Traffic,
@@ -60,7 +60,7 @@ enum Encryption {
 /// Logs in at `address` (or at the endpoint's socket) with these startup options.
 ///
 /// # Errors
-/// Of the first way that `sslmode` tries; the second is tried only where it can make a difference.
+/// Of the first way that `sslmode` tries; the second is tried only if it can make a difference.
 pub(super) async fn login(endpoint: &Endpoint, address: Option<IpAddr>, options: &str) -> Result<Opened, ConnectError> {
     let mut first_error = None;
     for encryption in ways(endpoint) {

@@ -142,7 +142,7 @@ impl ConnectError {
         }
     }
 
-    /// Whether nobody answered.
+    /// Whether there was no answer.
     pub fn is_silence(&self) -> bool {
         match self {
             Self::Resolve { .. } | Self::Unreachable { .. } | Self::TimedOut { .. } => true,
@@ -196,7 +196,7 @@ impl ConnectError {
         matches!(self, Self::Server { code, .. } if *code == SqlState::TOO_MANY_CONNECTIONS)
     }
 
-    /// Sorts a failure of the driver; `password` is removed from whatever the server said.
+    /// Sorts a failure of the driver; `password` is removed from what the server said.
     pub(super) fn new(place: &str, password: Option<&Secret>, error: &tokio_postgres::Error) -> Self {
         let place = place.to_owned();
         if let Some(server) = error.as_db_error() {

@@ -4,7 +4,7 @@
 /// of every large dump. What the client asks for at startup ranks above it.
 const ALWAYS: &str = "-c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0";
 
-/// How values and names look as text, where `pg_dump` leaves it to the session: a drill compares the rows and definitions
+/// How values and names look as text, if `pg_dump` leaves it to the session: a drill compares the rows and definitions
 /// of an archive with those of a restored database as text, and a role or database may have other settings here than
 /// there.
 const AS_TEXT: &str = "-c TimeZone=UTC -c bytea_output=hex -c xmlbinary=base64 -c quote_all_identifiers=off";

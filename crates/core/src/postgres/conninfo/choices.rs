@@ -45,9 +45,9 @@ choices! {
     SslMode, "sslmode",
     /// Never encrypted.
     Disable = "disable",
-    /// Encrypted only where the server refuses anything else.
+    /// Encrypted only if the server refuses anything else.
     Allow = "allow",
-    /// Encrypted where the server can; nothing is verified.
+    /// Encrypted if the server can; nothing is verified.
     Prefer = "prefer",
     /// Always encrypted; the chain is verified only if `sslrootcert` is given.
     Require = "require",
@@ -58,11 +58,11 @@ choices! {
 }
 
 choices! {
-    /// Whether the login is tied to the TLS session, so that nobody can relay it.
+    /// Whether the login is tied to the TLS session, so that it cannot be relayed.
     ChannelBinding, "channel_binding",
     /// Never.
     Disable = "disable",
-    /// Where the server offers it.
+    /// If the server offers it.
     Prefer = "prefer",
     /// Or there is no login.
     Require = "require",

@@ -127,7 +127,7 @@ pub enum ConninfoError {
         /// How many hosts there are.
         hosts: usize,
     },
-    /// A keyword of nobody, or one that only other programs know.
+    /// An unknown keyword, or one that only other programs know.
     #[error("has a parameter that this program does not know ({position}); known: {}", KNOWN)]
     UnknownParameter {
         /// Which one it is.

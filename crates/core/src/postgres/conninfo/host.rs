@@ -75,7 +75,7 @@ impl fmt::Display for Host {
 /// Pairs names, ports and addresses up: one port serves all hosts, else there is one for each.
 ///
 /// # Errors
-/// No host, too many, lists of different length, and whatever is no name, port or address.
+/// No host, too many, lists of different length, and anything that is not a name, port or address.
 pub(super) fn read_hosts(names: &[String], ports: &[String], addresses: &[String]) -> Result<Vec<Host>, ConninfoError> {
     // As in libpq, an address alone is a host too.
     let names = if names.is_empty() { addresses } else { names };
@@ -125,7 +125,7 @@ fn read_place(name: &str, host: usize) -> Result<Place, ConninfoError> {
     Ok(Place::Tcp(name.to_owned()))
 }
 
-/// Refuses whatever could be the rest of a password, before a name server sees it.
+/// Refuses anything that could be the rest of a password, before a name server sees it.
 fn check_name(name: &str, host: usize) -> Result<(), ConninfoError> {
     if name.is_empty() {
         return Err(ConninfoError::EmptyHost { host });

@@ -163,7 +163,7 @@ fn check_readable(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Zero, libpq's "for ever", becomes the longest wait of this program; one second becomes two, as
+/// Zero, libpq's "forever", becomes the longest wait of this program; one second becomes two, as
 /// in libpq.
 fn read_timeout(value: &str) -> Result<u32, ConninfoError> {
     match value.trim().parse::<u32>() {

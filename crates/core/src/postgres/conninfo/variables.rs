@@ -79,7 +79,7 @@ impl Conninfo {
         Err(errors)
     }
 
-    /// Takes password, sslmode and sslrootcert from the variables where the connection string gave
+    /// Takes password, sslmode and sslrootcert from the variables if the connection string gave
     /// none, and checks that the result can be used.
     ///
     /// # Errors

@@ -8,9 +8,9 @@ const CLASS: i32 = 0x5644_524C;
 /// The second number of the lock under which drills happen.
 pub(super) const SERVER_KEY: i32 = 0;
 
-/// Takes a lock for the life of `session`, unless somebody holds it in whatever database.
+/// Takes a lock for the life of `session`, unless a session holds it in any database.
 ///
-/// Where two take it in two databases at the same instant, each sees the other and neither gets it.
+/// If two take it in two databases at the same instant, each sees the other and neither gets it.
 ///
 /// # Errors
 /// What the server says.

@@ -26,8 +26,8 @@ const QUESTION: &str = "
       FROM pg_roles r WHERE r.rolname = current_user";
 
 /// What a login reaches outside of the database of a drill: what it is, and the name of the object if there is one. A
-/// database with a name of ours is what a dead drill left. `pg_database_owner` has every owner of a database as a member,
-/// in that database alone.
+/// database with a name of ours is what a dead drill left. `pg_database_owner` has every owner of a database as a
+/// member, in that database alone.
 const REACH: &str = r"
     SELECT a.words, NULL FROM pg_roles r,
            LATERAL (VALUES (r.rolcreaterole, 'may create and change roles (CREATEROLE)'),
@@ -60,8 +60,8 @@ const GRANTED_PARAMETERS_SINCE: u32 = 150_000;
 /// Maximum number of names of each kind in the message.
 const MAX_NAMES: usize = 5;
 
-/// Refuses a login as which code of an archive would run and that can change or see something outside of the database of
-/// a drill: it may create databases, and nothing else. Its own password and settings it can always change.
+/// Refuses a login as which code of an archive would run and that can change or see something outside of the database
+/// of a drill: it may create databases, and nothing else. Its own password and settings it can always change.
 ///
 /// # Errors
 /// All that is too much, and what the server says.
@@ -120,7 +120,7 @@ impl Powers {
             ),
             RestoreAs::Superuser => ensure!(
                 self.superuser,
-                "VERIFY_RESTORE_AS=superuser, and the login of the drill server is no superuser"
+                "VERIFY_RESTORE_AS=superuser, and the login of the drill server is not a superuser"
             ),
         }
         Ok(())

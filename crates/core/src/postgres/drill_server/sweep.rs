@@ -47,8 +47,8 @@ impl DrillServer {
     ///
     /// A database is dropped only if its name is completely of our grammar, and its comment, or that
     /// of a role, names the same run. Without either, it is what a run left that died in the instant between
-    /// CREATE DATABASE and its comment, only where it belongs to the login of drills, was named an hour ago or
-    /// earlier, has no comment, nobody is in it, and it is as empty as on the first day: then nothing can be lost.
+    /// CREATE DATABASE and its comment, only if it belongs to the login of drills, was named an hour ago or
+    /// earlier, has no comment, has no session, and is as empty as on the first day: then nothing can be lost.
     ///
     /// # Errors
     /// What the server says to questions; a drop that fails is in [`Swept::failed`].
@@ -90,7 +90,8 @@ impl DrillServer {
 }
 
 impl DrillServer {
-    /// Whether the database called `name` of `run`, which has no mark, is one that a run of this login made and never used.
+    /// Whether the database called `name` of `run`, which has no mark, is one that a run of this login made and never
+    /// used.
     async fn is_stillborn(&self, session: &Session, run: &RunId, name: &str, comment: &str) -> anyhow::Result<bool> {
         if !comment.is_empty() || Utc::now() - run.time() < STILLBORN_AFTER {
             return Ok(false);
@@ -103,7 +104,7 @@ impl DrillServer {
             return Ok(false);
         }
         let inside = self.maintenance().clone().with_dbname(name);
-        // Whoever may not even look into it does not drop it.
+        // A role that may not even look into it does not drop it.
         let Ok(inside) = inside.connect().await else { return Ok(false) };
         let is_empty = made_objects(&inside).await.context("look into a database without a mark")?.is_empty();
         inside.close().await;
@@ -130,7 +131,7 @@ async fn databases(session: &Session) -> anyhow::Result<Vec<Found>> {
     Ok(found)
 }
 
-/// Roles that a run created: its owner, or one that the archive names and nobody has found a use for since.
+/// Roles that a run created: its owner, or one that the archive names and that has found no use since.
 async fn marked_roles(session: &Session) -> anyhow::Result<MarkedRoles> {
     let sql = format!(
         "SELECT r.rolname::text, coalesce(shobj_description(r.oid, 'pg_authid'), ''), {IS_UNTOUCHED}, r.rolsuper

@@ -1,9 +1,9 @@
 //! Statements of a dump of roles, cut as the server and as `psql` cut them.
 //!
-//! Whoever may write into the bucket can write this file, and people run it with `psql`, which takes a backslash outside
-//! of quotes for a command of its own, `\!` for one of the shell. What is a quote depends on settings, on encodings and
-//! on half a dozen ways to write one. So nothing is taken here that `pg_dumpall` does not write: what reads in two ways
-//! is a finding, and no guess.
+//! Anyone who can write to the bucket can write this file, and people run it with `psql`, which takes a backslash
+//! outside of quotes for a command of its own, `\!` for one of the shell. What is a quote depends on settings, on
+//! encodings and on half a dozen ways to write one. So nothing is taken here that `pg_dumpall` does not write: what
+//! reads in two ways is a finding, and no guess.
 
 use std::io::{self, BufRead};
 
@@ -40,7 +40,7 @@ enum Place {
     /// A line for `psql`.
     Command,
     Statement,
-    /// Behind a text, where white space alone came since: another text would go on with it.
+    /// Behind a text, if white space alone came since: another text would go on with it.
     AfterText,
     /// In quotes. With `escapes`, a backslash takes the meaning of the next byte.
     Quoted {
@@ -66,8 +66,8 @@ struct Cutter {
     was_fenced: bool,
 }
 
-/// Hands over each comment and each statement with the number of its line, until `sink` or the text itself is odd. A name
-/// or a text may hold line breaks, semicolons and what looks like a comment.
+/// Hands over each comment and each statement with the number of its line, until `sink` or the text itself is odd. A
+/// name or a text may hold line breaks, semicolons and what looks like a comment.
 ///
 /// # Errors
 /// What reading `source` says.

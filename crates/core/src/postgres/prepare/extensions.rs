@@ -1,5 +1,5 @@
 //! Which extensions are made before a restore, and in which order. Never by `CASCADE`: that would make
-//! whatever an extension requires, also what was left out because it leads out of the database.
+//! everything that an extension requires, also what was left out because it leads out of the database.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +18,7 @@ pub(super) type Available = BTreeMap<String, Versions>;
 /// The versions of one extension.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Versions {
-    /// What is made where no version is asked for.
+    /// What is made if no version is asked for.
     default: Option<String>,
     /// What each version requires.
     requires: BTreeMap<String, Vec<String>>,
@@ -27,7 +27,7 @@ pub(super) struct Versions {
 /// An extension to make; everything that it requires is made before it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PlannedExtension {
-    /// Its version is empty where the source did not name it.
+    /// Its version is empty if the source did not name it.
     pub(super) extension: WantedExtension,
     /// Whether the server has the version of the source; else it makes its default one.
     pub(super) has_version: bool,
@@ -75,7 +75,7 @@ struct Order<'run> {
 }
 
 impl Order<'_> {
-    /// Each name is entered once, so that it ends also where files of a server require each other in a circle.
+    /// Each name is entered once, so that it ends also if files of a server require each other in a circle.
     fn add(&mut self, extension: &WantedExtension) {
         if !self.seen.insert(extension.name.clone()) {
             return;
@@ -118,7 +118,7 @@ fn is_older(there: &str, wanted: &str) -> bool {
     numbers(there) < numbers(wanted)
 }
 
-/// Where the server has a newer version than the wanted one, its default one: the report notes the difference.
+/// If the server has a newer version than the wanted one, its default one: the report notes the difference.
 pub(super) fn create_extension(planned: &PlannedExtension) -> String {
     let PlannedExtension { extension, has_version } = planned;
     let mut sql = format!("CREATE EXTENSION IF NOT EXISTS {}", escape_identifier(&extension.name));
@@ -225,7 +225,7 @@ mod tests {
         let available = server(&[("cube", &[]), ("earth", &["cube"]), ("sky", &["earth", "air"]), ("air", &["sky"])]);
         let wanted = |names: &[&str]| names.iter().map(|name| extension(name, "1.0", None)).collect::<Vec<_>>();
         assert_eq!(order(&wanted(&["earth", "cube"]), &available).unwrap(), ["cube", "earth"]);
-        // What nobody wants is made where the server's files require it, as CASCADE would; circles end.
+        // An extension that is not wanted is made if the server's files require it, as CASCADE would; circles end.
         assert_eq!(order(&wanted(&["sky"]), &available).unwrap(), ["cube", "earth", "air", "sky"]);
         let other = in_order(&[extension("earth", "0.9", None)], &available).unwrap();
         assert!(other.len() == 2 && !other[1].has_version, "{other:?}");

@@ -9,9 +9,9 @@ use crate::values::without_values;
 /// One thing that `pg_restore` could not do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Complaint {
-    /// The number of the entry that it is about; `None` where it concerns the whole restore.
+    /// The number of the entry that it is about; `None` if it concerns the whole restore.
     pub entry: Option<DumpId>,
-    /// What the archive calls it, such as `TABLE orders`; `None` where it concerns the whole restore.
+    /// What the archive calls it, such as `TABLE orders`; `None` if it concerns the whole restore.
     pub object: Option<String>,
     /// The server's or the tool's words, without the statement.
     pub words: String,
@@ -38,7 +38,7 @@ pub enum ComplaintClass {
     Tool,
     /// Anything else.
     Other,
-    /// Known to be harmless: comments on what belongs to somebody else, a schema that is there already.
+    /// Known to be harmless: comments on what belongs to another owner, a schema that is there already.
     Benign,
 }
 
@@ -74,14 +74,14 @@ impl fmt::Display for ComplaintClass {
     }
 }
 
-/// What is harmless, word for word. Short on purpose: whatever is not here fails a drill.
+/// What is harmless, word for word. Short on purpose: anything that is not here fails a drill.
 const BENIGN: [(&str, &str); 3] = [
     ("SCHEMA public", "schema \"public\" already exists"),
     ("COMMENT SCHEMA public", "must be owner of schema public"),
     ("COMMENT EXTENSION", "must be owner of extension"),
 ];
 
-/// What is harmless where it concerns no entry: each session of a `pg_restore` that is newer than the server sets
+/// What is harmless if it concerns no entry: each session of a `pg_restore` that is newer than the server sets
 /// what that server does not know yet. Timeouts that it would turn off are off there.
 const BENIGN_OF_SESSIONS: [&str; 1] = ["unrecognized configuration parameter \"transaction_timeout\""];
 

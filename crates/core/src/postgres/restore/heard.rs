@@ -56,8 +56,8 @@ impl Heard {
     /// The complaints of a `pg_restore` that ended with `status`. Never empty: if nothing can be read, the status
     /// itself is the complaint.
     ///
-    /// The count of several `jobs` says nothing: of each worker it counts, besides its errors, whatever it restores
-    /// after the first one.
+    /// The count of several `jobs` says nothing: of each worker it counts, besides its errors, everything that it
+    /// restores after the first one.
     pub(super) fn of_failure(mut self, status: &str, jobs: usize) -> Vec<Complaint> {
         self.show_warnings();
         let heard = self.complaints.len() + self.more_complaints;

@@ -22,7 +22,7 @@ const ATTEMPT_LIMIT: Duration = Duration::from_secs(120);
 #[derive(Debug, thiserror::Error)]
 #[error("scratch database {database} is left on the drill server; drop it by hand if the next start does not")]
 pub struct CleanupFailed {
-    /// The database; where it is gone already, its roles are left.
+    /// The database; if it is gone already, its roles are left.
     pub database: String,
     /// What the last attempt failed with.
     #[source]

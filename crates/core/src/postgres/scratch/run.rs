@@ -21,12 +21,12 @@ const MARKER_REST: &str = ": dropped at the next start of verify unless the run 
 /// `20261122t030000z_` and 16 random characters.
 ///
 /// Databases and roles are dropped by their run, never by a name from elsewhere: a text that is not
-/// completely of this grammar is nobody's run.
+/// completely of this grammar is not a run.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::postgres) struct RunId(String);
 
 impl RunId {
-    /// A new run, whose 80 random bits nobody can guess.
+    /// A new run, whose 80 random bits cannot be guessed.
     pub(in crate::postgres) fn new(now: DateTime<Utc>) -> Self {
         Self(in_lower_case(&BackupId::new(now)))
     }

@@ -46,7 +46,7 @@ impl Accounts {
         Ok(Self { initdb: Some(known), postgres: Some(unused().unwrap_or(known)) })
     }
 
-    /// What a report should say: that the server's user may be somebody.
+    /// What a report should say: that the server's user may be another program's.
     pub(super) fn note(&self) -> Option<String> {
         let shared = self.postgres.filter(|postgres| Some(*postgres) == self.initdb)?;
         let name = User::from_uid(shared.uid).ok().flatten().map_or_else(|| shared.uid.to_string(), |user| user.name);
@@ -111,8 +111,8 @@ pub(super) fn give(path: &Path, account: Option<Account>) -> io::Result<()> {
     }
 }
 
-/// Gives `folder` and everything in it to the user. Meanwhile it is root's alone, and no link leads out of it, whatever
-/// another process of the user that it belonged to does at the same time.
+/// Gives `folder` and everything in it to the user. Meanwhile it is root's alone, and no link leads out of it, even if
+/// another process of the user that it belonged to changes it at the same time.
 ///
 /// # Errors
 /// If the file system refuses, and if a file has another name somewhere else.

@@ -50,7 +50,7 @@ impl Cluster {
     /// Makes the folders.
     ///
     /// # Errors
-    /// Where `parent` is not writable or too long for a socket, and where there is no user for the server.
+    /// If `parent` is not writable or too long for a socket, or there is no user for the server.
     pub(super) fn create_in(parent: &Path) -> anyhow::Result<Self> {
         let accounts = Accounts::choose()?;
         let private = PrivateDir::create_in(parent).with_context(|| format!("write to {}", parent.display()))?;
@@ -83,7 +83,7 @@ impl Cluster {
         self.folder().join("pg")
     }
 
-    /// Fills the data folder. Where this machine lacks the locale, C takes its place, and a note for
+    /// Fills the data folder. If this machine lacks the locale, C takes its place, and a note for
     /// the report says so.
     ///
     /// # Errors

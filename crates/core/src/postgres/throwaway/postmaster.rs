@@ -60,7 +60,7 @@ impl Postmaster {
         Err(io::Error::new(io::ErrorKind::TimedOut, "the server does not end"))
     }
 
-    /// A server that was waited for is not signalled: its number may belong to somebody else by now.
+    /// A server that was waited for is not signalled: its number may belong to another process by now.
     fn send(&mut self, signal: Signal) {
         let Ok(None) = self.ended() else { return };
         let Ok(pid) = i32::try_from(self.child.id()) else { return };

@@ -64,7 +64,7 @@ const ALWAYS: [(&str, &str); 29] = [
     ("shared_memory_type", "mmap"),
     ("dynamic_shared_memory_type", "mmap"),
     ("huge_pages", "off"),
-    // Errors of statements are told to whoever made them; the log is for the server's own troubles.
+    // Errors of statements are told to the client that made them; the log is for the server's own troubles.
     ("logging_collector", "off"),
     ("log_destination", "stderr"),
     ("log_min_messages", "log"),

@@ -6,8 +6,8 @@
 //! supervisor asks, starts the server, and once the server has ended it kills what is left until it has no children
 //! any more. That takes no privilege, and can hit nothing but what the server has started.
 //!
-//! The supervisor is a fork of this process that runs no program of its own, so it makes system calls only and allocates
-//! nothing: other threads may have held any lock at the fork.
+//! The supervisor is a fork of this process that runs no program of its own, so it makes system calls only and
+//! allocates nothing: other threads may have held any lock at the fork.
 
 use std::io::PipeWriter;
 use std::time::{Duration, Instant};
@@ -93,7 +93,7 @@ fn supervise(drill: Pid, server: Pid) -> ! {
 /// Whether the drill still lives: from here on the kernel tells when it dies.
 #[allow(unsafe_code, reason = "no handler is installed, so none can run at a bad moment")]
 fn prepare(by_itself: &SigAction, drill: Pid) -> bool {
-    // Whoever ignores this signal would never collect a child.
+    // A process that ignores this signal would never collect a child.
     // SAFETY: the default disposition runs no code of ours.
     let heard = unsafe { sigaction(Signal::SIGCHLD, by_itself) }.is_ok();
     heard && prctl::set_pdeathsig(Signal::SIGQUIT).is_ok() && getppid() == drill
@@ -119,7 +119,7 @@ fn collect(server: Pid) -> Option<i32> {
     }
 }
 
-/// Kills every child until there is none: whatever a killed one has started becomes a child by that. Whether none is left.
+/// Kills every child until there is none: what a killed one has started becomes a child by that. Whether none is left.
 fn end_all() -> bool {
     let until = Instant::now() + KILL_LIMIT;
     loop {

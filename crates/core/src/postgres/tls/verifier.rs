@@ -53,7 +53,7 @@ pub(super) struct Verifier {
 
 impl Verifier {
     /// PostgreSQL's own manual makes a self-signed certificate that is an authority too, and has
-    /// clients take it as root.crt. A web verifier refuses that; whoever put this very certificate
+    /// clients take it as root.crt. A web verifier refuses that; an operator who put this very certificate
     /// into the file meant it, as long as it has not expired.
     fn is_pinned(&self, certificate: &CertificateDer<'_>, error: &Error) -> bool {
         let out_of_time = matches!(

@@ -164,7 +164,7 @@ async fn stop_ends_the_wait_and_comes_before_a_tick() {
     assert_eq!(clock.booted.elapsed(), Duration::from_secs(605));
     tokio::time::sleep(minutes(60)).await;
     assert_eq!(ticker.next(&stop).await, None);
-    // Where the calendar ends there is nothing but stop to wait for.
+    // If the calendar ends there is nothing but stop to wait for.
     let clock = Clock::starting("2100-06-01T00:00:00Z");
     assert_eq!(clock.ticker(cron_in("UTC", "@hourly"), None).next(&stop).await, None);
 }

@@ -53,7 +53,7 @@ fn look_up(name: &str, port: u16) -> Vec<IpAddr> {
     let place = (name.to_owned(), port);
     std::thread::spawn(move || {
         let found = place.to_socket_addrs().map(|found| found.map(|address: SocketAddr| address.ip()).collect());
-        sender.send(found.unwrap_or_default()).ok() // Nobody listens any more after the timeout.
+        sender.send(found.unwrap_or_default()).ok() // The receiver is gone after the timeout.
     });
     receiver.recv_timeout(LOOK_UP_TIMEOUT).unwrap_or_default()
 }

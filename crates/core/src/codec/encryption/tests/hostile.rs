@@ -1,4 +1,4 @@
-//! Objects that somebody made or changed who may write into the bucket. The digests in the manifest always agree:
+//! Objects that were made or changed by a writer to the bucket. The digests in the manifest always agree:
 //! what refuses them is the encryption alone.
 
 use super::*;
@@ -56,7 +56,7 @@ async fn chunks_of_age_that_were_moved_are_refused_r076() {
     }
 }
 
-/// R076, R022: whatever is done to an object with a MAC, not one byte is let out.
+/// R076, R022: after any change to an object with a MAC, not one byte is let out.
 #[tokio::test]
 async fn changed_objects_with_a_mac_are_refused_before_a_byte_is_decrypted_r076() {
     let pair = cbc();

@@ -82,8 +82,8 @@ fn manifests_are_plausible_or_refused() {
 fn check(manifest: &Manifest, id: &BackupId) {
     assert_eq!(manifest.id, *id);
     // Sums of what it says go into reports.
-    let rows = manifest.inventory.tables.iter().filter_map(|table| table.rows);
-    assert!(rows.fold(Some(0_u64), |sum, rows| sum?.checked_add(rows)).is_some());
+    let mut rows = manifest.inventory.tables.iter().filter_map(|table| table.rows);
+    assert!(rows.try_fold(0_u64, |sum, rows| sum.checked_add(rows)).is_some());
     assert!(manifest.objects().all(|object| !object.name.contains('/') && !object.name.is_empty()));
     assert!(manifest.codec.required().is_ok());
     let text = serde_json::to_string(manifest).expect("write a manifest");

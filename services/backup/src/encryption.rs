@@ -41,7 +41,7 @@ pub(crate) static ENCRYPTION_VARIABLES: &[Variable] = &[
         Kind::Text,
         "",
         "MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=",
-        "For `backup prune` only: the public keys whose signatures count, as for `verify`. It then reads manifests, which needs `s3:GetObject`, and a backup that none of these keys has signed takes no place from a signed one.",
+        "The public keys whose signatures count, as for `verify`. `backup prune` then reads manifests, which needs `s3:GetObject`, and a backup that none of these keys has signed takes no place from a signed one. A size that was accepted counts only with a signature by one of them or by `BACKUP_SIGNING_KEY`.",
     ),
 ];
 

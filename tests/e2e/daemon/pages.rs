@@ -61,7 +61,7 @@ fn an_alarm_has_a_code_and_a_time_and_the_log_tells_when_it_comes_and_goes() {
     assert!(line.contains("\"no_backup\"") && line.contains("there is no full backup"), "{line}");
     let status = daemon.status();
     let alarm = &status["alarms"][0];
-    assert_eq!((&alarm["code"], &alarm["severity"]), (&"no_backup".into(), &"critical".into()), "{status:#}");
+    assert_eq!((&alarm["code"], &alarm["severity"]), (&"no_backup".into(), &"warning".into()), "{status:#}");
     assert_eq!(alarm["database"], stand.database.name.as_str());
     assert_eq!(daemon.get("/health").1["alarms"], status["alarms"], "it keeps its time");
     assert_eq!(status["progress"]["step"], "dump", "{status:#}");

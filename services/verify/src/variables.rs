@@ -214,7 +214,7 @@ static RUN_VARIABLES: &[Variable] = &[
         Kind::Secret,
         "",
         "postgresql://app:secret@db.internal:5432/app_restored",
-        "The target of `verify restore`, if `--to` is not given; other commands ignore it. A command line is visible to every user of a machine.",
+        "The target of `verify restore` and `verify roles`, if `--to` is not given; other commands ignore it. A command line is visible to every user of a machine.",
     ),
     Variable::new(
         "WEBHOOK_URL",

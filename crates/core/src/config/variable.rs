@@ -292,7 +292,7 @@ pub static S3_VARIABLES: &[Variable] = &[
         "RETRY_ATTEMPTS",
         (1, 20),
         "3",
-        "Attempts of a request; a backup that failed for a passing reason is tried as often.",
+        "Attempts of a request. `backup` also tries a run that failed for a passing reason as often.",
     ),
     number(
         "RETRY_DELAY",

@@ -16,7 +16,7 @@ use crate::reference::Place;
 const CHECK: &str = "restore";
 
 /// What a client tool says of a refusal. Other errors of it may have their cause in the server.
-const REFUSALS: [&str; 8] = [
+const REFUSALS: [&str; 10] = [
     "permission denied",
     "too many connections for",
     "is not currently accepting connections",
@@ -25,6 +25,8 @@ const REFUSALS: [&str; 8] = [
     "terminating connection due to administrator command",
     "canceling statement due to user request",
     "could not access file",
+    "stack depth limit exceeded",
+    "invalid byte sequence",
 ];
 
 /// What a session says that another one has ended (`admin_shutdown`), and one that the end of all has taken along
@@ -91,12 +93,13 @@ fn is_refused_login(refused: &ConnectError) -> bool {
 /// A login that is not let in (28), a right (42501) or a database (3D000) that is not there, a database that is closed
 /// (55000), a session that was ended (57P01) or a statement that was (57014), and a library that is not there (58P01), which
 /// a setting of a database or a role names. Of limits of connections (53300) those of a role or a database: the one of the
-/// server can be used up by others. All other codes may be the server's own trouble, or ours.
+/// server can be used up by others. Data and statements that the server cannot take (22, 54) come out of the archive, too. All
+/// other codes may be the server's own trouble, or ours.
 fn is_refusal_code(code: &str, message: &str) -> bool {
     match code {
         "53300" => ["for role", "for database"].iter().any(|whose| message.contains(whose)),
         "42501" | "3D000" | "55000" | ENDED | "57014" | "58P01" => true,
-        code => code.starts_with("28"),
+        code => ["22", "28", "54"].iter().any(|class| code.starts_with(class)),
     }
 }
 
@@ -133,6 +136,8 @@ mod tests {
             (SqlState::UNDEFINED_FILE, true),
             (SqlState::ADMIN_SHUTDOWN, true),
             (SqlState::QUERY_CANCELED, true),
+            (SqlState::CHARACTER_NOT_IN_REPERTOIRE, true),
+            (SqlState::STATEMENT_TOO_COMPLEX, true),
             (SqlState::DISK_FULL, false),
             (SqlState::UNDEFINED_COLUMN, false),
             (SqlState::T_R_DEADLOCK_DETECTED, false),

@@ -16,6 +16,7 @@ fn what_a_manifest_can_never_say_is_damage() {
         ("/database/size_bytes", huge.clone()),
         ("/database/size_bytes", json!(1_u64 << 50)),
         ("/database/encoding", json!("KLINGON")),
+        ("/database/encoding", json!("MULE_INTERNAL")),
         ("/database/locale_provider", json!("x")),
         ("/database/server_version_num", json!(u32::MAX)),
         ("/database/server_version_num", json!(990_000)),

@@ -25,6 +25,26 @@ pub enum Fingerprint {
 /// Why an unlogged table of a standby is not counted: nothing of it is there, and no dump has it.
 pub const UNLOGGED: &str = "unlogged on a standby";
 
+/// Why a table is not counted if planning that would run code of a role that is neither a superuser nor the session's own.
+const CODE_OF_OTHERS: &str = "its indexes or statistics run code of other roles";
+
+/// Whether an index of table `c`, or statistics on it, runs a function of such a role, be it by an operator or the check of
+/// a domain. PostgreSQL computes the constant parts of these expressions when it plans a query, with the rights of the
+/// session: the owner of a table would have those of `backup`. `pg_dump` plans no query on a table.
+const RUNS_CODE_OF_OTHERS: &str = "
+    EXISTS (SELECT FROM pg_depend d
+              LEFT JOIN pg_proc f ON d.refclassid = 'pg_proc'::regclass AND f.oid = d.refobjid
+              LEFT JOIN pg_operator o ON d.refclassid = 'pg_operator'::regclass AND o.oid = d.refobjid
+              LEFT JOIN pg_type t ON d.refclassid = 'pg_type'::regclass AND t.oid = d.refobjid
+              LEFT JOIN pg_type e ON e.oid = t.typelem
+              JOIN pg_roles r ON r.oid = coalesce(f.proowner, o.oprowner, t.typowner)
+             WHERE d.refobjid >= 16384 AND NOT r.rolsuper AND r.rolname <> current_user
+               AND (t.oid IS NULL OR coalesce(e.typtype, t.typtype) <> 'e')
+               AND (d.classid = 'pg_class'::regclass
+                    AND d.objid IN (SELECT i.indexrelid FROM pg_index i WHERE i.indrelid = c.oid)
+                 OR d.classid = 'pg_statistic_ext'::regclass
+                    AND d.objid IN (SELECT s.oid FROM pg_statistic_ext s WHERE s.stxrelid = c.oid)))";
+
 /// Why a table is not counted if `BACKUP_FINGERPRINT_TIMEOUT` has passed.
 const TIME_BUDGET: &str = "time budget";
 
@@ -257,7 +277,7 @@ async fn read_roles(session: &Session) -> anyhow::Result<Vec<String>> {
 pub async fn count_rows(session: &Session, fingerprint: Fingerprint) -> anyhow::Result<Vec<Table>> {
     let sql = format!(
         "SELECT n.nspname::text, c.relname::text, format('%I.%I', n.nspname, c.relname),
-                c.relpersistence = 'u' AND pg_is_in_recovery()
+                c.relpersistence = 'u' AND pg_is_in_recovery(), {RUNS_CODE_OF_OTHERS}
          {USER_RELATIONS} AND c.relkind = 'r' ORDER BY c.relpages, 1, 2"
     );
     let rows = session.client().query(&sql, &[]).await?;
@@ -271,6 +291,7 @@ pub async fn count_rows(session: &Session, fingerprint: Fingerprint) -> anyhow::
         let (rows, not_counted) = match left {
             _ if row.try_get(3)? => (None, Some(UNLOGGED.to_owned())),
             None => (None, Some("off".to_owned())),
+            Some(_) if row.try_get(4)? => (None, Some(CODE_OF_OTHERS.to_owned())),
             Some(left) if left < Duration::from_millis(1) => (None, Some(TIME_BUDGET.to_owned())),
             Some(left) => count_table(session, row.try_get(2)?, left).await?,
         };

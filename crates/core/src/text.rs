@@ -6,8 +6,32 @@ use std::io::{self, Write};
 use chrono::TimeDelta;
 use serde_json::Value;
 
-/// What sets a colour on a terminal and takes it back. These alone reach it.
-pub const COLOURS: [&str; 5] = ["\u{1b}[31m", "\u{1b}[32m", "\u{1b}[33m", "\u{1b}[90m", "\u{1b}[0m"];
+/// A colour of a terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Colour {
+    /// What is wrong.
+    Red,
+    /// What is in order.
+    Green,
+    /// What a person should know.
+    Yellow,
+    /// What stands back.
+    Grey,
+}
+
+impl Colour {
+    fn code(self) -> &'static str {
+        match self {
+            Self::Red => "\u{1b}[31m",
+            Self::Green => "\u{1b}[32m",
+            Self::Yellow => "\u{1b}[33m",
+            Self::Grey => "\u{1b}[90m",
+        }
+    }
+}
+
+/// Takes a colour back.
+const NO_COLOUR: &str = "\u{1b}[0m";
 
 /// What further lines of a text stand behind.
 const CONTINUED: &str = "    | ";
@@ -34,11 +58,24 @@ impl Lines {
         self.0.push('\n');
     }
 
+    /// Adds one line of parts, some of them in a colour. A colour in the text of a part is written out like all else.
+    pub fn parts(&mut self, parts: &[(Option<Colour>, &str)]) {
+        for (colour, text) in parts {
+            let (begin, end) = colour.map_or(("", ""), |colour| (colour.code(), NO_COLOUR));
+            self.0.extend([begin, &written_out(text), end]);
+        }
+        self.0.push('\n');
+    }
+
+    /// Adds a line that belongs to the one before: it stands behind a bar.
+    pub fn further(&mut self, line: impl fmt::Display) {
+        self.line(format_args!("{CONTINUED}{line}"));
+    }
+
     /// Adds an error, which may have lines of its own, such as a hint: each but the first one stands behind a bar.
     pub fn error(&mut self, error: impl fmt::Display) {
         for (index, line) in error.to_string().lines().enumerate() {
-            let bar = if index == 0 { "" } else { CONTINUED };
-            self.line(format_args!("{bar}{line}"));
+            if index == 0 { self.line(line) } else { self.further(line) }
         }
     }
 
@@ -93,19 +130,10 @@ fn write(text: &str) {
     }
 }
 
-/// Control characters but [`COLOURS`], and those that turn the direction of writing, as `\n` or `\u{1b}`.
+/// Control characters, and those that turn the direction of writing, as `\n` or `\u{1b}`.
 fn written_out(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(character) = rest.chars().next() {
-        let colour = COLOURS.into_iter().find(|colour| rest.starts_with(colour));
-        match colour {
-            Some(colour) => shown.push_str(colour),
-            None => push_written_out(&mut shown, character),
-        }
-        let length = colour.map_or(character.len_utf8(), str::len);
-        rest = rest.get(length..).unwrap_or_default();
-    }
+    text.chars().for_each(|character| push_written_out(&mut shown, character));
     shown
 }
 
@@ -134,7 +162,7 @@ fn json(value: &Value) -> String {
 
 fn is_unprintable(character: char) -> bool {
     character.is_control()
-        || matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || matches!(character, '\u{ad}' | '\u{61c}' | '\u{200b}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// An age in the unit that suits it: `in 3 min`, `40 min`, `26 h`, `12 d`.
@@ -172,7 +200,7 @@ mod tests {
     fn a_name_moves_no_cursor_and_makes_no_line() {
         for (given, shown) in [
             ("Größe 日本", "Größe 日本\n"),
-            ("\u{1b}[32mPASSED\u{1b}[0m", "\u{1b}[32mPASSED\u{1b}[0m\n"),
+            ("\u{1b}[32mPASSED\u{1b}[0m", "\\u{1b}[32mPASSED\\u{1b}[0m\n"),
             ("a\u{1b}[2J\u{1b}]0;x\u{7}", "a\\u{1b}[2J\\u{1b}]0;x\\u{7}\n"),
             ("a\rb\u{9b}1A\u{202e}c\u{7f}", "a\\rb\\u{9b}1A\\u{202e}c\\u{7f}\n"),
             ("t\nPASSED  full\u{2028}x\u{85}y", "t\\nPASSED  full\\u{2028}x\\u{85}y\n"),

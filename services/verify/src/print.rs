@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use backup_core::text::{COLOURS, Lines, age, count};
+use backup_core::text::{Colour, Lines, age, count};
 use chrono::TimeDelta;
 use nix::fcntl::{Flock, FlockArg};
 
@@ -22,15 +22,6 @@ pub(crate) enum Paint {
     Off,
 }
 
-/// In the order of [`COLOURS`], whose last one takes a colour back.
-#[derive(Clone, Copy)]
-enum Colour {
-    Red,
-    Green,
-    Yellow,
-    Grey,
-}
-
 impl Paint {
     /// On for a terminal, unless `NO_COLOR` is set to anything (no-color.org).
     pub(crate) fn for_stdout() -> Self {
@@ -38,13 +29,10 @@ impl Paint {
         if io::stdout().is_terminal() && !refused { Self::On } else { Self::Off }
     }
 
-    fn colour(self, colour: Colour, text: &str) -> String {
+    fn with(self, colour: Colour) -> Option<Colour> {
         match self {
-            Self::On => {
-                let [.., back] = COLOURS;
-                format!("{}{text}{back}", COLOURS[colour as usize])
-            }
-            Self::Off => text.to_owned(),
+            Self::On => Some(colour),
+            Self::Off => None,
         }
     }
 }
@@ -52,7 +40,7 @@ impl Paint {
 /// The whole report, the verdict first.
 pub(crate) fn report(report: &Report, paint: Paint) -> Lines {
     let mut lines = Lines::default();
-    lines.error(headline(report, paint));
+    headline(report, paint, &mut lines);
     lines.line("");
     for (name, value) in facts(report) {
         lines.error(format_args!("{name:<15} {value}"));
@@ -74,7 +62,8 @@ pub(crate) fn evidence(report: &Report, paint: Paint) -> Lines {
             CheckState::Failed => (Colour::Red, "FAILED "),
             CheckState::Skipped => (Colour::Grey, "skipped"),
         };
-        lines.line(format_args!("  {}  {:<18} {}", paint.colour(colour, word), check.name, check.figures));
+        let rest = format!("  {:<18} {}", check.name, check.figures);
+        lines.parts(&[(None, "  "), (paint.with(colour), word), (None, &rest)]);
     }
     tables(&report.tables, paint, &mut lines);
     let findings = report.findings.iter().map(|finding| format!("{}: {}", finding.check, finding.message));
@@ -88,7 +77,7 @@ pub(crate) fn evidence(report: &Report, paint: Paint) -> Lines {
     lines
 }
 
-fn headline(report: &Report, paint: Paint) -> String {
+fn headline(report: &Report, paint: Paint, lines: &mut Lines) {
     let (colour, word) = match report.verdict {
         Verdict::Passed => (Colour::Green, "PASSED"),
         Verdict::Failed => (Colour::Red, "FAILED"),
@@ -98,7 +87,9 @@ fn headline(report: &Report, paint: Paint) -> String {
     };
     let backup = report.backup.as_ref().map(|backup| describe(backup, report));
     let subject = backup.or_else(|| report.error.clone()).unwrap_or_else(|| "no backup".to_owned());
-    format!("{}  {subject}", paint.colour(colour, word))
+    let mut words = subject.lines();
+    lines.parts(&[(paint.with(colour), word), (None, "  "), (None, words.next().unwrap_or_default())]);
+    words.for_each(|line| lines.further(line));
 }
 
 fn describe(backup: &BackupFacts, report: &Report) -> String {
@@ -170,8 +161,8 @@ fn tables(tables: &[TableFigures], paint: Paint, lines: &mut Lines) {
             table.schema,
             table.name
         );
-        let line = if is_equal(table) { line } else { paint.colour(Colour::Red, &line) };
-        lines.line(format_args!("  {line}"));
+        let colour = if is_equal(table) { None } else { paint.with(Colour::Red) };
+        lines.parts(&[(None, "  "), (colour, &line)]);
     }
     if let Some(more @ 1..) = tables.len().checked_sub(PRINTED_TABLES) {
         lines.line(format_args!("  and {more} more"));
@@ -189,7 +180,7 @@ fn section(heading: &str, colour: Colour, paint: Paint, found: impl Iterator<Ite
     for (index, line) in found.enumerate() {
         if index == 0 {
             lines.line("");
-            lines.line(paint.colour(colour, heading));
+            lines.parts(&[(paint.with(colour), heading)]);
         }
         lines.line(format_args!("  {line}"));
     }

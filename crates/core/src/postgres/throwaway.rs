@@ -16,6 +16,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 
 use super::confinement::Held;
+use super::connect::ConnectError;
 use super::conninfo::{Conninfo, Host};
 use super::locale::Locale;
 use super::neutral::{neutral_name, random_text};
@@ -160,11 +161,17 @@ impl Throwaway {
                     session.close().await;
                     return Ok(());
                 }
-                Err(error) if Instant::now() >= deadline => {
+                // A server that is up and refuses does so again.
+                Err(error) if Instant::now() >= deadline || is_final(&error) => {
                     return Err(anyhow::Error::from(error).context(self.cluster.last_words()));
                 }
                 Err(_) => sleep(PAUSE).await,
             }
         }
     }
+}
+
+/// Whether the server has answered, and will give the same answer again.
+fn is_final(error: &ConnectError) -> bool {
+    matches!(error, ConnectError::Server { .. }) && !error.is_passing()
 }

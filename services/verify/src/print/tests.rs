@@ -113,6 +113,19 @@ fn colours_add_nothing_but_colours() {
     assert_eq!(plain, report(&failed(), Paint::Off).to_string());
 }
 
+/// Colours of names are written out, whether or not the report has its own.
+#[test]
+fn no_name_sets_a_colour() {
+    let mut hostile = failed();
+    hostile.notes = vec!["\u{1b}[32mPASSED\u{1b}[0m".to_owned()];
+    hostile.tables.push(table("s\u{1b}[90m", 1, 0));
+    for paint in [Paint::On, Paint::Off] {
+        let text = report(&hostile, paint).to_string();
+        assert!(!text.contains("\u{1b}[32mPASSED") && text.contains("\\u{1b}[32mPASSED"), "{text}");
+        assert!(text.contains("s\\u{1b}[90m"), "{text}");
+    }
+}
+
 /// No line is a verdict but the first one.
 #[test]
 fn no_name_makes_a_line_of_its_own() {

@@ -26,7 +26,7 @@ const MAX_SECONDS_OF_READER: f64 = 3.0;
 /// An input that takes longer does not end. Far above what the slowest one takes on a busy machine.
 const MAX_SECONDS_OF_INPUT: u64 = 60;
 
-/// What a reader may hold whatever it reads: buffers and tables of its own.
+/// What a reader may hold for any input: buffers and tables of its own.
 const FREE_BYTES: usize = 3 * 1024 * 1024;
 
 /// A reader of foreign bytes.
@@ -111,7 +111,7 @@ fn corpus(name: &str) -> Vec<Vec<u8>> {
     paths.iter().map(|path| fs::read(path).expect("read the corpus")).collect()
 }
 
-/// How long the processor works on `work`, whatever else it has to do.
+/// How long the processor works on `work` alone.
 fn processor_seconds(work: impl FnOnce()) -> f64 {
     let nanoseconds = || {
         let text = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();

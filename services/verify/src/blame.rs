@@ -74,8 +74,8 @@ fn is_refusal(error: &Error, ended: &[&str], is_on_throwaway: bool) -> bool {
         return REFUSALS.iter().any(|refusal| words.contains(refusal));
     }
     match find_cause::<tokio_postgres::Error>(error) {
-        Some(error) => match error.code() {
-            Some(code) => is_refusal_code(code.code(), &error.to_string()),
+        Some(error) => match error.as_db_error() {
+            Some(said) => is_refusal_code(said.code().code(), said.message()),
             None => error.is_closed() && (is_on_throwaway || ended.iter().any(|why| why.contains(ENDED))),
         },
         None => false,

@@ -24,7 +24,7 @@ const PUBLIC_HEAD: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0
 
 const KEY_BYTES: usize = 32;
 
-/// More public keys than anybody rotates through.
+/// More public keys than a rotation needs.
 const MOST_SIGNERS: usize = 100;
 
 /// The private key of `BACKUP_SIGNING_KEY`.

@@ -4,16 +4,18 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::State;
+use axum::extract::State as Shared;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use chrono::{DateTime, Utc};
 use serde_json::json;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::alarm::Alarm;
+use crate::state::{Judge, State};
 
 /// A probe asks servers; more often than this it answers from memory, so that clients of `/readyz` cannot make us ask
 /// them without end.
@@ -32,20 +34,23 @@ pub struct Pages {
 }
 
 impl Pages {
-    /// `alarms` are for `/health`; `status` is the JSON of `/status`; `probe` tells for `/readyz` why a run could not
-    /// begin now.
-    pub fn new<P>(
-        alarms: impl Fn() -> Vec<Alarm> + Send + Sync + 'static,
-        status: impl Fn() -> String + Send + Sync + 'static,
+    /// Of `state`: `judge` decides what is wrong, for `/health`; `status` makes the JSON of `/status`; `probe` tells for
+    /// `/readyz` why a run could not begin now.
+    pub fn new<D, P>(
+        state: &State<D>,
+        judge: Judge<D>,
+        status: fn(&State<D>, DateTime<Utc>) -> String,
         probe: impl Fn() -> P + Send + Sync + 'static,
     ) -> Self
     where
+        D: Clone + Send + Sync + 'static,
         P: Future<Output = Vec<String>> + Send + 'static,
     {
         let probe = move || Box::pin(probe()) as Probed;
+        let (seen, shown) = (state.clone(), state.clone());
         Self {
-            alarms: Arc::new(alarms),
-            status: Arc::new(status),
+            alarms: Arc::new(move || seen.alarms(judge, Utc::now())),
+            status: Arc::new(move || status(&shown, Utc::now())),
             probe: Arc::new(probe),
             memory: ProbeMemory::default(),
         }
@@ -63,7 +68,7 @@ pub(crate) fn router(pages: Pages) -> Router {
 }
 
 /// Whether anything is wrong that a person should look at.
-async fn health(State(pages): State<Pages>) -> Response {
+async fn health(Shared(pages): Shared<Pages>) -> Response {
     let alarms = (pages.alarms)();
     let reasons: Vec<&str> = alarms.iter().map(|alarm| alarm.message.as_str()).collect();
     match &reasons[..] {
@@ -73,14 +78,14 @@ async fn health(State(pages): State<Pages>) -> Response {
 }
 
 /// Whether a run could begin now: green on a first deployment, before one has succeeded.
-async fn readyz(State(pages): State<Pages>) -> Response {
+async fn readyz(Shared(pages): Shared<Pages>) -> Response {
     match &pages.memory.recall((pages.probe)()).await[..] {
         [] => ok(),
         reasons => failing(&json!({ "status": "failing", "reasons": reasons })),
     }
 }
 
-async fn status(State(pages): State<Pages>) -> Response {
+async fn status(Shared(pages): Shared<Pages>) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], (pages.status)()).into_response()
 }
 

@@ -29,7 +29,9 @@ const CLOCK_TOLERANCE: TimeDelta = TimeDelta::minutes(10);
 pub(crate) async fn daemon(config: BackupConfig, stop: &Stop) -> anyhow::Result<()> {
     let (config, now) = (Arc::new(config), Utc::now());
     let state = State::new(config.targets.iter().map(|target| (target.database(), initial(target, now))));
-    let (port, events, pages) = (config.process.port, Events::default(), pages(&config, &state));
+    let probed = Arc::clone(&config);
+    let pages = Pages::new(&state, conditions, status_page, move || probe(Arc::clone(&probed)));
+    let (port, events) = (config.process.port, Events::default());
     let service = Service { name: "backup", port, state: &state, events, judge: conditions, pages };
     let state = &state;
     let targets = config.targets.iter().map(|config| Target { config, state, said: SaidOnce::default(), stop });
@@ -43,15 +45,6 @@ pub(crate) async fn daemon(config: BackupConfig, stop: &Stop) -> anyhow::Result<
 fn initial(target: &TargetConfig, now: DateTime<Utc>) -> DatabaseState<Facts> {
     let timing = &target.timing;
     DatabaseState::new(timing.schedule.to_string(), timing.max_age(now, TimeDelta::zero()), now, Facts::default())
-}
-
-fn pages(config: &Arc<BackupConfig>, state: &State<Facts>) -> Pages {
-    let (config, seen, shown) = (Arc::clone(config), state.clone(), state.clone());
-    Pages::new(
-        move || seen.alarms(conditions, Utc::now()),
-        move || status_page(&shown, Utc::now()),
-        move || probe(Arc::clone(&config)),
-    )
 }
 
 /// Whether each database and the bucket answer now, and a `pg_dump` here fits each server.

@@ -37,7 +37,9 @@ const LONGEST_LOOK: Duration = Duration::from_secs(60);
 pub(crate) async fn daemon(config: VerifyConfig, stop: &Stop) -> anyhow::Result<()> {
     let (config, now) = (Arc::new(config), Utc::now());
     let state = State::new(config.targets.iter().map(|target| (target.database(), initial(target, now))));
-    let (port, events, pages) = (config.process.port, Events::default(), pages(&config, &state));
+    let probed = Arc::clone(&config);
+    let pages = Pages::new(&state, conditions, status_page, move || probe(Arc::clone(&probed)));
+    let (port, events) = (config.process.port, Events::default());
     let service = Service { name: "verify", port, state: &state, events, judge: conditions, pages };
     let state = &state;
     let targets: Vec<Target<'_>> = config.targets.iter().map(|config| Target { config, state, stop }).collect();
@@ -50,15 +52,6 @@ pub(crate) async fn daemon(config: VerifyConfig, stop: &Stop) -> anyhow::Result<
 fn initial(target: &TargetConfig, now: DateTime<Utc>) -> DatabaseState<Facts> {
     let timing = &target.timing;
     DatabaseState::new(timing.schedule.to_string(), timing.max_age(now), now, Facts::new(timing.drill_timeout))
-}
-
-fn pages(config: &Arc<VerifyConfig>, state: &State<Facts>) -> Pages {
-    let (config, seen, shown) = (Arc::clone(config), state.clone(), state.clone());
-    Pages::new(
-        move || seen.alarms(conditions, Utc::now()),
-        move || status_page(&shown, Utc::now()),
-        move || probe(Arc::clone(&config)),
-    )
 }
 
 /// Whether a drill could begin now.

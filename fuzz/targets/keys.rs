@@ -1,6 +1,6 @@
 //! Keys of a bucket: ids, names of objects, events, folders of databases. An input is a listing: a key on each line.
 
-use backup_core::catalog::{BackupId, Catalog, DatabaseDir, Kind, Shelf};
+use backup_core::repository::{BackupId, Catalog, DatabaseDir, Kind, Layout};
 use backup_core::storage::{ListedObject, Prefix};
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -46,19 +46,19 @@ fn keys_are_ours_or_foreign() {
     Target { name: "keys", items: Vec::new(), words, once: Vec::new(), bytes_per_byte: 128 }.fuzz(|bytes| {
         let text = String::from_utf8_lossy(bytes);
         let prefix = Prefix::parse("p").expect("a prefix");
-        let shelf = Shelf::new(prefix.clone(), "app");
+        let layout = Layout::new(prefix.clone(), "app");
         let now: DateTime<Utc> = "2026-11-29T00:00:00Z".parse().expect("a time");
         let mut listing = Vec::new();
         for line in text.split('\n') {
             check_names(line);
             let key = prefix.key(line);
-            if let Some((id, role)) = shelf.parse(&key) {
-                assert_eq!(shelf.key(&id, &role), key);
+            if let Some((id, role)) = layout.parse(&key) {
+                assert_eq!(layout.key(&id, &role), key);
                 assert_eq!(BackupId::parse(id.as_str()).map(|again| again.time()), Some(id.time()));
             }
-            if let Some(event) = shelf.parse_event(&key) {
-                assert_eq!(shelf.event_key(&event), key);
-                assert!(shelf.parse(&key).is_none(), "an event is no object of a backup");
+            if let Some(event) = layout.parse_event(&key) {
+                assert_eq!(layout.event_key(&event), key);
+                assert!(layout.parse(&key).is_none(), "an event is no object of a backup");
             }
             let modified = line.bytes().last().map(|byte| now + TimeDelta::days(i64::from(byte) - 64));
             // The largest size that a store can say, now and then.
@@ -66,7 +66,7 @@ fn keys_are_ours_or_foreign() {
             listing.push(ListedObject { key, bytes, modified });
         }
         let listed = listing.len();
-        let catalog = Catalog::from_listing(&shelf, listing, now);
+        let catalog = Catalog::from_listing(&layout, listing, now);
         check_catalog(&catalog, listed, now);
     });
 }

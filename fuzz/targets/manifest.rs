@@ -1,6 +1,6 @@
 //! Manifests out of the bucket.
 
-use backup_core::catalog::{BackupId, Manifest, ManifestError, Shelf, UNSEALED, seal};
+use backup_core::repository::{BackupId, Layout, Manifest, ManifestError, UNSEALED, seal};
 use backup_core::storage::Prefix;
 use serde_json::Value;
 
@@ -22,8 +22,8 @@ fn resealed(text: &[u8]) -> Vec<u8> {
     seal(&format!("{head}{FIELD}{UNSEALED}\"{tail}")).into_bytes()
 }
 
-fn shelf(database: &str) -> Shelf {
-    Shelf::new(Prefix::parse("postgres-backups").expect("a prefix"), database)
+fn layout(database: &str) -> Layout {
+    Layout::new(Prefix::parse("postgres-backups").expect("a prefix"), database)
 }
 
 #[test]
@@ -63,12 +63,12 @@ fn manifests_are_plausible_or_refused() {
     let items = REAL.iter().map(|path| file(path)).collect();
     Target { name: "manifest", items, words, once: Vec::new(), bytes_per_byte: 64 }.fuzz(|bytes| {
         let other = BackupId::parse("20261122T030000Z-calpt5zmzst5hrp2").expect("an id");
-        assert!(shelf("app").open_manifest(&other, bytes).is_err());
+        assert!(layout("app").open_manifest(&other, bytes).is_err());
         let bytes = resealed(bytes);
         let said: Option<Value> = serde_json::from_slice(&bytes).ok();
         let text = |path: &str| said.as_ref().and_then(|json| json.pointer(path)).and_then(Value::as_str);
         let id = text("/id").and_then(BackupId::parse).unwrap_or(other);
-        match shelf(text("/database/name").unwrap_or("app")).open_manifest(&id, &bytes) {
+        match layout(text("/database/name").unwrap_or("app")).open_manifest(&id, &bytes) {
             Ok(manifest) => check(&manifest, &id),
             Err(ManifestError::Unreadable(_)) => panic!("nothing was read from a store"),
             Err(error) => {

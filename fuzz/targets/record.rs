@@ -1,6 +1,6 @@
 //! Records of drills: the one that was written is known, and nothing else is.
 
-use backup_core::catalog::RecordKey;
+use backup_core::repository::RecordKey;
 use backup_core::secret::Secret;
 use backup_core::storage::Prefix;
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use backup_core::catalog::{UNSEALED, seal};
+use backup_core::repository::{UNSEALED, seal};
 use e2e::postgres::{Postgres, PostgresOptions, SUPERUSER};
 use e2e::process::{Output, Run, command_line, wait_until};
 use e2e::tools::FakeTools;

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use backup_core::catalog::DatabaseFacts;
 use backup_core::postgres::conninfo::Conninfo;
 use backup_core::postgres::{DrillPolicy, DrillServer, LockedServer, RestoreAs, ServerTools, SourceCluster, Throwaway};
+use backup_core::repository::DatabaseFacts;
 use backup_core::secret::Secret;
 use e2e::postgres::{Postgres, PostgresOptions, SUPERUSER};
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use backup_core::catalog::BackupId;
+use backup_core::repository::BackupId;
 use chrono::{TimeDelta, Utc};
 use e2e::postgres::{Database, Postgres};
 use e2e::process::{Output, Run, outdated_tools};

@@ -1,6 +1,5 @@
 //! What both services need, and nothing about when or why they do it.
 
-pub mod catalog;
 pub mod cause;
 pub mod codec;
 pub mod config;
@@ -8,6 +7,7 @@ pub mod machine;
 pub mod postgres;
 pub mod private;
 pub mod private_host;
+pub mod repository;
 pub mod scrub;
 pub mod secret;
 pub mod spool;

@@ -10,10 +10,10 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
-use crate::catalog::ObjectFacts;
 use crate::codec::encryption::{MacError, Opening, Unlock};
 use crate::codec::{DecodeError, SourceError, StoredChunk, decode};
 use crate::private::PrivateDir;
+use crate::repository::ObjectFacts;
 use crate::stop::{Stop, Stopped};
 use crate::storage::{Download, ObjectKey, Store, StoreError};
 

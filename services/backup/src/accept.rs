@@ -1,7 +1,7 @@
 //! `backup accept-size`: an operator says that a smaller size is right.
 
 use anyhow::{Context, bail, ensure};
-use backup_core::catalog::{Backup, BackupId, Event, EventKind};
+use backup_core::repository::{Backup, BackupId, Event, EventKind};
 use backup_core::text::print_line;
 use chrono::Utc;
 
@@ -15,9 +15,9 @@ use crate::shrink::{SizeRule, judge, may_be_accepted};
 /// nothing is stored. And if the bucket cannot be reached.
 pub(crate) async fn accept_size(config: &TargetConfig, id: &str) -> anyhow::Result<()> {
     let Some(id) = BackupId::parse(id) else { bail!("this is not the id of a backup; `backup list` shows them") };
-    let (shelf, store) = (config.shelf(), config.process.store.open());
+    let repository = config.repository();
     let now = Utc::now();
-    let catalog = shelf.catalog(&store, now).await?;
+    let catalog = repository.catalog(now).await?;
     let backup = catalog.backups.iter().find(|backup| backup.id == id);
     let Some(backup) = backup else { bail!("there is no backup {id} of this database; `backup list` shows them") };
     let group: Vec<&Backup> = catalog.backups.iter().filter(|other| other.kind == backup.kind).collect();
@@ -34,14 +34,14 @@ pub(crate) async fn accept_size(config: &TargetConfig, id: &str) -> anyhow::Resu
     let kind = EventKind::SizeAccepted { from: id.clone(), signature: None };
     let mut event = Event { id: BackupId::new(now), kind };
     match &config.signing_key {
-        Some(key) => event = shelf.sign_event(event, key),
+        Some(key) => event = repository.layout().sign_event(event, key),
         None => ensure!(
             config.signers.is_empty(),
             "VERIFY_TRUSTED_KEYS is set, so an acceptance must be signed: give BACKUP_SIGNING_KEY, or set \
              BACKUP_ACCEPT_SIZE_FROM={id} where backups are deleted"
         ),
     }
-    shelf.record(&store, &event).await.context("store the marker")?;
+    repository.record(&event).await.context("store the marker")?;
     print_line(format_args!("accepted: from {id} on, its size is the usual one"));
     Ok(())
 }

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use backup_core::catalog::{DatabaseFacts, Inventory, Kind, ObjectFacts};
 use backup_core::postgres::connect::Session;
 use backup_core::postgres::{
     CheckedDump, ChildReader, ClientTools, Dumper, Expected, Passed, Rewritten, Snapshot, Waiting, Watch, Watched,
     check_completeness, check_origin, count_rows, has_post_data, list_objects,
 };
+use backup_core::repository::{DatabaseFacts, Inventory, Kind, ObjectFacts};
 use backup_core::stop::{Stop, Stopped};
 use backup_core::storage::UploadPlan;
 use chrono::{DateTime, Utc};

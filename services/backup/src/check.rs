@@ -1,7 +1,7 @@
 //! `backup check`: whether a run would succeed, and what its dump would not contain.
 
-use backup_core::catalog::{BackupId, Role};
 use backup_core::postgres::refuse_outdated;
+use backup_core::repository::{BackupId, Role};
 use backup_core::storage::Deletion;
 use backup_core::text::{Lines, bytes, print};
 use chrono::Utc;
@@ -122,10 +122,10 @@ async fn check_memory(config: &TargetConfig, source: &Source) -> bool {
 
 /// Lists, and stores and deletes a small object under the key of a run that never commits.
 async fn check_bucket(config: &TargetConfig) -> bool {
-    let store = config.process.store.open();
-    let shelf = config.shelf();
+    let repository = config.repository();
+    let store = repository.store();
     let name = format!("{}/{}", config.process.store.bucket, store.prefix());
-    let backups = match shelf.catalog(&store, Utc::now()).await {
+    let backups = match repository.catalog(Utc::now()).await {
         Ok(catalog) => catalog.backups.len(),
         Err(error) => {
             say!("bucket: {name} FAILED: {}", config.process.scrubber.scrub(&format!("{error:#}")));
@@ -133,7 +133,7 @@ async fn check_bucket(config: &TargetConfig) -> bool {
         }
     };
     say!("bucket: {name}, {backups} backups of this database");
-    let key = shelf.key(&BackupId::new(Utc::now()), &Role::Globals { suffix: "" });
+    let key = repository.layout().key(&BackupId::new(Utc::now()), &Role::Globals { suffix: "" });
     if let Err(error) = store.put_new(&key, "probe of backup check\n".into()).await {
         say!("  FAILED: cannot store an object: {error}");
         return false;

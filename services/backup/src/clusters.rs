@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use backup_core::catalog::{Backup, BackupId, Catalog};
+use backup_core::repository::{Backup, BackupId, Catalog};
 use chrono::{DateTime, TimeDelta, Utc};
 
 /// For how long a backup of another cluster shows that this one still goes on, at least.
@@ -44,7 +44,7 @@ impl fmt::Display for AnotherCluster {
 
 #[cfg(test)]
 mod tests {
-    use backup_core::catalog::{ClusterTag, Shelf};
+    use backup_core::repository::{ClusterTag, Layout};
     use backup_core::storage::{ListedObject, Prefix};
 
     use super::*;
@@ -73,7 +73,7 @@ mod tests {
                 modified: None,
             }));
         }
-        let catalog = Catalog::from_listing(&Shelf::new(prefix, "app"), objects, now);
+        let catalog = Catalog::from_listing(&Layout::new(prefix, "app"), objects, now);
         assert_eq!((catalog.backups.len(), catalog.foreign_objects), (clusters.len(), 0));
         assert_eq!(another(&catalog, now, TimeDelta::hours(27)).is_some(), expected, "{clusters}");
     }

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use backup_core::catalog::{BackupId, Kind, Shelf, Signers, SigningKey};
 use backup_core::codec::{Codec, Compression};
 use backup_core::config::{ConfigError, Settings};
 use backup_core::postgres::Fingerprint;
 use backup_core::postgres::conninfo::{Conninfo, PgVariables};
+use backup_core::repository::{BackupId, Kind, Layout, Repository, Signers, SigningKey};
 use backup_daemon::DatabaseName;
 use backup_daemon::config::{ProcessConfig, schedule};
 use backup_daemon::schedule::{MakeUp, Schedule};
@@ -57,10 +57,15 @@ impl TargetConfig {
         DatabaseName::from(self.source.dbname())
     }
 
+    /// The backups of the source, through connections of its own.
+    pub(crate) fn repository(&self) -> Repository {
+        Repository::new(self.process.store.open(), self.layout())
+    }
+
     /// Where the backups of the source are. If there is a key for signatures, only a signed word of an operator counts.
-    pub(crate) fn shelf(&self) -> Shelf {
+    pub(crate) fn layout(&self) -> Layout {
         let own = self.signing_key.as_ref().map(SigningKey::signers).unwrap_or_default();
-        Shelf::new(self.process.store.prefix.clone(), self.source.dbname()).trusting(own.and(self.signers.clone()))
+        Layout::new(self.process.store.prefix.clone(), self.source.dbname()).trusting(own.and(self.signers.clone()))
     }
 }
 

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use backup_core::catalog::{Catalog, Kind};
 use backup_core::postgres::ClientTools;
+use backup_core::repository::{Catalog, Kind, Repository};
 use backup_core::stop::Stop;
-use backup_core::storage::Store;
 use backup_daemon::schedule::Occasion;
 use backup_daemon::{Cycle, DatabaseState, Ended, Events, First, Pages, Service, Start, State, insist};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -94,11 +93,10 @@ impl Target<'_> {
 
     /// All state is in the bucket, so nothing is decided before it was listed once.
     async fn prepare(&self) -> Option<Start> {
-        let shelf = self.config.shelf();
         let catalog = insist(self.stop, "cannot list the bucket, trying again before the first run", async || {
-            let store = self.config.process.store.open();
-            let catalog = shelf.catalog(&store, Utc::now()).await?;
-            self.observe(&catalog, &store).await;
+            let repository = self.config.repository();
+            let catalog = repository.catalog(Utc::now()).await?;
+            self.observe(&catalog, &repository).await;
             Ok(catalog)
         })
         .await?;
@@ -165,24 +163,24 @@ impl Target<'_> {
                 Ended::Failed { took: began.elapsed(), outlook: report.outlook }
             }
         };
-        let store = self.config.process.store.open();
-        match self.stop.or(self.config.shelf().catalog(&store, Utc::now())).await {
-            Ok(catalog) => self.observe(&catalog, &store).await,
+        let repository = self.config.repository();
+        match self.stop.or(repository.catalog(Utc::now())).await {
+            Ok(catalog) => self.observe(&catalog, &repository).await,
             Err(error) => tracing::debug!(error = format!("{error:#}"), "cannot list the bucket after the run"),
         }
         (report, ended)
     }
 
     /// Takes what a listing shows into the state.
-    async fn observe(&self, catalog: &Catalog, store: &Store) {
+    async fn observe(&self, catalog: &Catalog, repository: &Repository) {
         let (config, now) = (self.config, Utc::now());
         let (size_rule, timing, retention) = (&config.size_rule, &config.timing, &config.retention);
         let limits = Limits { kind: self.kind(), size_rule, timing, retention };
         self.state.change(&config.database(), |state| {
-            state.own.observe(catalog, &limits, store.clock(), now);
+            state.own.observe(catalog, &limits, repository.store().clock(), now);
             state.max_age_seconds = timing.max_age(now, state.own.longest_run).as_secs();
         });
-        journal::mark_suspect(config, store, catalog, self.stop).await;
+        journal::mark_suspect(config, repository, catalog, self.stop).await;
     }
 
     fn change(&self, change: impl FnOnce(&mut Facts)) {

@@ -1,9 +1,9 @@
 //! Who can read backups, and who vouches for them: variables, keys, and what is said of them at start.
 
 use anyhow::Context;
-use backup_core::catalog::SigningKey;
 use backup_core::codec::encryption::{Encryption, Passphrase, Probe, Recipients, probe};
 use backup_core::config::{Kind, Settings, Variable};
+use backup_core::repository::SigningKey;
 use backup_core::secret::Secret;
 
 /// The section "Encryption" of the table of variables.

@@ -1,10 +1,10 @@
 //! Why a run failed: its class, for everything that acts on it without reading words, and whether another run may end
 //! otherwise.
 
-use backup_core::catalog::NotListed;
 use backup_core::cause::{find_cause, stopped_by};
 use backup_core::postgres::connect::{ConnectError, Unanswered, is_passing};
 use backup_core::postgres::{ChildError, DumpError, FellSilent, Rewritten, ToolsError};
+use backup_core::repository::NotListed;
 use backup_core::stop::Stopped;
 use backup_core::storage::{Refusal, StoreError, TooManyParts};
 use backup_daemon::schedule::Outlook;

@@ -4,13 +4,15 @@ use std::io::Cursor;
 use std::sync::Arc;
 
 use anyhow::{Context, ensure};
-use backup_core::catalog::{BackupId, CodecFacts, DatabaseFacts, FORMAT, Kind, Manifest, ObjectFacts, Role, Shelf};
 use backup_core::cause::find_cause;
 use backup_core::codec::{Codec, Compression, encode};
 use backup_core::postgres::connect::Session;
 use backup_core::postgres::{ClientTools, Dumper, Preflight, Watched, database_facts, in_the_clear, preflight};
+use backup_core::repository::{
+    BackupId, CodecFacts, DatabaseFacts, FORMAT, Kind, Manifest, ObjectFacts, Repository, Role,
+};
 use backup_core::stop::{Share, Stop};
-use backup_core::storage::{Estimate, ObjectKey, Store, UploadPlan};
+use backup_core::storage::{Estimate, ObjectKey, UploadPlan};
 use backup_core::stored::{Digests, Stored};
 use chrono::Utc;
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -109,14 +111,14 @@ impl Job<'_> {
         for warning in source.findings.gaps.iter().map(String::as_str).chain(source.in_the_clear) {
             tracing::warn!("{warning}");
         }
-        let shelf = self.config.shelf();
-        let store = self.config.process.store.open();
-        self.stop.or(async { Ok(store.reach(&shelf.start()).await?) }).await.context("reach the bucket")?;
+        let repository = self.config.repository();
+        let reach = async { Ok(repository.store().reach(&repository.layout().start()).await?) };
+        self.stop.or(reach).await.context("reach the bucket")?;
         uploads::sweep(self.config, self.said, self.stop).await;
-        let started = record_start((&shelf, &store, &id), &source.session, &source.facts);
+        let started = record_start(&repository, &id, &source.session, &source.facts);
         self.stop.or(started).await?;
 
-        let upload = Upload { config: self.config, progress: self.progress, shelf: &shelf, store: &store, id: &id };
+        let upload = Upload { config: self.config, progress: self.progress, repository: &repository, id: &id };
         let manifest = match self.store_objects(source, &upload).await {
             Ok(manifest) => manifest,
             Err(error) => {
@@ -126,7 +128,7 @@ impl Job<'_> {
         };
         let signing_key = self.config.signing_key.as_ref();
         // The commit may be dropped at any instant: the manifest is there, or it is not.
-        self.stop.or_within(Share::Finish, shelf.commit(&store, &manifest, signing_key)).await.context("commit")?;
+        self.stop.or_within(Share::Finish, repository.commit(&manifest, signing_key)).await.context("commit")?;
         Ok(manifest)
     }
 
@@ -156,7 +158,7 @@ impl Job<'_> {
         let manifest = Manifest {
             format: FORMAT,
             id: upload.id.clone(),
-            prefix: Some(upload.store.prefix().to_string()),
+            prefix: Some(upload.repository.store().prefix().to_string()),
             kind: self.kind(),
             narrowed_by: self.config.dump.options.narrowing.clone(),
             tool: concat!("backup ", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -173,14 +175,14 @@ impl Job<'_> {
             gaps: findings.gaps.clone(),
             notes: findings.gaps.into_iter().chain(findings.notes).chain(globals_note).chain(dumped.note).collect(),
         };
-        let confirmed = upload.shelf.confirm(upload.store, &manifest);
+        let confirmed = upload.repository.confirm(&manifest);
         self.stop.or_within(Share::Finish, confirmed).await.context("confirm what was stored")?;
         Ok(manifest)
     }
 
     async fn plan(&self, source: &Source, upload: &Upload<'_>) -> anyhow::Result<UploadPlan> {
-        let name = file_name(&upload.shelf.key(upload.id, &self.dump_role()));
-        plan_dump(self.config, upload.store, source, &name, self.trust).await
+        let name = file_name(&upload.repository.layout().key(upload.id, &self.dump_role()));
+        plan_dump(self.config, upload.repository, source, &name, self.trust).await
     }
 
     /// A full dump must hold everything; of a narrowed one only `pg_dump` knows what it needs.
@@ -266,8 +268,7 @@ async fn read_globals(globals: Watched) -> anyhow::Result<Vec<u8>> {
 pub(crate) struct Upload<'run> {
     config: &'run TargetConfig,
     progress: &'run Progress,
-    shelf: &'run Shelf,
-    store: &'run Store,
+    repository: &'run Repository,
     pub(crate) id: &'run BackupId,
 }
 
@@ -284,24 +285,24 @@ impl Upload<'_> {
         R: AsyncRead + Send + Unpin + 'static,
     {
         let codec = self.config.dump.codec.clone();
-        let key = self.shelf.key(self.id, &role);
+        let key = self.repository.layout().key(self.id, &role);
         let counter = match &role {
             Role::Dump { .. } => Arc::clone(self.progress.done_bytes()),
             _ => Arc::default(), // The progress of a run is that of its dump.
         };
-        let body = encode(plain, codec, &self.shelf.label(self.id, &role), plan.part_bytes, counter);
+        let body = encode(plain, codec, &self.repository.layout().label(self.id, &role), plan.part_bytes, counter);
         Encoding { key, plan, body }
     }
 
     pub(crate) async fn put(&self, Encoding { key, plan, body }: Encoding, stop: &Stop) -> anyhow::Result<ObjectFacts> {
-        let digests: Digests = self.store.put(&key, plan, body, stop).await?;
+        let digests: Digests = self.repository.store().put(&key, plan, body, stop).await?;
         Ok(ObjectFacts { name: file_name(&key), digests })
     }
 
     /// Takes back what a failed run has stored. The failure itself stays the one that is shown.
     async fn discard(&self, stop: &Stop) {
         let limit = stop.limit(Share::CleanUp, DISCARD_TIMEOUT);
-        let discarded = tokio::time::timeout(limit, self.shelf.discard(self.store, self.id)).await;
+        let discarded = tokio::time::timeout(limit, self.repository.discard(self.id)).await;
         if let Ok(Err(error)) = discarded {
             tracing::debug!(error = format!("{error:#}"), "cannot take back what the run has stored");
         }

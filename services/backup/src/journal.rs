@@ -1,10 +1,9 @@
 //! What a run writes down in the names of empty objects, for runs and operators after it.
 
 use anyhow::Context;
-use backup_core::catalog::{BackupId, Catalog, ClusterTag, DatabaseFacts, Event, EventKind, Shelf};
 use backup_core::postgres::connect::Session;
+use backup_core::repository::{BackupId, Catalog, ClusterTag, DatabaseFacts, Event, EventKind, Repository};
 use backup_core::stop::Stop;
-use backup_core::storage::Store;
 
 use crate::config::TargetConfig;
 use crate::shrink::judge;
@@ -15,14 +14,15 @@ use crate::shrink::judge;
 /// # Errors
 /// If the store refuses or cannot be reached, or the database does not answer.
 pub(crate) async fn record_start(
-    (shelf, store, id): (&Shelf, &Store, &BackupId),
+    repository: &Repository,
+    id: &BackupId,
     session: &Session,
     facts: &DatabaseFacts,
 ) -> anyhow::Result<()> {
     let cluster = facts.system_identifier.as_deref().map(ClusterTag::of);
     let tables = Some(count_tables(session).await.context("count tables")?);
     let event = Event { id: id.clone(), kind: EventKind::BackupStarted { cluster, tables } };
-    shelf.record(store, &event).await.context("write down that a run begins")
+    repository.record(&event).await.context("write down that a run begins")
 }
 
 /// Tables of users.
@@ -35,10 +35,9 @@ async fn count_tables(session: &Session) -> anyhow::Result<u64> {
 
 /// Marks the newest backup of our kind if it is much smaller than usual. Without the mark it would be part of what is
 /// usual once a newer one exists.
-pub(crate) async fn mark_suspect(config: &TargetConfig, store: &Store, catalog: &Catalog, stop: &Stop) {
+pub(crate) async fn mark_suspect(config: &TargetConfig, repository: &Repository, catalog: &Catalog, stop: &Stop) {
     let Some(event) = judge(catalog, config.dump.kind(), &config.size_rule).unmarked else { return };
-    let shelf = config.shelf();
-    if let Err(error) = stop.or(async { Ok(shelf.record(store, &event).await?) }).await {
+    if let Err(error) = stop.or(async { Ok(repository.record(&event).await?) }).await {
         tracing::warn!(
             error = format!("{error:#}"),
             "cannot write down that the newest backup is much smaller than usual"

@@ -1,8 +1,8 @@
 //! `backup keygen`: a pair of keys, and what to put where.
 
 use anyhow::Context;
-use backup_core::catalog::SigningKey;
 use backup_core::codec::encryption::generate_age_pair;
+use backup_core::repository::SigningKey;
 use backup_core::text::print_line;
 use chrono::Utc;
 

@@ -181,8 +181,7 @@ async fn run(command: Option<Command>, config: BackupConfig, stop: &Stop) -> any
 }
 
 async fn list(config: &TargetConfig, stop: &Stop, json: bool) -> anyhow::Result<()> {
-    let store = config.process.store.open();
-    let catalog = stop.or(config.shelf().catalog(&store, Utc::now())).await?;
+    let catalog = stop.or(config.repository().catalog(Utc::now())).await?;
     match json {
         true => print_json(&catalog.to_json()),
         false => print(&catalog.to_table(Utc::now())),
@@ -237,28 +236,28 @@ async fn run_once(config: &TargetConfig, stop: &Stop) -> u8 {
 
 /// The run has succeeded all the same: what was there is in the bucket.
 async fn warn_of_oddities(config: &TargetConfig, stop: &Stop) {
-    let (store, now) = (config.process.store.open(), Utc::now());
-    match stop.or(config.shelf().catalog(&store, now)).await {
+    let (repository, now) = (config.repository(), Utc::now());
+    match stop.or(repository.catalog(now)).await {
         Ok(catalog) => {
             let (size_rule, timing, retention) = (&config.size_rule, &config.timing, &config.retention);
             let limits = Limits { kind: config.dump.kind(), size_rule, timing, retention };
-            Oddities::of(&catalog, &limits, store.clock(), now).log();
-            journal::mark_suspect(config, &store, &catalog, stop).await;
+            Oddities::of(&catalog, &limits, repository.store().clock(), now).log();
+            journal::mark_suspect(config, &repository, &catalog, stop).await;
         }
         Err(error) => tracing::debug!(error = format!("{error:#}"), "cannot list the bucket after the run"),
     }
 }
 
 async fn prune(config: &TargetConfig, stop: &Stop, dry_run: bool) -> anyhow::Result<()> {
-    let store = config.process.store.open();
-    let shelf = config.shelf();
-    let prepared = Prune::prepare(config, &shelf, &store, &Authority::Operator, Utc::now());
+    let repository = config.repository();
+    let prepared = Prune::prepare(config, &repository, &Authority::Operator, Utc::now());
     let prepared = stop.or(prepared).await.context("plan retention")?;
     print(&report::prune_plan(&prepared));
     if dry_run {
         return Ok(());
     }
-    let applied = async { prepared.apply(config, &store).await.map_err(|refusal| anyhow::anyhow!("{refusal}")) };
+    let applied =
+        async { prepared.apply(config, repository.store()).await.map_err(|refusal| anyhow::anyhow!("{refusal}")) };
     let pruned = stop.or(applied).await?;
     print_line(format_args!(
         "deleted {} backups ({}) and {} dead runs, kept {}",

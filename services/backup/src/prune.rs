@@ -8,7 +8,7 @@ mod signed;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use backup_core::catalog::{Backup, Catalog, Event, EventKind, Incomplete, Kind, Manifest, Shelf};
+use backup_core::repository::{Backup, Catalog, Event, EventKind, Incomplete, Kind, Manifest, Repository};
 use backup_core::stop::Stop;
 use backup_core::storage::{Clock, ObjectKey, Store};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -84,8 +84,8 @@ fn degraded(words: String) -> RetentionState {
 /// Writes it down, so that a state that lasts is known after a restart, too.
 async fn record_degradation(config: &TargetConfig, manifest: &Manifest) {
     let event = Event { id: manifest.id.clone(), kind: EventKind::RetentionDegraded };
-    let (shelf, store) = (config.shelf(), config.process.store.open());
-    match tokio::time::timeout(RECORD_TIMEOUT, shelf.record(&store, &event)).await {
+    let repository = config.repository();
+    match tokio::time::timeout(RECORD_TIMEOUT, repository.record(&event)).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::warn!(%error, "cannot write down that retention did not finish"),
         Err(_) => tracing::warn!("cannot write down that retention did not finish: the store does not answer"),
@@ -102,9 +102,9 @@ enum Applied {
 
 async fn apply_retention(config: &TargetConfig, authority: &Authority) -> anyhow::Result<Applied> {
     let Some(_alone) = Alone::claim(config).await? else { return Ok(Applied::LeftToAnother) };
-    let store = config.process.store.open();
-    let prepared = Prune::prepare(config, &config.shelf(), &store, authority, Utc::now()).await?;
-    Ok(match prepared.apply(config, &store).await {
+    let repository = config.repository();
+    let prepared = Prune::prepare(config, &repository, authority, Utc::now()).await?;
+    Ok(match prepared.apply(config, repository.store()).await {
         Ok(pruned) => Applied::Done(pruned),
         Err(refusal) => Applied::Refused(refusal),
     })
@@ -153,12 +153,11 @@ impl Prune {
     /// nothing may be deleted.
     pub(crate) async fn prepare(
         config: &TargetConfig,
-        shelf: &Shelf,
-        store: &Store,
+        repository: &Repository,
         authority: &Authority,
         now: DateTime<Utc>,
     ) -> anyhow::Result<Self> {
-        let catalog = shelf.catalog(store, now).await?;
+        let catalog = repository.catalog(now).await?;
         // A run speaks for backups of its own kind: a process that makes partial dumps must not delete
         // the full ones that another makes. An operator speaks for both.
         let kinds = [Kind::Full, Kind::Partial].into_iter();
@@ -176,14 +175,14 @@ impl Prune {
             sizes.push(judged);
         }
         let signed = match authority {
-            Authority::Operator => signed::signed(config, store, candidates.iter().map(|(backup, _)| *backup)).await?,
+            Authority::Operator => signed::signed(config, candidates.iter().map(|(backup, _)| *backup)).await?,
             Authority::Committed(_) => BTreeSet::new(),
         };
         let candidates: Vec<Candidate> = candidates
             .into_iter()
             .map(|(backup, candidate)| Candidate { is_signed: signed.contains(&backup.id), ..candidate })
             .collect();
-        let doubt = doubt(config, store, &catalog, &sizes, now);
+        let doubt = doubt(config, repository.store(), &catalog, &sizes, now);
         let plan = plan(&candidates, now, &config.retention, authority, doubt);
         let old = |run: &&Incomplete| is_debris(run, now, config.timing.run_timeout);
         let mut debris: Vec<Incomplete> = catalog.incomplete.iter().filter(old).cloned().collect();

@@ -16,7 +16,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use backup_core::catalog::Kind;
+use backup_core::repository::Kind;
 use chrono::{DateTime, Duration, Utc};
 
 pub(crate) use reason::{KeepReason, Refusal};

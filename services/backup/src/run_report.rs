@@ -1,7 +1,7 @@
 //! The report of one run: how it ended, in one value that the log, `/status` and everything that tells people show.
 
 use anyhow::Error;
-use backup_core::catalog::{BackupId, Kind, Manifest};
+use backup_core::repository::{BackupId, Kind, Manifest};
 use backup_core::scrub::Scrubber;
 use backup_core::stop::Stop;
 use backup_daemon::StepSeconds;

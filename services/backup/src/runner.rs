@@ -1,8 +1,8 @@
 //! A run: one job, tried again if the reason may pass, bounded in time, and retention after it.
 
-use backup_core::catalog::Manifest;
 use backup_core::cause::find_cause;
 use backup_core::postgres::ChildError;
+use backup_core::repository::Manifest;
 use backup_core::stop::Stop;
 use backup_core::storage::TooManyParts;
 use backup_daemon::Progress;

@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use backup_core::catalog::{Backup, BackupId, Catalog, Event, EventKind, Kind};
+use backup_core::repository::{Backup, BackupId, Catalog, Event, EventKind, Kind};
 use backup_core::text::bytes;
 
 /// Number of backups that tell what is usual.

@@ -2,10 +2,10 @@
 //! backups before it had.
 
 use anyhow::Context;
-use backup_core::catalog::{Catalog, Kind};
 use backup_core::codec::Compression;
 use backup_core::postgres::tables_bytes;
-use backup_core::storage::{Basis, Estimate, PlanError, Store, UploadPlan};
+use backup_core::repository::{Catalog, Kind, Repository};
+use backup_core::storage::{Basis, Estimate, PlanError, UploadPlan};
 use backup_core::text::bytes;
 use chrono::Utc;
 
@@ -65,7 +65,7 @@ fn outgrown(held_bytes: u64) -> Estimate {
 /// If `PART_SIZE` does not fit into the memory, or the bucket cannot be listed.
 pub(crate) async fn plan_dump(
     config: &TargetConfig,
-    store: &Store,
+    repository: &Repository,
     source: &Source,
     name: &str,
     trust: Trust,
@@ -76,7 +76,7 @@ pub(crate) async fn plan_dump(
     }
     match trust {
         Trust::EarlierBackups => {
-            let catalog = config.shelf().catalog(store, Utc::now()).await.context("list earlier backups")?;
+            let catalog = repository.catalog(Utc::now()).await.context("list earlier backups")?;
             let earlier_bytes = earlier_bytes(&catalog, name, config.dump.kind());
             let most_bytes = most_bytes(config, source).await;
             plan = UploadPlan::for_stream(Estimate { most_bytes, earlier_bytes }, UploadPlan::memory_bytes());

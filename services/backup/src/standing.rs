@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use backup_core::catalog::{Backup, BackupId};
+use backup_core::repository::{Backup, BackupId};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::config::Timing;

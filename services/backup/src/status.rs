@@ -1,6 +1,6 @@
 //! What the daemon knows of a database besides what every service knows.
 
-use backup_core::catalog::{Catalog, Drill, Kind};
+use backup_core::repository::{Catalog, Drill, Kind};
 use backup_core::storage::Clock;
 use backup_daemon::schedule::Occasion;
 use backup_daemon::{DatabaseState, State, StatusHead};
@@ -207,7 +207,7 @@ struct StatusPage {
 
 #[cfg(test)]
 mod tests {
-    use backup_core::catalog::{Backup, BackupId, RunEvents};
+    use backup_core::repository::{Backup, BackupId, RunEvents};
     use chrono::TimeZone;
 
     use super::*;

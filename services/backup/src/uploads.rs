@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use backup_core::repository::Repository;
 use backup_core::stop::Stop;
-use backup_core::storage::{Store, StoreError, UnfinishedUpload};
+use backup_core::storage::{StoreError, UnfinishedUpload};
 use chrono::{DateTime, Utc};
 
 use crate::config::TargetConfig;
@@ -19,10 +20,10 @@ pub(crate) async fn sweep(config: &TargetConfig, said: &SaidOnce, stop: &Stop) {
     if said.refused_sweep.is_completed() {
         return;
     }
-    let store = config.process.store.open();
+    let repository = config.repository();
     let swept = tokio::select! {
         _ = stop.stopped() => return,
-        swept = tokio::time::timeout(SWEEP_TIMEOUT, Box::pin(sweep_old(config, &store, Utc::now()))) => swept,
+        swept = tokio::time::timeout(SWEEP_TIMEOUT, Box::pin(sweep_old(config, &repository, Utc::now()))) => swept,
     };
     match swept {
         Ok(Ok(0)) => {}
@@ -34,21 +35,21 @@ pub(crate) async fn sweep(config: &TargetConfig, said: &SaidOnce, stop: &Stop) {
                 "cannot sweep the unfinished uploads of runs that were killed; a rule of the bucket for incomplete uploads \
                  removes them, and this lists them: aws s3api list-multipart-uploads --bucket {} --prefix {}",
                 config.process.store.bucket,
-                config.shelf().start(),
+                config.layout().start(),
             );
         }),
         Err(_) => tracing::debug!("the sweep of unfinished uploads took too long"),
     }
 }
 
-async fn sweep_old(config: &TargetConfig, store: &Store, now: DateTime<Utc>) -> Result<usize, StoreError> {
-    let shelf = config.shelf();
+async fn sweep_old(config: &TargetConfig, repository: &Repository, now: DateTime<Utc>) -> Result<usize, StoreError> {
+    let (layout, store) = (repository.layout(), repository.store());
     let mut ended = 0;
     let is_old = |upload: &UnfinishedUpload| {
         // A key that does not parse completely as ours is not ours.
-        shelf.parse(&upload.key).is_some_and(|(id, _)| now - id.time() > debris_after(config.timing.run_timeout))
+        layout.parse(&upload.key).is_some_and(|(id, _)| now - id.time() > debris_after(config.timing.run_timeout))
     };
-    for upload in store.unfinished_uploads(&shelf.start()).await?.iter().filter(|upload| is_old(upload)) {
+    for upload in store.unfinished_uploads(&layout.start()).await?.iter().filter(|upload| is_old(upload)) {
         store.abort(upload).await?;
         ended += 1;
     }

@@ -1,11 +1,10 @@
 //! The record of a drill beside its backup, for retention to see, and for this service after a restart.
 
 use anyhow::Context;
-use backup_core::catalog::{Backup, Catalog, Drill, RecordKey, Role, Shelf};
+use backup_core::repository::{Backup, Catalog, Drill, RecordKey, Repository, Role};
 use backup_core::stop::Stop;
-use backup_core::storage::{Store, StoreError};
+use backup_core::storage::StoreError;
 
-use crate::choose::Chosen;
 use crate::config::TargetConfig;
 use crate::report::{Report, Verdict};
 
@@ -16,7 +15,7 @@ const MAX_RECORD_BYTES: u64 = 16 * 1024 * 1024;
 const MAX_RECORDS: usize = 20;
 
 /// Leaves the verdict beside the backup, for retention to see. Only what is known about the backup is told.
-pub(crate) async fn attest(config: &TargetConfig, chosen: &Chosen, report: &mut Report, stop: &Stop) {
+pub(crate) async fn attest(config: &TargetConfig, repository: &Repository, report: &mut Report, stop: &Stop) {
     let (Some(backup), Some(passed)) = (&report.backup, report.proven) else {
         if report.verdict == Verdict::Passed {
             let why = "no record of this drill is left in the bucket: it compared the contents of some tables or of none \
@@ -26,12 +25,12 @@ pub(crate) async fn attest(config: &TargetConfig, chosen: &Chosen, report: &mut 
         }
         return;
     };
-    let key = chosen.shelf.key(&backup.id, &Role::Drill { time: report.ended_at, passed });
+    let key = repository.layout().key(&backup.id, &Role::Drill { time: report.ended_at, passed });
     let stored = async {
         let text = serde_json::to_string_pretty(&report).context("write the report as JSON")?;
         let body =
             RecordKey::of(&config.process.store.secret_access_key).seal(&key, &config.process.scrubber.scrub(&text));
-        Ok(config.process.store.open().put_new(&key, body.into()).await?)
+        Ok(repository.store().put_new(&key, body.into()).await?)
     };
     if let Err(error) = stop.or(stored).await {
         tracing::warn!(
@@ -49,8 +48,7 @@ pub(crate) async fn attest(config: &TargetConfig, chosen: &Chosen, report: &mut 
 /// If one cannot be read now, and may be later.
 pub(crate) async fn own_records(
     config: &TargetConfig,
-    store: &Store,
-    shelf: &Shelf,
+    repository: &Repository,
     catalog: &Catalog,
 ) -> Result<Vec<Drill>, StoreError> {
     let of_backup = |backup: &Backup| backup.drills.iter().map(|drill| (*drill, backup.id.clone())).collect::<Vec<_>>();
@@ -59,8 +57,8 @@ pub(crate) async fn own_records(
     let record_key = RecordKey::of(&config.process.store.secret_access_key);
     let (mut own, mut strange) = (Vec::new(), 0_usize);
     for (drill, id) in drills.into_iter().take(MAX_RECORDS) {
-        let key = shelf.key(&id, &Role::Drill { time: drill.time, passed: drill.passed });
-        match store.read(&key, MAX_RECORD_BYTES).await {
+        let key = repository.layout().key(&id, &Role::Drill { time: drill.time, passed: drill.passed });
+        match repository.store().read(&key, MAX_RECORD_BYTES).await {
             Ok(text) if record_key.knows(&key, &text) => own.push(drill),
             Ok(_) => strange += 1,
             Err(error) if error.is_passing() => return Err(error),

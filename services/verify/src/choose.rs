@@ -1,11 +1,10 @@
-//! Which backup a drill takes, and what the listing alone says against the whole shelf.
+//! Which backup a drill takes, and what the listing alone says against the whole repository.
 
 use std::time::Duration;
 
 use anyhow::Context;
-use backup_core::catalog::{Backup, BackupId, Catalog, Incomplete, Kind, ManifestError, Shelf};
+use backup_core::repository::{Backup, BackupId, Catalog, Incomplete, Kind, Layout, ManifestError, Repository};
 use backup_core::stop::Stop;
-use backup_core::storage::Store;
 use backup_core::text::age;
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -43,16 +42,21 @@ pub(crate) enum Wanted {
     Named(BackupId),
 }
 
+/// What to restore, and from where.
+pub(crate) struct Chosen {
+    pub(crate) repository: Repository,
+    pub(crate) choice: Choice,
+}
+
 /// What to restore, and what is known of it from the listing alone.
 #[derive(Debug)]
-pub(crate) struct Chosen {
-    pub(crate) shelf: Shelf,
+pub(crate) struct Choice {
     pub(crate) backup: Backup,
     /// The full backups before it, the newest first.
     pub(crate) before: Vec<BackupId>,
     /// The newest full backup's age against what is allowed, whichever backup was chosen.
     pub(crate) recovery_point: Check,
-    /// What is wrong with the shelf: a stale newest backup, a newest run that is incomplete. The
+    /// What is wrong with the repository: a stale newest backup, a newest run that is incomplete. The
     /// backup is drilled nevertheless.
     pub(crate) findings: Vec<Finding>,
     pub(crate) notes: Vec<String>,
@@ -77,15 +81,14 @@ pub(crate) enum ChooseError {
 /// # Errors
 /// [`ChooseError`]; whether a stop was the reason is for the caller to ask `stop`.
 pub(crate) async fn choose(config: &TargetConfig, wanted: &Wanted, stop: &Stop) -> Result<Chosen, ChooseError> {
-    let store = config.process.store.open();
     let now = Utc::now();
-    let shelf = shelf(config, &store, stop).await?;
-    let catalog = stop.or(shelf.catalog(&store, now)).await.map_err(ChooseError::Unlisted)?;
-    let promised = promised(&shelf, &store, &catalog, stop).await?;
+    let repository = repository(config, stop).await?;
+    let catalog = stop.or(repository.catalog(now)).await.map_err(ChooseError::Unlisted)?;
+    let promised = promised(&repository, &catalog, stop).await?;
     let max_age = config.backup_max_age.or(promised.max_age).unwrap_or(DEFAULT_MAX_AGE);
     let running_for = promised.run_timeout.unwrap_or(RUNNING_FOR);
     let rules = Rules { now, max_age, running_for, random: rand::random() };
-    select(shelf, &catalog, wanted, &rules)
+    Ok(Chosen { choice: select(&catalog, wanted, &rules)?, repository })
 }
 
 /// What `backup` says about its own schedule.
@@ -97,9 +100,9 @@ struct Promised {
 
 /// Reads it in the manifest of the newest full backup. One that cannot be used promises nothing, and the drill of it
 /// says why; one that cannot be read for now is an error.
-async fn promised(shelf: &Shelf, store: &Store, catalog: &Catalog, stop: &Stop) -> Result<Promised, ChooseError> {
+async fn promised(repository: &Repository, catalog: &Catalog, stop: &Stop) -> Result<Promised, ChooseError> {
     let Some(newest) = catalog.newest(Kind::Full) else { return Ok(Promised::default()) };
-    let read = stop.or(async { Ok(shelf.manifest(store, &newest.id).await) }).await.map_err(ChooseError::Unlisted)?;
+    let read = stop.or(async { Ok(repository.manifest(&newest.id).await) }).await.map_err(ChooseError::Unlisted)?;
     let manifest = match read {
         Ok(manifest) => manifest,
         // Another bound in its place would make a good backup too old.
@@ -112,20 +115,21 @@ async fn promised(shelf: &Shelf, store: &Store, catalog: &Catalog, stop: &Stop) 
     Ok(Promised { max_age: seconds(manifest.max_age_seconds), run_timeout: seconds(manifest.run_timeout_seconds) })
 }
 
-/// The shelf of the database whose backups are meant.
+/// The repository of the database whose backups are meant.
 ///
 /// # Errors
 /// If the prefix holds backups of several databases and none was named, or of none at all.
-pub(crate) async fn shelf(config: &TargetConfig, store: &Store, stop: &Stop) -> Result<Shelf, ChooseError> {
+pub(crate) async fn repository(config: &TargetConfig, stop: &Stop) -> Result<Repository, ChooseError> {
+    let store = config.process.store.open();
     let prefix = store.prefix().clone();
-    let shelf = |database: &str| Shelf::new(prefix.clone(), database).trusting(config.signers.clone());
+    let layout = |database: &str| Layout::new(prefix.clone(), database).trusting(config.signers.clone());
     if let Some(database) = &config.source_database {
-        return Ok(shelf(database));
+        return Ok(Repository::new(store, layout(database)));
     }
-    let listed = stop.or(async { Shelf::databases(store, &prefix, Utc::now()).await.context("list databases") }).await;
+    let listed = stop.or(async { Repository::databases(&store, Utc::now()).await.context("list databases") }).await;
     match listed.map_err(ChooseError::Unlisted)?.as_slice() {
         [] => Err(ChooseError::NoBackup(no_backup(format!("there is no backup under {prefix}")))),
-        [only] => Ok(shelf(only)),
+        [only] => Ok(Repository::new(store, layout(only))),
         several => Err(ChooseError::Unclear(format!(
             "{prefix} holds backups of {} databases; set VERIFY_SOURCE_DATABASE to one of: {}",
             several.len(),
@@ -142,7 +146,7 @@ struct Rules {
     random: u64,
 }
 
-fn select(shelf: Shelf, catalog: &Catalog, wanted: &Wanted, rules: &Rules) -> Result<Chosen, ChooseError> {
+fn select(catalog: &Catalog, wanted: &Wanted, rules: &Rules) -> Result<Choice, ChooseError> {
     let newest = catalog.newest(Kind::Full);
     let (backup, mut notes) = match wanted {
         Wanted::Named(id) => named(catalog, id)?,
@@ -166,7 +170,7 @@ fn select(shelf: Shelf, catalog: &Catalog, wanted: &Wanted, rules: &Rules) -> Re
     }
     let before = catalog.backups.iter().filter(|one| one.kind == Kind::Full && one.id < backup.id);
     let before = before.take(MAX_BEFORE).map(|one| one.id.clone()).collect();
-    Ok(Chosen { shelf, backup, before, recovery_point, findings, notes })
+    Ok(Choice { backup, before, recovery_point, findings, notes })
 }
 
 fn by_rule<'catalog>(

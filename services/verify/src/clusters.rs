@@ -1,6 +1,6 @@
 //! Whether the backups before the drilled one are of the same PostgreSQL cluster.
 
-use backup_core::catalog::{BackupId, Manifest};
+use backup_core::repository::{BackupId, Manifest};
 
 use crate::evidence::{Evidence, Trouble};
 use crate::fetch::Fetcher;
@@ -32,7 +32,7 @@ pub(crate) async fn compare(
 ) -> Result<(), Trouble> {
     let mut identifiers = vec![manifest.database.system_identifier.clone()];
     for id in before {
-        let read = fetcher.stop.or(async { Ok(fetcher.shelf.manifest(fetcher.store, id).await) }).await?;
+        let read = fetcher.stop.or(async { Ok(fetcher.repository.manifest(id).await) }).await?;
         // What is wrong with an older manifest is for its own drill to say.
         identifiers.push(read.ok().and_then(|manifest| manifest.database.system_identifier));
     }

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use backup_core::catalog::{BackupId, Signers};
 use backup_core::codec::encryption::Keyring;
 use backup_core::config::{ConfigError, Settings};
 use backup_core::postgres::conninfo::{Conninfo, cut_name};
 use backup_core::postgres::{RestoreAs, SourceCluster};
+use backup_core::repository::{BackupId, Signers};
 use backup_core::secret::Secret;
 use backup_daemon::DatabaseName;
 use backup_daemon::config::{ProcessConfig, schedule};

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use backup_core::catalog::{Catalog, Drill};
 use backup_core::postgres::{ClientTools, ServerTools};
+use backup_core::repository::{Catalog, Drill};
 use backup_core::stop::Stop;
 use backup_daemon::schedule::MakeUp;
 use backup_daemon::{
@@ -18,7 +18,7 @@ use rand::Rng;
 
 use crate::alarms::conditions;
 use crate::attest::own_records;
-use crate::choose::{ChooseError, DEFAULT_MAX_AGE, Wanted, shelf};
+use crate::choose::{ChooseError, DEFAULT_MAX_AGE, Wanted, repository};
 use crate::config::{self, Habit, TargetConfig, VerifyConfig};
 use crate::leftovers;
 use crate::report::Report;
@@ -133,11 +133,10 @@ impl Target<'_> {
     async fn records(&self) -> Option<Records> {
         let config = self.config;
         insist(self.stop, "cannot list the bucket, trying again before the first drill", async || {
-            let store = config.process.store.open();
-            match shelf(config, &store, self.stop).await {
-                Ok(shelf) => {
-                    let catalog = shelf.catalog(&store, Utc::now()).await?;
-                    let own = own_records(config, &store, &shelf, &catalog).await.context("read a record")?;
+            match repository(config, self.stop).await {
+                Ok(repository) => {
+                    let catalog = repository.catalog(Utc::now()).await?;
+                    let own = own_records(config, &repository, &catalog).await.context("read a record")?;
                     Ok(Records::of(&catalog, &own))
                 }
                 Err(ChooseError::Unlisted(error)) => {

@@ -3,11 +3,11 @@
 use std::time::Instant;
 
 use anyhow::{Context, anyhow};
-use backup_core::catalog::Manifest;
 use backup_core::postgres::{
     DrillPolicy, DrillServer, Grants, KeptSchema, LockedServer, RestoreAs, ScratchDb, Tablespaces, Touched, Wanted,
 };
 use backup_core::private::PrivateDir;
+use backup_core::repository::Manifest;
 use backup_core::stop::Stop;
 use chrono::Utc;
 use pgdump_archive::{Owners, Rights, Selection, select, superusers};
@@ -53,7 +53,7 @@ pub(crate) async fn drill(
     let mut report = evidence.finish(outcome, Utc::now());
     if config.attest {
         report.make_safe(&config.process.scrubber);
-        attest(config, &chosen, &mut report, stop).await;
+        attest(config, &chosen.repository, &mut report, stop).await;
     }
     report
 }
@@ -68,29 +68,22 @@ pub(crate) struct Drill<'run> {
 
 impl Drill<'_> {
     async fn run(&self, chosen: &Chosen, evidence: &mut Evidence) -> Result<(), Trouble> {
-        let Chosen { shelf, backup, .. } = chosen;
-        let store = self.config.process.store.open();
+        let Chosen { repository, choice } = chosen;
         let folder = PrivateDir::create_in(&self.config.spool_dir).context("make a folder below VERIFY_SPOOL_DIR")?;
         let plain_bytes = self.progress.done_bytes();
-        let fetcher = Fetcher {
-            store: &store,
-            shelf,
-            folder: &folder,
-            keyring: &self.config.keyring,
-            stop: self.stop,
-            plain_bytes,
-        };
-        evidence.report.checks.push(chosen.recovery_point.clone());
-        evidence.report.findings.extend(chosen.findings.iter().cloned());
-        evidence.report.notes.extend(chosen.notes.iter().cloned());
-        let manifest = fetcher.manifest(&backup.id, evidence).await?;
+        let fetcher =
+            Fetcher { repository, folder: &folder, keyring: &self.config.keyring, stop: self.stop, plain_bytes };
+        evidence.report.checks.push(choice.recovery_point.clone());
+        evidence.report.findings.extend(choice.findings.iter().cloned());
+        evidence.report.notes.extend(choice.notes.iter().cloned());
+        let manifest = fetcher.manifest(&choice.backup.id, evidence).await?;
         let age = evidence.report.started_at - manifest.snapshot_at;
         evidence.report.recovery_point_seconds = Some(age.num_seconds());
-        if let Some(doubt) = manifest.doubtful_time(store.now()) {
+        if let Some(doubt) = manifest.doubtful_time(repository.store().now()) {
             evidence.record("manifest", "its times cannot be".to_owned(), vec![doubt]);
         }
         evidence.report.notes.extend(manifest.gaps.iter().cloned());
-        clusters::compare(&fetcher, &chosen.before, &manifest, evidence).await?;
+        clusters::compare(&fetcher, &choice.before, &manifest, evidence).await?;
         room::check(self.config, &manifest)?;
         let promised = manifest.clone();
         let is_large = manifest.dump.digests.plain_bytes >= LARGE_BYTES;

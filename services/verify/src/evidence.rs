@@ -230,7 +230,7 @@ mod tests {
 
     /// R060: a database that stays behind is a finding, and says nothing about the backup.
     #[test]
-    fn neither_an_old_shelf_nor_a_database_left_behind_speaks_against_the_backup_r060() {
+    fn neither_an_old_repository_nor_a_database_left_behind_speaks_against_the_backup_r060() {
         check(&["recovery_point"], Ok(()), (Verdict::Failed, Some(true)));
         check(&["cleanup"], Ok(()), (Verdict::Failed, Some(true)));
         check(&["cluster"], Ok(()), (Verdict::Failed, Some(true)));

@@ -4,15 +4,15 @@ use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
 use anyhow::{Context, anyhow};
-use backup_core::catalog::{BackupId, Manifest, Role, Shelf};
 use backup_core::cause::find_cause;
 use backup_core::codec::DecodeError;
 use backup_core::codec::encryption::{Cipher, Keyring, Opening};
 use backup_core::postgres::globals::ClusterRoles;
 use backup_core::private::PrivateDir;
+use backup_core::repository::{BackupId, Manifest, Repository, Role};
 use backup_core::spool::{Onlookers, Spool, SpoolError, SpooledFile};
 use backup_core::stop::Stop;
-use backup_core::storage::{Store, StoreError};
+use backup_core::storage::StoreError;
 use chrono::Utc;
 
 use crate::evidence::{Evidence, Trouble};
@@ -30,8 +30,7 @@ pub(crate) struct Fetched {
 
 /// Where backups come from and go to.
 pub(crate) struct Fetcher<'run> {
-    pub(crate) store: &'run Store,
-    pub(crate) shelf: &'run Shelf,
+    pub(crate) repository: &'run Repository,
     pub(crate) folder: &'run PrivateDir,
     pub(crate) keyring: &'run Keyring,
     pub(crate) stop: &'run Stop,
@@ -42,7 +41,7 @@ pub(crate) struct Fetcher<'run> {
 impl Fetcher<'_> {
     /// Reads the manifest of `id`.
     pub(crate) async fn manifest(&self, id: &BackupId, evidence: &mut Evidence) -> Result<Manifest, Trouble> {
-        let read = self.stop.or(async { Ok(self.shelf.manifest(self.store, id).await) }).await?;
+        let read = self.stop.or(async { Ok(self.repository.manifest(id).await) }).await?;
         let manifest = match read {
             Ok(manifest) => manifest,
             Err(error) if error.is_damage() => {
@@ -126,8 +125,8 @@ impl Fetcher<'_> {
         onlookers: Onlookers<'_>,
         evidence: &mut Evidence,
     ) -> Result<SpooledFile, Trouble> {
-        let spool = Spool { store: self.store, folder: self.folder, stop: self.stop };
-        let key = self.shelf.key(&manifest.id, role);
+        let spool = Spool { store: self.repository.store(), folder: self.folder, stop: self.stop };
+        let key = self.repository.layout().key(&manifest.id, role);
         let is_globals = matches!(role, Role::Globals { .. });
         let facts = manifest.globals.as_ref().filter(|_| is_globals).unwrap_or(&manifest.dump);
         let opening = self.opening(manifest, role, evidence).await?;
@@ -154,7 +153,7 @@ impl Fetcher<'_> {
         if !matches!(find_cause::<StoreError>(&error), Some(StoreError::NotFound(_))) {
             return Ok(error);
         }
-        let listed = self.stop.or(self.shelf.catalog(self.store, Utc::now())).await;
+        let listed = self.stop.or(self.repository.catalog(Utc::now())).await;
         let catalog = listed.context("list the bucket again")?;
         let committed = catalog.backups.iter().chain(&catalog.from_the_future).any(|backup| backup.id == *id);
         if committed || catalog.incomplete.iter().any(|run| run.id == *id && run.lost_its_data) {
@@ -172,7 +171,7 @@ impl Fetcher<'_> {
         evidence: &mut Evidence,
     ) -> Result<Opening, Trouble> {
         let (keyring, codec) = (self.keyring.clone(), manifest.codec.clone());
-        let (label, folder) = (self.shelf.label(&manifest.id, role), self.folder.path().to_owned());
+        let (label, folder) = (self.repository.layout().label(&manifest.id, role), self.folder.path().to_owned());
         let found = tokio::task::spawn_blocking(move || {
             let required = codec.required().map_err(anyhow::Error::from)?;
             anyhow::Ok(keyring.opening(required, &label, &folder))

@@ -5,8 +5,8 @@ use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
 use anyhow::Context;
-use backup_core::catalog::{Kind, Manifest};
 use backup_core::postgres::globals::{Item, Odd, Statement, read};
+use backup_core::repository::{Kind, Manifest};
 use tokio::task::spawn_blocking;
 
 use crate::evidence::{Evidence, Trouble};

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use backup_core::catalog::Manifest;
 use backup_core::postgres::{DrillServer, ServerTools, Throwaway};
+use backup_core::repository::Manifest;
 use backup_core::stop::Stop;
 use pgdump_archive::Archive;
 

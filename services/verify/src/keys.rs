@@ -1,8 +1,8 @@
 //! What verify can decrypt, and whom it believes.
 
-use backup_core::catalog::Signers;
 use backup_core::codec::encryption::{Identities, Keyring, Passphrase, Unauthenticated};
 use backup_core::config::{Kind, Settings, Variable};
+use backup_core::repository::Signers;
 use backup_core::secret::Secret;
 
 /// The section "Keys" of the table of variables.

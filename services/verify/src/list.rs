@@ -1,7 +1,7 @@
 //! `verify list`: what the bucket holds, each backup with its last verdict that is known there.
 
 use anyhow::Context;
-use backup_core::catalog::Shelf;
+use backup_core::repository::{Layout, Repository};
 use backup_core::stop::Stop;
 use backup_core::text::{Lines, print, print_json, print_line};
 use chrono::Utc;
@@ -25,16 +25,13 @@ pub(crate) async fn list(config: &TargetConfig, format: Format, stop: &Stop) -> 
     let store = config.process.store.open();
     let names = match &config.source_database {
         Some(name) => vec![name.clone()],
-        None => {
-            stop.or(async { Shelf::databases(&store, store.prefix(), Utc::now()).await.context("list databases") })
-                .await?
-        }
+        None => stop.or(async { Repository::databases(&store, Utc::now()).await.context("list databases") }).await?,
     };
     let mut values = Vec::new();
     for name in &names {
-        let shelf = Shelf::new(store.prefix().clone(), name);
+        let repository = Repository::new(config.process.store.open(), Layout::new(store.prefix().clone(), name));
         let now = Utc::now();
-        let catalog = stop.or(shelf.catalog(&store, now)).await?;
+        let catalog = stop.or(repository.catalog(now)).await?;
         match format {
             Format::Json => values.push(json!({ "database": name, "catalog": catalog.to_json() })),
             Format::Table => {

@@ -36,10 +36,10 @@ mod variables;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use backup_core::catalog::BackupId;
 use backup_core::config::environment;
 use backup_core::postgres::{Grants, refuse_outdated};
 use backup_core::private::sweep_private_dirs;
+use backup_core::repository::BackupId;
 use backup_core::scrub::Scrubber;
 use backup_core::secret::Secret;
 use backup_core::stop::Stop;

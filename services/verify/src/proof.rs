@@ -6,7 +6,6 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use backup_core::catalog::{Kind, Manifest};
 use backup_core::postgres::connect::Session;
 use backup_core::postgres::conninfo::Conninfo;
 use backup_core::postgres::{
@@ -14,6 +13,7 @@ use backup_core::postgres::{
     in_the_clear,
 };
 use backup_core::private::PrivateDir;
+use backup_core::repository::{Kind, Manifest};
 use backup_core::scrub::Scrubber;
 use backup_core::stop::Stop;
 use backup_daemon::Progress;

@@ -2,12 +2,12 @@
 //! tools. What differs from the archive's text there as well as in the restored database is a spelling of the server.
 
 use anyhow::Context;
-use backup_core::catalog::DatabaseFacts;
 use backup_core::postgres::connect::Session;
 use backup_core::postgres::conninfo::Conninfo;
 use backup_core::postgres::{
     GuestDb, KeptSchema, ScratchDb, Source, Touched, Wanted, WantedExtension, create_beforehand, server_start,
 };
+use backup_core::repository::DatabaseFacts;
 use chrono::Utc;
 use pgdump_archive::Archive;
 use tokio::sync::Mutex;

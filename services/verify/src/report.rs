@@ -1,6 +1,6 @@
 //! What a drill found: the evidence, in one value that logs, pages, files and terminals show.
 
-use backup_core::catalog::{BackupId, Kind};
+use backup_core::repository::{BackupId, Kind};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 

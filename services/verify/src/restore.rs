@@ -8,10 +8,10 @@ mod target;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
-use backup_core::catalog::Manifest;
 use backup_core::postgres::conninfo::Conninfo;
 use backup_core::postgres::{Grants, create_beforehand, have_other_versions};
 use backup_core::private::PrivateDir;
+use backup_core::repository::Manifest;
 use backup_core::secret::Secret;
 use backup_core::stop::{Share, Stop};
 use backup_core::text::{self, Lines};
@@ -88,14 +88,12 @@ async fn restore_into(
     progress: &Progress,
     evidence: &mut Evidence,
 ) -> Result<(), Trouble> {
-    let Chosen { shelf, backup, .. } =
+    let Chosen { repository, choice } =
         choose(config, &options.backup, stop).await.map_err(anyhow::Error::from).context("choose a backup")?;
-    let store = config.process.store.open();
     let folder = PrivateDir::create_in(&config.spool_dir).context("make a folder below VERIFY_SPOOL_DIR")?;
     let plain_bytes = progress.done_bytes();
-    let fetcher =
-        Fetcher { store: &store, shelf: &shelf, folder: &folder, keyring: &config.keyring, stop, plain_bytes };
-    let manifest = fetcher.manifest(&backup.id, evidence).await?;
+    let fetcher = Fetcher { repository: &repository, folder: &folder, keyring: &config.keyring, stop, plain_bytes };
+    let manifest = fetcher.manifest(&choice.backup.id, evidence).await?;
     let destination = stop.or(Destination::inspect(to, options.create)).await?;
     let to = &destination.to;
     let look = async { TargetServer::inspect(&destination.session().await?, options.create).await };

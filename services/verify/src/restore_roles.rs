@@ -70,15 +70,14 @@ async fn make(
     stop: &Stop,
     evidence: &mut Evidence,
 ) -> Result<(), Trouble> {
-    let Chosen { shelf, backup, .. } =
+    let Chosen { repository, choice } =
         choose(config, &options.backup, stop).await.map_err(anyhow::Error::from).context("choose a backup")?;
-    let store = config.process.store.open();
     let folder = PrivateDir::create_in(&config.spool_dir).context("make a folder below VERIFY_SPOOL_DIR")?;
     let (keyring, plain_bytes) = (&config.keyring, &AtomicU64::new(0));
-    let fetcher = Fetcher { store: &store, shelf: &shelf, folder: &folder, keyring, stop, plain_bytes };
-    let manifest = fetcher.manifest(&backup.id, evidence).await?;
+    let fetcher = Fetcher { repository: &repository, folder: &folder, keyring, stop, plain_bytes };
+    let manifest = fetcher.manifest(&choice.backup.id, evidence).await?;
     let Some(file) = fetcher.globals(&manifest, evidence).await? else {
-        return Err(anyhow!("backup {} holds no roles of the cluster; create them by hand", backup.id).into());
+        return Err(anyhow!("backup {} holds no roles of the cluster; create them by hand", choice.backup.id).into());
     };
     if let Some(doubt) = &file.unauthenticated {
         evidence.skip("authentication", format!("ALLOW_UNAUTHENTICATED=true, and {doubt}"));
@@ -90,7 +89,7 @@ async fn make(
     }
     let target = stop.or(Target::inspect(&session)).await?;
     let plan = Plan::new(&statements, &target);
-    text::print_line(format_args!("backup    {} of database {}", backup.id, manifest.database.name));
+    text::print_line(format_args!("backup    {} of database {}", choice.backup.id, manifest.database.name));
     text::print(&plan.lines());
     plan.refuse_what_blocks(&target)?;
     if options.extent == Extent::Plan {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use backup_core::catalog::can_be_role;
+use backup_core::repository::can_be_role;
 use pgdump_archive::{Archive, NeededRoles};
 
 /// Maximum number of roles that are made without being needed.

@@ -1,7 +1,7 @@
 //! Room on the disk of a drill: asked for at the start, and told from damage if it does not suffice.
 
 use anyhow::{Context, anyhow};
-use backup_core::catalog::Manifest;
+use backup_core::repository::Manifest;
 
 use crate::config::{Target, TargetConfig};
 use crate::evidence::{Evidence, Trouble};

@@ -7,13 +7,12 @@ mod encryption;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use backup_core::catalog::{BackupId, Manifest, Role, Shelf, UNSEALED, seal};
 use backup_core::codec::encryption::Opening;
 use backup_core::codec::{DecodeError, Decompression, decode_reader};
 use backup_core::private::PrivateDir;
+use backup_core::repository::{BackupId, Manifest, Repository, Role, UNSEALED, seal};
 use backup_core::spool::SpooledFile;
 use backup_core::stop::Stop;
-use backup_core::storage::Store;
 use backup_core::stored::Digests;
 use backup_core::text;
 use backup_daemon::exit;
@@ -22,7 +21,7 @@ use futures_util::StreamExt;
 use rand::Rng;
 use tokio_util::io::ReaderStream;
 
-use crate::choose::{Chosen, Wanted, choose};
+use crate::choose::{Choice, Chosen, Wanted, choose};
 use crate::config::TargetConfig;
 use crate::drill::Drill;
 use crate::evidence::{Evidence, Trouble};
@@ -94,16 +93,15 @@ impl Row {
 /// # Errors
 /// If the newest backup cannot be read, or no drill can run.
 pub(crate) async fn self_test(config: &TargetConfig, stop: &Stop) -> anyhow::Result<u8> {
-    let Chosen { shelf, backup, .. } = choose(config, &Wanted::Newest, stop).await.context("choose a backup")?;
+    let chosen = choose(config, &Wanted::Newest, stop).await.context("choose a backup")?;
+    let Chosen { repository, choice: Choice { backup, .. } } = chosen;
     let progress = Progress::default();
-    let store = config.process.store.open();
-    let catalog = stop.or(shelf.catalog(&store, Utc::now())).await.context("list the bucket")?;
+    let catalog = stop.or(repository.catalog(Utc::now())).await.context("list the bucket")?;
     let mut others = catalog.backups.iter().filter(|other| other.id != backup.id && other.kind == backup.kind);
     let other = others.next().map(|other| other.id.clone());
     let test = SelfTest {
         drill: Drill { config, stop, progress: &progress, sabotage: None },
-        shelf,
-        store,
+        repository,
         folder: PrivateDir::create_in(&config.spool_dir).context("make a folder below VERIFY_SPOOL_DIR")?,
         other,
     };
@@ -127,8 +125,7 @@ fn shortened(text: &str) -> String {
 
 struct SelfTest<'run> {
     drill: Drill<'run>,
-    shelf: Shelf,
-    store: Store,
+    repository: Repository,
     folder: PrivateDir,
     /// Another full backup, whose objects are as real.
     other: Option<BackupId>,
@@ -148,8 +145,7 @@ impl SelfTest<'_> {
         let mut evidence = Evidence::new(Utc::now());
         let counter = std::sync::atomic::AtomicU64::new(0);
         let fetcher = Fetcher {
-            store: &self.store,
-            shelf: &self.shelf,
+            repository: &self.repository,
             folder: &self.folder,
             keyring: &self.drill.config.keyring,
             stop: self.drill.stop,
@@ -176,12 +172,12 @@ impl SelfTest<'_> {
     /// The manifest of one backup in the place of another's.
     async fn manifests(&self, id: &BackupId, manifest: &Manifest) -> anyhow::Result<Vec<Row>> {
         let newer = BackupId::new(Utc::now());
-        let key = self.shelf.key(id, &Role::Manifest);
-        let read = async { Ok(self.store.read(&key, MOST_MANIFEST_BYTES).await?) };
+        let key = self.repository.layout().key(id, &Role::Manifest);
+        let read = async { Ok(self.repository.store().read(&key, MOST_MANIFEST_BYTES).await?) };
         let manifest_text = self.drill.stop.or(read).await.context("read the manifest")?;
         let mut rows = Vec::new();
         let mut add = |what: &str, id: &BackupId, text: &[u8]| {
-            let caught_by = self.shelf.open_manifest(id, text).is_err().then(|| "manifest".to_owned());
+            let caught_by = self.repository.layout().open_manifest(id, text).is_err().then(|| "manifest".to_owned());
             rows.push(Row::damaged(what, caught_by));
         };
         add("an older backup under a newer id", &newer, &manifest_text);
@@ -293,10 +289,11 @@ impl SelfTest<'_> {
 
     async fn download(&self, manifest: &Manifest) -> anyhow::Result<PathBuf> {
         let decoding = manifest.codec.decoding()?;
-        let key = self.shelf.key(&manifest.id, &Role::Dump { kind: manifest.kind, suffix: decoding.suffix() });
+        let key =
+            self.repository.layout().key(&manifest.id, &Role::Dump { kind: manifest.kind, suffix: decoding.suffix() });
         let (file, path) = self.folder.create_file("stored").context("make a copy of the stored bytes")?;
         let mut file = tokio::fs::File::from_std(file);
-        let mut download = self.store.download(&key, manifest.dump.digests.stored_bytes);
+        let mut download = self.repository.store().download(&key, manifest.dump.digests.stored_bytes);
         let copied = async {
             while let Some(chunk) = download.next_chunk().await? {
                 tokio::io::AsyncWriteExt::write_all(&mut file, &chunk).await?;

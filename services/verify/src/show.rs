@@ -3,8 +3,8 @@
 use std::sync::atomic::AtomicU64;
 
 use anyhow::Context;
-use backup_core::catalog::Manifest;
 use backup_core::private::PrivateDir;
+use backup_core::repository::Manifest;
 use backup_core::stop::Stop;
 use backup_core::text::{Lines, bytes, count, print, print_line};
 use chrono::Utc;
@@ -20,20 +20,20 @@ use crate::fetch::Fetcher;
 /// If there is no such backup, or it cannot be read.
 pub(crate) async fn show(config: &TargetConfig, wanted: &Wanted, stop: &Stop) -> anyhow::Result<()> {
     let chosen = choose(config, wanted, stop).await?;
-    let store = config.process.store.open();
     let folder = PrivateDir::create_in(&config.spool_dir).context("make a folder below VERIFY_SPOOL_DIR")?;
     let counter = AtomicU64::new(0);
     let fetcher = Fetcher {
-        store: &store,
-        shelf: &chosen.shelf,
+        repository: &chosen.repository,
         folder: &folder,
         keyring: &config.keyring,
         stop,
         plain_bytes: &counter,
     };
     let mut evidence = Evidence::new(Utc::now());
-    let manifest =
-        fetcher.manifest(&chosen.backup.id, &mut evidence).await.map_err(|trouble| trouble.into_error(&evidence))?;
+    let manifest = fetcher
+        .manifest(&chosen.choice.backup.id, &mut evidence)
+        .await
+        .map_err(|trouble| trouble.into_error(&evidence))?;
     print(&describe(&manifest));
     let fetched = fetcher.fetch(manifest, &mut evidence).await;
     let (_, scanned) = fetched.map_err(|trouble| trouble.into_error(&evidence))?;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use backup_core::catalog::Drill;
+use backup_core::repository::Drill;
 use backup_daemon::{DatabaseState, State, StatusHead};
 use chrono::{DateTime, Utc};
 use serde::Serialize;

@@ -1,6 +1,6 @@
 //! Which backup is drilled, and what the bucket itself tells about the recovery point.
 
-use backup_core::catalog::BackupId;
+use backup_core::repository::BackupId;
 use chrono::{TimeDelta, Utc};
 
 use super::DrillStand;

@@ -36,7 +36,7 @@ fn swapped_rolled_back_and_made_up_backups_fail_where_signatures_are_asked_for_r
 }
 
 #[test]
-fn a_signed_shelf_under_another_prefix_is_refused_and_can_be_restored_without_the_key_r022() {
+fn a_signed_repository_under_another_prefix_is_refused_and_can_be_restored_without_the_key_r022() {
     let (private, public) = signing_pair();
     let stand = DrillStand::of(ROWS, &[("BACKUP_SIGNING_KEY", &private)]);
     for (key, _) in stand.stand.s3.objects() {

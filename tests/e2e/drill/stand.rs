@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use backup_core::catalog::{BackupId, UNSEALED, seal};
+use backup_core::repository::{BackupId, UNSEALED, seal};
 use chrono::{TimeDelta, Utc};
 use e2e::process::{Output, Run, command_line};
 use e2e::tools::FakeTools;

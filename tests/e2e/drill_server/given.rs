@@ -1,7 +1,7 @@
 //! Given servers: which will do, and one drill at a time.
 
-use backup_core::catalog::DatabaseFacts;
 use backup_core::postgres::{DrillPolicy, DrillServer, RestoreAs, SourceCluster};
+use backup_core::repository::DatabaseFacts;
 use e2e::postgres::{Postgres, SUPERUSER};
 
 use super::{PLAIN, conninfo, lock, login, major, server, source, wait_for_locks, with_admin, without_admin};

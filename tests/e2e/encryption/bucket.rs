@@ -84,7 +84,7 @@ fn openssl_decrypts_dump_and_roles_r076() {
 
 /// With public keys, and with no key at all, `backup` lists and prunes what others have encrypted.
 #[test]
-fn one_shelf_holds_backups_of_every_kind_and_retention_needs_no_key() {
+fn one_repository_holds_backups_of_every_kind_and_retention_needs_no_key() {
     let (stand, pair) = (stand(), AgePair::generate());
     let old = stand.seed(TimeDelta::days(90));
     for suffix in ["zst.age", "gz.enc"] {

@@ -1,6 +1,6 @@
 //! Small objects in one piece, and the manifests among them.
 
-use backup_core::catalog::{BackupId, ManifestError, Shelf};
+use backup_core::repository::{BackupId, Layout, ManifestError, Repository};
 use backup_core::storage::{Refusal, StoreError};
 use chrono::{TimeDelta, Utc};
 use e2e::proxy::{Fault, NOT_FOR_VERIFY, Operation, Rule};
@@ -57,20 +57,20 @@ async fn the_manifest_of_a_real_backup_is_read_r114() {
     stand.proxy.deny(NOT_FOR_VERIFY);
     let store = open(&stand.s3, &stand.proxy);
     let name = &stand.database.name;
-    assert_eq!(Shelf::databases(&store, &prefix(), Utc::now()).await.unwrap(), std::slice::from_ref(name));
+    assert_eq!(Repository::databases(&store, Utc::now()).await.unwrap(), std::slice::from_ref(name));
 
-    let shelf = Shelf::new(prefix(), name);
-    let id = shelf.catalog(&store, Utc::now()).await.unwrap().backups[0].id.clone();
-    let manifest = shelf.manifest(&store, &id).await.unwrap();
+    let repository = Repository::new(store, Layout::new(prefix(), name));
+    let id = repository.catalog(Utc::now()).await.unwrap().backups[0].id.clone();
+    let manifest = repository.manifest(&id).await.unwrap();
     assert_eq!((&manifest.id, &manifest.database.name), (&id, name));
 
     let newer = BackupId::new(Utc::now() + TimeDelta::minutes(1));
     let text = stand.s3.read(&stand.key(id.as_str(), "manifest.json"));
     stand.s3.write(&stand.key(newer.as_str(), "manifest.json"), text);
-    let error = shelf.manifest(&store, &newer).await.unwrap_err();
+    let error = repository.manifest(&newer).await.unwrap_err();
     assert!(error.is_damage() && error.to_string().contains(&format!("it is the manifest of {id}")), "{error}");
 
     stand.proxy.rule(Rule::new(Operation::GetObject, Fault::status(503, "SlowDown")));
-    let error = shelf.manifest(&store, &id).await.unwrap_err();
+    let error = repository.manifest(&id).await.unwrap_err();
     assert!(matches!(error, ManifestError::Unreadable(_)) && !error.is_damage(), "{error}");
 }

@@ -6,10 +6,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use backup_core::catalog::ObjectFacts;
 use backup_core::codec::encryption::{Encryption, Label, Opening};
 use backup_core::codec::{Codec, Compression, Decoding, encode};
 use backup_core::private::PrivateDir;
+use backup_core::repository::ObjectFacts;
 use backup_core::spool::{Onlookers, Spool, SpoolError, SpooledFile};
 use backup_core::stop::{Stop, Stopped};
 use backup_core::storage::UploadPlan;

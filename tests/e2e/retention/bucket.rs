@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use backup_core::catalog::BackupId;
+use backup_core::repository::BackupId;
 use chrono::{TimeDelta, Utc};
 use e2e::proxy::{Fault, Operation, Rule};
 

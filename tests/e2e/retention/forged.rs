@@ -1,6 +1,6 @@
 //! Anyone who can put objects invents ids, manifests and records of drills, and no genuine backup goes for that.
 
-use backup_core::catalog::{BackupId, Manifest, Shelf, SigningKey};
+use backup_core::repository::{BackupId, Layout, Manifest, Repository, SigningKey};
 use backup_core::secret::Secret;
 use backup_core::storage::Prefix;
 use chrono::{TimeDelta, Utc};
@@ -131,14 +131,15 @@ async fn signed_backups(stand: &Stand, old: &str, new: &str) -> Vec<String> {
     let text = stand.s3.read(&stand.key(&newest, "manifest.json"));
     let mut manifest: Manifest = serde_json::from_slice(&text).unwrap();
     let key = SigningKey::parse(&Secret::new(old.to_owned())).unwrap();
-    let shelf = Shelf::new(Prefix::parse("postgres-backups").unwrap(), &stand.database.name);
+    let layout = Layout::new(Prefix::parse("postgres-backups").unwrap(), &stand.database.name);
+    let repository = Repository::new(open(&stand.s3, &stand.proxy), layout);
     let mut ids = vec![newest.clone()];
     for days in 2..=4 {
         let time = Utc::now() - TimeDelta::days(days);
         manifest.id = BackupId::new(time);
         let id = manifest.id.to_string();
         stand.s3.write(&stand.key(&id, &dump), stand.s3.read(&stand.key(&newest, &dump)));
-        shelf.commit(&open(&stand.s3, &stand.proxy), &manifest, Some(&key)).await.unwrap();
+        repository.commit(&manifest, Some(&key)).await.unwrap();
         for file in [dump.as_str(), "manifest.json"] {
             stand.s3.set_modified(&stand.key(&id, file), time.into());
         }

@@ -111,7 +111,7 @@ fn an_acceptance_that_anybody_could_have_written_does_not_count_where_there_is_a
     std::fs::write(&private, stand.backup().args(["keygen", "--signing"]).output().stdout).unwrap();
     let key = [("BACKUP_SIGNING_KEY_FILE", private.to_str().unwrap())];
     let variables = [STRICT.as_slice(), &key].concat();
-    let forged = format!("{}-size-accepted-{first}", backup_core::catalog::BackupId::new(chrono::Utc::now()));
+    let forged = format!("{}-size-accepted-{first}", backup_core::repository::BackupId::new(chrono::Utc::now()));
     let events = stand.s3.objects().into_keys().find(|key| key.contains("/events/")).unwrap();
     stand.s3.write(&format!("{}/{forged}", events.rsplit_once('/').unwrap().0), b"");
     assert_eq!(prune(&stand, &[], &variables).code, Some(1), "a forged acceptance counts");

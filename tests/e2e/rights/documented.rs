@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use backup_core::catalog::BackupId;
+use backup_core::repository::BackupId;
 use chrono::{TimeDelta, Utc};
 use e2e::process::{Output, Run};
 use e2e::proxy::{Fault, Operation, Rule};

@@ -1,6 +1,6 @@
 //! Uploads that were begun and never ended.
 
-use backup_core::catalog::BackupId;
+use backup_core::repository::BackupId;
 use chrono::{TimeDelta, Utc};
 use e2e::proxy::Operation;
 

@@ -12,7 +12,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tokio_util::sync::{CancellationToken, PollSender};
 
 use super::connect::Session;
-use crate::catalog::{DatabaseFacts, Inventory};
+use crate::repository::{DatabaseFacts, Inventory};
 
 /// Pieces that wait for the reader of the archive. Each is what one read has brought, at most 1 MiB.
 const PIECES_WAITING: usize = 4;

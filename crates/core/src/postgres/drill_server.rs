@@ -14,7 +14,7 @@ use super::locale::Locale;
 use super::neutral::SourceName;
 use super::recode::read_texts;
 use super::throwaway::Throwaway;
-use crate::catalog::DatabaseFacts;
+use crate::repository::DatabaseFacts;
 
 use powers::Powers;
 

@@ -4,7 +4,7 @@ use anyhow::Context;
 
 use super::connect::Session;
 use super::settings::session_settings;
-use crate::catalog::DatabaseFacts;
+use crate::repository::DatabaseFacts;
 
 /// The oldest server whose catalogs the inventory understands.
 pub const OLDEST_SERVER_MAJOR: u32 = 13;

@@ -8,7 +8,7 @@ use anyhow::Context;
 use tokio_postgres::error::{DbError, SqlState};
 
 use super::connect::Session;
-use crate::catalog::{Extension, Inventory, ObjectCounts, Sequence, Table};
+use crate::repository::{Extension, Inventory, ObjectCounts, Sequence, Table};
 
 /// Which part of the fingerprint to take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use postgres_protocol::escape::{escape_identifier, escape_literal};
 
 use super::connect::Session;
-use crate::catalog::DatabaseFacts;
+use crate::repository::DatabaseFacts;
 
 /// Since then a database has a locale provider.
 const PROVIDERS_SINCE_MAJOR: u32 = 15;

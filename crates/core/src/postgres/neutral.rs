@@ -3,7 +3,7 @@
 use rand::Rng;
 use rand::distr::Alphanumeric;
 
-use crate::catalog::DatabaseFacts;
+use crate::repository::DatabaseFacts;
 
 /// Of this many letters names are that say nothing.
 const LETTERS: std::ops::RangeInclusive<usize> = 6..=12;

@@ -21,8 +21,8 @@ use super::conninfo::{Conninfo, Host};
 use super::locale::Locale;
 use super::neutral::{neutral_name, random_text};
 use super::tools::ServerTools;
-use crate::catalog::{DatabaseFacts, Extension};
 use crate::machine::Machine;
+use crate::repository::{DatabaseFacts, Extension};
 use crate::secret::Secret;
 
 use cluster::Cluster;

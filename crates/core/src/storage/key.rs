@@ -68,6 +68,12 @@ impl ObjectKey {
         Self(key.to_owned())
     }
 
+    /// The key of `relative` below this one, which is that of a folder: with a slash between them, and never two.
+    #[must_use]
+    pub fn join(&self, relative: &str) -> Self {
+        Self(format!("{}/{relative}", self.0.trim_end_matches('/')))
+    }
+
     /// The key as text.
     pub fn as_str(&self) -> &str {
         &self.0

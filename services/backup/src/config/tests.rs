@@ -1,4 +1,4 @@
-use backup_core::catalog::SigningKey;
+use backup_core::repository::SigningKey;
 use backup_core::storage::Checksum;
 
 use super::*;

@@ -13,7 +13,7 @@ pub(super) struct Alone {
 }
 
 impl Alone {
-    /// `None` if another process prunes the same shelf.
+    /// `None` if another process prunes the same repository.
     ///
     /// # Errors
     /// If the server of the database cannot be asked.
@@ -29,9 +29,9 @@ impl Alone {
     }
 }
 
-/// Names the shelf: one database may be backed up into several buckets.
+/// Names the repository: one database may be backed up into several buckets.
 fn lock_key(config: &TargetConfig) -> i64 {
-    let (store, start) = (&config.process.store, config.shelf().start());
+    let (store, start) = (&config.process.store, config.layout().start());
     let digest = Sha256::digest(format!("retention of {:?}/{}/{start}", store.endpoint, store.bucket));
     let mut key = [0; 8];
     key.copy_from_slice(&digest[..8]);

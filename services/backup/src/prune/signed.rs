@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::Context;
-use backup_core::catalog::{Backup, BackupId, ManifestError};
-use backup_core::storage::Store;
+use backup_core::repository::{Backup, BackupId, ManifestError, Repository};
 
 use crate::config::TargetConfig;
 
@@ -15,16 +14,15 @@ use crate::config::TargetConfig;
 /// If a manifest is there and cannot be read now.
 pub(super) async fn signed<'all>(
     config: &TargetConfig,
-    store: &Store,
     backups: impl Iterator<Item = &'all Backup>,
 ) -> anyhow::Result<BTreeSet<BackupId>> {
     let mut signed = BTreeSet::new();
     if config.signers.is_empty() {
         return Ok(signed);
     }
-    let shelf = config.shelf().trusting(config.signers.clone());
+    let repository = Repository::new(config.process.store.open(), config.layout().trusting(config.signers.clone()));
     for backup in backups {
-        match shelf.manifest(store, &backup.id).await {
+        match repository.manifest(&backup.id).await {
             Ok(_) => drop(signed.insert(backup.id.clone())),
             Err(ManifestError::Unreadable(error)) if !error.is_damage() => {
                 let id = &backup.id;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use chrono::NaiveDate;
 
-use backup_core::catalog::Kind;
+use backup_core::repository::Kind;
 use backup_core::storage::Clock;
 
 use crate::clusters::AnotherCluster;

@@ -1,4 +1,4 @@
-use backup_core::catalog::Shelf;
+use backup_core::repository::Layout;
 use backup_core::storage::{ListedObject, Prefix};
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -8,7 +8,7 @@ use crate::standing::Standing;
 
 /// A bucket without a server: what is listed in it is all that there is.
 struct Bucket {
-    shelf: Shelf,
+    layout: Layout,
     objects: Vec<ListedObject>,
     rule: SizeRule,
     nights: i64,
@@ -17,7 +17,7 @@ struct Bucket {
 impl Bucket {
     fn new() -> Self {
         let rule = SizeRule { max_shrink_percent: 50, accepted_from: None };
-        Self { shelf: Shelf::new(Prefix::parse("p").unwrap(), "app"), objects: Vec::new(), rule, nights: 0 }
+        Self { layout: Layout::new(Prefix::parse("p").unwrap(), "app"), objects: Vec::new(), rule, nights: 0 }
     }
 
     fn tonight(&self) -> DateTime<Utc> {
@@ -30,7 +30,7 @@ impl Bucket {
     }
 
     fn catalog(&self) -> Catalog {
-        Catalog::from_listing(&self.shelf, self.objects.clone(), self.tonight())
+        Catalog::from_listing(&self.layout, self.objects.clone(), self.tonight())
     }
 
     fn sizes(&self) -> Sizes {
@@ -45,7 +45,7 @@ impl Bucket {
         self.put(&format!("{id}/manifest.json"), 2_000);
         self.put(&format!("events/{id}-backup-started-unknown-{tables}"), 0);
         if let Some(event) = self.sizes().unmarked {
-            let key = self.shelf.event_key(&event);
+            let key = self.layout.event_key(&event);
             self.objects.push(ListedObject { key, bytes: 0, modified: None });
         }
         BackupId::parse(&id).unwrap()

@@ -1,4 +1,4 @@
-use backup_core::catalog::{Kind, RunEvents};
+use backup_core::repository::{Kind, RunEvents};
 
 use super::*;
 

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use backup_core::catalog::Drill;
+use backup_core::repository::Drill;
 use backup_core::stop::Stop;
 
 use super::*;

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use anyhow::Context;
-use backup_core::catalog::Inventory;
 use backup_core::postgres::connect::Session;
 use backup_core::postgres::{ClientTools, list_objects};
+use backup_core::repository::Inventory;
 use backup_core::scrub::Scrubber;
 use backup_core::stop::Stop;
 use pgdump_archive::Archive;

@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context;
-use backup_core::catalog::{Inventory, ObjectCounts};
 use backup_core::postgres::connect::Session;
 use backup_core::postgres::{ExtensionMembers, Fingerprint, kinds_asked_otherwise, take_inventory};
+use backup_core::repository::{Inventory, ObjectCounts};
 use pgdump_archive::{LeftOut, Made, Reason};
 
 use super::Subject;
@@ -20,7 +20,7 @@ pub(super) async fn check(
 ) -> anyhow::Result<Inventory> {
     let restored = take_inventory(session, Fingerprint::Off).await?;
     extensions(subject, session, &restored, evidence).await.context("compare extensions")?;
-    if subject.manifest.kind == backup_core::catalog::Kind::Partial {
+    if subject.manifest.kind == backup_core::repository::Kind::Partial {
         evidence.skip("inventory", "the manifest describes the whole database, and this backup holds a part of it");
     } else if !subject.is_on_same_major(session) {
         evidence.skip(

@@ -14,10 +14,10 @@ mod validity;
 use std::path::Path;
 
 use anyhow::Context;
-use backup_core::catalog::Manifest;
 use backup_core::postgres::connect::Session;
 use backup_core::postgres::conninfo::Conninfo;
 use backup_core::postgres::{ClientTools, ExtensionMembers, Said};
+use backup_core::repository::Manifest;
 use backup_core::scrub::Scrubber;
 use backup_core::stop::Stop;
 use pgdump_archive::{Archive, Contents, Owners, Selection};

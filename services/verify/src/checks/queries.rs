@@ -11,9 +11,9 @@ use std::pin::pin;
 use std::time::Duration;
 
 use anyhow::Context;
-use backup_core::catalog::Inventory;
 use backup_core::postgres::Said;
 use backup_core::postgres::connect::Session;
+use backup_core::repository::Inventory;
 use futures_util::TryStreamExt;
 use tokio_postgres::types::Type;
 use tokio_postgres::{SimpleQueryMessage, SimpleQueryRow};

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use backup_core::catalog::Table;
 use backup_core::postgres::UNLOGGED;
+use backup_core::repository::Table;
 
 use super::contents::{Compared, Outcome, RestoredTable};
 use super::{Subject, table_name};

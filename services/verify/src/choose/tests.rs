@@ -1,4 +1,4 @@
-use backup_core::catalog::RunEvents;
+use backup_core::repository::RunEvents;
 use backup_core::storage::Prefix;
 
 use super::*;
@@ -39,8 +39,7 @@ fn incomplete(hours_ago: i64, lost_its_data: bool) -> Incomplete {
 }
 
 fn select_at_random(catalog: &Catalog, wanted: &Wanted, random: u64) -> Result<Chosen, ChooseError> {
-    let shelf = Shelf::new(Prefix::parse("p").unwrap(), "app");
-    select(shelf, catalog, wanted, &Rules { now: now(), max_age: MAX_AGE, running_for: RUNNING_FOR, random })
+    select(catalog, wanted, &Rules { now: now(), max_age: MAX_AGE, running_for: RUNNING_FOR, random })
 }
 
 /// Which backup is chosen, by its age in hours, and the beginnings of what is found.

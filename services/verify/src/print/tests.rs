@@ -1,6 +1,6 @@
 use std::os::unix::fs::PermissionsExt;
 
-use backup_core::catalog::{BackupId, Kind};
+use backup_core::repository::{BackupId, Kind};
 use backup_core::stop::Stop;
 use chrono::{DateTime, Utc};
 

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context;
-use backup_core::catalog::{Extension, Inventory, Manifest};
 use backup_core::postgres::Grants;
 use backup_core::postgres::connect::Session;
+use backup_core::repository::{Extension, Inventory, Manifest};
 use pgdump_archive::Owners;
 
 use super::RestoreOptions;

@@ -1,7 +1,7 @@
 //! What a restore will do, and what stands in its way, before anything is changed.
 
-use backup_core::catalog::Manifest;
 use backup_core::postgres::Grants;
+use backup_core::repository::Manifest;
 use backup_core::text::Lines;
 use chrono::Utc;
 use pgdump_archive::Owners;

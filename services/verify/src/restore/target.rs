@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context, bail};
-use backup_core::catalog::DatabaseFacts;
 use backup_core::postgres::connect::Session;
 use backup_core::postgres::conninfo::Conninfo;
 use backup_core::postgres::{
     NewDatabase, Tablespaces, close_database, create_database, database_differences, made_objects, read_texts,
     set_database_level,
 };
+use backup_core::repository::DatabaseFacts;
 use pgdump_archive::{Archive, DatabaseLevel};
 
 use crate::evidence::Evidence;

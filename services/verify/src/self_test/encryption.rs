@@ -4,8 +4,8 @@
 use std::path::Path;
 
 use anyhow::Context;
-use backup_core::catalog::{BackupId, Manifest};
 use backup_core::codec::encryption::{Label, Opening, Unlock};
+use backup_core::repository::{BackupId, Manifest};
 use backup_core::stored::Digests;
 use chrono::Utc;
 use rand::Rng;

@@ -1,4 +1,4 @@
-//! What a reader holds: every key that some backup on the shelf may need.
+//! What a reader holds: every key that some backup in the repository may need.
 
 use std::path::{Path, PathBuf};
 

@@ -1,7 +1,7 @@
 use tokio::io::AsyncReadExt;
 
 use super::*;
-use crate::catalog::Table;
+use crate::repository::Table;
 
 /// A real archive of `pg_dump` 15; see the tests of the reader.
 const KINDS: &[u8] = include_bytes!("../../../../archive/src/fixtures/kinds-15.dump");

@@ -10,7 +10,7 @@ use postgres_protocol::escape::escape_identifier;
 use super::super::connect::Session;
 use super::super::timescaledb::TIMESCALEDB;
 use super::{MissingExtensions, WantedExtension};
-use crate::catalog::Extension;
+use crate::repository::Extension;
 
 /// What a server could make: versions by extension.
 pub(super) type Available = BTreeMap<String, Versions>;

@@ -12,7 +12,7 @@ use super::super::drill_server::hold_lock;
 use super::super::locale::{Locale, NewDatabase};
 use super::super::prepare::{Prepared, Wanted};
 use super::{CREATE_LIMIT, CleanupFailed, RunId, ScratchDb, remove};
-use crate::catalog::DatabaseFacts;
+use crate::repository::DatabaseFacts;
 
 /// The reference database of a drill. It has the run, the owner and the roles of the scratch database, and
 /// [`ScratchDb::drop`] drops both.

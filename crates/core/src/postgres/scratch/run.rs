@@ -5,7 +5,7 @@ use std::fmt;
 use chrono::{DateTime, NaiveDateTime, Utc};
 use sha2::{Digest, Sha256};
 
-use crate::catalog::BackupId;
+use crate::repository::BackupId;
 
 const DATABASE_START: &str = "verify_drill_";
 const REFERENCE_START: &str = "verify_reference_";

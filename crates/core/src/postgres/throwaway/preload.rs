@@ -2,7 +2,7 @@
 
 use super::super::timescaledb::{self, TIMESCALEDB};
 use super::super::tools::ServerTools;
-use crate::catalog::Extension;
+use crate::repository::Extension;
 
 /// Extensions whose functions fail in a server that has not loaded a library of the same name at its start, so that a
 /// materialized view over them cannot be filled. One that needs another stands behind it. None of them reaches outside

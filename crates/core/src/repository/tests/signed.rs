@@ -38,8 +38,8 @@ fn pair() -> (SigningKey, Signers) {
 }
 
 #[track_caller]
-fn assert_refused(shelf: &Shelf, id: &BackupId, text: &str, words: &str) {
-    let error = shelf.open_manifest(id, text.as_bytes()).unwrap_err();
+fn assert_refused(layout: &Layout, id: &BackupId, text: &str, words: &str) {
+    let error = layout.open_manifest(id, text.as_bytes()).unwrap_err();
     assert!(error.is_damage() && error.to_string().contains(words), "{error}");
 }
 
@@ -48,19 +48,19 @@ fn only_a_manifest_with_the_right_signature_is_believed_where_one_is_asked_for_r
     let id = BackupId::new(now());
     let ((key, signers), (_, strangers)) = (pair(), pair());
     let signed = seal::write(&manifest(&id), Some(&key)).unwrap();
-    let trusting = shelf("p", "app").trusting(signers);
+    let trusting = layout("p", "app").trusting(signers);
     assert_eq!(trusting.open_manifest(&id, signed.as_bytes()).unwrap(), manifest(&id));
-    shelf("p", "app").open_manifest(&id, signed.as_bytes()).unwrap();
+    layout("p", "app").open_manifest(&id, signed.as_bytes()).unwrap();
     let unsigned = seal::write(&manifest(&id), None).unwrap();
     assert_refused(&trusting, &id, &unsigned, "it is not signed, and VERIFY_TRUSTED_KEYS is set");
-    let stranger = shelf("p", "app").trusting(strangers);
+    let stranger = layout("p", "app").trusting(strangers);
     assert_refused(&stranger, &id, &signed, "its signature is by none of the keys of VERIFY_TRUSTED_KEYS (ed25519-");
     // Under another id, database or prefix.
     let newer = BackupId::new(now());
     assert_refused(&trusting, &newer, &signed, "it is the manifest of ");
-    assert_refused(&shelf("p", "other").trusting(trusting.signers.clone()), &id, &signed, "another database");
-    assert_refused(&shelf("q", "app").trusting(trusting.signers.clone()), &id, &signed, "another prefix");
-    shelf("q", "app").open_manifest(&id, signed.as_bytes()).unwrap();
+    assert_refused(&layout("p", "other").trusting(trusting.signers.clone()), &id, &signed, "another database");
+    assert_refused(&layout("q", "app").trusting(trusting.signers.clone()), &id, &signed, "another prefix");
+    layout("q", "app").open_manifest(&id, signed.as_bytes()).unwrap();
 }
 
 /// A change of a manifest can make its digest of itself agree, and not its signature.
@@ -68,7 +68,7 @@ fn only_a_manifest_with_the_right_signature_is_believed_where_one_is_asked_for_r
 fn a_signed_manifest_that_was_changed_and_sealed_again_is_refused_r022() {
     let id = BackupId::new(now());
     let (key, signers) = pair();
-    let trusting = shelf("p", "app").trusting(signers);
+    let trusting = layout("p", "app").trusting(signers);
     let signed = seal::write(&manifest(&id), Some(&key)).unwrap();
     let resealed = |text: &str| {
         let digest = serde_json::from_str::<Value>(text).unwrap()["manifest_sha256"].as_str().unwrap().to_owned();
@@ -100,8 +100,8 @@ fn only_a_signed_acceptance_counts_where_there_is_a_key() {
     let from = BackupId::new(now());
     let kind = EventKind::SizeAccepted { from: from.clone(), signature: None };
     let event = Event { id: BackupId::new(now()), kind };
-    let trusting = shelf("p", "app").trusting(key.signers().and(signers.clone()));
-    let counts = |reader: &Shelf, writer: &Shelf, event: &Event| {
+    let trusting = layout("p", "app").trusting(key.signers().and(signers.clone()));
+    let counts = |reader: &Layout, writer: &Layout, event: &Event| {
         let listed = vec![ListedObject { key: writer.event_key(event), bytes: 0, modified: None }];
         Catalog::from_listing(reader, listed, now()).journal.accepted_from().next() == Some(&from)
     };
@@ -111,17 +111,17 @@ fn only_a_signed_acceptance_counts_where_there_is_a_key() {
     // A signature of another acceptance, database or prefix.
     let other = Event { id: BackupId::new(now()), ..signed.clone() };
     assert!(!counts(&trusting, &trusting, &other));
-    for elsewhere in [shelf("p", "other"), shelf("q", "app")] {
+    for elsewhere in [layout("p", "other"), layout("q", "app")] {
         assert!(!counts(&trusting, &trusting, &elsewhere.sign_event(event.clone(), &key)));
     }
-    let believing = shelf("p", "app");
+    let believing = layout("p", "app");
     assert!(counts(&believing, &believing, &event) && counts(&believing, &believing, &signed));
 }
 
 /// A start that the store wrote at another time than it says puts nothing off.
 #[test]
 fn a_start_counts_if_the_store_wrote_it_then() {
-    let app = shelf("p", "app");
+    let app = layout("p", "app");
     let started = EventKind::BackupStarted { cluster: None, tables: None };
     let event = Event { id: BackupId::new(now()), kind: started };
     for (written, expected) in [(-61, false), (-59, true), (0, true), (59, true), (61, false)] {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
-use super::{BackupId, Journal, Kind, Role, RunEvents, Shelf};
+use super::{BackupId, Journal, Kind, Layout, Role, RunEvents};
 use crate::storage::{ListedObject, ObjectKey};
 
 /// A backup dated later than this from now was made by a wrong clock, here or there.
@@ -91,13 +91,13 @@ struct Run {
 
 impl Catalog {
     /// Sorts `objects`; those whose key does not parse completely are counted as foreign.
-    pub fn from_listing(shelf: &Shelf, objects: Vec<ListedObject>, now: DateTime<Utc>) -> Self {
+    pub fn from_listing(layout: &Layout, objects: Vec<ListedObject>, now: DateTime<Utc>) -> Self {
         let mut catalog = Self::default();
         let mut runs: BTreeMap<BackupId, Run> = BTreeMap::new();
         for object in objects {
-            match (shelf.parse(&object.key), shelf.parse_event(&object.key)) {
+            match (layout.parse(&object.key), layout.parse_event(&object.key)) {
                 (Some((id, role)), _) => runs.entry(id).or_default().objects.push((role, object)),
-                (None, Some(event)) if shelf.believes(&event) => catalog.journal.take(event, object),
+                (None, Some(event)) if layout.believes(&event) => catalog.journal.take(event, object),
                 (None, _) => catalog.foreign_objects += 1,
             }
         }

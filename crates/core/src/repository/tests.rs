@@ -6,8 +6,8 @@ use crate::storage::{ListedObject, Prefix};
 
 mod signed;
 
-fn shelf(prefix: &str, database: &str) -> Shelf {
-    Shelf::new(Prefix::parse(prefix).unwrap(), database)
+fn layout(prefix: &str, database: &str) -> Layout {
+    Layout::new(Prefix::parse(prefix).unwrap(), database)
 }
 
 fn at(text: &str) -> DateTime<Utc> {
@@ -20,17 +20,17 @@ fn object(key: ObjectKey, modified: &str) -> ListedObject {
 
 const ZST: Role = Role::Dump { kind: Kind::Full, suffix: ".zst" };
 
-fn committed(shelf: &Shelf, id: &BackupId, modified: &str) -> Vec<ListedObject> {
-    [ZST, Role::Manifest].iter().map(|role| object(shelf.key(id, role), modified)).collect()
+fn committed(layout: &Layout, id: &BackupId, modified: &str) -> Vec<ListedObject> {
+    [ZST, Role::Manifest].iter().map(|role| object(layout.key(id, role), modified)).collect()
 }
 
 /// A store may say any size; the largest that fits into the protocol is 2^63 - 1.
 #[test]
 fn sizes_that_no_store_has_do_not_overflow() {
-    let (shelf, id) = (shelf("p", "app"), BackupId::new(at("2026-11-22T03:00:00Z")));
+    let (layout, id) = (layout("p", "app"), BackupId::new(at("2026-11-22T03:00:00Z")));
     let roles = [ZST, Role::Globals { suffix: ".zst" }, Role::Manifest];
-    let huge = |role: &Role| ListedObject { key: shelf.key(&id, role), bytes: u64::MAX / 2, modified: None };
-    let catalog = Catalog::from_listing(&shelf, roles.iter().map(huge).collect(), at("2026-11-23T00:00:00Z"));
+    let huge = |role: &Role| ListedObject { key: layout.key(&id, role), bytes: u64::MAX / 2, modified: None };
+    let catalog = Catalog::from_listing(&layout, roles.iter().map(huge).collect(), at("2026-11-23T00:00:00Z"));
     assert_eq!(catalog.backups[0].stored_bytes, u64::MAX);
 }
 
@@ -47,7 +47,7 @@ proptest! {
     fn two_names_never_share_a_key_r011(a in "[a-c_.~/ %2Fü]{1,6}", b in "[a-c_.~/ %2Fü]{1,6}") {
         prop_assume!(a != b);
         let id = BackupId::new(Utc::now());
-        let (a, b) = (shelf("p", &a), shelf("p", &b));
+        let (a, b) = (layout("p", &a), layout("p", &b));
         for role in [ZST, Role::Manifest, Role::Globals { suffix: "" }] {
             let key = a.key(&id, &role);
             prop_assert_eq!(a.parse(&key), Some((id.clone(), role)));
@@ -79,7 +79,7 @@ fn names_of_databases_as_folders() {
 
 #[test]
 fn only_complete_keys_are_ours_r012() {
-    let shelf = shelf("p", "app");
+    let layout = layout("p", "app");
     let prefix = Prefix::parse("p").unwrap();
     let id = "20261122T030000Z-abcdefghijklmnop";
     for ours in [
@@ -94,7 +94,7 @@ fn only_complete_keys_are_ours_r012() {
         "manifest.json",
         "drill-20261122T040000Z-passed.json",
     ] {
-        assert!(shelf.parse(&prefix.key(&format!("app/{id}/{ours}"))).is_some(), "{ours}");
+        assert!(layout.parse(&prefix.key(&format!("app/{id}/{ours}"))).is_some(), "{ours}");
     }
     for foreign in [
         format!("app/{id}/app_staging.dump.zst"),
@@ -112,79 +112,79 @@ fn only_complete_keys_are_ours_r012() {
         "app/notes.txt".to_owned(),
         format!("app_staging/{id}/manifest.json"),
     ] {
-        assert_eq!(shelf.parse(&prefix.key(&foreign)), None, "{foreign}");
+        assert_eq!(layout.parse(&prefix.key(&foreign)), None, "{foreign}");
     }
 }
 
 #[test]
 fn newest_is_by_id_whatever_the_store_says_was_modified_when_r029() {
-    let shelf = shelf("p", "app");
+    let layout = layout("p", "app");
     let now = at("2026-11-22T12:00:00Z");
     let ids: Vec<BackupId> = (1..=3).map(|days| BackupId::new(now - TimeDelta::days(days))).collect();
-    let mut objects = committed(&shelf, &ids[0], "2026-01-01T00:00:00Z");
-    objects.extend(committed(&shelf, &ids[1], "2026-11-22T11:00:00Z"));
-    objects.extend(committed(&shelf, &ids[2], "2026-06-01T00:00:00Z"));
+    let mut objects = committed(&layout, &ids[0], "2026-01-01T00:00:00Z");
+    objects.extend(committed(&layout, &ids[1], "2026-11-22T11:00:00Z"));
+    objects.extend(committed(&layout, &ids[2], "2026-06-01T00:00:00Z"));
     objects.reverse();
-    let catalog = Catalog::from_listing(&shelf, objects, now);
+    let catalog = Catalog::from_listing(&layout, objects, now);
     assert_eq!(catalog.newest(Kind::Full).unwrap().id, ids[0]);
     assert_eq!(catalog.backups.iter().map(|backup| backup.id.clone()).collect::<Vec<_>>(), ids);
 }
 
 #[test]
 fn a_backup_from_the_future_is_reported_and_never_the_newest_r029() {
-    let shelf = shelf("p", "app");
+    let layout = layout("p", "app");
     let now = at("2026-11-22T12:00:00Z");
     let (past, soon, future) = (
         BackupId::new(now - TimeDelta::hours(1)),
         BackupId::new(now + TimeDelta::minutes(9)),
         BackupId::new(now + TimeDelta::minutes(11)),
     );
-    let objects = [&past, &future].iter().flat_map(|id| committed(&shelf, id, "2026-11-22T11:00:00Z")).collect();
-    let catalog = Catalog::from_listing(&shelf, objects, now);
+    let objects = [&past, &future].iter().flat_map(|id| committed(&layout, id, "2026-11-22T11:00:00Z")).collect();
+    let catalog = Catalog::from_listing(&layout, objects, now);
     assert_eq!(catalog.newest(Kind::Full).unwrap().id, past);
     assert_eq!(catalog.from_the_future[0].id, future);
-    let catalog = Catalog::from_listing(&shelf, committed(&shelf, &soon, "2026-11-22T11:00:00Z"), now);
+    let catalog = Catalog::from_listing(&layout, committed(&layout, &soon, "2026-11-22T11:00:00Z"), now);
     assert_eq!(catalog.newest(Kind::Full).unwrap().id, soon);
 }
 
 #[test]
 fn data_without_manifest_and_manifest_without_data_are_no_backups_r009() {
-    let shelf = shelf("p", "app");
+    let layout = layout("p", "app");
     let now = at("2026-11-22T12:00:00Z");
     let ids: Vec<BackupId> = (1..=3).map(|hours| BackupId::new(now - TimeDelta::hours(hours))).collect();
-    let mut objects = vec![object(shelf.key(&ids[0], &ZST), "2026-11-22T11:00:00Z")];
-    objects.push(object(shelf.key(&ids[1], &Role::Manifest), "2026-11-22T11:00:00Z"));
-    objects.extend(committed(&shelf, &ids[2], "2026-11-22T11:00:00Z"));
-    let catalog = Catalog::from_listing(&shelf, objects, now);
+    let mut objects = vec![object(layout.key(&ids[0], &ZST), "2026-11-22T11:00:00Z")];
+    objects.push(object(layout.key(&ids[1], &Role::Manifest), "2026-11-22T11:00:00Z"));
+    objects.extend(committed(&layout, &ids[2], "2026-11-22T11:00:00Z"));
+    let catalog = Catalog::from_listing(&layout, objects, now);
     assert_eq!(catalog.newest(Kind::Full).unwrap().id, ids[2]);
     assert_eq!(catalog.incomplete.iter().map(|run| run.lost_its_data).collect::<Vec<_>>(), [false, true]);
 }
 
 #[test]
 fn a_partial_dump_is_never_the_newest_full_one_r016() {
-    let shelf = shelf("p", "app");
+    let layout = layout("p", "app");
     let now = at("2026-11-22T12:00:00Z");
     let (old, new) = (BackupId::new(now - TimeDelta::days(2)), BackupId::new(now - TimeDelta::days(1)));
-    let mut objects = committed(&shelf, &old, "2026-11-20T12:00:00Z");
+    let mut objects = committed(&layout, &old, "2026-11-20T12:00:00Z");
     for role in [Role::Dump { kind: Kind::Partial, suffix: "" }, Role::Manifest] {
-        objects.push(object(shelf.key(&new, &role), "2026-11-21T12:00:00Z"));
+        objects.push(object(layout.key(&new, &role), "2026-11-21T12:00:00Z"));
     }
-    let catalog = Catalog::from_listing(&shelf, objects, now);
+    let catalog = Catalog::from_listing(&layout, objects, now);
     assert_eq!(catalog.newest(Kind::Full).unwrap().id, old);
     assert_eq!(catalog.newest(Kind::Partial).unwrap().id, new);
 }
 
 #[test]
 fn the_manifest_is_deleted_before_its_data_and_drills_last() {
-    let shelf = shelf("p", "app");
+    let layout = layout("p", "app");
     let now = at("2026-11-22T12:00:00Z");
     let id = BackupId::new(now - TimeDelta::days(1));
     let drill = Role::Drill { time: now, passed: true };
     let roles = [drill, Role::Globals { suffix: ".zst" }, ZST, Role::Manifest];
-    let objects = roles.iter().map(|role| object(shelf.key(&id, role), "2026-11-22T12:00:01Z")).collect();
-    let catalog = Catalog::from_listing(&shelf, objects, now);
+    let objects = roles.iter().map(|role| object(layout.key(&id, role), "2026-11-22T12:00:01Z")).collect();
+    let catalog = Catalog::from_listing(&layout, objects, now);
     let backup = catalog.newest(Kind::Full).unwrap();
     assert!(backup.is_proven() && backup.has_globals);
-    let expected: Vec<ObjectKey> = roles.iter().rev().map(|role| shelf.key(&id, role)).collect();
+    let expected: Vec<ObjectKey> = roles.iter().rev().map(|role| layout.key(&id, role)).collect();
     assert_eq!(backup.keys, expected);
 }

@@ -101,7 +101,7 @@ pub enum EventKind {
     SizeAccepted {
         /// The first backup of the new size.
         from: BackupId,
-        /// See [`Shelf::sign_event`](super::Shelf::sign_event).
+        /// See [`Layout::sign_event`](super::Layout::sign_event).
         signature: Option<EventSignature>,
     },
 }

@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
-use super::{BackupId, Catalog, DatabaseDir, FORMAT, Manifest, ObjectFacts, Role, Shelf, plausible, seal};
+use super::{BackupId, Catalog, DatabaseDir, FORMAT, Layout, Manifest, ObjectFacts, Role, plausible, seal};
 use crate::codec::UnknownCodec;
-use crate::storage::{ListedObject, Prefix, Store, StoreError};
+use crate::storage::{ListedObject, Prefix, StoreError};
 
 /// A manifest has a line or two for each table; this suffices for some 300,000 of them.
-const MOST_MANIFEST_BYTES: u64 = 64 * 1024 * 1024;
+pub(super) const MAX_MANIFEST_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Why there is no manifest to go by.
 #[derive(Debug, thiserror::Error)]
@@ -63,29 +63,11 @@ struct Head {
     format: u32,
 }
 
-impl Shelf {
-    /// Reads the manifest of backup `id`, which must be of that backup and of this database, and name
-    /// objects beside it only.
+impl Layout {
+    /// The manifest of backup `id` that `text` is, as [`Repository::manifest`](super::Repository::manifest) reads it.
     ///
     /// # Errors
-    /// If it cannot be read, is damaged, or is too new; [`ManifestError::is_damage`] tells these apart.
-    pub async fn manifest(&self, store: &Store, id: &BackupId) -> Result<Manifest, ManifestError> {
-        let text = store.read(&self.key(id, &Role::Manifest), MOST_MANIFEST_BYTES).await;
-        self.open_manifest(id, &text.map_err(ManifestError::Unreadable)?)
-    }
-
-    /// The names of the databases that have backups below `prefix`, in the order of their folders.
-    ///
-    /// # Errors
-    /// If the listing cannot be read completely.
-    pub async fn databases(store: &Store, prefix: &Prefix, now: DateTime<Utc>) -> Result<Vec<String>, StoreError> {
-        Ok(databases_in(store.list(&prefix.key("")).await?, prefix, now))
-    }
-
-    /// As [`Shelf::manifest`], from a text that is here already.
-    ///
-    /// # Errors
-    /// As [`Shelf::manifest`].
+    /// As there.
     pub fn open_manifest(&self, id: &BackupId, text: &[u8]) -> Result<Manifest, ManifestError> {
         let wrong = |reason: String| ManifestError::Wrong { id: id.clone(), reason };
         // The words of the parser may quote the text, which is foreign; the place is enough.
@@ -141,7 +123,8 @@ impl Shelf {
     }
 }
 
-fn databases_in(objects: Vec<ListedObject>, prefix: &Prefix, now: DateTime<Utc>) -> Vec<String> {
+/// The names of the databases that have backups among `objects`, in the order of their folders.
+pub(super) fn databases_in(objects: Vec<ListedObject>, prefix: &Prefix, now: DateTime<Utc>) -> Vec<String> {
     let mut folders: BTreeMap<String, Vec<ListedObject>> = BTreeMap::new();
     for object in objects {
         let folder = prefix.strip(&object.key).and_then(|rest| rest.split_once('/')).map(|(folder, _)| folder);
@@ -151,7 +134,7 @@ fn databases_in(objects: Vec<ListedObject>, prefix: &Prefix, now: DateTime<Utc>)
     }
     let names = folders.into_iter().filter_map(|(folder, objects)| {
         let name = DatabaseDir::decode(&folder)?;
-        let catalog = Catalog::from_listing(&Shelf::new(prefix.clone(), &name), objects, now);
+        let catalog = Catalog::from_listing(&Layout::new(prefix.clone(), &name), objects, now);
         (!catalog.backups.is_empty() || !catalog.from_the_future.is_empty()).then_some(name)
     });
     names.collect()
@@ -163,13 +146,13 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::catalog::Kind;
+    use crate::repository::Kind;
     use crate::storage::ObjectKey;
 
     const SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
-    fn shelf() -> Shelf {
-        Shelf::new(Prefix::parse("p").unwrap(), "Süd 1")
+    fn layout() -> Layout {
+        Layout::new(Prefix::parse("p").unwrap(), "Süd 1")
     }
 
     /// When the manifest of these tests was written.
@@ -205,7 +188,7 @@ mod tests {
         let id = BackupId::new(now());
         let mut text = manifest(&id);
         *text.pointer_mut(pointer).unwrap() = value;
-        let error = shelf().open_manifest(&id, seal::seal(&text.to_string()).as_bytes()).unwrap_err();
+        let error = layout().open_manifest(&id, seal::seal(&text.to_string()).as_bytes()).unwrap_err();
         let found = error.is_damage();
         let chain = format!("{:#}", anyhow::Error::from(error));
         assert!(chain.contains(words) && found == damage, "{pointer}: {chain}");
@@ -215,9 +198,9 @@ mod tests {
     fn a_manifest_that_contradicts_its_key_is_refused() {
         let id = BackupId::new(now());
         let text = seal::seal(&manifest(&id).to_string());
-        assert_eq!(shelf().open_manifest(&id, text.as_bytes()).unwrap().id, id);
+        assert_eq!(layout().open_manifest(&id, text.as_bytes()).unwrap().id, id);
         let touched = text.replace("15.18", "15.19");
-        let error = shelf().open_manifest(&id, touched.as_bytes()).unwrap_err();
+        let error = layout().open_manifest(&id, touched.as_bytes()).unwrap_err();
         assert!(error.to_string().contains("its digest of itself differs"), "{error}");
         let older = BackupId::new(now() - TimeDelta::days(9));
         check("/id", json!(older), true, &format!("it is the manifest of {older}"));
@@ -284,7 +267,7 @@ mod tests {
             for (field, time) in change {
                 text[field] = json!(time);
             }
-            let opened = shelf().open_manifest(&id, seal::seal(&text.to_string()).as_bytes()).unwrap();
+            let opened = layout().open_manifest(&id, seal::seal(&text.to_string()).as_bytes()).unwrap();
             opened.doubtful_time(now()).unwrap_or_default()
         };
         for field in ["snapshot_at", "finished_at"] {
@@ -312,7 +295,7 @@ mod tests {
         );
         check("/codec/encryption", json!("rot13"), false, "no encryption \"rot13\"; was the backup written by a newer");
         let id = BackupId::new(now());
-        let error = shelf().open_manifest(&id, br#"{"format": 7}"#).unwrap_err();
+        let error = layout().open_manifest(&id, br#"{"format": 7}"#).unwrap_err();
         assert!(matches!(error, ManifestError::TooNew { format: 7, .. }), "{error}");
     }
 
@@ -321,7 +304,7 @@ mod tests {
         let id = BackupId::new(now());
         let text = seal::seal(&manifest(&id).to_string());
         for length in 0..text.len() {
-            let error = shelf().open_manifest(&id, &text.as_bytes()[..length]).unwrap_err();
+            let error = layout().open_manifest(&id, &text.as_bytes()[..length]).unwrap_err();
             assert!(error.is_damage(), "{length}: {error}");
         }
     }
@@ -331,7 +314,7 @@ mod tests {
         let prefix = Prefix::parse("p").unwrap();
         let id = BackupId::new("2026-11-22T03:00:00Z".parse().unwrap());
         let dump = Role::Dump { kind: Kind::Full, suffix: "" };
-        let key = |database: &str, role: &Role| Shelf::new(prefix.clone(), database).key(&id, role);
+        let key = |database: &str, role: &Role| Layout::new(prefix.clone(), database).key(&id, role);
         let keys = [
             key("app", &Role::Manifest),
             key("app", &dump),

@@ -1,0 +1,172 @@
+//! Which objects are a backup. A backup exists if and only if its manifest exists, and its manifest
+//! is written last. What is listed is derived from keys and sizes alone, since `backup` may not read;
+//! `verify` reads manifests, too.
+
+mod events;
+mod id;
+mod layout;
+mod listing;
+mod manifest;
+mod names;
+mod open;
+mod plausible;
+mod record;
+mod seal;
+mod signing;
+mod table;
+
+use std::time::Duration;
+
+use anyhow::Context;
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+
+pub use events::{ClusterTag, Event, EventKind, EventSignature, Journal, RunEvents};
+pub use id::BackupId;
+pub use layout::Layout;
+pub use listing::{Backup, Catalog, Drill, Incomplete};
+pub use manifest::{
+    CodecFacts, DatabaseFacts, Extension, FORMAT, Inventory, Manifest, ObjectCounts, ObjectFacts, Sequence, Table,
+};
+pub use names::{DatabaseDir, Kind, Role};
+pub use open::ManifestError;
+pub use plausible::can_be_role;
+pub use record::RecordKey;
+pub use seal::{UNSEALED, seal};
+pub use signing::{Signers, SigningKey, SigningKeyError};
+
+use crate::storage::{ObjectKey, Prefix, Store, StoreError};
+
+/// How often the listing is asked for what was stored, and the time between.
+const LISTING_ATTEMPTS: u32 = 3;
+const LISTING_PAUSE: Duration = Duration::from_millis(500);
+
+/// The store has said that an object is stored, and does not list it so.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{key} has {} bytes in the listing and {sent_bytes} were sent, although the store has said that it is stored",
+    self.listed_bytes.map_or_else(|| "no".to_owned(), |bytes| bytes.to_string())
+)]
+pub struct NotListed {
+    /// The object.
+    pub key: ObjectKey,
+    /// Its size.
+    pub sent_bytes: u64,
+    /// Its size in the listing, if it is there.
+    pub listed_bytes: Option<u64>,
+}
+
+/// The backups of one database in a bucket: where they are, and the store that holds them.
+pub struct Repository {
+    store: Store,
+    layout: Layout,
+}
+
+impl Repository {
+    /// The backups that are at `layout` in `store`.
+    pub fn new(store: Store, layout: Layout) -> Self {
+        Self { store, layout }
+    }
+
+    /// The names of the databases that have backups below the prefix of `store`, in the order of their folders.
+    ///
+    /// # Errors
+    /// If the listing cannot be read completely.
+    pub async fn databases(store: &Store, now: DateTime<Utc>) -> Result<Vec<String>, StoreError> {
+        let prefix: &Prefix = store.prefix();
+        Ok(open::databases_in(store.list(&prefix.key("")).await?, prefix, now))
+    }
+
+    /// The store.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The keys of its objects.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Reads the manifest of backup `id`, which must be of that backup and of this database, and name
+    /// objects beside it only.
+    ///
+    /// # Errors
+    /// If it cannot be read, is damaged, or is too new; [`ManifestError::is_damage`] tells these apart.
+    pub async fn manifest(&self, id: &BackupId) -> Result<Manifest, ManifestError> {
+        let text = self.store.read(&self.layout.key(id, &Role::Manifest), open::MAX_MANIFEST_BYTES).await;
+        self.layout.open_manifest(id, &text.map_err(ManifestError::Unreadable)?)
+    }
+
+    /// Writes a line of the journal: an empty object.
+    ///
+    /// # Errors
+    /// If the store refuses or cannot be reached.
+    pub async fn record(&self, event: &Event) -> Result<(), StoreError> {
+        self.store.put_new(&self.layout.event_key(event), Bytes::new()).await
+    }
+
+    /// Lists the bucket and sorts what it finds.
+    ///
+    /// # Errors
+    /// If the listing cannot be read completely.
+    pub async fn catalog(&self, now: DateTime<Utc>) -> anyhow::Result<Catalog> {
+        let objects = self.store.list(&self.layout.start()).await.context("list backups")?;
+        Ok(Catalog::from_listing(&self.layout, objects, now))
+    }
+
+    /// Checks that the store lists every object of a backup with the size that was sent.
+    ///
+    /// # Errors
+    /// If a size differs or an object is missing ([`NotListed`]). Then the backup must not be made to exist.
+    pub async fn confirm(&self, manifest: &Manifest) -> anyhow::Result<()> {
+        let start = self.layout.run_start(&manifest.id);
+        let sent = manifest.objects().map(|object| (start.join(&object.name), object.digests.stored_bytes));
+        self.find_in_listing(&manifest.id, &sent.collect::<Vec<_>>()).await
+    }
+
+    /// Looks for each of `sent` with its size in the listing of a run, more than once: some stores list an object
+    /// a moment after they have answered that it is stored.
+    async fn find_in_listing(&self, id: &BackupId, sent: &[(ObjectKey, u64)]) -> anyhow::Result<()> {
+        let mut attempt = 1;
+        loop {
+            let listed = self.store.list(&self.layout.run_start(id)).await.context("list what was stored")?;
+            let bytes_of = |key: &ObjectKey| listed.iter().find(|listed| listed.key == *key).map(|listed| listed.bytes);
+            let Some((key, sent_bytes)) = sent.iter().find(|(key, bytes)| bytes_of(key) != Some(*bytes)) else {
+                return Ok(());
+            };
+            if attempt == LISTING_ATTEMPTS {
+                return Err(NotListed { key: key.clone(), sent_bytes: *sent_bytes, listed_bytes: bytes_of(key) }.into());
+            }
+            attempt += 1;
+            tokio::time::sleep(LISTING_PAUSE).await;
+        }
+    }
+
+    /// Takes back what a run has stored before its commit was tried. After that it must not be
+    /// called: the manifest may be there, and would outlive its data.
+    ///
+    /// # Errors
+    /// If the store refuses; what remains is an incomplete run.
+    pub async fn discard(&self, id: &BackupId) -> anyhow::Result<()> {
+        for object in self.store.list(&self.layout.run_start(id)).await.context("list what was stored")? {
+            self.store.delete(&object.key).await.context("delete")?;
+        }
+        Ok(())
+    }
+
+    /// Makes a backup exist: writes its manifest, the last object of the run, signed if there is a key, and
+    /// looks for it in the listing. A store that answers 200 and has not stored it makes no backup.
+    ///
+    /// # Errors
+    /// If it cannot be written, or is not listed ([`NotListed`]). It may be there nevertheless, or come later,
+    /// so its data must stay.
+    pub async fn commit(&self, manifest: &Manifest, signing_key: Option<&SigningKey>) -> anyhow::Result<()> {
+        let body = seal::write(manifest, signing_key).context("write manifest as JSON")?;
+        let (key, sent_bytes) = (self.layout.key(&manifest.id, &Role::Manifest), body.len() as u64);
+        self.store.put_new(&key, body.into()).await.context("store manifest")?;
+        self.find_in_listing(&manifest.id, &[(key, sent_bytes)]).await
+    }
+}
+
+#[cfg(test)]
+mod tests;

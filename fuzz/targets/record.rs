@@ -1,6 +1,6 @@
 //! Records of drills: the one that was written is known, and nothing else is.
 
-use backup_core::repository::RecordKey;
+use backup_core::repository::{DrillRecord, RecordKey};
 use backup_core::secret::Secret;
 use backup_core::storage::Prefix;
 
@@ -31,6 +31,8 @@ fn only_the_record_that_was_written_is_known() {
         // Hexadecimal digits may be written in capitals.
         let is_written = bytes.eq_ignore_ascii_case(written.as_bytes());
         assert!(!key.knows(&place, bytes) || is_written);
+        // Whatever it is, reading it ends.
+        DrillRecord::open(bytes).is_ok().then(|| assert!(bytes.starts_with(b"{")));
         let Ok(report) = std::str::from_utf8(bytes) else { return };
         let sealed = key.seal(&place, report);
         assert!(key.knows(&place, sealed.as_bytes()));

@@ -13,7 +13,7 @@ use chrono::Utc;
 use pgdump_archive::{Owners, Rights, Selection, select, superusers};
 use tokio::task::spawn_blocking;
 
-use crate::attest::attest;
+use crate::attest;
 use crate::checks::Extent;
 use crate::choose::{ChooseError, Chosen};
 use crate::clusters;
@@ -38,24 +38,19 @@ const LARGE_BYTES: u64 = 32 * 1024 * 1024;
 /// Runs one drill to its verdict. Whatever happens is in the report.
 pub(crate) async fn drill(
     config: &TargetConfig,
-    chosen: Result<Chosen, ChooseError>,
+    chosen: &Result<Chosen, ChooseError>,
     stop: &Stop,
     progress: &Progress,
 ) -> Report {
     let started_at = Utc::now();
     let chosen = match chosen {
         Ok(chosen) => chosen,
-        Err(error) => return Report::without_backup(started_at, &error, stop),
+        Err(error) => return Report::without_backup(started_at, error, stop),
     };
     let mut evidence = Evidence::new(started_at);
     let drill = Drill { config, stop, progress, sabotage: None };
-    let outcome = Box::pin(drill.run(&chosen, &mut evidence)).await;
-    let mut report = evidence.finish(outcome, Utc::now());
-    if config.attest {
-        report.make_safe(&config.process.scrubber);
-        attest(config, &chosen.repository, &mut report, stop).await;
-    }
-    report
+    let outcome = Box::pin(drill.run(chosen, &mut evidence)).await;
+    evidence.finish(outcome, Utc::now())
 }
 
 pub(crate) struct Drill<'run> {
@@ -77,6 +72,7 @@ impl Drill<'_> {
         evidence.report.findings.extend(choice.findings.iter().cloned());
         evidence.report.notes.extend(choice.notes.iter().cloned());
         let manifest = fetcher.manifest(&choice.backup.id, evidence).await?;
+        attest::compare(self.config, repository, &choice.backup, evidence, self.stop).await?;
         let age = evidence.report.started_at - manifest.snapshot_at;
         evidence.report.recovery_point_seconds = Some(age.num_seconds());
         if let Some(doubt) = manifest.doubtful_time(repository.store().now()) {

@@ -41,9 +41,9 @@ pub(crate) struct Fetcher<'run> {
 impl Fetcher<'_> {
     /// Reads the manifest of `id`.
     pub(crate) async fn manifest(&self, id: &BackupId, evidence: &mut Evidence) -> Result<Manifest, Trouble> {
-        let read = self.stop.or(async { Ok(self.repository.manifest(id).await) }).await?;
-        let manifest = match read {
-            Ok(manifest) => manifest,
+        let read = self.stop.or(async { Ok(self.repository.manifest_and_digest(id).await) }).await?;
+        let (manifest, manifest_sha256) = match read {
+            Ok(read) => read,
             Err(error) if error.is_damage() => {
                 return Err(evidence.damaged("manifest", format!("{:#}", anyhow!(error))));
             }
@@ -52,7 +52,7 @@ impl Fetcher<'_> {
                 return Err(self.unless_gone(id, error, evidence).await?.into());
             }
         };
-        evidence.report.backup = Some(facts(&manifest));
+        evidence.report.backup = Some(facts(&manifest, manifest_sha256));
         Ok(manifest)
     }
 
@@ -194,9 +194,10 @@ fn layer(error: &SpoolError) -> &'static str {
     }
 }
 
-fn facts(manifest: &Manifest) -> BackupFacts {
+fn facts(manifest: &Manifest, manifest_sha256: String) -> BackupFacts {
     BackupFacts {
         id: manifest.id.clone(),
+        manifest_sha256,
         database: manifest.database.name.clone(),
         kind: manifest.kind,
         snapshot_at: manifest.snapshot_at,

@@ -108,6 +108,8 @@ pub(crate) enum ContentsCompared {
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct BackupFacts {
     pub(crate) id: BackupId,
+    /// SHA-256 of its manifest, as a file.
+    pub(crate) manifest_sha256: String,
     pub(crate) database: String,
     pub(crate) kind: Kind,
     pub(crate) snapshot_at: DateTime<Utc>,

@@ -6,6 +6,7 @@ use backup_core::values::without_values;
 use backup_daemon::exit;
 use chrono::{DateTime, Utc};
 
+use crate::attest::attest;
 use crate::choose::{ChooseError, Wanted, choose};
 use crate::config::TargetConfig;
 use crate::drill::drill;
@@ -20,17 +21,23 @@ const LOGGED_FINDINGS: usize = 3;
 pub(crate) async fn run(config: &TargetConfig, wanted: &Wanted, stop: &Stop, progress: &Progress) -> Report {
     let bounded = stop.bounded(config.timing.drill_timeout, "VERIFY_TIMEOUT");
     let swept = leftovers::sweep(config, &bounded.stop).await;
-    let chosen = choose(config, wanted, &bounded.stop).await;
-    let mut report = Box::pin(drill(config, chosen, &bounded.stop, progress)).await;
+    let mut chosen = choose(config, wanted, &bounded.stop).await;
+    let mut report = Box::pin(drill(config, &chosen, &bounded.stop, progress)).await;
     if report.backup_vanished && !matches!(wanted, Wanted::Named(_)) {
         tracing::info!(reason = report.reason(), "choosing again");
-        let chosen = choose(config, wanted, &bounded.stop).await;
-        report = Box::pin(drill(config, chosen, &bounded.stop, progress)).await;
+        chosen = choose(config, wanted, &bounded.stop).await;
+        report = Box::pin(drill(config, &chosen, &bounded.stop, progress)).await;
     }
     // The drill sweeps again, under its lock, and says again what it had to leave alone.
     let unsaid: Vec<String> = swept.into_iter().filter(|note| !report.notes.contains(note)).collect();
     report.notes.extend(unsaid);
     report.make_safe(&config.process.scrubber);
+    if let Ok(chosen) = &chosen
+        && config.attest
+        && let Some(note) = attest(config, &chosen.repository, &report, &bounded.stop).await
+    {
+        report.notes.push(config.process.scrubber.scrub(&note).into_owned());
+    }
     report.log();
     report
 }

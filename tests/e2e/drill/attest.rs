@@ -1,11 +1,15 @@
 //! The verdict beside the backup, for `backup` to see.
 
+use backup_core::repository::DrillRecord;
 use chrono::TimeDelta;
 use e2e::proxy::Operation;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::DrillStand;
-use super::stand::{ids, restore_then};
+use super::stand::{ids, restore_then, sealed, sha256};
+
+/// What wrote the records of these tests.
+const TOOL: &str = concat!("verify ", env!("CARGO_PKG_VERSION"));
 
 /// The records of drills beside the backup `id`.
 fn records(stand: &DrillStand, id: &str) -> Vec<String> {
@@ -26,7 +30,7 @@ fn the_newest_proven_backup_outlives_retention() {
     let passed = records(&stand, &proven);
     assert!(passed.len() == 1 && passed[0].ends_with("-passed.json"), "{passed:?}");
     let record: Value = serde_json::from_slice(&stand.stand.s3.read(&passed[0])).unwrap();
-    assert_eq!((&record["verdict"], &record["backup"]["id"]), (&"passed".into(), &proven.as_str().into()));
+    assert_eq!((&record["report"]["verdict"], &record["backup_id"]), (&"passed".into(), &proven.as_str().into()));
     let of_failed = records(&stand, &failed);
     assert!(of_failed.len() == 1 && of_failed[0].ends_with("-failed.json"), "{of_failed:?}");
 
@@ -38,6 +42,44 @@ fn the_newest_proven_backup_outlives_retention() {
     let output = stand.stand.backup().args(["prune"]).envs(policy).output();
     assert_eq!(output.code, Some(0), "{}", output.stderr);
     assert_eq!(ids(&stand.stand), [proven, stand.id.clone()]);
+}
+
+/// The format of records is a promise: docs/format.md.
+#[test]
+fn a_record_says_which_manifest_it_is_about_and_is_sealed() {
+    let stand = DrillStand::small("zstd");
+    let drill = stand.drill_with(stand.verify().env("VERIFY_ATTEST", "true"));
+    drill.assert_verdict("passed", 0);
+    let [key] = records(&stand, &stand.id).try_into().expect("one record");
+    let text = stand.stand.s3.read(&key);
+    let record = DrillRecord::open(&text).unwrap();
+    let manifest = stand.stand.s3.read(&stand.key("manifest.json"));
+    assert_eq!((record.format, record.proven, record.backup_id.as_str()), (1, true, stand.id.as_str()));
+    assert_eq!(record.manifest_sha256, sha256(&manifest));
+    assert_eq!((record.database.as_str(), record.tool.as_str()), (stand.stand.database.name.as_str(), TOOL));
+    assert!(key.ends_with(&format!("drill-{}-passed.json", record.ended_at.format("%Y%m%dT%H%M%SZ"))), "{key}");
+    // All that the drill says in the end is in it.
+    assert_eq!(record.report, drill.report);
+    let digest = serde_json::from_slice::<Value>(&text).unwrap()["record_sha256"].as_str().unwrap().to_owned();
+    let zeroed = String::from_utf8(text.to_vec()).unwrap().replace(&digest, &"0".repeat(64));
+    assert_eq!(sha256(zeroed.as_bytes()), digest);
+}
+
+/// The other manifest is whole and restores: only the record tells that it was not there before.
+#[test]
+fn a_manifest_that_was_replaced_after_a_drill_is_found() {
+    let stand = DrillStand::small("zstd");
+    stand.drill_with(stand.verify().env("VERIFY_ATTEST", "true")).assert_verdict("passed", 0);
+    let key = stand.key("manifest.json");
+    let mut manifest: Value = serde_json::from_slice(&stand.stand.s3.read(&key)).unwrap();
+    manifest["notes"] = json!(["nothing to add"]);
+    stand.stand.s3.write(&key, sealed(manifest));
+    stand.drill().assert_found_by("manifest", "it was replaced since");
+    // Not if another writer has put the record there.
+    let [record] = records(&stand, &stand.id).try_into().expect("one record");
+    let text = String::from_utf8(stand.stand.s3.read(&record).to_vec()).unwrap();
+    stand.stand.s3.write(&record, text.replace("\"proven\": true", "\"proven\": false"));
+    stand.drill().assert_verdict("passed", 0);
 }
 
 #[test]

@@ -280,12 +280,12 @@ pub(crate) fn restore_then(more: &str) -> FakeTools {
 }
 
 /// The text of a manifest with its digest of itself.
-fn sealed(mut manifest: Value) -> String {
+pub(super) fn sealed(mut manifest: Value) -> String {
     manifest["manifest_sha256"] = UNSEALED.into();
     seal(&manifest.to_string())
 }
 
-fn sha256(content: &[u8]) -> String {
+pub(super) fn sha256(content: &[u8]) -> String {
     let file = tempfile::NamedTempFile::new().unwrap();
     fs::write(file.path(), content).unwrap();
     let output = Run::program("/usr/bin/sha256sum").args([file.path()]).output();

@@ -20,6 +20,7 @@ use std::time::Duration;
 use anyhow::Context;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use sha2::{Digest, Sha256};
 
 pub use events::{ClusterTag, Event, EventKind, EventSignature, Journal, RunEvents};
 pub use id::BackupId;
@@ -31,7 +32,7 @@ pub use manifest::{
 pub use names::{DatabaseDir, Kind, Role};
 pub use open::ManifestError;
 pub use plausible::can_be_role;
-pub use record::RecordKey;
+pub use record::{DrillRecord, RECORD_FORMAT, RecordError, RecordKey};
 pub use seal::{UNSEALED, seal};
 pub use signing::{Signers, SigningKey, SigningKeyError};
 
@@ -93,8 +94,17 @@ impl Repository {
     /// # Errors
     /// If it cannot be read, is damaged, or is too new; [`ManifestError::is_damage`] tells these apart.
     pub async fn manifest(&self, id: &BackupId) -> Result<Manifest, ManifestError> {
+        Ok(self.manifest_and_digest(id).await?.0)
+    }
+
+    /// As [`Repository::manifest`], with the SHA-256 of the whole file in hexadecimal digits.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn manifest_and_digest(&self, id: &BackupId) -> Result<(Manifest, String), ManifestError> {
         let text = self.store.read(&self.layout.key(id, &Role::Manifest), open::MAX_MANIFEST_BYTES).await;
-        self.layout.open_manifest(id, &text.map_err(ManifestError::Unreadable)?)
+        let text = text.map_err(ManifestError::Unreadable)?;
+        Ok((self.layout.open_manifest(id, &text)?, hex::encode(Sha256::digest(&text))))
     }
 
     /// Writes a line of the journal: an empty object.

@@ -30,6 +30,7 @@ fn failed() -> Report {
         verdict: Verdict::Failed,
         backup: Some(BackupFacts {
             id: BackupId::parse("20261122T030000Z-calpt5zmzst5hrp2").unwrap(),
+            manifest_sha256: "0".repeat(64),
             database: "app".to_owned(),
             kind: Kind::Full,
             snapshot_at: at("2026-11-22T03:00:00Z"),

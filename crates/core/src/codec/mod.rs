@@ -77,9 +77,9 @@ pub enum Decompression {
     Zstd,
 }
 
-/// A name in a manifest that this version does not know.
+/// A name in a manifest that its format does not have.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("this version knows no {step} {name:?}; was the backup written by a newer version?")]
+#[error("no {step} {name:?}")]
 pub struct UnknownCodec {
     step: &'static str,
     name: String,
@@ -100,7 +100,7 @@ impl Decoding {
     /// Reads the names that a manifest has for both steps.
     ///
     /// # Errors
-    /// If either is unknown here.
+    /// If the format has none of that name.
     pub fn from_names(compression: &str, encryption: &str) -> Result<Self, UnknownCodec> {
         let decompression = match compression {
             "none" => Decompression::None,

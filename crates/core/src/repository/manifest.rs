@@ -123,7 +123,7 @@ impl CodecFacts {
     /// How the objects become plain again.
     ///
     /// # Errors
-    /// If the backup was written in a way that this version does not know.
+    /// If it names what its format does not have.
     pub fn decoding(&self) -> Result<Decoding, UnknownCodec> {
         Decoding::from_names(&self.compression, &self.encryption)
     }

@@ -9,7 +9,7 @@ use backup_core::text::age;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::config::TargetConfig;
-use crate::report::{Check, CheckState, Finding};
+use crate::report::{Check, CheckState, Finding, RECOVERY_POINT};
 
 /// A run without a manifest that began less than this ago may still be going on, unless the newest manifest says how
 /// long a run may take: the default of `BACKUP_TIMEOUT`.
@@ -23,9 +23,6 @@ const LONGEST_MAX_AGE: Duration = Duration::from_secs(366 * 24 * 3600);
 
 /// Number of older backups whose clusters are compared with that of the chosen one.
 const MAX_BEFORE: usize = 5;
-
-/// The name of the check of the newest backup's age.
-pub(crate) const RECOVERY_POINT: &str = "recovery_point";
 
 /// Which backup is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,9 +4,7 @@ use backup_core::repository::{BackupId, Manifest};
 
 use crate::evidence::{Evidence, Trouble};
 use crate::fetch::Fetcher;
-
-/// The name of the check.
-pub(crate) const CLUSTERS: &str = "cluster";
+use crate::report::CLUSTERS;
 
 /// Changes of the cluster among the compared backups from which on two of them take turns: a database that moves
 /// changes it once, and one that moves back twice.

@@ -17,7 +17,7 @@ use backup_daemon::config::{ProcessConfig, schedule};
 use backup_daemon::schedule::Schedule;
 use chrono::{DateTime, Utc};
 
-use crate::checks::{Query, parse_queries};
+use crate::checks::{Content, Query, parse_queries};
 use crate::keys::{keyring, signers, single_keys};
 use crate::variables::SECTIONS;
 
@@ -114,14 +114,6 @@ impl Timing {
     pub(crate) fn max_age(&self, now: DateTime<Utc>) -> Duration {
         self.given_max_age.unwrap_or_else(|| self.schedule.tolerated_age(now))
     }
-}
-
-/// Which rows are compared with the archive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Content {
-    Full,
-    Sample,
-    Off,
 }
 
 /// Whether the structure of indexes is checked.

@@ -18,17 +18,17 @@ use crate::checks::Extent;
 use crate::choose::{ChooseError, Chosen};
 use crate::clusters;
 use crate::config::{Amcheck, Target, TargetConfig};
-use crate::evidence::{AnotherDrill, CLEANUP, Evidence, Trouble};
+use crate::evidence::{AnotherDrill, Evidence, Trouble};
 use crate::fetch::{Fetched, Fetcher};
 use crate::ground::{Ground, GroundServer};
 use crate::isolation;
 use crate::proof::{Candidate, Ready, restore_and_prove, wanted_extensions};
 use crate::reference::Place;
-use crate::report::{Report, ServerFacts};
+use crate::report::{CLEANUP, Report, ServerFacts};
 use crate::roles::{Sorted, sort};
 use crate::room;
+use crate::sabotage::Sabotage;
 use crate::scan::Scanned;
-use crate::self_test::Sabotage;
 use backup_daemon::Progress;
 
 /// From this plain size on, the server starts while the backup is on its way. A smaller one is here before a

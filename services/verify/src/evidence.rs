@@ -5,13 +5,10 @@ use backup_core::postgres::Said;
 use backup_core::stop::Stopped;
 use chrono::{DateTime, Utc};
 
-use crate::report::{Check, CheckState, ContentsCompared, Finding, Report, Verdict};
+use crate::report::{CLEANUP, Check, CheckState, ContentsCompared, Finding, Report, Verdict};
 
 /// Findings kept of one check; the rest is counted in a last one.
 const MOST_FINDINGS: usize = 50;
-
-/// The check of the end of a drill: what it made is gone.
-pub(crate) const CLEANUP: &str = "cleanup";
 
 /// Why a drill is skipped.
 #[derive(Debug, thiserror::Error)]

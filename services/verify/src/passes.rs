@@ -9,7 +9,7 @@ use backup_core::scrub::Scrubber;
 use backup_core::stop::{Share, Stop};
 
 use crate::evidence::{Evidence, Trouble};
-use crate::self_test::Sabotage;
+use crate::sabotage::Sabotage;
 use backup_daemon::Progress;
 
 /// For the end of a restore that failed; after a stop, what the grace leaves for it.

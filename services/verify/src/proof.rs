@@ -26,8 +26,9 @@ use crate::fetch::Fetched;
 use crate::passes::Passes;
 use crate::reference::{Place, Recipe};
 use crate::report::NotExercised;
+use crate::sabotage::Sabotage;
 use crate::scan::Scanned;
-use crate::self_test::Sabotage;
+use crate::schema::SchemaDumper;
 
 /// What is restored, and all that is known of it.
 #[derive(Clone, Copy)]
@@ -126,11 +127,9 @@ pub(crate) async fn restore_and_prove(ready: Ready<'_>, evidence: &mut Evidence)
         said: Said::of(&scanned.archive),
         owner,
         admin: admin_login,
-        tools,
         recipe: Recipe { place: ready.place, source, extensions: ready.extensions },
-        folder: folder.path(),
+        schema: SchemaDumper { tools, archive: &scanned.archive, folder: folder.path(), scrubber, stop },
         jobs,
-        scrubber,
         stop,
     };
     let outcome = Box::pin(prove(&subject, &extent, evidence)).await;

@@ -9,12 +9,12 @@ use backup_core::postgres::{
 };
 use backup_core::repository::DatabaseFacts;
 use chrono::Utc;
-use pgdump_archive::Archive;
+use pgdump_archive::{Archive, Selection};
 use tokio::sync::Mutex;
 
-use crate::checks::{Subject, schema};
 use crate::evidence::{Evidence, Trouble};
 use crate::passes::Passes;
+use crate::schema::SchemaDumper;
 use backup_daemon::Progress;
 
 /// Where a reference database can be made.
@@ -83,16 +83,20 @@ impl Recipe<'_> {
     ///
     /// # Errors
     /// What keeps it from being made.
-    pub(crate) async fn definitions(&self, subject: &Subject<'_>) -> anyhow::Result<Archive> {
+    pub(crate) async fn definitions(
+        &self,
+        schema: &SchemaDumper<'_>,
+        selection: &Selection,
+    ) -> anyhow::Result<Archive> {
         match &self.place {
             Place::Scratch(scratch) => {
                 let mut reference = scratch.create_reference().await?;
-                let (extensions, touched) = (self.extensions.clone(), Touched::by(subject.archive));
+                let (extensions, touched) = (self.extensions.clone(), Touched::by(schema.archive));
                 let wanted = Wanted { extensions, touched, ..Wanted::default() };
                 let prepared = reference.prepare(&wanted).await.context("prepare the reference database")?;
                 let session = connect(reference.owner()).await?;
                 let admin = connect(reference.admin().unwrap_or(reference.owner())).await?;
-                self.restore(subject, &session, &admin, &prepared.kept_schemas).await
+                self.restore((schema, selection), &session, &admin, &prepared.kept_schemas).await
             }
             Place::Guest { beside, source, slot } => {
                 let mut slot = slot.lock().await;
@@ -100,22 +104,22 @@ impl Recipe<'_> {
                 guest.create(source).await?;
                 let session = connect(guest.to()).await?;
                 create_beforehand(&session, &self.extensions).await?;
-                self.restore(subject, &session, &session, &[]).await
+                self.restore((schema, selection), &session, &session, &[]).await
             }
         }
     }
 
     async fn restore(
         &self,
-        subject: &Subject<'_>,
+        (schema, selection): (&SchemaDumper<'_>, &Selection),
         session: &Session,
         admin: &Session,
         kept_schemas: &[KeptSchema],
     ) -> anyhow::Result<Archive> {
-        let list = subject.selection.definitions_only(subject.archive);
+        let list = selection.definitions_only(schema.archive);
         let source = Source { list: &list, kept_schemas, ..self.source };
         let progress = Progress::default();
-        let Subject { tools, scrubber, stop, .. } = *subject;
+        let SchemaDumper { tools, scrubber, stop, .. } = *schema;
         let passes = Passes { tools, session, admin, scrubber, stop, progress: &progress, sabotage: None };
         let mut unheard = Evidence::new(Utc::now());
         match passes.run(source, &mut unheard).await {
@@ -123,7 +127,7 @@ impl Recipe<'_> {
             Err(Trouble::CouldNotRun(error)) => return Err(error),
             Err(trouble) => return Err(trouble.into_error(&unheard)),
         }
-        schema(subject, session).await.context("dump the reference database")
+        schema.dump(session).await.context("dump the reference database")
     }
 }
 

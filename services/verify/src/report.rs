@@ -4,9 +4,14 @@ use backup_core::repository::{BackupId, Kind};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use crate::choose::RECOVERY_POINT;
-use crate::clusters::CLUSTERS;
-use crate::evidence::CLEANUP;
+/// The check of the newest backup's age.
+pub(crate) const RECOVERY_POINT: &str = "recovery_point";
+
+/// The check of the clusters of several backups.
+pub(crate) const CLUSTERS: &str = "cluster";
+
+/// The check of the end of a drill: what it made is gone.
+pub(crate) const CLEANUP: &str = "cleanup";
 
 /// How a drill ended. Four different things, with four exit codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

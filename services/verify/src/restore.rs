@@ -20,9 +20,9 @@ use pgdump_archive::{LeftOut, Owners, Reason, Rights, Selection, select};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
-use crate::checks::{Before, Extent};
+use crate::checks::{Before, Content, Extent};
 use crate::choose::{Chosen, Wanted, choose};
-use crate::config::{Content, TargetConfig};
+use crate::config::TargetConfig;
 use crate::evidence::{Evidence, Trouble};
 use crate::fetch::Fetcher;
 use crate::print::{self, Paint};
@@ -30,6 +30,7 @@ use crate::proof::{Candidate, Ready, restore_and_prove, wanted_extensions};
 use crate::reference::Place;
 use crate::report::{Report, Verdict};
 use crate::scan::Scanned;
+use crate::schema::SchemaDumper;
 use backup_daemon::Progress;
 
 use obstacles::TargetServer;
@@ -133,8 +134,9 @@ async fn restore_into(
     login::leave_out(&server, &scanned.archive, options, &mut selection, evidence);
     let extensions = wanted_extensions(&selection, &fetched.manifest, &scanned.archive, options.owners);
     let scrubber = &config.process.scrubber;
+    let schema = SchemaDumper { tools: &tools, archive: &scanned.archive, folder: folder.path(), scrubber, stop };
     let before = match options.proof {
-        true => Some(Before::look(&session, &tools, &scanned.archive, folder.path(), scrubber, stop).await?),
+        true => Some(Before::look(&session, schema).await?),
         false => None,
     };
     stop.or(create_beforehand(&session, &extensions)).await?;

@@ -29,11 +29,11 @@ use crate::fetch::{Fetched, Fetcher};
 use crate::ground::Ground;
 use crate::proof::Candidate;
 use crate::report::Verdict;
+use crate::sabotage::{NOTHING_TO_DAMAGE, Sabotage};
 use crate::scan::{Scan, Scanned};
 use backup_daemon::Progress;
 
-pub(crate) use damage::Sabotage;
-use damage::{Damage, NOTHING_TO_DAMAGE};
+use damage::Damage;
 
 /// The restore that must pass.
 const PRISTINE: &str = "the pristine copy";

@@ -9,7 +9,7 @@ use backup_core::postgres::conninfo::Conninfo;
 use tokio::task::JoinSet;
 use tokio_postgres::error::{DbError, SqlState};
 
-use super::Subject;
+use super::subject::Subject;
 use crate::evidence::Evidence;
 
 const INDEXES: &str = "SELECT c.oid, format('%I.%I', n.nspname, c.relname)

@@ -14,8 +14,7 @@ use pgdump_archive::{CopyTargetError, RowHasher, RowsDigest, TableName};
 use tokio::task::JoinSet;
 use tokio_postgres::error::{DbError, SqlState};
 
-use super::{Subject, table_name};
-use crate::config::Content;
+use super::subject::{Content, Subject, table_name};
 use crate::evidence::Evidence;
 use pieces::{Piece, plan};
 

@@ -2,25 +2,16 @@
 //! tables of contents are compared, text by text. What differs is held against a reference database (decision 18).
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Context;
 use backup_core::cause::stopped_by;
-use backup_core::machine::Machine;
 use backup_core::postgres::connect::Session;
-use backup_core::postgres::{ClientTools, Dumper, encoding_to_compare};
-use backup_core::scrub::Scrubber;
-use backup_core::stop::Stop;
 use pgdump_archive::{Archive, Compared, Comparison, Difference, Entry, Judged, Named, Owners, Respelled};
 
-use super::Subject;
+use super::subject::Subject;
 use crate::evidence::Evidence;
 use crate::reference::Place;
-
-/// Nobody else is in the database, so a lock that is not free at once never will be.
-const LOCK_WAIT: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// Objects that one note names; the rest is counted.
 const MAX_NAMED: usize = 20;
@@ -28,7 +19,7 @@ const MAX_NAMED: usize = 20;
 const CHECK: &str = "definitions";
 
 pub(super) async fn check(subject: &Subject<'_>, session: &Session, evidence: &mut Evidence) -> anyhow::Result<()> {
-    let restored = schema(subject, session).await.context("dump the restored schema")?;
+    let restored = subject.schema.dump(session).await.context("dump the restored schema")?;
     let comparison = Comparison {
         dumped: subject.archive,
         restored: &restored,
@@ -89,7 +80,7 @@ async fn judge(
         return Ok(sentences(subject, &differences));
     }
     let started = Instant::now();
-    match subject.recipe.definitions(subject).await {
+    match subject.recipe.definitions(&subject.schema, subject.selection).await {
         Ok(reference) => {
             let Judged { findings, respelled } = comparison.judge(differences, &reference);
             let seconds = started.elapsed().as_secs_f64();
@@ -153,35 +144,6 @@ fn note_by_itself(objects: &[Named], evidence: &mut Evidence) {
             evidence.note(format!("{what}: {}", names.join(", ")));
         }
     }
-}
-
-/// The definitions of the database of `session`.
-pub(crate) async fn schema(subject: &Subject<'_>, session: &Session) -> anyhow::Result<Archive> {
-    let Subject { tools, archive, folder, scrubber, stop, .. } = *subject;
-    dump_schema(tools, session, archive, folder, scrubber, stop).await
-}
-
-/// The definitions of the database of `session`, in the encoding in which they are compared with `archive`.
-pub(super) async fn dump_schema(
-    tools: &ClientTools,
-    session: &Session,
-    archive: &Archive,
-    folder: &Path,
-    scrubber: &Scrubber,
-    stop: &Stop,
-) -> anyhow::Result<Archive> {
-    let dumper = Dumper::new(tools, session, LOCK_WAIT, scrubber, stop)?;
-    let mut dump = dumper.dump_schema(encoding_to_compare(archive))?;
-    let path = folder.join("restored-schema.dump");
-    let mut file = tokio::fs::File::create(&path).await.context("create a file for the schema")?;
-    tokio::io::copy(&mut dump, &mut file).await?;
-    tokio::io::AsyncWriteExt::flush(&mut file).await.context("write the schema")?;
-    let archive = tokio::task::spawn_blocking(move || -> anyhow::Result<Archive> {
-        let archive = Archive::read(File::open(&path)?, Machine::here().contents_bytes())?;
-        std::fs::remove_file(&path)?;
-        Ok(archive)
-    });
-    archive.await.context("read the schema")?
 }
 
 /// A restore needs each owner, so the manifest must name them all. A plain role owns all that it restores;

@@ -9,7 +9,7 @@ use backup_core::postgres::{ExtensionMembers, Fingerprint, kinds_asked_otherwise
 use backup_core::repository::{Inventory, ObjectCounts};
 use pgdump_archive::{LeftOut, Made, Reason};
 
-use super::Subject;
+use super::subject::Subject;
 use crate::evidence::Evidence;
 
 /// Asks the restored database, enters the check, and returns the answers.

@@ -9,8 +9,7 @@ use backup_core::postgres::connect::Session;
 use futures_util::TryStreamExt;
 use pgdump_archive::{LargeObjectFacts, LargeObjectHasher, LargeObjectRight, Owners, RowsDigest};
 
-use super::Subject;
-use crate::config::Content;
+use super::subject::{Content, Subject};
 use crate::evidence::Evidence;
 
 /// Read at a time.

@@ -6,7 +6,7 @@ use backup_core::postgres::UNLOGGED;
 use backup_core::repository::Table;
 
 use super::contents::{Compared, Outcome, RestoredTable};
-use super::{Subject, table_name};
+use super::subject::{Subject, table_name};
 use crate::evidence::Evidence;
 use crate::report::TableFigures;
 

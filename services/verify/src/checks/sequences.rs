@@ -7,7 +7,7 @@ use anyhow::Context;
 use backup_core::postgres::connect::Session;
 use pgdump_archive::{Entry, TableName};
 
-use super::{Subject, table_name};
+use super::subject::{Subject, table_name};
 use crate::evidence::Evidence;
 
 /// Where a sequence stands.

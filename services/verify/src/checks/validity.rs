@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use anyhow::Context;
 use backup_core::postgres::connect::Session;
 
-use super::{Subject, table_name};
+use super::subject::{Subject, table_name};
 use crate::evidence::Evidence;
 
 const USER_SCHEMAS: &str = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'";

@@ -7,9 +7,8 @@ use backup_core::postgres::connect::Session;
 use pgdump_archive::{CopyTarget, CopyTargetError, RowsDigest, TableData, TableName};
 use rand::seq::SliceRandom;
 
-use super::super::Subject;
+use super::super::subject::{Content, Subject};
 use super::{Now, Restored, RestoredTable};
-use crate::config::Content;
 
 /// A sample holds at least one row in so many.
 const SAMPLE_DIVISOR: u64 = 10;

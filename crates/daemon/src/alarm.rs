@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use crate::state::DatabaseName;
+use crate::database_name::DatabaseName;
 
 /// What an alarm is about. The names are a promise: pages, metrics and messages show them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]

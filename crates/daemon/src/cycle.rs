@@ -7,10 +7,11 @@ use backup_core::stop::Stop;
 use chrono::{DateTime, Utc};
 use rand::Rng;
 
+use crate::database_name::DatabaseName;
 use crate::events::{Event, Events};
 use crate::patience::sleep;
 use crate::schedule::{MakeUp, Occasion, Outlook, Rhythm, Schedule, Ticker};
-use crate::state::{Activity, DatabaseName, DatabaseState, State};
+use crate::state::{Activity, DatabaseState, State};
 
 /// How the loop of a database begins, decided from what the bucket holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::broadcast::{Receiver, Sender, channel};
 
 use crate::alarm::{Alarm, AlarmChange, Severity};
-use crate::state::DatabaseName;
+use crate::database_name::DatabaseName;
 
 /// Events that wait for a slow subscriber. It loses the oldest beyond them, and no run waits for it.
 const MAX_WAITING: usize = 256;

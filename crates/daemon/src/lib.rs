@@ -6,6 +6,7 @@ pub mod schedule;
 
 mod alarm;
 mod cycle;
+mod database_name;
 mod events;
 mod hardening;
 mod health;
@@ -23,6 +24,7 @@ mod state;
 
 pub use alarm::{Alarm, AlarmCode, Condition, NoticedAlarms, Severity};
 pub use cycle::{Cycle, Ended, First, Start};
+pub use database_name::DatabaseName;
 pub use events::{Event, Events, Subscription};
 pub use hardening::harden;
 pub use health::{HealthQuestion, show_health};
@@ -34,4 +36,4 @@ pub use patience::{insist, sleep};
 pub use progress::{Position, Progress, ShownProgress, StepSeconds};
 pub use service::Service;
 pub use shell::Shell;
-pub use state::{Activity, DatabaseName, DatabaseState, Judge, State, StatusHead};
+pub use state::{Activity, DatabaseState, Judge, State, StatusHead};

@@ -82,7 +82,8 @@ mod tests {
 
     use super::*;
     use crate::alarm::{AlarmCode, Condition, Severity};
-    use crate::state::{DatabaseName, DatabaseState};
+    use crate::database_name::DatabaseName;
+    use crate::state::DatabaseState;
 
     fn judge(state: &DatabaseState<bool>, _: DateTime<Utc>) -> Vec<Condition> {
         let code = AlarmCode::Failing;

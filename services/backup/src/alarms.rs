@@ -8,11 +8,7 @@ use chrono::{DateTime, Utc};
 
 use crate::clusters::AnotherCluster;
 use crate::shrink::Shrunk;
-use crate::status::Facts;
-
-/// Failures in a row, of runs or of retention, after which there is an alarm although the newest backup is young
-/// enough: one failure may pass, three are a state.
-pub(crate) const FAILURES_UNTIL_ALARM: usize = 3;
+use crate::status::{FAILURES_UNTIL_ALARM, Facts};
 
 /// One thing that is wrong.
 #[derive(Debug, PartialEq, Eq)]

@@ -16,7 +16,7 @@ use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::TargetConfig;
-use crate::job::{Job, Upload};
+use crate::upload::Upload;
 
 /// Time for the lists of a large catalog, besides the wait for locks.
 const LISTS_WORK: Duration = Duration::from_secs(600);
@@ -37,19 +37,24 @@ struct Surveyed {
     rewritten: Rewritten,
 }
 
-impl Job<'_> {
+/// A dump, and all that happens beside it.
+pub(crate) struct DumpBeside<'run> {
+    pub(crate) config: &'run TargetConfig,
+    pub(crate) stop: &'run Stop,
+    pub(crate) upload: &'run Upload<'run>,
+    pub(crate) tools: &'run ClientTools,
+    /// Of the database.
+    pub(crate) facts: &'run DatabaseFacts,
+}
+
+impl DumpBeside<'_> {
     /// Takes a snapshot, stores its dump, and takes its inventory meanwhile.
     ///
     /// # Errors
     /// If any of it fails, if what `pg_dump` wrote is not a whole dump of this database, if a table was rewritten
     /// before it was locked, and if a connection to the database falls silent.
-    pub(crate) async fn dump_and_survey(
-        &self,
-        session: Session,
-        tools: &ClientTools,
-        facts: &DatabaseFacts,
-        (upload, plan): (&Upload<'_>, UploadPlan),
-    ) -> anyhow::Result<Dumped> {
+    pub(crate) async fn dump_and_survey(&self, session: Session, plan: UploadPlan) -> anyhow::Result<Dumped> {
+        let Self { upload, tools, facts, .. } = *self;
         let lock_wait = self.config.dump.lock_wait;
         let snapshot = self.stop.or(Snapshot::export(session, lock_wait)).await.context("take a snapshot")?;
         // Its own stop, so that the inventory and the dump can end each other.
@@ -61,14 +66,14 @@ impl Job<'_> {
         let (dump, beside) = CheckedDump::new(Watched::new(dump, Arc::clone(&watch.tool)), tools.major);
         let both = together(
             &stop,
-            upload.put(upload.encode(dump, self.dump_role(), plan), &stop),
+            upload.put(upload.encode(dump, self.config.dump.role(), plan), &stop),
             self.survey(&snapshot, &beside.begun, &watch.own),
         );
         let outcome = unless_silent(&watch, &stop, Box::pin(both)).await;
         let (object, surveyed) = outcome.map_err(|(error, step)| error.context(step))?;
         let passed = beside.passed.await.context("check the dump")?;
         let connected_as = snapshot.session().endpoint().dbname();
-        let note = self.check_dump(passed, facts, connected_as, &surveyed).context("check the dump")?;
+        let note = self.check_dump(passed, connected_as, &surveyed).context("check the dump")?;
         Ok(Dumped { object, inventory: surveyed.inventory, snapshot_at: snapshot.at(), note })
     }
 
@@ -90,7 +95,7 @@ impl Job<'_> {
         waiting.begin();
         let rewritten = snapshot.rewritten().await?;
         // A narrowed dump may have left it out; that is known when the dump has passed.
-        if !rewritten.tables.is_empty() && self.kind() == Kind::Full {
+        if !rewritten.tables.is_empty() && self.config.dump.kind() == Kind::Full {
             return Err(rewritten.into());
         }
         inventory.tables = count_rows(session, self.config.dump.fingerprint).await.context("count rows")?;
@@ -100,13 +105,7 @@ impl Job<'_> {
     }
 
     /// Compares the archive that has passed with the database; returns a note if it could not be read.
-    fn check_dump(
-        &self,
-        passed: Passed,
-        facts: &DatabaseFacts,
-        connected_as: &str,
-        surveyed: &Surveyed,
-    ) -> anyhow::Result<Option<String>> {
+    fn check_dump(&self, passed: Passed, connected_as: &str, surveyed: &Surveyed) -> anyhow::Result<Option<String>> {
         let outline = match passed {
             Passed::Whole(outline) => outline,
             Passed::Unknown(error) => {
@@ -115,8 +114,8 @@ impl Job<'_> {
                 return Ok(Some(note));
             }
         };
-        check_origin(&outline, facts, connected_as)?;
-        if self.kind() == Kind::Full {
+        check_origin(&outline, self.facts, connected_as)?;
+        if self.config.dump.kind() == Kind::Full {
             let Surveyed { inventory, has_post_data, .. } = surveyed;
             check_completeness(&outline, &Expected { inventory, has_post_data: *has_post_data })?;
         }

@@ -8,8 +8,8 @@ use chrono::Utc;
 
 use crate::config::TargetConfig;
 use crate::encryption;
-use crate::job::Source;
 use crate::sizing;
+use crate::source::Source;
 
 /// A line of the report, or an error with its hint.
 macro_rules! say {

@@ -7,16 +7,16 @@ use backup_core::codec::{Codec, Compression};
 use backup_core::config::{ConfigError, Settings};
 use backup_core::postgres::Fingerprint;
 use backup_core::postgres::conninfo::{Conninfo, PgVariables};
-use backup_core::repository::{BackupId, Kind, Layout, Repository, Signers, SigningKey};
+use backup_core::repository::{BackupId, Kind, Layout, Repository, Role, Signers, SigningKey};
 use backup_daemon::DatabaseName;
 use backup_daemon::config::{ProcessConfig, schedule};
-use backup_daemon::schedule::{MakeUp, Schedule};
-use chrono::{DateTime, TimeDelta, Utc};
+use backup_daemon::schedule::MakeUp;
 
 use crate::dump_options::DumpOptions;
 use crate::encryption::{encryption, lines_of_keys, signing_key};
 use crate::retention::RetentionPolicy;
 use crate::shrink::SizeRule;
+use crate::timing::Timing;
 use crate::variables::SECTIONS;
 
 /// What `pg_stat_activity` shows, if the URL does not say otherwise.
@@ -70,6 +70,11 @@ impl TargetConfig {
 }
 
 impl DumpConfig {
+    /// The role of the archive.
+    pub(crate) fn role(&self) -> Role {
+        Role::Dump { kind: self.kind(), suffix: self.codec.suffix() }
+    }
+
     /// What kind of backup the options make.
     pub(crate) fn kind(&self) -> Kind {
         if self.options.narrowing.is_empty() { Kind::Full } else { Kind::Partial }
@@ -94,29 +99,6 @@ pub(crate) enum Globals {
     Required,
     WherePossible,
     Off,
-}
-
-/// When runs happen and how long things may take.
-#[derive(Debug)]
-pub(crate) struct Timing {
-    pub(crate) schedule: Schedule,
-    pub(crate) run_on_startup: bool,
-    pub(crate) min_interval: Duration,
-    /// `None`: by the schedule.
-    pub(crate) given_max_age: Option<Duration>,
-    /// When a run that failed is made up for.
-    pub(crate) make_up: MakeUp,
-    pub(crate) run_timeout: Duration,
-}
-
-impl Timing {
-    /// How old the newest full backup may be at `now`, unless `BACKUP_MAX_AGE` says: the longest gap of the schedule
-    /// around it, a tenth of that and an hour, and as long as a run `takes`, since an age counts from the start of a
-    /// run and the next backup is there at the end of one.
-    pub(crate) fn max_age(&self, now: DateTime<Utc>, takes: TimeDelta) -> Duration {
-        let takes = takes.to_std().unwrap_or_default().min(self.run_timeout);
-        self.given_max_age.unwrap_or_else(|| self.schedule.tolerated_age(now) + takes)
-    }
 }
 
 /// Reads the configuration from `vars`.

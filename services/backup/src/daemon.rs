@@ -13,9 +13,11 @@ use futures_util::future::join_all;
 
 use crate::alarms::conditions;
 use crate::config::{BackupConfig, TargetConfig};
+use crate::prune::Limits;
 use crate::run_report::{Outcome, RunReport};
 use crate::said_once::SaidOnce;
-use crate::status::{Facts, Limits, status_page};
+use crate::status::Facts;
+use crate::status_page::status_page;
 use crate::{journal, runner};
 
 /// How far the clock may have been set back since a run began that counts as a young one.

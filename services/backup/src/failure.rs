@@ -10,8 +10,8 @@ use backup_core::storage::{Refusal, StoreError, TooManyParts};
 use backup_daemon::schedule::Outlook;
 use serde::Serialize;
 
-use crate::job::Incomplete;
 use crate::sizing::Trust;
+use crate::source::Incomplete;
 
 /// The class of a failure. The names are part of `/status`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -5,50 +5,27 @@ use std::sync::Arc;
 
 use anyhow::{Context, ensure};
 use backup_core::cause::find_cause;
-use backup_core::codec::{Codec, Compression, encode};
-use backup_core::postgres::connect::Session;
-use backup_core::postgres::{ClientTools, Dumper, Preflight, Watched, database_facts, in_the_clear, preflight};
-use backup_core::repository::{
-    BackupId, CodecFacts, DatabaseFacts, FORMAT, Kind, Manifest, ObjectFacts, Repository, Role,
-};
+use backup_core::codec::{Codec, Compression};
+use backup_core::postgres::{Dumper, Preflight, Watched};
+use backup_core::repository::{BackupId, CodecFacts, FORMAT, Kind, Manifest, Role};
 use backup_core::stop::{Share, Stop};
-use backup_core::storage::{Estimate, ObjectKey, UploadPlan};
-use backup_core::stored::{Digests, Stored};
+use backup_core::storage::{Estimate, UploadPlan};
 use chrono::Utc;
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::io::AsyncReadExt;
 
-use crate::beside::watch;
+use crate::beside::{DumpBeside, watch};
 use crate::config::{Globals, TargetConfig};
 use crate::journal::record_start;
 use crate::said_once::SaidOnce;
 use crate::sizing::{Trust, plan_dump};
+use crate::source::{Incomplete, Source};
+use crate::step;
+use crate::upload::{Upload, file_name};
 use crate::uploads;
 use backup_daemon::Progress;
 
-/// Time to take back what a failed run has stored; what remains goes as debris a day later.
-const DISCARD_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(2);
-
-/// How many questions the facts of a database are; its size is a look at each of its files.
-const FACTS_QUESTIONS: u32 = 4;
-
 /// Two lines for each role and for each membership: enough for some 200,000 roles.
 const LARGEST_GLOBALS_BYTES: u64 = 32 * 1024 * 1024;
-
-/// The steps of a run, as `/status` names them.
-pub(crate) mod step {
-    /// Everything that is known before the first byte.
-    pub(crate) const INSPECT: &str = "inspect";
-    /// The roles and tablespaces of the cluster.
-    pub(crate) const ROLES: &str = "dump roles";
-    /// The snapshot, and the dump from the first byte to the last one in the bucket.
-    pub(crate) const DUMP: &str = "dump";
-    /// What follows the dump until the manifest is in the bucket.
-    pub(crate) const COMMIT: &str = "commit";
-    /// Before another attempt.
-    pub(crate) const PAUSE: &str = "wait for another attempt";
-    /// After the commit.
-    pub(crate) const RETENTION: &str = "retention";
-}
 
 /// One run.
 pub(crate) struct Job<'run> {
@@ -58,44 +35,6 @@ pub(crate) struct Job<'run> {
     pub(crate) progress: &'run Progress,
     /// What the size of its parts may be planned by.
     pub(crate) trust: Trust,
-}
-
-/// The role does not see everything that a full backup must contain.
-#[derive(Debug, thiserror::Error)]
-#[error("the dump would not be complete: {}", .blockers.join("; "))]
-pub(crate) struct Incomplete {
-    /// What it does not see, and what to grant.
-    pub(crate) blockers: Vec<String>,
-}
-
-/// What a run knows of its source before the first byte.
-pub(crate) struct Source {
-    pub(crate) session: Session,
-    pub(crate) tools: ClientTools,
-    pub(crate) facts: DatabaseFacts,
-    pub(crate) findings: Preflight,
-    /// What to say if the connection can be read on the way.
-    pub(crate) in_the_clear: Option<&'static str>,
-}
-
-impl Source {
-    /// Connects and asks everything that can be known before a dump.
-    pub(crate) async fn inspect(config: &TargetConfig) -> anyhow::Result<Self> {
-        let session = config.source.connect().await.context("connect to the database")?;
-        let server_major = session.server_version_num() / 10_000;
-        let tools = ClientTools::find(config.process.bin_dir.as_deref().map(AsRef::as_ref), server_major)
-            .await
-            .context("find pg_dump")?;
-        let facts = session
-            .ask_all(session.question_limit() * FACTS_QUESTIONS, database_facts(&session))
-            .await
-            .context("inspect the database")?;
-        let mut findings = preflight(&session).await.context("inspect the database")?;
-        findings.notes.extend(tools.minor_note(session.server_version_num()));
-        findings.notes.extend(changed_at_login(&session));
-        let in_the_clear = session.ask(in_the_clear(&session)).await.context("inspect the connection")?;
-        Ok(Self { session, tools, facts, findings, in_the_clear })
-    }
 }
 
 impl Job<'_> {
@@ -143,7 +82,8 @@ impl Job<'_> {
         let globals = globals.map(|text| upload.encode(Cursor::new(text), self.globals_role(), small_plan()));
         let Source { session, tools, facts, findings, .. } = source;
         self.progress.enter(step::DUMP, None);
-        let mut dumped = self.dump_and_survey(session, &tools, &facts, (upload, plan)).await?;
+        let beside = DumpBeside { config: self.config, stop: self.stop, upload, tools: &tools, facts: &facts };
+        let mut dumped = beside.dump_and_survey(session, plan).await?;
         if !findings.is_superuser {
             dumped.inventory.objects.remove("subscriptions"); // The dump has none, and a note says so.
         }
@@ -181,7 +121,7 @@ impl Job<'_> {
     }
 
     async fn plan(&self, source: &Source, upload: &Upload<'_>) -> anyhow::Result<UploadPlan> {
-        let name = file_name(&upload.repository.layout().key(upload.id, &self.dump_role()));
+        let name = file_name(&upload.repository.layout().key(upload.id, &self.config.dump.role()));
         plan_dump(self.config, upload.repository, source, &name, self.trust).await
     }
 
@@ -196,12 +136,8 @@ impl Job<'_> {
         Ok(())
     }
 
-    pub(crate) fn kind(&self) -> Kind {
+    fn kind(&self) -> Kind {
         self.config.dump.kind()
-    }
-
-    pub(crate) fn dump_role(&self) -> Role {
-        Role::Dump { kind: self.kind(), suffix: self.config.dump.codec.suffix() }
     }
 
     fn globals_role(&self) -> Role {
@@ -242,18 +178,6 @@ impl Job<'_> {
     }
 }
 
-/// What to say of a login event trigger that changes how rows look as text. The rows are right nevertheless.
-fn changed_at_login(session: &Session) -> Option<String> {
-    let names = session.changed_at_login();
-    (!names.is_empty()).then(|| {
-        format!(
-            "a login event trigger changes {} in each session, so a drill finds rows that look different; \
-             GRANT SET ON PARAMETER event_triggers lets this role switch such triggers off",
-            names.join(", ")
-        )
-    })
-}
-
 async fn read_globals(globals: Watched) -> anyhow::Result<Vec<u8>> {
     let mut text = Vec::new();
     globals.take(LARGEST_GLOBALS_BYTES + 1).read_to_end(&mut text).await?;
@@ -262,55 +186,6 @@ async fn read_globals(globals: Watched) -> anyhow::Result<Vec<u8>> {
         "roles and tablespaces take more than {LARGEST_GLOBALS_BYTES} bytes; set BACKUP_GLOBALS=false"
     );
     Ok(text)
-}
-
-/// Where the objects of a run go.
-pub(crate) struct Upload<'run> {
-    config: &'run TargetConfig,
-    progress: &'run Progress,
-    repository: &'run Repository,
-    pub(crate) id: &'run BackupId,
-}
-
-/// An object that is being encoded, as far as that goes before it is put.
-pub(crate) struct Encoding {
-    key: ObjectKey,
-    plan: UploadPlan,
-    body: Stored,
-}
-
-impl Upload<'_> {
-    pub(crate) fn encode<R>(&self, plain: R, role: Role, plan: UploadPlan) -> Encoding
-    where
-        R: AsyncRead + Send + Unpin + 'static,
-    {
-        let codec = self.config.dump.codec.clone();
-        let key = self.repository.layout().key(self.id, &role);
-        let counter = match &role {
-            Role::Dump { .. } => Arc::clone(self.progress.done_bytes()),
-            _ => Arc::default(), // The progress of a run is that of its dump.
-        };
-        let body = encode(plain, codec, &self.repository.layout().label(self.id, &role), plan.part_bytes, counter);
-        Encoding { key, plan, body }
-    }
-
-    pub(crate) async fn put(&self, Encoding { key, plan, body }: Encoding, stop: &Stop) -> anyhow::Result<ObjectFacts> {
-        let digests: Digests = self.repository.store().put(&key, plan, body, stop).await?;
-        Ok(ObjectFacts { name: file_name(&key), digests })
-    }
-
-    /// Takes back what a failed run has stored. The failure itself stays the one that is shown.
-    async fn discard(&self, stop: &Stop) {
-        let limit = stop.limit(Share::CleanUp, DISCARD_TIMEOUT);
-        let discarded = tokio::time::timeout(limit, self.repository.discard(self.id)).await;
-        if let Ok(Err(error)) = discarded {
-            tracing::debug!(error = format!("{error:#}"), "cannot take back what the run has stored");
-        }
-    }
-}
-
-fn file_name(key: &ObjectKey) -> String {
-    key.as_str().rsplit('/').next().unwrap_or_default().to_owned()
 }
 
 /// For what is small for every database.

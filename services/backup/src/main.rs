@@ -21,8 +21,13 @@ mod runner;
 mod said_once;
 mod shrink;
 mod sizing;
+mod source;
 mod standing;
 mod status;
+mod status_page;
+mod step;
+mod timing;
+mod upload;
 mod uploads;
 mod variables;
 
@@ -41,11 +46,11 @@ use clap::{Parser, Subcommand};
 
 use crate::config::{BackupConfig, TargetConfig};
 use crate::keygen::{Purpose, keygen};
-use crate::prune::Prune;
+use crate::prune::{Limits, Prune};
 use crate::retention::Authority;
 use crate::run_report::Outcome;
 use crate::said_once::SaidOnce;
-use crate::status::{Limits, Oddities};
+use crate::status::Oddities;
 use backup_daemon::Progress;
 
 const EXIT_CODES: &str = "\

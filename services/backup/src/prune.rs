@@ -18,11 +18,11 @@ use crate::clusters::another;
 use crate::config::TargetConfig;
 use crate::prune::alone::Alone;
 use crate::prune::deleter::Deleter;
-use crate::retention::{Authority, Candidate, Line, PrunePlan, Refusal, Verdict, plan};
+use crate::retention::{Authority, Candidate, Line, PrunePlan, Refusal, RetentionPolicy, Verdict, plan};
 use crate::said_once::SaidOnce;
 use crate::shrink::{SizeRule, Sizes, accepted, judge};
 use crate::standing::{Standing, StandingRule, standings};
-use crate::status::{Limits, RetentionState};
+use crate::timing::Timing;
 
 /// A run without a manifest may still be going on somewhere; after a day, and after twice the bound
 /// of a run, it is debris.
@@ -134,6 +134,27 @@ pub(crate) struct Pruned {
     /// What the bucket makes of deletions, if that is not what one would expect.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) note: Option<&'static str>,
+}
+
+/// What became of retention after a run.
+#[derive(Debug, Clone, Default, Serialize)]
+pub(crate) struct RetentionState {
+    #[serde(flatten)]
+    pub(crate) pruned: Option<Pruned>,
+    /// Why retention could not do its work. The backups are fine; old ones pile up.
+    pub(crate) degraded: Option<String>,
+    /// Why it deleted nothing on purpose.
+    pub(crate) refused: Option<String>,
+    /// Whether another process was pruning the same backups at that moment.
+    pub(crate) left_to_another: bool,
+}
+
+/// What a listing is held against.
+pub(crate) struct Limits<'config> {
+    pub(crate) kind: Kind,
+    pub(crate) size_rule: &'config SizeRule,
+    pub(crate) timing: &'config Timing,
+    pub(crate) retention: &'config RetentionPolicy,
 }
 
 /// What deletions do in a bucket that keeps old versions.

@@ -21,11 +21,7 @@ use chrono::{DateTime, Duration, Utc};
 
 pub(crate) use reason::{KeepReason, Refusal};
 
-use crate::standing::Standing;
-
-/// How far in the future the time of a backup may lie. Further, a clock was wrong when it was made,
-/// and no rule should take it for the newest.
-pub(crate) const CLOCK_TOLERANCE: Duration = Duration::minutes(10);
+use crate::standing::{CLOCK_TOLERANCE, Standing};
 
 /// How many days the newest proven backup stays after a record says that a newer one is proven, at least and at most:
 /// as `keep_days` says, so that hardly more is kept than was asked for, and long enough for a drill to find out that

@@ -10,11 +10,12 @@ use chrono::Utc;
 
 use crate::config::TargetConfig;
 use crate::failure::{LOCK_WAIT_TIMEOUT, may_pass};
-use crate::job::{Job, step};
+use crate::job::Job;
 use crate::prune;
 use crate::run_report::{RunReport, no_tables};
 use crate::said_once::SaidOnce;
 use crate::sizing::Trust;
+use crate::step;
 
 /// Makes one backup, deletes what retention no longer keeps, logs how it ended, and returns the report of it all.
 /// `committed` is called as soon as the backup exists, with what is known by then: retention takes its time.

@@ -10,7 +10,7 @@ use backup_core::text::bytes;
 use chrono::Utc;
 
 use crate::config::TargetConfig;
-use crate::job::Source;
+use crate::source::Source;
 
 /// The most that a stored stream has of the tables, in percent: random bytes in columns of type `bytea`. `pg_dump`
 /// writes them as hexadecimal digits. Measured: zstd makes 101 of them, gzip 114 to 117.

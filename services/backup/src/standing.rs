@@ -10,9 +10,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use backup_core::repository::{Backup, BackupId};
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::config::Timing;
-use crate::retention::CLOCK_TOLERANCE;
 use crate::shrink::is_far_below_median;
+use crate::timing::Timing;
+
+/// How far in the future the time of a backup may lie. Further, a clock was wrong when it was made,
+/// and no rule should take it for the newest.
+pub(crate) const CLOCK_TOLERANCE: TimeDelta = TimeDelta::minutes(10);
 
 /// How long after its id a backup may have been written and still count, at least: a run takes its time, and a copy of
 /// a bucket that is made every night is a day late.

@@ -3,18 +3,17 @@
 use backup_core::repository::{Catalog, Drill, Kind};
 use backup_core::storage::Clock;
 use backup_daemon::schedule::Occasion;
-use backup_daemon::{DatabaseState, State, StatusHead};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde::{Serialize, Serializer};
 
-use crate::alarms::{FAILURES_UNTIL_ALARM, conditions};
 use crate::clusters::{AnotherCluster, another};
-use crate::config::Timing;
-use crate::job::step;
-use crate::prune::{Pruned, overdue};
-use crate::retention::RetentionPolicy;
+use crate::prune::{Limits, RetentionState, overdue};
 use crate::run_report::{Made, Outcome, RunReport};
-use crate::shrink::{Shrunk, SizeRule, judge};
+use crate::shrink::{Shrunk, judge};
+
+/// Failures in a row, of runs or of retention, after which there is an alarm although the newest backup is young
+/// enough: one failure may pass, three are a state.
+pub(crate) const FAILURES_UNTIL_ALARM: usize = 3;
 
 /// A part of `/status`. An allow-list: nothing of the configuration is in it.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -57,32 +56,12 @@ pub(crate) struct Newest {
     pub(crate) stored_bytes: u64,
 }
 
-/// What a listing is held against.
-pub(crate) struct Limits<'config> {
-    pub(crate) kind: Kind,
-    pub(crate) size_rule: &'config SizeRule,
-    pub(crate) timing: &'config Timing,
-    pub(crate) retention: &'config RetentionPolicy,
-}
-
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct LastRun {
     /// Whether there is a new backup.
     pub(crate) succeeded: bool,
     #[serde(flatten)]
     pub(crate) report: RunReport,
-}
-
-#[derive(Debug, Clone, Default, Serialize)]
-pub(crate) struct RetentionState {
-    #[serde(flatten)]
-    pub(crate) pruned: Option<Pruned>,
-    /// Why retention could not do its work. The backups are fine; old ones pile up.
-    pub(crate) degraded: Option<String>,
-    /// Why it deleted nothing on purpose.
-    pub(crate) refused: Option<String>,
-    /// Whether another process was pruning the same backups at that moment.
-    pub(crate) left_to_another: bool,
 }
 
 impl Facts {
@@ -181,36 +160,13 @@ fn drills(catalog: &Catalog) -> String {
     }
 }
 
-/// `/status` as JSON. There is one database today.
-pub(crate) fn status_page(state: &State<Facts>, now: DateTime<Utc>) -> String {
-    let page = state.copy().into_iter().next().map(|(name, state)| {
-        let dumping = Some(state.progress.position()).filter(|position| position.step == step::DUMP);
-        let head = state.head(&name, conditions, now);
-        let DatabaseState { next_run_at, skipped_overlapping_runs, own, .. } = state;
-        let dumped_bytes = dumping.map(|position| position.done_bytes);
-        StatusPage { head, next_run_at, skipped_overlapping_runs, dumped_bytes, facts: own }
-    });
-    serde_json::to_string(&page).unwrap_or_default()
-}
-
-#[derive(Serialize)]
-struct StatusPage {
-    #[serde(flatten)]
-    head: StatusHead,
-    next_run_at: Option<DateTime<Utc>>,
-    skipped_overlapping_runs: u64,
-    /// The counter of a running dump.
-    dumped_bytes: Option<u64>,
-    #[serde(flatten)]
-    facts: Facts,
-}
-
 #[cfg(test)]
 mod tests {
     use backup_core::repository::{Backup, BackupId, RunEvents};
     use chrono::TimeZone;
 
     use super::*;
+    use crate::shrink::SizeRule;
 
     /// What a listing changes, with defaults and a clock that agrees.
     fn observe(facts: &mut Facts, catalog: &Catalog) {

@@ -23,7 +23,8 @@ use crate::config::{self, Habit, TargetConfig, VerifyConfig};
 use crate::leftovers;
 use crate::report::Report;
 use crate::runner;
-use crate::status::{Facts, status_page};
+use crate::status::Facts;
+use crate::status_page::status_page;
 
 /// How long to wait between two looks for the first backup: `RETRY_DELAY`, within these bounds.
 const SHORTEST_LOOK: Duration = Duration::from_secs(1);

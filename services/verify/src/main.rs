@@ -33,6 +33,7 @@ mod schema;
 mod self_test;
 mod show;
 mod status;
+mod status_page;
 mod variables;
 
 use std::path::{Path, PathBuf};

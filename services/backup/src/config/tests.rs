@@ -1,5 +1,6 @@
 use backup_core::repository::SigningKey;
 use backup_core::storage::Checksum;
+use chrono::{TimeDelta, Utc};
 
 use super::*;
 

@@ -98,10 +98,10 @@ impl Plan {
             roles: BTreeMap::new(),
             warnings: Vec::new(),
             notes: Vec::new(),
-            powerful: powers::powerful(statements, target),
+            powerful: powers::powerful(statements, &target.powerful),
             by_hand: Vec::new(),
         };
-        let superusers: BTreeSet<&str> = statements.iter().filter_map(superuser).collect();
+        let superusers: BTreeSet<&str> = statements.iter().filter_map(powers::superuser).collect();
         for statement in statements {
             if let Statement::Create { role } = statement {
                 plan.decide(role, target, &superusers);
@@ -302,15 +302,5 @@ impl Plan {
             );
         }
         Ok(())
-    }
-}
-
-/// The role that a statement makes a superuser.
-pub(super) fn superuser(statement: &Statement) -> Option<&str> {
-    match statement {
-        Statement::Alter { role, attributes } => {
-            attributes.contains(&Attribute::Flag("SUPERUSER")).then_some(role.as_str())
-        }
-        _ => None,
     }
 }

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use backup_core::postgres::globals::{Membership, Statement};
-
-use super::plan::Target;
+use backup_core::postgres::globals::{Attribute, Membership, Statement};
 
 /// Predefined roles that reach beyond tables of their own, and what their members can do.
 pub(super) const PREDEFINED: [(&str, &str); 5] = [
@@ -62,12 +60,12 @@ fn power_of(parameter: &str) -> Option<&'static str> {
     PARAMETERS.iter().find(|(name, _)| name.eq_ignore_ascii_case(parameter)).map(|(_, what)| *what)
 }
 
-/// The roles by which a member gets power, directly or through other roles: those of `target`, and those of
+/// The roles by which a member gets power, directly or through other roles: those that are there, and those of
 /// `statements`.
-pub(super) fn powerful(statements: &[Statement], target: &Target) -> BTreeSet<String> {
+pub(super) fn powerful(statements: &[Statement], powerful_there: &BTreeSet<String>) -> BTreeSet<String> {
     let mut powerful: BTreeSet<String> = PREDEFINED.iter().map(|(name, _)| (*name).to_owned()).collect();
-    powerful.extend(target.powerful.iter().cloned());
-    powerful.extend(statements.iter().filter_map(super::plan::superuser).map(str::to_owned));
+    powerful.extend(powerful_there.iter().cloned());
+    powerful.extend(statements.iter().filter_map(superuser).map(str::to_owned));
     loop {
         let before = powerful.len();
         for statement in statements {
@@ -90,6 +88,16 @@ pub(super) fn of_membership(member: &str, role: &str) -> String {
     format!("{member} will be a member of {role}, which {what}; if it need not, REVOKE that afterwards")
 }
 
+/// The role that a statement makes a superuser.
+pub(super) fn superuser(statement: &Statement) -> Option<&str> {
+    match statement {
+        Statement::Alter { role, attributes } => {
+            attributes.contains(&Attribute::Flag("SUPERUSER")).then_some(role.as_str())
+        }
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,7 +109,7 @@ mod tests {
 
     #[test]
     fn power_goes_on_from_role_to_role() {
-        let target = Target { powerful: ["boss".to_owned()].into(), ..Target::default() };
+        let there = ["boss".to_owned()].into();
         let statements = [
             membership("c", "d"),
             membership("b", "c"),
@@ -110,7 +118,7 @@ mod tests {
             membership("harmless", "f"),
             membership("d", "b"),
         ];
-        let powerful = powerful(&statements, &target);
+        let powerful = powerful(&statements, &there);
         for (role, expected) in [("b", true), ("c", true), ("d", true), ("e", true), ("f", false), ("harmless", false)]
         {
             assert_eq!(powerful.contains(role), expected, "{role}");

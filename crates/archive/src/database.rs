@@ -4,11 +4,15 @@
 //! The statements are read into values. What is executed later is built anew from these, so that nothing of the
 //! archive's text ever is.
 
+mod words;
+
 use std::collections::BTreeSet;
 
 use super::Archive;
 use super::sql::{Lexer, Token};
 use super::toc::Entry;
+
+use words::Words;
 
 /// Settings whose value is a list of names, each of which has its own quotation marks (`GUC_LIST_QUOTE`).
 const LISTS: [&str; 6] = [
@@ -19,9 +23,6 @@ const LISTS: [&str; 6] = [
     "temp_tablespaces",
     "unix_socket_directories",
 ];
-
-/// Most statements that are read. No database is known to have more settings and grants.
-const MOST_STATEMENTS: usize = 100_000;
 
 /// A right on a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -289,88 +290,6 @@ fn read_grant(words: &mut Words<'_>, by: Option<String>) -> Option<DatabaseGrant
     Some(DatabaseGrant { by, revokes, rights, role, with_grant_option })
 }
 
-/// The tokens of one statement, with their texts.
-struct Words<'sql> {
-    tokens: Vec<(Token<'sql>, &'sql str)>,
-    place: usize,
-    escapes: bool,
-}
-
-impl<'sql> Words<'sql> {
-    /// `None` if there are too many, or if one does not end.
-    fn statements(sql: &'sql str, escapes: bool) -> Option<Vec<Self>> {
-        let mut statements = Vec::new();
-        let mut tokens = Vec::new();
-        let mut lexer = Lexer::new(sql);
-        while let Some((token, raw)) = lexer.next_with_text() {
-            match token {
-                Token::Unfinished => return None,
-                Token::Symbol(';') if !tokens.is_empty() => {
-                    statements.push(Self { tokens: std::mem::take(&mut tokens), place: 0, escapes });
-                    if statements.len() > MOST_STATEMENTS {
-                        return None;
-                    }
-                }
-                Token::Symbol(';') => {}
-                _ => tokens.push((token, raw)),
-            }
-        }
-        if !tokens.is_empty() {
-            statements.push(Self { tokens, place: 0, escapes });
-        }
-        Some(statements)
-    }
-
-    fn next(&mut self) -> Option<(Token<'sql>, &'sql str)> {
-        let next = self.tokens.get(self.place).copied()?;
-        self.place += 1;
-        Some(next)
-    }
-
-    /// Goes past this keyword or symbol; `None`, and no step, if something else is next.
-    fn skip(&mut self, expected: &str) -> Option<()> {
-        let (token, _) = self.tokens.get(self.place)?;
-        token.is(expected).then(|| self.place += 1)
-    }
-
-    fn end(&self) -> Option<()> {
-        (self.place == self.tokens.len()).then_some(())
-    }
-
-    fn name(&mut self) -> Option<String> {
-        self.next()?.0.name()
-    }
-
-    /// A word, or a number with its sign.
-    fn word(&mut self) -> Option<&'sql str> {
-        match self.next()? {
-            (Token::Word(word), _) => Some(word),
-            _ => None,
-        }
-    }
-
-    fn boolean(&mut self) -> Option<bool> {
-        self.word()?.parse().ok()
-    }
-
-    fn text(&mut self) -> Option<String> {
-        match self.next()? {
-            (Token::Text, raw) => unquoted(raw, self.escapes),
-            _ => None,
-        }
-    }
-
-    /// One text, or several with commas between them, up to the end.
-    fn values(&mut self) -> Option<Vec<String>> {
-        let mut values = vec![self.text()?];
-        while self.skip(",").is_some() {
-            values.push(self.text()?);
-        }
-        self.end()?;
-        Some(values)
-    }
-}
-
 /// The text of `COMMENT ON .. IS '..'`; `None` if it cannot be read.
 pub(super) fn comment(sql: &str, escapes: bool) -> Option<String> {
     let [mut words] = <[Words<'_>; 1]>::try_from(Words::statements(sql, escapes)?).ok()?;
@@ -379,25 +298,6 @@ pub(super) fn comment(sql: &str, escapes: bool) -> Option<String> {
     }
     let text = words.text()?;
     words.end()?;
-    Some(text)
-}
-
-/// What `'..'` or `E'..'` says; `None` for what `pg_dump` does not write.
-fn unquoted(raw: &str, escapes: bool) -> Option<String> {
-    let (inner, escapes) = match raw.strip_prefix(['E', 'e']) {
-        Some(rest) => (rest, true),
-        None => (raw, escapes),
-    };
-    let inner = inner.strip_prefix('\'')?.strip_suffix('\'')?;
-    let mut text = String::with_capacity(inner.len());
-    let mut characters = inner.chars();
-    while let Some(character) = characters.next() {
-        match character {
-            '\'' => text.push(characters.next().filter(|next| *next == '\'')?),
-            '\\' if escapes => text.push(characters.next().filter(|next| matches!(next, '\\' | '\''))?),
-            other => text.push(other),
-        }
-    }
     Some(text)
 }
 

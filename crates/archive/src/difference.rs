@@ -6,20 +6,22 @@
 //! [`Comparison::judge`].
 
 mod by_itself;
+mod found;
 mod grants;
+mod texts;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use super::Archive;
 use super::selection::{LeftOut, Selection};
 use super::toc::{DumpId, Entry};
 
-use by_itself::ByItself;
+pub use found::{Difference, Judged, Named, Respelled};
 
-/// Most characters of a definition that are quoted in a finding.
-const EXCERPT_CHARACTERS: usize = 80;
+use by_itself::ByItself;
+use found::Key;
+use texts::{Definitions, enter, first_difference, lines_of, texts_of, without_equal};
 
 /// Kinds of entries that are not definitions, and kinds that a drill makes in its own way.
 const NOT_COMPARED: &[&str] = &[
@@ -55,109 +57,6 @@ pub enum Owners {
     /// The owners of the archive, which must exist.
     Archive,
 }
-
-/// What an archive defines: its kind, its schema if it has one, and its name.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Named {
-    /// Its kind, such as `TRIGGER`.
-    pub desc: String,
-    /// Its schema; empty if it has none.
-    pub schema: String,
-    /// Its name, such as `orders audit`.
-    pub name: String,
-}
-
-impl fmt::Display for Named {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let dot = if self.schema.is_empty() { "" } else { "." };
-        write!(formatter, "{} {}{dot}{}", self.desc, self.schema, self.name)
-    }
-}
-
-/// One thing that is not as it was dumped.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Difference {
-    /// It was dumped and is not there.
-    Missing(Named),
-    /// It is there and was not dumped.
-    Unexpected(Named),
-    /// It is there, defined otherwise.
-    Different {
-        /// The object.
-        object: Named,
-        /// The first line of its definition that differs, as it was dumped.
-        dumped: String,
-        /// The same line as it was restored.
-        restored: String,
-    },
-    /// It is there, and defined otherwise than by the archive's definition when that is restored here.
-    Otherwise {
-        /// The object.
-        object: Named,
-        /// The first line of its definition that differs, as it is in the reference database.
-        reference: String,
-        /// The same line as it was restored.
-        restored: String,
-    },
-}
-
-impl Difference {
-    /// What it is about.
-    pub fn object(&self) -> &Named {
-        match self {
-            Self::Missing(object)
-            | Self::Unexpected(object)
-            | Self::Different { object, .. }
-            | Self::Otherwise { object, .. } => object,
-        }
-    }
-
-    /// The sentence about it. What only the restored database has, code of the archive may have made of rows, so it
-    /// passes through `known`.
-    pub fn told(&self, known: impl Fn(&str) -> String) -> String {
-        match self {
-            Self::Missing(object) => format!("{object} is missing"),
-            Self::Unexpected(object) => format!("{} was not in the dump", known(&object.to_string())),
-            Self::Different { object, dumped, restored } => {
-                format!("{object} differs: {dumped:?} was dumped, {:?} is there", known(restored))
-            }
-            Self::Otherwise { object, reference, restored } => {
-                format!("{object} differs: its definition becomes {reference:?} here, {:?} is there", known(restored))
-            }
-        }
-    }
-}
-
-impl fmt::Display for Difference {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.told(str::to_owned))
-    }
-}
-
-/// An object whose text is not the archive's, and that is as it should be.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Respelled {
-    /// The object.
-    pub object: Named,
-    /// Whether the lines are the same ones in another order: columns that a table inherits come first after a
-    /// restore, in any order in the source.
-    pub is_reordered: bool,
-}
-
-/// What differences come to, once the archive's own definitions were restored beside them.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Judged {
-    /// Differences that a reference database does not explain.
-    pub findings: Vec<Difference>,
-    /// Differences that the reference database has, too.
-    pub respelled: Vec<Respelled>,
-}
-
-/// Kind, schema, name.
-type Key<'archive> = (&'archive str, &'archive str, &'archive str);
-
-/// Definitions by what they define. Several may have one name: grants on columns, rules.
-type Definitions<'archive> = BTreeMap<Key<'archive>, Texts<'archive>>;
 
 /// The roles whose grants on an object are not compared, by the grants.
 type Ignored<'archive> = BTreeMap<Key<'archive>, BTreeSet<&'archive str>>;
@@ -325,29 +224,6 @@ fn key_of(entry: &Entry) -> Key<'_> {
     (&entry.desc, &entry.namespace, &entry.tag)
 }
 
-impl Named {
-    fn of((desc, schema, name): Key<'_>) -> Self {
-        Self { desc: desc.to_owned(), schema: schema.to_owned(), name: name.to_owned() }
-    }
-
-    fn key(&self) -> Key<'_> {
-        (&self.desc, &self.schema, &self.name)
-    }
-}
-
-/// The definitions of one object, in a fixed order.
-fn texts_of<'run>(definitions: &'run Definitions<'_>, key: Key<'run>) -> Vec<&'run str> {
-    definitions.get(&key).into_iter().flatten().map(|text| &**text).collect()
-}
-
-/// The lines of definitions in a fixed order, without the commas between them.
-fn lines_of<'run>(definitions: &[&'run str]) -> Vec<&'run str> {
-    let lines = definitions.iter().flat_map(|definition| definition.lines());
-    let mut lines: Vec<&str> = lines.map(|line| line.trim().trim_end_matches(',')).collect();
-    lines.sort_unstable();
-    lines
-}
-
 fn is_compared(entry: &Entry, owners: Owners) -> bool {
     let is_about = |kinds: &[&str]| {
         matches!(entry.desc.as_str(), "ACL" | "COMMENT" | "SECURITY LABEL")
@@ -422,58 +298,6 @@ fn definitions<'run>(
     }
     definitions.values_mut().for_each(|definitions| definitions.sort());
     definitions
-}
-
-type Texts<'archive> = Vec<Cow<'archive, str>>;
-
-/// Pairs equal definitions of one name off; what is left has no equal on the other side.
-fn without_equal<'archive>(
-    (mut source, mut target): (Texts<'archive>, Texts<'archive>),
-) -> (Texts<'archive>, Texts<'archive>) {
-    source.retain(|definition| match target.iter().position(|other| other == definition) {
-        Some(place) => {
-            target.remove(place);
-            false
-        }
-        None => true,
-    });
-    (source, target)
-}
-
-/// Pairs unequal definitions of one name; what is left over has no partner.
-fn enter(key: Key<'_>, source: &[Cow<'_, str>], target: &[Cow<'_, str>], differences: &mut Vec<Difference>) {
-    let object = || Named::of(key);
-    let pairs = source.len().min(target.len());
-    for (dumped, restored) in source.iter().zip(target) {
-        let (dumped, restored) = first_difference(dumped, restored);
-        differences.push(Difference::Different { object: object(), dumped, restored });
-    }
-    differences.extend(source[pairs..].iter().map(|_| Difference::Missing(object())));
-    differences.extend(target[pairs..].iter().map(|_| Difference::Unexpected(object())));
-}
-
-/// An excerpt of each text where they first differ.
-fn first_difference(dumped: &str, restored: &str) -> (String, String) {
-    let mut lines = (dumped.lines(), restored.lines());
-    loop {
-        match (lines.0.next(), lines.1.next()) {
-            (None, None) => return (String::new(), String::new()),
-            (ours, theirs) if ours == theirs => {}
-            (ours, theirs) => return excerpts(ours.unwrap_or_default(), theirs.unwrap_or_default()),
-        }
-    }
-}
-
-/// Both lines, from a little before the first character that differs.
-fn excerpts(dumped: &str, restored: &str) -> (String, String) {
-    let same = dumped.chars().zip(restored.chars()).take_while(|(a, b)| a == b).count();
-    let skipped = if dumped.chars().count().max(restored.chars().count()) <= EXCERPT_CHARACTERS {
-        0
-    } else {
-        same.saturating_sub(EXCERPT_CHARACTERS / 2)
-    };
-    let excerpt = |line: &str| line.trim_end().chars().skip(skipped).take(EXCERPT_CHARACTERS).collect();
-    (excerpt(dumped), excerpt(restored))
 }
 
 #[cfg(test)]

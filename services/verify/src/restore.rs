@@ -8,6 +8,7 @@ mod target;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
+use backup_core::postgres::connect::Session;
 use backup_core::postgres::conninfo::Conninfo;
 use backup_core::postgres::{Grants, create_beforehand, have_other_versions};
 use backup_core::private::PrivateDir;
@@ -71,7 +72,8 @@ pub(crate) async fn restore(config: &TargetConfig, options: &RestoreOptions, sto
     let mut evidence = Evidence::new(Utc::now());
     let progress = Progress::default();
     let shown = progress.show();
-    let outcome = Box::pin(restore_into(config, options, &to, stop, &progress, &mut evidence)).await;
+    let run = Run { config, options, stop, progress: &progress };
+    let outcome = Box::pin(run.restore_into(&to, &mut evidence)).await;
     drop(shown);
     let mut report = evidence.finish(outcome, Utc::now());
     report.make_safe(&config.process.scrubber);
@@ -81,102 +83,132 @@ pub(crate) async fn restore(config: &TargetConfig, options: &RestoreOptions, sto
     Ok(report.exit_code())
 }
 
-async fn restore_into(
-    config: &TargetConfig,
-    options: &RestoreOptions,
-    to: &Conninfo,
-    stop: &Stop,
-    progress: &Progress,
-    evidence: &mut Evidence,
-) -> Result<(), Trouble> {
-    let Chosen { repository, choice } =
-        choose(config, &options.backup, stop).await.map_err(anyhow::Error::from).context("choose a backup")?;
-    let folder = PrivateDir::create_in(&config.spool_dir).context("make a folder below VERIFY_SPOOL_DIR")?;
-    let plain_bytes = progress.done_bytes();
-    let fetcher = Fetcher { repository: &repository, folder: &folder, keyring: &config.keyring, stop, plain_bytes };
-    let manifest = fetcher.manifest(&choice.backup.id, evidence).await?;
-    let destination = stop.or(Destination::inspect(to, options.create)).await?;
-    let to = &destination.to;
-    let look = async { TargetServer::inspect(&destination.session().await?, options.create).await };
-    let server = stop.or(look).await?;
-    let plan = Plan::new(&manifest, &destination, &server, options);
-    text::print(&plan.lines());
-    plan.refuse_what_blocks()?;
-    if options.dry_run {
-        text::print_line("nothing was changed (--dry-run)");
-        return Ok(());
+/// What a restore was asked for, and what bounds it.
+struct Run<'run> {
+    config: &'run TargetConfig,
+    options: &'run RestoreOptions,
+    stop: &'run Stop,
+    progress: &'run Progress,
+}
+
+impl Run<'_> {
+    async fn restore_into(&self, to: &Conninfo, evidence: &mut Evidence) -> Result<(), Trouble> {
+        let Self { config, options, stop, progress } = *self;
+        let Chosen { repository, choice } =
+            choose(config, &options.backup, stop).await.map_err(anyhow::Error::from).context("choose a backup")?;
+        let folder = PrivateDir::create_in(&config.spool_dir).context("make a folder below VERIFY_SPOOL_DIR")?;
+        let plain_bytes = progress.done_bytes();
+        let fetcher = Fetcher { repository: &repository, folder: &folder, keyring: &config.keyring, stop, plain_bytes };
+        let manifest = fetcher.manifest(&choice.backup.id, evidence).await?;
+        let destination = stop.or(Destination::inspect(to, options.create)).await?;
+        let to = &destination.to;
+        let look = async { TargetServer::inspect(&destination.session().await?, options.create).await };
+        let server = stop.or(look).await?;
+        let plan = Plan::new(&manifest, &destination, &server, options);
+        text::print(&plan.lines());
+        plan.refuse_what_blocks()?;
+        if options.dry_run {
+            text::print_line("nothing was changed (--dry-run)");
+            return Ok(());
+        }
+        progress.enter("fetch", Some(manifest.dump.digests.plain_bytes));
+        let (fetched, scanned) = fetcher.fetch(manifest, evidence).await?;
+        let mut scanned = scanned.write_offsets(&fetched.dump.path).await?;
+        stop.or(destination.read_texts(&mut scanned.archive)).await?;
+        let level = login::level(&scanned.archive, &server, options);
+        let look = async { login::obstacles(&server, &destination.session().await?, &scanned.archive, options).await };
+        refuse(&[destination.lacks(&level), stop.or(look).await?].concat())?;
+        if destination.is_created {
+            stop.or(destination.create(&fetched.manifest.database, &level)).await.context("create the database")?;
+        }
+        let session = stop.or(async { Ok(to.connect().await?) }).await.context("connect to the target")?;
+        // A download takes its time, in which an empty database may have found a use.
+        refuse(&stop.or(target::contents(&session)).await?)?;
+        text::print_line("the backup is whole; the restore begins");
+        let candidate = Candidate { fetched: &fetched, scanned: &scanned, folder: &folder };
+        let selection = self.select(&session, candidate, &server, evidence).await?;
+        let proven = self.restore_and_prove(session, candidate, &selection, &destination, evidence).await?;
+        // After the proof, whose sessions a limit or a setting could stop, and also if it did not come to its end: also
+        // after a stop, which leaves time for it.
+        let limit = stop.limit(Share::CleanUp, COMPLETE_LIMIT);
+        let completed = timeout(limit, destination.complete(&level, evidence)).await;
+        proven?;
+        let completed = completed.unwrap_or_else(|_| Err(anyhow!("no answer within {} s", limit.as_secs())));
+        completed.context("set the properties of the database")?;
+        tell_what_to_add(&fetched.manifest, &scanned, &selection, evidence);
+        Ok(())
     }
-    progress.enter("fetch", Some(manifest.dump.digests.plain_bytes));
-    let (fetched, scanned) = fetcher.fetch(manifest, evidence).await?;
-    let mut scanned = scanned.write_offsets(&fetched.dump.path).await?;
-    stop.or(destination.read_texts(&mut scanned.archive)).await?;
-    let level = login::level(&scanned.archive, &server, options);
-    let look = async { login::obstacles(&server, &destination.session().await?, &scanned.archive, options).await };
-    refuse(&[destination.lacks(&level), stop.or(look).await?].concat())?;
-    if destination.is_created {
-        stop.or(destination.create(&fetched.manifest.database, &level)).await.context("create the database")?;
+
+    /// All of it that the login can restore: a person's own server may have what a drill's has not.
+    async fn select(
+        &self,
+        session: &Session,
+        Candidate { fetched, scanned, .. }: Candidate<'_>,
+        server: &TargetServer,
+        evidence: &mut Evidence,
+    ) -> anyhow::Result<Selection> {
+        let mut selection = select(&scanned.archive, Rights::Superuser);
+        // Extensions in other versions than the server's own need that, and code of the archive could add to one that is
+        // made on the way. Others than superusers may lack the right, which `pg_restore` then says of the one extension.
+        let extensions_of_source = &fetched.manifest.inventory.extensions;
+        if server.is_superuser || self.stop.or(have_other_versions(session, extensions_of_source)).await? {
+            selection.make_extensions_beforehand(&scanned.archive);
+        }
+        login::leave_out(server, &scanned.archive, self.options, &mut selection, evidence);
+        Ok(selection)
     }
-    let session = stop.or(async { Ok(to.connect().await?) }).await.context("connect to the target")?;
-    // A download takes its time, in which somebody may have found a use for an empty database.
-    refuse(&stop.or(target::contents(&session)).await?)?;
-    text::print_line("the backup is whole; the restore begins");
-    let bin_dir = config.process.bin_dir.as_deref().map(AsRef::as_ref);
-    let major = session.server_version_num() / 10_000;
-    let tools = scanned.tools(bin_dir, major).await?;
-    // All of it: a person's own server may have what a drill's has not.
-    let mut selection = select(&scanned.archive, Rights::Superuser);
-    // Extensions in other versions than the server's own need that, and code of the archive could add to one that is made on
-    // the way. Others than superusers may lack the right, which `pg_restore` then says of the one extension.
-    let extensions_of_source = &fetched.manifest.inventory.extensions;
-    if server.is_superuser || stop.or(have_other_versions(&session, extensions_of_source)).await? {
-        selection.make_extensions_beforehand(&scanned.archive);
+
+    /// Restores through a login of the target's, of which `session` is one; returns what became of the proof.
+    async fn restore_and_prove(
+        &self,
+        session: Session,
+        candidate: Candidate<'_>,
+        selection: &Selection,
+        destination: &Destination,
+        evidence: &mut Evidence,
+    ) -> Result<Result<(), Trouble>, Trouble> {
+        let Self { config, options, stop, progress } = *self;
+        let Candidate { fetched, scanned, folder } = candidate;
+        let (to, scrubber) = (&destination.to, &config.process.scrubber);
+        let bin_dir = config.process.bin_dir.as_deref().map(AsRef::as_ref);
+        let tools = scanned.tools(bin_dir, session.server_version_num() / 10_000).await?;
+        let extensions = wanted_extensions(selection, &fetched.manifest, &scanned.archive, options.owners);
+        let schema = SchemaDumper { tools: &tools, archive: &scanned.archive, folder: folder.path(), scrubber, stop };
+        let before = match options.proof {
+            true => Some(Before::look(&session, schema).await?),
+            false => None,
+        };
+        stop.or(create_beforehand(&session, &extensions)).await?;
+        session.close().await;
+        let slot = Mutex::new(None);
+        let ready = Ready {
+            candidate,
+            selection,
+            tools: &tools,
+            owner: to,
+            admin: None,
+            place: Place::Guest { beside: to, source: &fetched.manifest.database, slot: &slot },
+            owners: options.owners,
+            grants: options.grants,
+            tablespaces: destination.tablespaces(&scanned.archive, evidence),
+            kept_schemas: &[],
+            extensions,
+            before: before.as_ref(),
+            jobs: options.jobs.unwrap_or(config.jobs),
+            extent: options.proof.then(proof_of_contents),
+            sabotage: None,
+            scrubber,
+            stop,
+            progress,
+        };
+        let proven = Box::pin(restore_and_prove(ready, evidence)).await?.proven;
+        if let Some(guest) = slot.into_inner()
+            && let Err(failed) = guest.drop().await
+        {
+            evidence.note(format!("database {} could not be dropped; drop it by hand", failed.database));
+        }
+        Ok(proven)
     }
-    login::leave_out(&server, &scanned.archive, options, &mut selection, evidence);
-    let extensions = wanted_extensions(&selection, &fetched.manifest, &scanned.archive, options.owners);
-    let scrubber = &config.process.scrubber;
-    let schema = SchemaDumper { tools: &tools, archive: &scanned.archive, folder: folder.path(), scrubber, stop };
-    let before = match options.proof {
-        true => Some(Before::look(&session, schema).await?),
-        false => None,
-    };
-    stop.or(create_beforehand(&session, &extensions)).await?;
-    session.close().await;
-    let slot = Mutex::new(None);
-    let ready = Ready {
-        candidate: Candidate { fetched: &fetched, scanned: &scanned, folder: &folder },
-        selection: &selection,
-        tools: &tools,
-        owner: to,
-        admin: None,
-        place: Place::Guest { beside: to, source: &fetched.manifest.database, slot: &slot },
-        owners: options.owners,
-        grants: options.grants,
-        tablespaces: destination.tablespaces(&scanned.archive, evidence),
-        kept_schemas: &[],
-        extensions,
-        before: before.as_ref(),
-        jobs: options.jobs.unwrap_or(config.jobs),
-        extent: options.proof.then(proof_of_contents),
-        sabotage: None,
-        scrubber,
-        stop,
-        progress,
-    };
-    let proven = Box::pin(restore_and_prove(ready, evidence)).await?.proven;
-    if let Some(guest) = slot.into_inner()
-        && let Err(failed) = guest.drop().await
-    {
-        evidence.note(format!("database {} could not be dropped; drop it by hand", failed.database));
-    }
-    // After the proof, whose sessions a limit or a setting could stop, and also if it did not come to its end: also after
-    // a stop, which leaves time for it.
-    let limit = stop.limit(Share::CleanUp, COMPLETE_LIMIT);
-    let completed = timeout(limit, destination.complete(&level, evidence)).await;
-    proven?;
-    let completed = completed.unwrap_or_else(|_| Err(anyhow!("no answer within {} s", limit.as_secs())));
-    completed.context("set the properties of the database")?;
-    tell_what_to_add(&fetched.manifest, &scanned, &selection, evidence);
-    Ok(())
 }
 
 /// Everything but what would write into the database of a person.

@@ -1,3 +1,4 @@
+use super::texts::EXCERPT_CHARACTERS;
 use super::*;
 use crate::Owners;
 use crate::selection::{Rights, select};

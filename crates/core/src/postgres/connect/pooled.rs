@@ -30,12 +30,12 @@ pub(super) async fn accept(
         return Err(refused("the options of the connection string were dropped on the way".to_owned()));
     }
     // pg_dump sets its timeouts itself, and gets the time zone as a startup parameter of its own.
-    let differing = session.unlike_a_dump.iter().find(|name| **name != "TimeZone");
+    let differing = session.unlike_a_dump().iter().find(|name| **name != "TimeZone");
     if let Some(name) = differing {
         let message = "the startup options of the session were dropped on the way";
         return Err(refused(format!("{message}, and {name} is not as a dump needs it")));
     }
-    session.child_options.clear();
+    session.without_child_options();
     session.settle().await?;
     let first = session.row_at_login(MARK).await?;
     for _ in 0..PROBES {

@@ -65,18 +65,17 @@ fn port(settings: &mut Settings) -> u16 {
 }
 
 fn log(settings: &mut Settings) -> LogSettings {
-    let level = match settings.choice("LOG_LEVEL") {
-        "error" => LevelFilter::ERROR,
-        "warn" => LevelFilter::WARN,
-        "info" => LevelFilter::INFO,
-        "debug" => LevelFilter::DEBUG,
-        _ => LevelFilter::TRACE,
-    };
+    let levels = [
+        ("error", LevelFilter::ERROR),
+        ("warn", LevelFilter::WARN),
+        ("info", LevelFilter::INFO),
+        ("debug", LevelFilter::DEBUG),
+        ("trace", LevelFilter::TRACE),
+    ];
+    let level = settings.choice("LOG_LEVEL", levels);
     let level = if settings.flag("DEBUG") { level.max(LevelFilter::DEBUG) } else { level };
-    let format = settings.is_set("LOG_FORMAT").then(|| match settings.choice("LOG_FORMAT") {
-        "json" => LogFormat::Json,
-        _ => LogFormat::Text,
-    });
+    let formats = [("json", LogFormat::Json), ("text", LogFormat::Text)];
+    let format = settings.is_set("LOG_FORMAT").then(|| settings.choice("LOG_FORMAT", formats));
     LogSettings { level, format }
 }
 

@@ -173,10 +173,8 @@ fn dump(settings: &mut Settings) -> Option<DumpConfig> {
     let compression = compression(settings);
     let encryption = encryption(settings);
     let budget = settings.seconds("BACKUP_FINGERPRINT_TIMEOUT");
-    let fingerprint = match settings.choice("BACKUP_FINGERPRINT") {
-        "counts" => Fingerprint::Counts { budget },
-        _ => Fingerprint::Off,
-    };
+    let fingerprint =
+        settings.choice("BACKUP_FINGERPRINT", [("counts", Fingerprint::Counts { budget }), ("off", Fingerprint::Off)]);
     let globals = match settings.optional_flag("BACKUP_GLOBALS") {
         Some(true) => Globals::Required,
         Some(false) => Globals::Off,
@@ -195,21 +193,30 @@ fn dump(settings: &mut Settings) -> Option<DumpConfig> {
     })
 }
 
+/// A word of `COMPRESSION`.
+#[derive(Clone, Copy)]
+enum Algorithm {
+    Zstd,
+    Gzip,
+    None,
+}
+
 fn compression(settings: &mut Settings) -> Option<Compression> {
     let level = settings.optional_number("COMPRESSION_LEVEL");
-    match (settings.choice("COMPRESSION"), level) {
-        ("zstd", level) => Some(Compression::Zstd { level: i32::try_from(level.unwrap_or(3)).ok()? }),
-        ("gzip", None) => Some(Compression::Gzip { level: 6 }),
-        ("gzip", Some(level @ 1..=9)) => Some(Compression::Gzip { level: u32::try_from(level).ok()? }),
-        ("gzip", Some(_)) => {
+    let words = [("zstd", Algorithm::Zstd), ("gzip", Algorithm::Gzip), ("none", Algorithm::None)];
+    match (settings.choice("COMPRESSION", words), level) {
+        (Algorithm::Zstd, level) => Some(Compression::Zstd { level: i32::try_from(level.unwrap_or(3)).ok()? }),
+        (Algorithm::Gzip, None) => Some(Compression::Gzip { level: 6 }),
+        (Algorithm::Gzip, Some(level @ 1..=9)) => Some(Compression::Gzip { level: u32::try_from(level).ok()? }),
+        (Algorithm::Gzip, Some(_)) => {
             settings.reject("COMPRESSION_LEVEL", "is not a whole number from 1 to 9, as gzip wants it");
             None
         }
-        (_, Some(_)) => {
+        (Algorithm::None, Some(_)) => {
             settings.reject("COMPRESSION_LEVEL", "is set, and COMPRESSION=none has no levels");
             None
         }
-        (_, None) => Some(Compression::None),
+        (Algorithm::None, None) => Some(Compression::None),
     }
 }
 

@@ -146,25 +146,17 @@ pub(crate) fn from_vars(vars: impl IntoIterator<Item = (String, String)>) -> Res
     let timing = timing(&mut settings);
     let target = target::target(&mut settings);
     let spool_dir = spool_dir(&mut settings);
-    let restore_as = match settings.choice("VERIFY_RESTORE_AS") {
-        "superuser" => RestoreAs::Superuser,
-        _ => RestoreAs::PlainRole,
-    };
+    let restore_as =
+        settings.choice("VERIFY_RESTORE_AS", [("role", RestoreAs::PlainRole), ("superuser", RestoreAs::Superuser)]);
     let source_cluster = match settings.flag("VERIFY_ALLOW_SOURCE_CLUSTER") {
         true => SourceCluster::Allowed,
         false => SourceCluster::Refused,
     };
     let backup_max_age = settings.optional_number("BACKUP_MAX_AGE").map(Duration::from_secs);
     let jobs = settings.optional_number("VERIFY_JOBS").and_then(|jobs| usize::try_from(jobs).ok());
-    let content = match settings.choice("VERIFY_CONTENT") {
-        "full" => Content::Full,
-        "sample" => Content::Sample,
-        _ => Content::Off,
-    };
-    let amcheck = match settings.choice("VERIFY_AMCHECK") {
-        "auto" => Amcheck::Auto,
-        _ => Amcheck::Off,
-    };
+    let content = settings
+        .choice("VERIFY_CONTENT", [("full", Content::Full), ("sample", Content::Sample), ("off", Content::Off)]);
+    let amcheck = settings.choice("VERIFY_AMCHECK", [("auto", Amcheck::Auto), ("off", Amcheck::Off)]);
     let queries = queries(&mut settings);
     let min_table_count = settings.optional_number("MIN_TABLE_COUNT");
     let attest = settings.flag("VERIFY_ATTEST");

@@ -23,7 +23,8 @@ impl Settings {
         });
         let prefix = self.parsed("BACKUP_PREFIX", Prefix::parse);
         let path_style = self.optional_flag("S3_FORCE_PATH_STYLE");
-        let checksum = self.choice("S3_CHECKSUM");
+        let checksum = self
+            .choice("S3_CHECKSUM", [("auto", None), ("crc32", Some(Checksum::Crc32)), ("none", Some(Checksum::None))]);
         let authorities = match self.file("S3_CA_CERT").map(|pem| Authorities::from_pem(&pem)) {
             Some(Ok(given)) => given,
             Some(Err(message)) => {
@@ -39,9 +40,9 @@ impl Settings {
         Some(StoreConfig {
             path_style: path_style.unwrap_or(!endpoint.is_aws() || bucket.contains('.')),
             checksum: match checksum {
-                "crc32" => Checksum::Crc32,
-                "auto" if endpoint.is_aws() => Checksum::Crc32,
-                _ => Checksum::None,
+                Some(checksum) => checksum,
+                None if endpoint.is_aws() => Checksum::Crc32,
+                None => Checksum::None,
             },
             endpoint: endpoint.for_sdk(),
             bucket,

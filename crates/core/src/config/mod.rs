@@ -246,18 +246,17 @@ impl Settings {
         })
     }
 
-    /// One of the words of the table, in lower case; the first stands in for a bad one.
-    pub fn choice(&mut self, name: &str) -> &'static str {
-        let Kind::Choice(words) = self.variable(name).kind else { panic!("{name} is not a choice") };
+    /// What the given word, or the default, means; the first meaning stands in for a bad word. `meanings` has each word of
+    /// the table, in its order and in lower case.
+    pub fn choice<T: Copy, const N: usize>(&mut self, name: &str, meanings: [(&str, T); N]) -> T {
+        let words = meanings.map(|(word, _)| word);
+        assert!(matches!(self.variable(name).kind, Kind::Choice(table) if *table == words), "the words of {name}");
         let chosen = self.parsed(name, |text| {
             let text = text.trim().to_ascii_lowercase();
-            words
-                .iter()
-                .copied()
-                .find(|word| *word == text)
-                .ok_or_else(|| format!("is not one of: {}", words.join(", ")))
+            let meaning = meanings.iter().find(|(word, _)| *word == text).map(|(_, meaning)| *meaning);
+            meaning.ok_or_else(|| format!("is not one of: {}", words.join(", ")))
         });
-        chosen.unwrap_or(words[0])
+        chosen.unwrap_or(meanings[0].1)
     }
 
     /// The configuration, unless anything was wrong anywhere.

@@ -50,7 +50,7 @@ fn a_value_may_come_from_a_file_without_its_last_newline() {
 fn every_problem_is_reported_at_once_and_no_value_is_shown() {
     let mut settings = settings(&[("KEEP", "canary1"), ("MODE", "canary2")]);
     settings.number("KEEP");
-    settings.choice("MODE");
+    settings.choice("MODE", [("zstd", 1), ("gzip", 2)]);
     settings.required("S3_BUCKET");
     let error = settings.finish(Some(())).unwrap_err().to_string();
     assert_eq!(

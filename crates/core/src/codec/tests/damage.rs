@@ -200,9 +200,6 @@ fn unknown_codecs_are_named_and_refused() {
     assert_eq!(Decoding::from_names("none", "none").unwrap().suffix(), "");
     assert_eq!(Decoding::from_names("zstd", "age").unwrap().suffix(), ".zst.age");
     assert_eq!(Decoding::from_names("gzip", "aes-256-cbc").unwrap().suffix(), ".gz.enc");
-    assert_eq!(
-        Decoding::from_names("zstd", "rot13").unwrap_err().to_string(),
-        "this version knows no encryption \"rot13\"; was the backup written by a newer version?"
-    );
+    assert_eq!(Decoding::from_names("zstd", "rot13").unwrap_err().to_string(), "no encryption \"rot13\"");
     assert!(Decoding::from_names(&"x".repeat(5000), "none").unwrap_err().to_string().len() < 200);
 }

@@ -95,7 +95,10 @@ pub(crate) fn look_at(archive: &Archive) {
             before: None,
         };
         assert_eq!(of(Owners::Archive).differences(), [], "an archive differs from itself");
-        assert_eq!(of(Owners::Restorer).other_owners().is_empty(), of(Owners::Archive).other_owners().is_empty());
+        assert_eq!(
+            of(Owners::Restorer).other_owners(str::to_owned).is_empty(),
+            of(Owners::Archive).other_owners(str::to_owned).is_empty()
+        );
         let judged = of(Owners::Archive).judge(Vec::new(), archive);
         assert!(judged.findings.is_empty());
         selection.definitions_only(archive);

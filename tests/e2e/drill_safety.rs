@@ -25,6 +25,7 @@ mod leftovers;
 mod limits;
 mod lines;
 mod managed;
+mod mirrored;
 mod names;
 mod not_empty;
 mod pins;

@@ -21,7 +21,7 @@ pub use found::{Difference, Judged, Named, Respelled};
 
 use by_itself::ByItself;
 use found::Key;
-use texts::{Definitions, enter, first_difference, lines_of, texts_of, without_equal};
+use texts::{Definitions, bodies_of, enter, first_difference, lines_of, texts_of, without_equal};
 
 /// Kinds of entries that are not definitions, and kinds that a drill makes in its own way.
 const NOT_COMPARED: &[&str] = &[
@@ -143,10 +143,11 @@ impl<'run> Comparison<'run> {
             }
             let of = |side| texts_of(side, object.key());
             let (dumped, reference, restored) = (of(&sides.dumped), of(&sides.reference), of(&sides.restored));
-            if reference == restored {
+            // A server keeps the body of a function as it was written: another one is no spelling, whoever made it.
+            if reference == restored && bodies_of(&dumped) == bodies_of(&restored) {
                 let is_reordered = lines_of(&dumped) == lines_of(&restored);
                 judged.respelled.push(Respelled { object, is_reordered });
-            } else if reference.is_empty() || restored.is_empty() || reference == dumped {
+            } else if reference.is_empty() || restored.is_empty() || reference == dumped || reference == restored {
                 judged.findings.extend(others);
             } else {
                 let (reference, restored) = first_difference(&reference.join("\n"), &restored.join("\n"));
@@ -157,7 +158,8 @@ impl<'run> Comparison<'run> {
     }
 
     /// One finding for each object that belongs to another role than it did, after a restore that brings owners back.
-    pub fn other_owners(&self) -> Vec<String> {
+    /// What only the restored database has passes through `known`.
+    pub fn other_owners(&self, known: impl Fn(&str) -> String) -> Vec<String> {
         // Whom a catalog, a language or the member of an extension belongs to is not in the archive's hand.
         let is_made = |entry: &&Entry| entry.desc != "ACL" || self.dumped.makes_what_it_is_about(entry);
         let was = owners_by_key(self.dumped.entries.iter().filter(is_made));
@@ -167,7 +169,8 @@ impl<'run> Comparison<'run> {
             // How many there are is compared among the definitions.
             let Some(is) = is.get(&key).filter(|is| is.len() == was.len() && **is != was) else { continue };
             let object = Named::of(key);
-            differences.push(format!("{object} belonged to {}, and belongs to {} now", was.join(", "), is.join(", ")));
+            let (was, is) = (was.join(", "), known(&is.join(", ")));
+            differences.push(format!("{object} belonged to {was}, and belongs to {is} now"));
         }
         differences
     }
@@ -211,7 +214,9 @@ fn public_belongs_to_the_superuser(dumped: &Archive) -> bool {
 /// extension has no comment.
 fn is_of_the_server(difference: &Difference) -> bool {
     match difference {
-        Difference::Unexpected(object) => object.desc == "EXTENSION" || object.name.starts_with("EXTENSION "),
+        Difference::Unexpected(object) => {
+            object.desc == "EXTENSION" || object.desc == "COMMENT" && object.name.starts_with("EXTENSION ")
+        }
         _ => false,
     }
 }

@@ -175,7 +175,7 @@ fn owners_and_their_own_rights_are_compared_once_they_came_back() {
             restorer: RESTORER,
             before: None,
         }
-        .other_owners()
+        .other_owners(str::to_owned)
     };
     assert!(owners_of(&["app", "clerk"], &["clerk", "app"]).is_empty());
     let told = "DEFAULT ACL public.DEFAULT PRIVILEGES FOR TABLES belonged to app, clerk, and belongs to app, app now";
@@ -225,4 +225,27 @@ fn a_reference_explains_what_it_has_as_well() {
     let more = vec![view(" SELECT a,\n b"), w(), entry(3, "VIEW", "s", "x", "CREATE VIEW s.x AS SELECT 2")];
     assert_eq!(judge(more.clone(), vec![w()]).0, ["VIEW s.x was not in the dump"]);
     assert_eq!(judge(more.clone(), more).0, Vec::<String>::new());
+}
+
+/// A server keeps a body as it was written, so a reference explains none.
+#[test]
+fn another_body_of_a_function_is_never_a_spelling() {
+    let function = |default: &str, body: &str| {
+        let text = format!(
+            "CREATE FUNCTION s.f(a integer DEFAULT {default}) RETURNS integer\n    LANGUAGE sql\n    AS $${body}$$;"
+        );
+        vec![entry(1, "FUNCTION", "s", "f(integer)", &text)]
+    };
+    let judge = |restored: Vec<Entry>| {
+        let dumped = archive(function("(1)", "SELECT 1"));
+        let (restored, reference) = (archive(restored.clone()), archive(restored));
+        let selection = select(&dumped, Rights::Owner);
+        let (dumped, restored, owners) = (&dumped, &restored, Owners::Restorer);
+        let comparison =
+            Comparison { dumped, restored, selection: &selection, owners, restorer: RESTORER, before: None };
+        let judged = comparison.judge(comparison.differences(), &reference);
+        (judged.findings.len(), judged.respelled.len())
+    };
+    assert_eq!(judge(function("1", "SELECT 1")), (0, 1));
+    assert_eq!(judge(function("(1)", "SELECT 2")), (1, 0));
 }

@@ -13,6 +13,21 @@ pub(super) fn texts_of<'run>(definitions: &'run Definitions<'_>, key: Key<'run>)
     definitions.get(&key).into_iter().flatten().map(|text| &**text).collect()
 }
 
+/// The bodies of functions among definitions, as `pg_dump` writes those that the server keeps as text.
+pub(super) fn bodies_of<'run>(definitions: &[&'run str]) -> Vec<&'run str> {
+    let mut bodies: Vec<&str> = definitions
+        .iter()
+        .filter_map(|text| is_routine(text).then(|| text.split_once("\n    AS "))?)
+        .map(|(_, body)| body)
+        .collect();
+    bodies.sort_unstable();
+    bodies
+}
+
+fn is_routine(definition: &str) -> bool {
+    ["CREATE FUNCTION ", "CREATE PROCEDURE "].iter().any(|start| definition.starts_with(start))
+}
+
 /// The lines of definitions in a fixed order, without the commas between them.
 pub(super) fn lines_of<'run>(definitions: &[&'run str]) -> Vec<&'run str> {
     let lines = definitions.iter().flat_map(|definition| definition.lines());

@@ -168,7 +168,7 @@ proptest! {
                 let (dumped, restored, selection) = (&whole, &archive, &selection);
                 let comparison = Comparison { dumped, restored, selection, owners, restorer: "restorer", before: None };
                 comparison.judge(comparison.differences(), &archive);
-                comparison.other_owners();
+                comparison.other_owners(str::to_owned);
             }
         }
     }

@@ -16,13 +16,14 @@ const EXTENSIONS: &str = "
 /// What of a function `p` can run, and as whom. `SQL_BODY` is the body of a function that was written as a statement
 /// (since 14), whose `prosrc` is empty.
 const CODE: &str = "p.prosrc, SQL_BODY, p.probin, p.prosecdef, CASE WHEN p.prosecdef THEN p.proowner END, p.proconfig,
-                    p.prolang, pg_catalog.pg_get_expr(p.proargdefaults, 0)";
+                    p.prolang, pg_catalog.pg_get_expr(p.proargdefaults, 0), p.provolatile, p.proisstrict, p.proleakproof,
+                    p.prosupport, (SELECT a::text FROM pg_catalog.pg_aggregate a WHERE a.aggfnoid = p.oid)";
 
 /// Each member with a digest of what of it can run, and what its table was given: a trigger or a rule on a table of an
 /// extension is in no dump either. SHA-256, since a server that keeps to FIPS has no MD5.
 const MEMBERS: &str = "
     SELECT e.extname::text, concat_ws(' ', i.type, i.identity), sha256(textsend(concat_ws('|',
-               (SELECT concat_ws('|', CODE, p.provolatile)
+               (SELECT concat_ws('|', CODE)
                   FROM pg_catalog.pg_proc p WHERE d.classid = 'pg_catalog.pg_proc'::regclass AND p.oid = d.objid),
                (SELECT o.oprcode
                   FROM pg_catalog.pg_operator o WHERE d.classid = 'pg_catalog.pg_operator'::regclass AND o.oid = d.objid),
@@ -54,6 +55,18 @@ const OWN_FUNCTIONS: &str = "
        AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_proc'::regclass
                           AND d.objid = p.oid AND d.deptype = 'e')";
 
+/// What decides which functions run, of PostgreSQL's own objects: those that `initdb` has made, which keep their OIDs.
+const OWN_RULES: &str = "
+    SELECT sha256(textsend(concat_ws('|',
+             (SELECT pg_catalog.string_agg(concat_ws(' ', o.oid, o.oprcode, o.oprrest, o.oprjoin, o.oprcom, o.oprnegate), '|' ORDER BY o.oid)
+                FROM pg_catalog.pg_operator o WHERE o.oid < 16384),
+             (SELECT pg_catalog.string_agg(concat_ws(' ', k.oid, k.castfunc, k.castcontext, k.castmethod), '|' ORDER BY k.oid)
+                FROM pg_catalog.pg_cast k WHERE k.oid < 16384),
+             (SELECT pg_catalog.string_agg(concat_ws(' ', m.oid, m.amopopr, m.amopstrategy, m.amopfamily), '|' ORDER BY m.oid)
+                FROM pg_catalog.pg_amop m WHERE m.oid < 16384),
+             (SELECT pg_catalog.string_agg(concat_ws(' ', m.oid, m.amproc, m.amprocnum, m.amprocfamily), '|' ORDER BY m.oid)
+                FROM pg_catalog.pg_amproc m WHERE m.oid < 16384))))";
+
 /// What one extension has.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Members {
@@ -68,6 +81,7 @@ pub struct ExtensionMembers {
     /// By the name of the extension.
     extensions: BTreeMap<String, Members>,
     own_functions: Vec<u8>,
+    own_rules: Vec<u8>,
 }
 
 impl ExtensionMembers {
@@ -88,7 +102,9 @@ impl ExtensionMembers {
             extensions.entry(row.try_get(0)?).or_default().objects.insert(row.try_get(1)?, row.try_get(2)?);
         }
         let own = session.client().query_one(&own_functions, &[]).await.context("look at PostgreSQL's functions")?;
-        Ok(Self { extensions, own_functions: own.try_get(0)? })
+        let rules =
+            session.client().query_one(OWN_RULES, &[]).await.context("look at PostgreSQL's operators and casts")?;
+        Ok(Self { extensions, own_functions: own.try_get(0)?, own_rules: rules.try_get(0)? })
     }
 
     /// What is not as it was in `before`, in sentences. Of an object that was not there, the name passes through
@@ -114,6 +130,9 @@ impl ExtensionMembers {
         if self.own_functions != before.own_functions {
             found.push("the functions in pg_catalog or information_schema are not PostgreSQL's".to_owned());
         }
+        if self.own_rules != before.own_rules {
+            found.push("the operators, casts or operator classes of PostgreSQL are not its own".to_owned());
+        }
         found
     }
 }
@@ -131,7 +150,7 @@ mod tests {
                 .collect(),
         };
         let extensions = all.iter().map(|(name, objects)| ((*name).to_owned(), of_one(objects))).collect();
-        ExtensionMembers { extensions, own_functions: vec![1] }
+        ExtensionMembers { extensions, own_functions: vec![1], own_rules: vec![1] }
     }
 
     #[test]
@@ -151,5 +170,7 @@ mod tests {
         assert_eq!(told(&moved), Vec::<String>::new());
         let other = ExtensionMembers { own_functions: vec![2], ..before.clone() };
         assert_eq!(told(&other), ["the functions in pg_catalog or information_schema are not PostgreSQL's"]);
+        let other = ExtensionMembers { own_rules: vec![2], ..before.clone() };
+        assert_eq!(told(&other), ["the operators, casts or operator classes of PostgreSQL are not its own"]);
     }
 }

@@ -55,8 +55,10 @@ pub(super) async fn check(
     while let Some(done) = workers.join_next().await {
         let Looked { bad, structure_only } = done.context("check indexes")??;
         let said = |said: &DbError| subject.said.by_server(said);
-        found.extend(bad.iter().map(|(name, error)| format!("index {name}: {}", said(error))));
-        not_compared.extend(structure_only.iter().map(|(name, error)| format!("{name} ({})", said(error))));
+        let sentence = |(name, error): &(String, DbError)| format!("index {}: {}", subject.known(name), said(error));
+        found.extend(bad.iter().map(sentence));
+        let why = |(name, error): &(String, DbError)| format!("{} ({})", subject.known(name), said(error));
+        not_compared.extend(structure_only.iter().map(why));
     }
     let mut figures = format!("{} B-tree indexes walked through and compared with the rows", rows.len());
     if !not_compared.is_empty() {
@@ -118,7 +120,7 @@ async fn work(login: Conninfo, schema: String, indexes: Indexes) -> anyhow::Resu
                 Ok(_) => Ok(None),
                 Err(error) => match error.as_db_error() {
                     Some(said) => Ok(Some(said.clone())),
-                    None => Err(anyhow::Error::from(error).context(format!("check index {name}"))),
+                    None => Err(anyhow::Error::from(error).context("check an index")),
                 },
             }
         };

@@ -29,7 +29,7 @@ pub(super) async fn check(subject: &Subject<'_>, session: &Session, evidence: &m
         before: subject.before.map(|before| &before.definitions),
     };
     let Compared { differences, by_itself } = comparison.compare();
-    note_by_itself(&by_itself, evidence);
+    note_by_itself(subject, &by_itself, evidence);
     let mut figures = format!("{} entries with the text of the archive", restored.entries.len());
     let found = match judge(subject, &comparison, differences, &mut figures, evidence).await {
         Ok(found) => found,
@@ -87,35 +87,37 @@ async fn judge(
             let judged =
                 format!("; {} held against a reference database in {seconds:.1} s", findings.len() + respelled.len());
             figures.push_str(&judged);
-            note(&respelled, evidence);
+            note(subject, &respelled, evidence);
             Ok(sentences(subject, &findings))
         }
         Err(error) if stopped_by(&error).is_none() && matches!(subject.recipe.place, Place::Guest { .. }) => {
-            Ok(differences.iter().map(|difference| unexplained(difference, &error)).collect())
+            Ok(differences.iter().map(|difference| unexplained(subject, difference, &error)).collect())
         }
         Err(error) => {
-            let missing: Vec<String> = differences.iter().filter(is_missing).map(ToString::to_string).collect();
+            let missing: Vec<Difference> = differences.into_iter().filter(|one| is_missing(&one)).collect();
+            let missing = sentences(subject, &missing);
             Err((missing, error.context("make a reference database")))
         }
     }
 }
 
 fn sentences(subject: &Subject<'_>, differences: &[Difference]) -> Vec<String> {
-    differences.iter().map(|difference| difference.told(|text| subject.said.known_words(text))).collect()
+    differences.iter().map(|difference| difference.told(|text| subject.known(text))).collect()
 }
 
 /// A difference on the server of a person that does not let us look further.
-fn unexplained(difference: &Difference, why: &anyhow::Error) -> String {
+fn unexplained(subject: &Subject<'_>, difference: &Difference, why: &anyhow::Error) -> String {
+    let told = difference.told(|text| subject.known(text));
     match difference {
-        Difference::Missing(_) => difference.to_string(),
+        Difference::Missing(_) => told,
         _ => format!(
-            "{difference}; this server may only spell it differently, which could not be checked, since no reference \
+            "{told}; this server may only spell it differently, which could not be checked, since no reference \
              database could be made beside it: {why:#}"
         ),
     }
 }
 
-fn note(respelled: &[Respelled], evidence: &mut Evidence) {
+fn note(subject: &Subject<'_>, respelled: &[Respelled], evidence: &mut Evidence) {
     let (reordered, spelled): (Vec<&Respelled>, Vec<&Respelled>) =
         respelled.iter().partition(|respelled| respelled.is_reordered);
     for (these, what) in [
@@ -123,7 +125,8 @@ fn note(respelled: &[Respelled], evidence: &mut Evidence) {
         (reordered, "in another order of columns than in the source, which pg_dump cannot keep"),
     ] {
         if !these.is_empty() {
-            let mut names: Vec<String> = these.iter().take(MAX_NAMED).map(|one| one.object.to_string()).collect();
+            let mut names: Vec<String> =
+                these.iter().take(MAX_NAMED).map(|one| subject.known(&one.object.to_string())).collect();
             names.extend((these.len() > MAX_NAMED).then(|| format!("and {} more", these.len() - MAX_NAMED)));
             evidence.note(format!("{what}: {}", names.join(", ")));
         }
@@ -131,7 +134,7 @@ fn note(respelled: &[Respelled], evidence: &mut Evidence) {
 }
 
 /// What the target had by itself, and what its own default privileges gave.
-fn note_by_itself(objects: &[Named], evidence: &mut Evidence) {
+fn note_by_itself(subject: &Subject<'_>, objects: &[Named], evidence: &mut Evidence) {
     let is_of_target = |object: &&Named| object.desc != "ACL" || ["SCHEMA public"].contains(&object.name.as_str());
     let (of_target, given): (Vec<&Named>, Vec<&Named>) = objects.iter().partition(is_of_target);
     for (objects, what) in [
@@ -139,7 +142,8 @@ fn note_by_itself(objects: &[Named], evidence: &mut Evidence) {
         (given, "default privileges of the target gave more rights than the backup has; REVOKE what is not wanted on"),
     ] {
         if !objects.is_empty() {
-            let mut names: Vec<String> = objects.iter().take(MAX_NAMED).map(ToString::to_string).collect();
+            let mut names: Vec<String> =
+                objects.iter().take(MAX_NAMED).map(|one| subject.known(&one.to_string())).collect();
             names.extend((objects.len() > MAX_NAMED).then(|| format!("and {} more", objects.len() - MAX_NAMED)));
             evidence.note(format!("{what}: {}", names.join(", ")));
         }
@@ -162,7 +166,7 @@ fn owners(subject: &Subject<'_>, comparison: &Comparison<'_>, evidence: &mut Evi
         missing.map(|owner| format!("the archive names owner {owner}, and the manifest does not")).collect();
     let how = match subject.owners {
         Owners::Archive => {
-            found.extend(comparison.other_owners());
+            found.extend(comparison.other_owners(|text| subject.known(text)));
             ", each of what it owned"
         }
         Owners::Restorer => "; the role that restored owns all of it",

@@ -53,10 +53,11 @@ async fn facts(subject: &Subject<'_>, session: &Session, found: &mut Vec<String>
                 Arc::make_mut(&mut facts.rights).retain(|right| !owners.iter().any(|owner| **owner == *right.role));
             }
         } else if was.owner != now.owner {
-            found.push(format!("large object {oid} belonged to {}, and belongs to {} now", was.owner, now.owner));
+            let is = subject.known(&now.owner);
+            found.push(format!("large object {oid} belonged to {}, and belongs to {is} now", was.owner));
         }
         if was.rights != now.rights {
-            let (was, is) = (in_words(&was.rights), in_words(&now.rights));
+            let (was, is) = (in_words(&was.rights, str::to_owned), in_words(&now.rights, |role| subject.known(role)));
             found.push(format!("large object {oid}: {was} in the archive, and {is} after the restore"));
         }
         // A text that is not read as the server reads it.
@@ -99,10 +100,12 @@ async fn restored_facts(session: &Session) -> anyhow::Result<BTreeMap<u32, Large
     Ok(all)
 }
 
-fn in_words(rights: &BTreeSet<LargeObjectRight>) -> String {
+/// Rights as a person reads them; names of roles pass through `known`.
+fn in_words(rights: &BTreeSet<LargeObjectRight>, known: impl Fn(&str) -> String) -> String {
     let word = |right: &LargeObjectRight| {
         let option = if right.is_grantable { " with grant option" } else { "" };
-        format!("{} for {}{option}", right.privilege, right.role)
+        let role = if *right.role == *"PUBLIC" { "PUBLIC".to_owned() } else { known(&right.role) };
+        format!("{} for {role}{option}", right.privilege)
     };
     match rights.len() {
         0 => "no rights of others".to_owned(),

@@ -60,6 +60,11 @@ pub(crate) struct Extent<'run> {
 }
 
 impl Subject<'_> {
+    /// A name or a text out of the restored database, as it may be told: code of the archive may have made it of rows.
+    pub(super) fn known(&self, text: &str) -> String {
+        self.said.known_words(text)
+    }
+
     /// Whether the restored database is on a server of the source's major version.
     pub(super) fn is_on_same_major(&self, session: &Session) -> bool {
         session.server_version_num() / 10_000 == self.manifest.database.server_version_num / 10_000

@@ -39,8 +39,7 @@ async fn indexes(subject: &Subject<'_>, session: &Session, evidence: &mut Eviden
           WHERE {USER_SCHEMAS}"
     );
     let sorted = sort(session, &sql).await.context("look at indexes")?;
-    let known = |name: &String| subject.said.known_words(name);
-    let found = sorted.bad.iter().map(|name| format!("index {} is not valid", known(name))).collect();
+    let found = sorted.bad.iter().map(|name| format!("index {} is not valid", subject.known(name))).collect();
     let mut figures = format!("{} valid", sorted.good.len());
     if !sorted.excused.is_empty() {
         figures.push_str(&format!(", {} without an index of each partition as in the source", sorted.excused.len()));
@@ -67,10 +66,9 @@ async fn constraints(subject: &Subject<'_>, session: &Session, evidence: &mut Ev
     let Sorted { good, excused, bad } = sort(session, &sql).await.context("look at constraints")?;
     let (as_in_the_source, found): (Vec<_>, Vec<_>) =
         bad.into_iter().partition(|name| subject.is_not_valid_in_the_archive(name));
-    let known = |name: &String| subject.said.known_words(name);
     let mut found: Vec<String> =
-        found.iter().map(|name| format!("constraint {} is not validated", known(name))).collect();
-    found.extend(not_enforced(session).await.context("look at the triggers of constraints")?);
+        found.iter().map(|name| format!("constraint {} is not validated", subject.known(name))).collect();
+    found.extend(not_enforced(subject, session).await.context("look at the triggers of constraints")?);
     let mut figures = format!("{} validated", good.len());
     let not_valid = as_in_the_source.len() + excused.len();
     if not_valid > 0 {
@@ -82,7 +80,7 @@ async fn constraints(subject: &Subject<'_>, session: &Session, evidence: &mut Ev
 
 /// Constraints that PostgreSQL enforces by triggers of its own which are disabled. No archive says that, so a restore
 /// never makes it.
-async fn not_enforced(session: &Session) -> anyhow::Result<Vec<String>> {
+async fn not_enforced(subject: &Subject<'_>, session: &Session) -> anyhow::Result<Vec<String>> {
     let sql = format!(
         "SELECT DISTINCT n.nspname::text, c.relname || ' ' || k.conname
            FROM pg_trigger t JOIN pg_constraint k ON k.oid = t.tgconstraint JOIN pg_class c ON c.oid = k.conrelid
@@ -91,7 +89,7 @@ async fn not_enforced(session: &Session) -> anyhow::Result<Vec<String>> {
     );
     let rows = session.client().query(&sql, &[]).await?;
     let sentence = |row: &tokio_postgres::Row| {
-        let name = table_name(row.try_get(0)?, row.try_get(1)?);
+        let name = subject.known(&table_name(row.try_get(0)?, row.try_get(1)?));
         Ok(format!("constraint {name} is not enforced: PostgreSQL's own triggers for it are disabled"))
     };
     rows.iter().map(sentence).collect()
@@ -123,9 +121,12 @@ async fn materialized_views(subject: &Subject<'_>, session: &Session, evidence: 
         .map(|entry| table_name(&entry.namespace, &entry.tag))
         .collect();
     let (found, as_in_the_source): (Vec<_>, Vec<_>) = bad.into_iter().partition(|name| filled.contains(name));
-    let mut found: Vec<String> = found.iter().map(|name| format!("materialized view {name} has no rows")).collect();
+    let mut found: Vec<String> =
+        found.iter().map(|name| format!("materialized view {} has no rows", subject.known(name))).collect();
     let stale = good.iter().filter(|name| !filled.contains(*name));
-    found.extend(stale.map(|name| format!("materialized view {name} has rows, and had none in the source")));
+    let has_rows =
+        |name: &String| format!("materialized view {} has rows, and had none in the source", subject.known(name));
+    found.extend(stale.map(has_rows));
     let mut figures = format!("{} filled", good.len());
     if !as_in_the_source.is_empty() {
         figures.push_str(&format!(", {} not filled as in the source or not exercised", as_in_the_source.len()));

@@ -14,6 +14,18 @@ use crate::status::Facts;
 /// enough: one failure may pass, three are a state.
 pub(crate) const FAILURES_UNTIL_ALARM: usize = 3;
 
+/// Every alarm that there can be.
+pub(crate) const CODES: [AlarmCode; 8] = [
+    AlarmCode::BucketUnseen,
+    AlarmCode::NoBackup,
+    AlarmCode::Stale,
+    AlarmCode::Failing,
+    AlarmCode::Shrunk,
+    AlarmCode::SharedRepository,
+    AlarmCode::ClockSkew,
+    AlarmCode::RetentionDegraded,
+];
+
 /// One thing that is wrong.
 #[derive(Debug, PartialEq, Eq)]
 enum Detail<'state> {

@@ -48,6 +48,8 @@ pub(crate) mod step {
     pub(crate) const PAUSE: &str = "wait for another attempt";
     /// After the commit.
     pub(crate) const RETENTION: &str = "retention";
+    /// All of them, in their order.
+    pub(crate) const ALL: [&str; 6] = [INSPECT, ROLES, DUMP, COMMIT, PAUSE, RETENTION];
 }
 
 /// One run.

@@ -1,7 +1,7 @@
 //! The record of a drill beside its backup, for retention to see, and for this service after a restart.
 
 use anyhow::Context;
-use backup_core::repository::{Backup, Catalog, Drill, RecordKey, Repository, Role};
+use backup_core::repository::{Backup, BackupId, Catalog, Drill, RecordKey, Repository, Role};
 use backup_core::stop::Stop;
 use backup_core::storage::StoreError;
 
@@ -41,7 +41,7 @@ pub(crate) async fn attest(config: &TargetConfig, repository: &Repository, repor
     }
 }
 
-/// The newest records in the bucket that this service has written, the newest first. Of others it says nothing: anyone
+/// The newest records in the bucket that this service has written, with their backups, the newest first. Of others it says nothing: anyone
 /// who can write there can write any.
 ///
 /// # Errors
@@ -50,7 +50,7 @@ pub(crate) async fn own_records(
     config: &TargetConfig,
     repository: &Repository,
     catalog: &Catalog,
-) -> Result<Vec<Drill>, StoreError> {
+) -> Result<Vec<(Drill, BackupId)>, StoreError> {
     let of_backup = |backup: &Backup| backup.drills.iter().map(|drill| (*drill, backup.id.clone())).collect::<Vec<_>>();
     let mut drills: Vec<_> = catalog.backups.iter().flat_map(of_backup).collect();
     drills.sort_by_key(|(drill, _)| std::cmp::Reverse(drill.time));
@@ -59,7 +59,7 @@ pub(crate) async fn own_records(
     for (drill, id) in drills.into_iter().take(MAX_RECORDS) {
         let key = repository.layout().key(&id, &Role::Drill { time: drill.time, passed: drill.passed });
         match repository.store().read(&key, MAX_RECORD_BYTES).await {
-            Ok(text) if record_key.knows(&key, &text) => own.push(drill),
+            Ok(text) if record_key.knows(&key, &text) => own.push((drill, id)),
             Ok(_) => strange += 1,
             Err(error) if error.is_passing() => return Err(error),
             Err(_) => strange += 1,

@@ -14,9 +14,9 @@ const MAX_SILENCE: Duration = Duration::from_secs(120);
 /// When a loop last showed that it lives.
 #[derive(Debug, Clone, Copy)]
 pub struct Heartbeat {
-    /// By the clock on the wall, for people and metrics.
+    /// By the wall clock, for people and metrics.
     pub at: DateTime<Utc>,
-    /// By a clock that nobody sets, for the decision.
+    /// By the monotonic clock, which cannot be set, for the decision.
     instant: Instant,
 }
 

@@ -76,13 +76,13 @@ fn the_files_of_both_services_have_no_series_in_common() {
 }
 
 #[test]
-fn a_folder_that_is_not_there_is_a_mistake_at_the_start_and_a_full_one_fails_no_run() {
+fn a_missing_folder_is_an_error_at_the_start_and_a_file_that_cannot_be_written_fails_no_run() {
     let stand = Stand::with_rows(1);
     let folder = tempfile::tempdir().unwrap();
     let output = stand.backup().args(["run"]).env("METRICS_FILE", folder.path().join("no/backup.prom")).output();
     assert_eq!(output.code, Some(78), "{}", output.stderr);
     assert!(output.stderr.contains("METRICS_FILE: is not the path of a file in a folder"), "{}", output.stderr);
-    // Nothing can be made in there, whoever asks.
+    // No file can be created in there, not even by root.
     let output = stand.backup().args(["run"]).env("METRICS_FILE", "/proc/backup.prom").output();
     assert_eq!(output.code, Some(0), "{}", output.stderr);
     assert!(output.stderr.contains("cannot write METRICS_FILE"), "{}", output.stderr);

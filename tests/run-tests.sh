@@ -9,11 +9,13 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . tests/lib/install.sh
 . tests/lib/moto.sh
+. tests/lib/promtool.sh
 . tests/lib/images.sh
 
 need postgresql curl zstd openssl gzip age jq aws:awscli
 need_cargo
 find_moto
+find_promtool
 find_images
 TEST_PG_BIN=${TEST_PG_BIN:-$(find_pg_bin)}
 SKIP_LOG=$(mktemp)

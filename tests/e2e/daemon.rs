@@ -38,8 +38,14 @@ impl Running {
     /// The status and the JSON of a page.
     #[track_caller]
     pub(crate) fn get(&self, path: &str) -> (u16, Value) {
-        let (status, body) = http_get(self.port, path).unwrap();
+        let (status, body) = self.get_text(path);
         (status, serde_json::from_str(&body).unwrap_or_default())
+    }
+
+    /// The status and the text of a page.
+    #[track_caller]
+    pub(crate) fn get_text(&self, path: &str) -> (u16, String) {
+        http_get(self.port, path).unwrap()
     }
 
     /// `/status`.

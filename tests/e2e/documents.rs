@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use self::markdown::Document;
 
 /// The folder of the repository.
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 

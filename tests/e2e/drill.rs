@@ -29,5 +29,5 @@ mod timescaledb;
 mod unusual;
 mod vanished;
 
-pub(crate) use stand::restore_then;
-use stand::{Drill, DrillStand};
+use stand::Drill;
+pub(crate) use stand::{DRILL_LIMIT, DrillStand, restore_then};

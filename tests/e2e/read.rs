@@ -8,7 +8,9 @@ mod spool;
 use std::time::Duration;
 
 use backup_core::secret::Secret;
-use backup_core::storage::{Authorities, Checksum, ObjectKey, Prefix, RetryPolicy, Store, StoreConfig, StoreError};
+use backup_core::storage::{
+    Authorities, Checksum, ObjectKey, Prefix, RetryPolicy, Store, StoreConfig, StoreCounters, StoreError,
+};
 use e2e::proxy::FaultProxy;
 use e2e::s3::S3Server;
 
@@ -54,6 +56,7 @@ pub(crate) fn open(s3: &S3Server, proxy: &FaultProxy) -> Store {
         retry: RetryPolicy { attempts: 8, first_pause: Duration::ZERO },
         connect_timeout: Duration::from_secs(2),
         attempt_timeout: Duration::from_secs(2),
+        counters: StoreCounters::default(),
     };
     config.open()
 }

@@ -13,6 +13,7 @@ pub mod moto;
 pub mod postgres;
 pub mod postgres_proxy;
 pub mod process;
+pub mod promtool;
 pub mod proxy;
 pub mod s3;
 pub mod skip;

@@ -1,5 +1,6 @@
 //! What belongs to a process, not to a database that it serves, and when runs happen.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use backup_core::config::Settings;
@@ -23,6 +24,8 @@ pub struct ProcessConfig {
     pub grace: Duration,
     /// Whether to run once and exit.
     pub single_shot: bool,
+    /// Where a single run leaves its metrics.
+    pub metrics_file: Option<PathBuf>,
     /// How often requests are tried.
     pub retry: RetryPolicy,
     /// The bucket.
@@ -49,9 +52,22 @@ impl ProcessConfig {
         };
         let (port, log, grace) = (port(settings), log(settings), settings.seconds("SHUTDOWN_GRACE_SECONDS"));
         let (single_shot, bin_dir) = (settings.flag("SINGLE_SHOT_MODE"), settings.text("PG_BIN_DIR"));
+        let metrics_file = metrics_file(settings);
         let (scrubber, warnings) = (Scrubber::default(), Vec::new());
         let store = store?;
-        Some(Self { port, log, grace, single_shot, retry, store, bin_dir, outdated_tools, scrubber, warnings })
+        Some(Self {
+            port,
+            log,
+            grace,
+            single_shot,
+            metrics_file,
+            retry,
+            store,
+            bin_dir,
+            outdated_tools,
+            scrubber,
+            warnings,
+        })
     }
 
     /// With everything that was worth a warning, and with these `secrets`, which nothing may show.
@@ -62,6 +78,17 @@ impl ProcessConfig {
 
 fn port(settings: &mut Settings) -> u16 {
     u16::try_from(settings.number("PORT")).unwrap_or_default()
+}
+
+fn metrics_file(settings: &mut Settings) -> Option<PathBuf> {
+    let path = PathBuf::from(settings.text("METRICS_FILE")?);
+    // A path without a folder is one of the working directory.
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if path.file_name().is_none() || !folder.is_dir() || path.is_dir() {
+        settings.reject("METRICS_FILE", "is not the path of a file in a folder that exists");
+        return None;
+    }
+    Some(path)
 }
 
 fn log(settings: &mut Settings) -> LogSettings {

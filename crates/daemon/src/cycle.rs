@@ -1,5 +1,6 @@
 //! The loop of one database: one run at a time, on schedule, with a missed one caught up after a start.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use rand::Rng;
 
 use crate::database_name::DatabaseName;
 use crate::events::{Event, Events};
+use crate::heartbeat::{HEARTBEAT_PAUSE, Heartbeat};
 use crate::patience::sleep;
 use crate::schedule::{MakeUp, Occasion, Outlook, Rhythm, Schedule, Ticker};
 use crate::state::{Activity, DatabaseState, State};
@@ -75,6 +77,18 @@ impl<D: Clone, R> Cycle<'_, D, R> {
     pub async fn keep(
         &self,
         prepare: impl AsyncFnOnce() -> Option<Start>,
+        job: impl AsyncFnMut(Occasion) -> (R, Ended),
+    ) {
+        // In the same task: if a run blocks it, the heartbeat stops, too.
+        tokio::select! {
+            () = Box::pin(self.keep_running(prepare, job)) => {}
+            never = self.beat() => match never {},
+        }
+    }
+
+    async fn keep_running(
+        &self,
+        prepare: impl AsyncFnOnce() -> Option<Start>,
         mut job: impl AsyncFnMut(Occasion) -> (R, Ended),
     ) {
         let Some(start) = Box::pin(prepare()).await else { return };
@@ -92,6 +106,7 @@ impl<D: Clone, R> Cycle<'_, D, R> {
                 state.next_run_at = rhythm.upcoming();
                 // Again, since daylight saving moves it.
                 state.max_age_seconds = (self.max_age)(&state.own).as_secs();
+                state.interval_seconds = self.schedule.longest_gap_seconds(Utc::now());
             });
             let Some(occasion) = rhythm.next(self.stop.token()).await else { return };
             tracing::debug!(?occasion, "the next run is due");
@@ -101,8 +116,9 @@ impl<D: Clone, R> Cycle<'_, D, R> {
     }
 
     async fn run(&self, rhythm: &mut Rhythm, occasion: Occasion, job: &mut impl AsyncFnMut(Occasion) -> (R, Ended)) {
-        self.change(|state| state.activity = Activity::Running);
-        self.events.send(Event::RunStarted { database: self.database.clone(), at: Utc::now() });
+        let at = Utc::now();
+        self.change(|state| (state.activity, state.run_started_at) = (Activity::Running, Some(at)));
+        self.events.send(Event::RunStarted { database: self.database.clone(), at });
         let (report, ended) = Box::pin(job(occasion)).await;
         match ended {
             Ended::Done => rhythm.succeeded(),
@@ -120,6 +136,14 @@ impl<D: Clone, R> Cycle<'_, D, R> {
             }
         }
         self.events.send(Event::RunEnded { database: self.database.clone(), report: Arc::new(report) });
+    }
+
+    /// Shows again and again that this loop lives.
+    async fn beat(&self) -> Infallible {
+        loop {
+            self.change(|state| state.heartbeat = Heartbeat::now());
+            tokio::time::sleep(HEARTBEAT_PAUSE).await;
+        }
     }
 
     /// False if a stop came first.
@@ -198,6 +222,41 @@ mod tests {
         assert_eq!(told, ["started", "ended"].repeat(3));
         let later = Utc::now() + chrono::TimeDelta::seconds(20);
         assert_eq!(kept(First::PutOff(later), "off", &[Ended::Done]).await.0, ["make up"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_loop_shows_that_it_lives_however_long_its_runs_take() {
+        let database = DatabaseName::from("app");
+        let own = DatabaseState::new("hourly".to_owned(), HOUR, Utc::now(), ());
+        let (state, events, stop) = (State::new([(database.clone(), own)]), Events::<()>::default(), Stop::default());
+        let schedule = Schedule::interval(HOUR.as_secs()).unwrap();
+        let cycle = Cycle {
+            database: &database,
+            state: &state,
+            events: &events,
+            schedule: &schedule,
+            make_up: &MakeUp::default(),
+            max_jitter: Duration::ZERO,
+            max_age: &|()| HOUR,
+            stop: &stop,
+        };
+        let prepare = async || {
+            tokio::time::sleep(HOUR).await;
+            assert!(state.is_alive(), "while the bucket does not answer");
+            Some(Start { last_run: None, first: First::Now })
+        };
+        let job = async |_| {
+            let started_at = state.copy()[&database].run_started_at;
+            assert!(started_at.is_some_and(|at| at <= Utc::now()));
+            tokio::time::sleep(HOUR).await;
+            assert!(state.is_alive());
+            stop.trigger(Stopped::Signal);
+            ((), Ended::Stopped)
+        };
+        cycle.keep(prepare, job).await;
+        assert_eq!(state.copy()[&database].interval_seconds, HOUR.as_secs());
+        tokio::time::advance(Duration::from_secs(121)).await;
+        assert!(!state.is_alive(), "a loop that has ended");
     }
 
     #[tokio::test(start_paused = true)]

@@ -15,11 +15,15 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::alarm::Alarm;
+use crate::metrics::Metrics;
 use crate::state::{Judge, State};
 
 /// A probe asks servers; more often than this it answers from memory, so that clients of `/readyz` cannot make us ask
 /// them without end.
 const PROBE_LIFETIME: Duration = Duration::from_secs(10);
+
+/// Prometheus' own text format.
+const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// What is wrong, as a probe found it.
 type Probed = Pin<Box<dyn Future<Output = Vec<String>> + Send>>;
@@ -29,17 +33,20 @@ type Probed = Pin<Box<dyn Future<Output = Vec<String>> + Send>>;
 pub struct Pages {
     alarms: Arc<dyn Fn() -> Vec<Alarm> + Send + Sync>,
     status: Arc<dyn Fn() -> String + Send + Sync>,
+    metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    is_alive: Arc<dyn Fn() -> bool + Send + Sync>,
     probe: Arc<dyn Fn() -> Probed + Send + Sync>,
     memory: ProbeMemory,
 }
 
 impl Pages {
-    /// Of `state`: `judge` decides what is wrong, for `/health`; `status` makes the JSON of `/status`; `probe` tells for
-    /// `/readyz` why a run could not begin now.
+    /// Of `state`: `judge` decides what is wrong, for `/health`; `status` makes the JSON of `/status`, `metrics` the text
+    /// of `/metrics`; `probe` tells for `/readyz` why a run could not begin now.
     pub fn new<D, P>(
         state: &State<D>,
         judge: Judge<D>,
         status: fn(&State<D>, DateTime<Utc>) -> String,
+        metrics: Metrics<D>,
         probe: impl Fn() -> P + Send + Sync + 'static,
     ) -> Self
     where
@@ -47,24 +54,35 @@ impl Pages {
         P: Future<Output = Vec<String>> + Send + 'static,
     {
         let probe = move || Box::pin(probe()) as Probed;
-        let (seen, shown) = (state.clone(), state.clone());
+        let (seen, shown, watched) = (state.clone(), state.clone(), state.clone());
         Self {
             alarms: Arc::new(move || seen.alarms(judge, Utc::now())),
             status: Arc::new(move || status(&shown, Utc::now())),
+            metrics: Arc::new(move || metrics.page()),
+            is_alive: Arc::new(move || watched.is_alive()),
             probe: Arc::new(probe),
             memory: ProbeMemory::default(),
         }
     }
 }
 
-/// `/livez`, `/readyz`, `/health` and `/status`.
+/// `/livez`, `/readyz`, `/health`, `/status` and `/metrics`.
 pub(crate) fn router(pages: Pages) -> Router {
     Router::new()
-        .route("/livez", get(async || Json(json!({ "status": "ok" }))))
+        .route("/livez", get(livez))
         .route("/readyz", get(readyz))
         .route("/health", get(health))
         .route("/status", get(status))
+        .route("/metrics", get(metrics))
         .with_state(pages)
+}
+
+/// Whether the process does its work. What restarts containers asks this: it is red only if a restart may help.
+async fn livez(Shared(pages): Shared<Pages>) -> Response {
+    match (pages.is_alive)() {
+        true => ok(),
+        false => failing(&json!({ "status": "failing", "reasons": ["the scheduler is stuck"] })),
+    }
 }
 
 /// Whether anything is wrong that a person should look at.
@@ -87,6 +105,10 @@ async fn readyz(Shared(pages): Shared<Pages>) -> Response {
 
 async fn status(Shared(pages): Shared<Pages>) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], (pages.status)()).into_response()
+}
+
+async fn metrics(Shared(pages): Shared<Pages>) -> Response {
+    ([(header::CONTENT_TYPE, METRICS_TYPE)], (pages.metrics)()).into_response()
 }
 
 fn ok() -> Response {
@@ -125,7 +147,13 @@ impl ProbeMemory {
 
 #[cfg(test)]
 mod tests {
+    use backup_core::storage::StoreCounters;
+
     use super::*;
+    use crate::database_name::DatabaseName;
+    use crate::heartbeat::Heartbeat;
+    use crate::metrics::MetricsOf;
+    use crate::state::DatabaseState;
 
     #[tokio::test(start_paused = true)]
     async fn a_probe_is_remembered_for_ten_seconds() {
@@ -136,6 +164,31 @@ mod tests {
         assert_eq!(ask("second").await, ["first"]);
         tokio::time::advance(Duration::from_secs(1)).await;
         assert_eq!(ask("third").await, ["third"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn livez_is_red_once_a_loop_is_stuck_and_metrics_are_text() {
+        let database = DatabaseState::new("daily".to_owned(), Duration::ZERO, Utc::now(), ());
+        let state = State::new([(DatabaseName::from("app"), database)]);
+        let metrics = Metrics {
+            service: MetricsOf::Backup,
+            state: state.clone(),
+            judge: |_, _| Vec::new(),
+            codes: &[],
+            backup_max_age_seconds: |state| state.max_age_seconds,
+            store: StoreCounters::default(),
+            own: Arc::new(|_, _, _| ()),
+        };
+        let pages = Pages::new(&state, |_, _| Vec::new(), |_, _| String::new(), metrics, async || Vec::new());
+        let page = super::metrics(Shared(pages.clone())).await;
+        assert_eq!(page.headers()[header::CONTENT_TYPE], METRICS_TYPE);
+        let live = async || livez(Shared(pages.clone())).await.status();
+        tokio::time::advance(Duration::from_secs(119)).await;
+        assert_eq!(live().await, StatusCode::OK);
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert_eq!(live().await, StatusCode::SERVICE_UNAVAILABLE);
+        state.change(&DatabaseName::from("app"), |state| state.heartbeat = Heartbeat::now());
+        assert_eq!(live().await, StatusCode::OK);
     }
 
     #[tokio::test(start_paused = true)]

@@ -9,6 +9,8 @@ use tokio::sync::Notify;
 
 use crate::alarm::{Alarm, AlarmChange, Condition, NoticedAlarms};
 use crate::database_name::DatabaseName;
+use crate::heartbeat::Heartbeat;
+use crate::listing::Listing;
 use crate::progress::{Position, Progress};
 
 /// What the loop of a database is doing.
@@ -31,12 +33,20 @@ pub enum Activity {
 pub struct DatabaseState<D> {
     /// As people read it.
     pub schedule: String,
+    /// The longest time between two of its ticks; 0 until the loop has computed it.
+    pub interval_seconds: u64,
     /// What its loop is doing.
     pub activity: Activity,
     /// When the loop began.
     pub started_at: DateTime<Utc>,
     /// When the next run begins.
     pub next_run_at: Option<DateTime<Utc>>,
+    /// When the last run of this process began.
+    pub run_started_at: Option<DateTime<Utc>>,
+    /// When its loop last showed that it lives.
+    pub heartbeat: Heartbeat,
+    /// What the bucket held when it was last listed.
+    pub listing: Option<Listing>,
     /// Ticks that passed while a run went on.
     pub skipped_overlapping_runs: u64,
     /// How old the newest result may be: the newest full backup, or the last passed drill.
@@ -54,15 +64,24 @@ impl<D> DatabaseState<D> {
     pub fn new(schedule: String, max_age: std::time::Duration, now: DateTime<Utc>, own: D) -> Self {
         Self {
             schedule,
+            interval_seconds: 0,
             activity: Activity::Starting,
             started_at: now,
             next_run_at: None,
+            run_started_at: None,
+            heartbeat: Heartbeat::now(),
+            listing: None,
             skipped_overlapping_runs: 0,
             max_age_seconds: max_age.as_secs(),
             progress: Progress::default(),
             noticed: NoticedAlarms::default(),
             own,
         }
+    }
+
+    /// What metrics call the database: `name`, or what a listing has told; empty as long as neither is known.
+    pub fn label<'state>(&'state self, name: &'state DatabaseName) -> &'state str {
+        name.name().or_else(|| self.listing.as_ref().map(|listing| listing.database.as_str())).unwrap_or_default()
     }
 }
 
@@ -133,6 +152,11 @@ impl<D: Clone> State<D> {
             change(state);
         }
         self.changed.notify_one();
+    }
+
+    /// Whether every loop has shown recently that it lives.
+    pub(crate) fn is_alive(&self) -> bool {
+        self.lock().values().all(|state| state.heartbeat.is_alive())
     }
 
     /// Waits until something was changed since the last call, of which there is one at a time.

@@ -10,6 +10,18 @@ use crate::clusters::AnotherCluster;
 use crate::shrink::Shrunk;
 use crate::status::{FAILURES_UNTIL_ALARM, Facts};
 
+/// Every alarm that there can be.
+pub(crate) const CODES: [AlarmCode; 8] = [
+    AlarmCode::BucketUnseen,
+    AlarmCode::NoBackup,
+    AlarmCode::Stale,
+    AlarmCode::Failing,
+    AlarmCode::Shrunk,
+    AlarmCode::SharedRepository,
+    AlarmCode::ClockSkew,
+    AlarmCode::RetentionDegraded,
+];
+
 /// One thing that is wrong.
 #[derive(Debug, PartialEq, Eq)]
 enum Detail<'state> {

@@ -7,12 +7,13 @@ use backup_core::postgres::ClientTools;
 use backup_core::repository::{Catalog, Kind, Repository};
 use backup_core::stop::Stop;
 use backup_daemon::schedule::Occasion;
-use backup_daemon::{Cycle, DatabaseState, Ended, Events, First, Pages, Service, Start, State, insist};
+use backup_daemon::{Cycle, DatabaseState, Ended, Events, First, Listing, Pages, Service, Start, State, insist};
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
 
 use crate::alarms::conditions;
 use crate::config::{BackupConfig, TargetConfig};
+use crate::metrics::metrics;
 use crate::prune::Limits;
 use crate::run_report::{Outcome, RunReport};
 use crate::said_once::SaidOnce;
@@ -31,7 +32,8 @@ pub(crate) async fn daemon(config: BackupConfig, stop: &Stop) -> anyhow::Result<
     let (config, now) = (Arc::new(config), Utc::now());
     let state = State::new(config.targets.iter().map(|target| (target.database(), initial(target, now))));
     let probed = Arc::clone(&config);
-    let pages = Pages::new(&state, conditions, status_page, move || probe(Arc::clone(&probed)));
+    let metrics = metrics(&config.process.store.counters, &state);
+    let pages = Pages::new(&state, conditions, status_page, metrics, move || probe(Arc::clone(&probed)));
     let (port, events) = (config.process.port, Events::default());
     let service = Service { name: "backup", port, state: &state, events, judge: conditions, pages };
     let state = &state;
@@ -43,9 +45,14 @@ pub(crate) async fn daemon(config: BackupConfig, stop: &Stop) -> anyhow::Result<
     service.keep(stop, work).await
 }
 
-fn initial(target: &TargetConfig, now: DateTime<Utc>) -> DatabaseState<Facts> {
+/// What is known of a database at the start.
+pub(crate) fn initial(target: &TargetConfig, now: DateTime<Utc>) -> DatabaseState<Facts> {
     let timing = &target.timing;
-    DatabaseState::new(timing.schedule.to_string(), timing.max_age(now, TimeDelta::zero()), now, Facts::default())
+    let max_age = timing.max_age(now, TimeDelta::zero());
+    DatabaseState {
+        interval_seconds: timing.schedule.longest_gap_seconds(now),
+        ..DatabaseState::new(timing.schedule.to_string(), max_age, now, Facts::default())
+    }
 }
 
 /// Whether each database and the bucket answer now, and a `pg_dump` here fits each server.
@@ -151,7 +158,14 @@ impl Target<'_> {
     /// One run, and a look at what the bucket holds after it, changes by others included.
     async fn run(&self, occasion: Occasion) -> (RunReport, Ended) {
         let progress = self.state.progress(&self.config.database());
-        let committed = |report: &RunReport| self.change(|facts| facts.ran(report, occasion));
+        let committed = |report: &RunReport| {
+            self.state.change(&self.config.database(), |state| {
+                state.own.ran(report, occasion);
+                if let (Some(made), Some(listing)) = (&report.backup, &mut state.listing) {
+                    listing.add(made.kind, made.id.time(), made.stored_bytes);
+                }
+            });
+        };
         let began = Instant::now();
         let report = Box::pin(runner::run((self.config, &self.said), self.stop, &progress, committed)).await;
         let ended = match report.outcome {
@@ -159,7 +173,10 @@ impl Target<'_> {
                 self.change(|facts| facts.retained(&report));
                 Ended::Done
             }
-            Outcome::Stopped => Ended::Stopped,
+            Outcome::Stopped => {
+                self.change(|facts| facts.stopped());
+                Ended::Stopped
+            }
             Outcome::Failed => {
                 self.change(|facts| facts.ran(&report, occasion));
                 Ended::Failed { took: began.elapsed(), outlook: report.outlook }
@@ -173,21 +190,32 @@ impl Target<'_> {
         (report, ended)
     }
 
-    /// Takes what a listing shows into the state.
     async fn observe(&self, catalog: &Catalog, repository: &Repository) {
-        let (config, now) = (self.config, Utc::now());
-        let (size_rule, timing, retention) = (&config.size_rule, &config.timing, &config.retention);
-        let limits = Limits { kind: self.kind(), size_rule, timing, retention };
-        self.state.change(&config.database(), |state| {
-            state.own.observe(catalog, &limits, repository.store().clock(), now);
-            state.max_age_seconds = timing.max_age(now, state.own.longest_run).as_secs();
-        });
-        journal::mark_suspect(config, repository, catalog, self.stop).await;
+        observe(self.config, self.state, catalog, repository, self.stop).await;
     }
 
     fn change(&self, change: impl FnOnce(&mut Facts)) {
         self.state.change(&self.config.database(), |state| change(&mut state.own));
     }
+}
+
+/// Takes what a listing shows into the state.
+pub(crate) async fn observe(
+    config: &TargetConfig,
+    state: &State<Facts>,
+    catalog: &Catalog,
+    repository: &Repository,
+    stop: &Stop,
+) {
+    let now = Utc::now();
+    let (size_rule, timing, retention) = (&config.size_rule, &config.timing, &config.retention);
+    let limits = Limits { kind: config.dump.kind(), size_rule, timing, retention };
+    state.change(&config.database(), |state| {
+        state.own.observe(catalog, &limits, repository.store().clock(), now);
+        state.max_age_seconds = timing.max_age(now, state.own.longest_run).as_secs();
+        state.listing = Some(Listing::of(config.source.dbname(), catalog, now));
+    });
+    journal::mark_suspect(config, repository, catalog, stop).await;
 }
 
 fn report_oddities(catalog: &Catalog) {

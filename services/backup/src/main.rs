@@ -13,6 +13,7 @@ mod failure;
 mod job;
 mod journal;
 mod keygen;
+mod metrics;
 mod prune;
 mod report;
 mod retention;
@@ -20,6 +21,7 @@ mod run_report;
 mod runner;
 mod said_once;
 mod shrink;
+mod single_run;
 mod sizing;
 mod source;
 mod standing;
@@ -46,12 +48,9 @@ use clap::{Parser, Subcommand};
 
 use crate::config::{BackupConfig, TargetConfig};
 use crate::keygen::{Purpose, keygen};
-use crate::prune::{Limits, Prune};
+use crate::prune::Prune;
 use crate::retention::Authority;
-use crate::run_report::Outcome;
-use crate::said_once::SaidOnce;
-use crate::status::Oddities;
-use backup_daemon::Progress;
+use crate::single_run::run_all;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -152,9 +151,7 @@ async fn run(command: Option<Command>, config: BackupConfig, stop: &Stop) -> any
             if !start(&config).await? {
                 return Ok(exit::CONFIG);
             }
-            for target in targets {
-                code = code.max(run_once(target, stop).await);
-            }
+            code = Box::pin(run_all(&config, stop)).await;
         }
         Some(Command::List { json }) => {
             for target in targets {
@@ -222,35 +219,6 @@ async fn start(config: &BackupConfig) -> anyhow::Result<bool> {
         tracing::info!(swept, "removed private folders that dead processes had left");
     }
     Ok(true)
-}
-
-async fn run_once(config: &TargetConfig, stop: &Stop) -> u8 {
-    let progress = Progress::default();
-    let shown = progress.show();
-    let said = SaidOnce::default();
-    let report = Box::pin(runner::run((config, &said), stop, &progress, |_| drop(shown))).await;
-    match report.outcome {
-        Outcome::Succeeded => {
-            warn_of_oddities(config, stop).await;
-            exit::OK
-        }
-        Outcome::Stopped => exit::STOPPED,
-        Outcome::Failed => exit::FAILED,
-    }
-}
-
-/// The run has succeeded all the same: what was there is in the bucket.
-async fn warn_of_oddities(config: &TargetConfig, stop: &Stop) {
-    let (repository, now) = (config.repository(), Utc::now());
-    match stop.or(repository.catalog(now)).await {
-        Ok(catalog) => {
-            let (size_rule, timing, retention) = (&config.size_rule, &config.timing, &config.retention);
-            let limits = Limits { kind: config.dump.kind(), size_rule, timing, retention };
-            Oddities::of(&catalog, &limits, repository.store().clock(), now).log();
-            journal::mark_suspect(config, &repository, &catalog, stop).await;
-        }
-        Err(error) => tracing::debug!(error = format!("{error:#}"), "cannot list the bucket after the run"),
-    }
 }
 
 async fn prune(config: &TargetConfig, stop: &Stop, dry_run: bool) -> anyhow::Result<()> {

@@ -13,7 +13,7 @@ use crate::failure::{FailureClass, outlook};
 use crate::prune::RetentionState;
 
 /// How a run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Outcome {
     /// The backup is committed, even if retention failed.
@@ -22,6 +22,20 @@ pub(crate) enum Outcome {
     Failed,
     /// There is none, since a signal asked to stop.
     Stopped,
+}
+
+impl Outcome {
+    /// All of them.
+    pub(crate) const ALL: [Self; 3] = [Self::Succeeded, Self::Failed, Self::Stopped];
+
+    /// Its name in metrics.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Stopped => "stopped",
+        }
+    }
 }
 
 /// Everything that is known about one run. It holds no secret.
@@ -64,6 +78,9 @@ pub(crate) struct Made {
     pub(crate) tables: usize,
     /// In tables that were counted.
     pub(crate) rows: u64,
+    /// Of the database, as the server says.
+    #[serde(skip)]
+    pub(crate) source_bytes: u64,
 }
 
 impl RunReport {
@@ -136,6 +153,7 @@ impl Made {
             stored_bytes: manifest.objects().map(|object| object.digests.stored_bytes).sum(),
             tables: manifest.inventory.tables.len(),
             rows: manifest.inventory.tables.iter().filter_map(|table| table.rows).sum(),
+            source_bytes: manifest.database.size_bytes,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What the daemon knows of a database besides what every service knows.
 
+use std::collections::BTreeMap;
+
 use backup_core::repository::{Catalog, Drill, Kind};
 use backup_core::storage::Clock;
 use backup_daemon::schedule::Occasion;
@@ -43,6 +45,15 @@ pub(crate) struct Facts {
     pub(crate) incomplete_runs: usize,
     pub(crate) backups_from_the_future: usize,
     pub(crate) retention: Option<RetentionState>,
+    /// Runs of this process, by how they ended.
+    #[serde(skip)]
+    pub(crate) runs: BTreeMap<Outcome, u64>,
+    /// The last backup that this process has made.
+    #[serde(skip)]
+    pub(crate) last_made: Option<Made>,
+    /// Backups that retention has deleted after runs of this process.
+    #[serde(skip)]
+    pub(crate) deleted_backups: u64,
 }
 
 fn in_words<T: ToString, S: Serializer>(value: &Option<T>, serializer: S) -> Result<S::Ok, S::Error> {
@@ -86,6 +97,7 @@ impl Facts {
     /// How a run ended. One that failed to make up for another is no failure of its own: an outage is one, however
     /// often it was tried to get past it.
     pub(crate) fn ran(&mut self, report: &RunReport, occasion: Occasion) {
+        *self.runs.entry(report.outcome).or_default() += 1;
         match &report.backup {
             Some(made) => self.committed(made),
             None if occasion == Occasion::MakeUp && self.consecutive_failures > 0 => {}
@@ -95,9 +107,16 @@ impl Facts {
         self.last_run = Some(LastRun { succeeded, report: report.clone() });
     }
 
+    /// A signal ended a run: neither a success nor a failure.
+    pub(crate) fn stopped(&mut self) {
+        *self.runs.entry(Outcome::Stopped).or_default() += 1;
+    }
+
     /// What retention did after the run that [`Facts::ran`] was told of.
     pub(crate) fn retained(&mut self, report: &RunReport) {
         self.retention.clone_from(&report.retention);
+        let pruned = report.retention.as_ref().and_then(|retention| retention.pruned.as_ref());
+        self.deleted_backups += pruned.map_or(0, |pruned| pruned.deleted_backups as u64);
         if let Some(last_run) = &mut self.last_run {
             last_run.report = report.clone();
         }
@@ -105,6 +124,7 @@ impl Facts {
 
     fn committed(&mut self, made: &Made) {
         self.consecutive_failures = 0;
+        self.last_made = Some(made.clone());
         if made.kind == Kind::Full {
             let (id, at) = (made.id.to_string(), made.id.time());
             self.newest_full_backup = Some(Newest { id, at, stored_bytes: made.stored_bytes });

@@ -12,3 +12,5 @@ pub(crate) const COMMIT: &str = "commit";
 pub(crate) const PAUSE: &str = "wait for another attempt";
 /// After the commit.
 pub(crate) const RETENTION: &str = "retention";
+/// All of them, in their order.
+pub(crate) const ALL: [&str; 6] = [INSPECT, ROLES, DUMP, COMMIT, PAUSE, RETENTION];

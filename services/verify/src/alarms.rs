@@ -11,6 +11,10 @@ use crate::status::Facts;
 /// Drills in a row that could not run, after which that is critical: nothing is proven meanwhile.
 const FAILURES_UNTIL_CRITICAL: u32 = 3;
 
+/// Every alarm that there can be.
+pub(crate) const CODES: [AlarmCode; 5] =
+    [AlarmCode::DrillFailed, AlarmCode::CouldNotRun, AlarmCode::Stale, AlarmCode::NeverPassed, AlarmCode::BackupSilent];
+
 /// One thing that is wrong.
 #[derive(Debug, PartialEq, Eq)]
 enum Detail {

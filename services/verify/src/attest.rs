@@ -1,7 +1,9 @@
 //! The record of a drill beside its backup, for retention to see, and for this service after a restart.
 
 use anyhow::Context;
-use backup_core::repository::{Backup, Catalog, Drill, DrillRecord, RECORD_FORMAT, RecordKey, Repository, Role};
+use backup_core::repository::{
+    Backup, BackupId, Catalog, Drill, DrillRecord, RECORD_FORMAT, RecordKey, Repository, Role,
+};
 use backup_core::stop::Stop;
 use backup_core::storage::StoreError;
 
@@ -120,8 +122,8 @@ async fn own_record(
         .ok())
 }
 
-/// The newest drills that this service has recorded in the bucket, the newest first. Of other records it says nothing: anyone
-/// who can write there can write any.
+/// The newest drills that this service has recorded in the bucket, with their backups, the newest first. Of other records it
+/// says nothing: anyone who can write there can write any.
 ///
 /// # Errors
 /// If one cannot be read now, and may be later.
@@ -129,14 +131,14 @@ pub(crate) async fn own_records(
     config: &TargetConfig,
     repository: &Repository,
     catalog: &Catalog,
-) -> Result<Vec<Drill>, StoreError> {
+) -> Result<Vec<(Drill, BackupId)>, StoreError> {
     let drills = catalog.backups.iter().flat_map(|backup| backup.drills.iter().map(move |drill| (*drill, backup)));
     let mut drills: Vec<_> = drills.collect();
     drills.sort_by_key(|(drill, _)| std::cmp::Reverse(drill.time));
     let (mut own, mut strange) = (Vec::new(), 0_usize);
     for (drill, backup) in drills.into_iter().take(MAX_RECORDS) {
         match own_record(config, repository, backup, drill).await? {
-            Some(_) => own.push(drill),
+            Some(_) => own.push((drill, backup.id.clone())),
             None => strange += 1,
         }
     }

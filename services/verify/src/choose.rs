@@ -57,6 +57,8 @@ pub(crate) struct Choice {
     /// backup is drilled nevertheless.
     pub(crate) findings: Vec<Finding>,
     pub(crate) notes: Vec<String>,
+    /// How old the newest full backup may be.
+    pub(crate) max_age: Duration,
 }
 
 /// Why there is nothing to restore.
@@ -167,7 +169,7 @@ fn select(catalog: &Catalog, wanted: &Wanted, rules: &Rules) -> Result<Choice, C
     }
     let before = catalog.backups.iter().filter(|one| one.kind == Kind::Full && one.id < backup.id);
     let before = before.take(MAX_BEFORE).map(|one| one.id.clone()).collect();
-    Ok(Choice { backup, before, recovery_point, findings, notes })
+    Ok(Choice { backup, before, recovery_point, findings, notes, max_age: rules.max_age })
 }
 
 fn by_rule<'catalog>(

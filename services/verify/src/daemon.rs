@@ -1,16 +1,17 @@
 //! The daemon: how its loop begins, and what surrounds each of its drills.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use backup_core::postgres::{ClientTools, ServerTools};
-use backup_core::repository::{Catalog, Drill};
+use backup_core::repository::{BackupId, Catalog, Drill, Repository};
 use backup_core::stop::Stop;
 use backup_daemon::schedule::MakeUp;
 use backup_daemon::{
-    Activity, Cycle, DatabaseState, Ended, Events, First, Pages, Service, Start, State, insist, sleep,
+    Activity, Cycle, DatabaseState, Ended, Events, First, Listing, Pages, Service, Start, State, insist, sleep,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
@@ -21,6 +22,7 @@ use crate::attest::own_records;
 use crate::choose::{ChooseError, DEFAULT_MAX_AGE, Wanted, repository};
 use crate::config::{self, Habit, TargetConfig, VerifyConfig};
 use crate::leftovers;
+use crate::metrics::metrics;
 use crate::report::Report;
 use crate::runner;
 use crate::status::Facts;
@@ -39,7 +41,8 @@ pub(crate) async fn daemon(config: VerifyConfig, stop: &Stop) -> anyhow::Result<
     let (config, now) = (Arc::new(config), Utc::now());
     let state = State::new(config.targets.iter().map(|target| (target.database(), initial(target, now))));
     let probed = Arc::clone(&config);
-    let pages = Pages::new(&state, conditions, status_page, move || probe(Arc::clone(&probed)));
+    let metrics = metrics(&config, &state);
+    let pages = Pages::new(&state, conditions, status_page, metrics, move || probe(Arc::clone(&probed)));
     let (port, events) = (config.process.port, Events::default());
     let service = Service { name: "verify", port, state: &state, events, judge: conditions, pages };
     let state = &state;
@@ -50,9 +53,12 @@ pub(crate) async fn daemon(config: VerifyConfig, stop: &Stop) -> anyhow::Result<
     service.keep(stop, work).await
 }
 
-fn initial(target: &TargetConfig, now: DateTime<Utc>) -> DatabaseState<Facts> {
+/// What is known of a database at the start.
+pub(crate) fn initial(target: &TargetConfig, now: DateTime<Utc>) -> DatabaseState<Facts> {
     let timing = &target.timing;
-    DatabaseState::new(timing.schedule.to_string(), timing.max_age(now), now, Facts::new(timing.drill_timeout))
+    let mut facts = Facts::new(timing.drill_timeout);
+    facts.backup_max_age = target.backup_max_age.unwrap_or(facts.backup_max_age);
+    DatabaseState::new(timing.schedule.to_string(), timing.max_age(now), now, facts)
 }
 
 /// Whether a drill could begin now.
@@ -120,12 +126,12 @@ impl Target<'_> {
     async fn prepare(&self) -> Option<Start> {
         leftovers::sweep_and_log(self.config, self.stop).await;
         let records = self.records().await?;
-        self.change(|state| state.own.remember(records.newest, records.last_passed_at));
-        let waits = !records.holds_backups;
+        let (waits, newest) = (!records.holds_backups, records.newest);
+        self.change(|state| records.enter(state));
         if waits && !self.wait_for_the_first_backup().await {
             return None;
         }
-        let (timing, last_run) = (&self.config.timing, records.newest.map(|drill| drill.time));
+        let (timing, last_run) = (&self.config.timing, newest.map(|drill| drill.time));
         let starts_now = waits || timing.schedule.is_due(last_run, Utc::now()) || timing.run_on_startup;
         Some(Start { last_run, first: if starts_now { First::Now } else { First::AtATick } })
     }
@@ -135,17 +141,13 @@ impl Target<'_> {
         let config = self.config;
         insist(self.stop, "cannot list the bucket, trying again before the first drill", async || {
             match repository(config, self.stop).await {
-                Ok(repository) => {
-                    let catalog = repository.catalog(Utc::now()).await?;
-                    let own = own_records(config, &repository, &catalog).await.context("read a record")?;
-                    Ok(Records::of(&catalog, &own))
-                }
+                Ok(repository) => Records::read(config, &repository).await,
                 Err(ChooseError::Unlisted(error)) => {
                     // Whether there is a backup by now is not known.
                     self.change(|state| state.own.first_backup_by = None);
                     Err(error)
                 }
-                Err(ChooseError::NoBackup(_)) => Ok(Records::default()),
+                Err(ChooseError::NoBackup(_)) => Ok(Records::of_nothing()),
                 // The first drill says what is wrong.
                 Err(ChooseError::Unclear(_)) => Ok(Records { holds_backups: true, ..Records::default() }),
             }
@@ -178,8 +180,13 @@ impl Target<'_> {
             }
             match self.records().await {
                 None => return false,
-                Some(records) if records.holds_backups => break,
-                Some(_) => {}
+                Some(records) => {
+                    let is_there = records.holds_backups;
+                    self.change(|state| records.enter(state));
+                    if is_there {
+                        break;
+                    }
+                }
             }
         }
         tracing::info!("the first backup is there");
@@ -192,6 +199,13 @@ impl Target<'_> {
         let (wanted, progress) = (self.config.habit.wanted(number), self.state.progress(&self.config.database()));
         let report = runner::run(self.config, &wanted, self.stop, &progress).await;
         self.change(|state| state.own.drilled(report.clone()));
+        match self.stop.or(list(self.config, self.stop)).await {
+            Ok((listing, catalog)) => self.change(|state| {
+                state.own.observe(&catalog);
+                state.listing = Some(listing);
+            }),
+            Err(error) => tracing::debug!(error = format!("{error:#}"), "cannot list the bucket after the drill"),
+        }
         report
     }
 
@@ -200,24 +214,66 @@ impl Target<'_> {
     }
 }
 
-/// What records of drills say that this service has written.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Records {
+/// What the bucket holds now.
+async fn list(config: &TargetConfig, stop: &Stop) -> anyhow::Result<(Listing, Catalog)> {
+    let (repository, now) = (repository(config, stop).await?, Utc::now());
+    let catalog = repository.catalog(now).await?;
+    Ok((Listing::of(&repository.layout().database(), &catalog, now), catalog))
+}
+
+/// What the bucket holds, and what records of drills say that this service has written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Records {
     /// Whether there is anything that a drill would have to look at, if only what is left of a backup.
     holds_backups: bool,
     newest: Option<Drill>,
     last_passed_at: Option<DateTime<Utc>>,
+    /// Backups whose newest record says that they passed.
+    proven: BTreeSet<BackupId>,
+    listing: Option<Listing>,
 }
 
 impl Records {
+    /// Lists the bucket, and reads the records.
+    ///
+    /// # Errors
+    /// If the bucket cannot be listed, or a record cannot be read now and may be later.
+    pub(crate) async fn read(config: &TargetConfig, repository: &Repository) -> anyhow::Result<Self> {
+        let now = Utc::now();
+        let catalog = repository.catalog(now).await?;
+        let own = own_records(config, repository, &catalog).await.context("read a record")?;
+        let listing = Some(Listing::of(&repository.layout().database(), &catalog, now));
+        Ok(Self { listing, ..Self::of(&catalog, &own) })
+    }
+
+    /// Of a prefix that was listed and holds nothing.
+    fn of_nothing() -> Self {
+        let listing = Some(Listing::of("", &Catalog::default(), Utc::now()));
+        Self { listing, ..Self::default() }
+    }
+
     /// Of a listing, and of `own` records, the newest first.
-    fn of(catalog: &Catalog, own: &[Drill]) -> Self {
+    fn of(catalog: &Catalog, own: &[(Drill, BackupId)]) -> Self {
         let lost = catalog.incomplete.iter().any(|run| run.lost_its_data);
+        let (mut seen, mut proven) = (BTreeSet::new(), BTreeSet::new());
+        for (drill, id) in own {
+            if seen.insert(id) && drill.passed {
+                proven.insert(id.clone());
+            }
+        }
         Self {
             holds_backups: lost || !catalog.backups.is_empty() || !catalog.from_the_future.is_empty(),
-            newest: own.first().copied(),
-            last_passed_at: own.iter().find(|drill| drill.passed).map(|drill| drill.time),
+            newest: own.first().map(|(drill, _)| *drill),
+            last_passed_at: own.iter().find(|(drill, _)| drill.passed).map(|(drill, _)| drill.time),
+            proven,
+            listing: None,
         }
+    }
+
+    /// Takes them into the state.
+    pub(crate) fn enter(self, state: &mut DatabaseState<Facts>) {
+        state.own.remember(self.newest, self.last_passed_at, self.proven);
+        state.listing = self.listing.or(state.listing.take());
     }
 }
 
@@ -273,9 +329,16 @@ mod tests {
     fn what_the_bucket_remembers_is_what_own_records_say() {
         let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
         let (old, new) = (at("2026-11-20T05:00:00Z"), at("2026-11-21T05:00:00Z"));
-        let drill = |time, passed| Drill { time, passed, recorded_at: None };
-        let own = [drill(new, false), drill(old, true)];
-        let expected = Records { holds_backups: false, newest: Some(own[0]), last_passed_at: Some(old) };
+        let (one, other) = (BackupId::new(old), BackupId::new(new));
+        let drill = |time, passed, id: &BackupId| (Drill { time, passed, recorded_at: None }, id.clone());
+        // The one was good and is damaged by now.
+        let own = [drill(new, false, &one), drill(old, true, &other), drill(old, true, &one)];
+        let expected = Records {
+            newest: Some(own[0].0),
+            last_passed_at: Some(old),
+            proven: BTreeSet::from([other]),
+            ..Records::default()
+        };
         assert_eq!(Records::of(&Catalog::default(), &own), expected);
         assert_eq!(Records::of(&Catalog::default(), &[]), Records::default());
     }

@@ -68,6 +68,7 @@ impl Drill<'_> {
         let plain_bytes = self.progress.done_bytes();
         let fetcher =
             Fetcher { repository, folder: &folder, keyring: &self.config.keyring, stop: self.stop, plain_bytes };
+        evidence.report.backup_max_age = Some(choice.max_age);
         evidence.report.checks.push(choice.recovery_point.clone());
         evidence.report.findings.extend(choice.findings.iter().cloned());
         evidence.report.notes.extend(choice.notes.iter().cloned());
@@ -80,6 +81,7 @@ impl Drill<'_> {
         }
         evidence.report.notes.extend(manifest.gaps.iter().cloned());
         clusters::compare(&fetcher, &choice.before, &manifest, evidence).await?;
+        evidence.report.spool_needed_bytes = Some(room::wanted_bytes(self.config, &manifest));
         room::check(self.config, &manifest)?;
         let promised = manifest.clone();
         let is_large = manifest.dump.digests.plain_bytes >= LARGE_BYTES;

@@ -11,12 +11,14 @@ mod daemon;
 mod drill;
 mod evidence;
 mod fetch;
+mod figures;
 mod globals;
 mod ground;
 mod isolation;
 mod keys;
 mod leftovers;
 mod list;
+mod metrics;
 mod passes;
 mod print;
 mod proof;
@@ -32,11 +34,12 @@ mod scan;
 mod schema;
 mod self_test;
 mod show;
+mod single_run;
 mod status;
 mod status_page;
 mod variables;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use backup_core::config::environment;
@@ -46,7 +49,6 @@ use backup_core::repository::BackupId;
 use backup_core::scrub::Scrubber;
 use backup_core::secret::Secret;
 use backup_core::stop::Stop;
-use backup_core::text;
 use backup_daemon::{HealthQuestion, Shell, exit, harden, show_health, silence_panics, stand_in_for_init};
 use clap::{Args, Parser, Subcommand};
 use pgdump_archive::Owners;
@@ -54,10 +56,9 @@ use pgdump_archive::Owners;
 use crate::choose::Wanted;
 use crate::config::{Habit, TargetConfig, VerifyConfig};
 use crate::list::Format;
-use crate::print::{Paint, ReportFile};
 use crate::restore::RestoreOptions;
 use crate::restore_roles::{Extent, RolesOptions};
-use backup_daemon::Progress;
+use crate::single_run::run_all;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -248,6 +249,14 @@ async fn run(command: Option<Command>, config: VerifyConfig, stop: &Stop) -> any
             }
         }
     }
+    match &command {
+        None => return Box::pin(run_all(&config, Habit::wanted_once, None, stop)).await,
+        Some(Command::Run { choice, report }) => {
+            let wanted = |habit: &Habit| choice.wanted(habit);
+            return Box::pin(run_all(&config, wanted, report.as_deref(), stop)).await;
+        }
+        Some(_) => {}
+    }
     let mut code = exit::OK;
     for target in &config.targets {
         code = code.max(Box::pin(run_for(command.as_ref(), target, stop)).await?);
@@ -258,10 +267,6 @@ async fn run(command: Option<Command>, config: VerifyConfig, stop: &Stop) -> any
 /// A command that is about one database.
 async fn run_for(command: Option<&Command>, config: &TargetConfig, stop: &Stop) -> anyhow::Result<u8> {
     match command {
-        None => run_once(config, &config.habit.wanted_once(), None, stop).await,
-        Some(Command::Run { choice, report }) => {
-            run_once(config, &choice.wanted(&config.habit), report.as_deref(), stop).await
-        }
         Some(Command::List { json }) => {
             list::list(config, if *json { Format::Json } else { Format::Table }, stop).await?;
             Ok(exit::OK)
@@ -279,7 +284,8 @@ async fn run_for(command: Option<&Command>, config: &TargetConfig, stop: &Stop) 
             Ok(exit::OK)
         }
         Some(Command::SelfTest) => self_test::self_test(config, stop).await,
-        Some(Command::Health { .. }) => Ok(exit::OK), // It asks the daemon, not the databases.
+        // These are about the daemon, or about all databases at once.
+        None | Some(Command::Run { .. } | Command::Health { .. }) => Ok(exit::OK),
     }
 }
 
@@ -305,24 +311,6 @@ async fn start(config: &VerifyConfig) -> bool {
         tracing::info!(swept, "removed private folders that dead processes had left");
     }
     true
-}
-
-async fn run_once(
-    config: &TargetConfig,
-    wanted: &Wanted,
-    report_path: Option<&Path>,
-    stop: &Stop,
-) -> anyhow::Result<u8> {
-    let file = report_path.map(ReportFile::create).transpose()?;
-    let progress = Progress::default();
-    let shown = progress.show();
-    let report = runner::run(config, wanted, stop, &progress).await;
-    drop(shown);
-    text::print(&print::report(&report, Paint::for_stdout()));
-    if let Some(file) = file {
-        file.finish(&report)?;
-    }
-    Ok(report.exit_code())
 }
 
 impl Choice {

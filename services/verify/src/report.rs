@@ -1,5 +1,7 @@
 //! What a drill found: the evidence, in one value that logs, pages, files and terminals show.
 
+use std::time::Duration;
+
 use backup_core::repository::{BackupId, Kind};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -14,7 +16,7 @@ pub(crate) const CLUSTERS: &str = "cluster";
 pub(crate) const CLEANUP: &str = "cleanup";
 
 /// How a drill ended. Four different things, with four exit codes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Verdict {
     /// Everything that the backup promises came back, and nothing stayed unproven that holds rows.
@@ -28,6 +30,22 @@ pub(crate) enum Verdict {
     Stopped,
     /// Another drill was going on at the same server. Says nothing about the backup, and is no trouble.
     Skipped,
+}
+
+impl Verdict {
+    /// All of them.
+    pub(crate) const ALL: [Self; 5] = [Self::Passed, Self::Failed, Self::CouldNotRun, Self::Stopped, Self::Skipped];
+
+    /// Its name in metrics.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+            Self::CouldNotRun => "could_not_run",
+            Self::Stopped => "stopped",
+            Self::Skipped => "skipped",
+        }
+    }
 }
 
 /// Everything that is known about one drill.
@@ -70,6 +88,12 @@ pub(crate) struct Report {
     /// Whether the backup was deleted after it was chosen; then another choice is worth a try.
     #[serde(skip)]
     pub(crate) backup_vanished: bool,
+    /// How old the newest full backup may be; `None` if that was not learned.
+    #[serde(skip)]
+    pub(crate) backup_max_age: Option<Duration>,
+    /// Bytes that the drill needs below `VERIFY_SPOOL_DIR`; `None` if that was not learned.
+    #[serde(skip)]
+    pub(crate) spool_needed_bytes: Option<u64>,
 }
 
 impl Report {
@@ -93,6 +117,8 @@ impl Report {
             notes: Vec::new(),
             error: None,
             backup_vanished: false,
+            backup_max_age: None,
+            spool_needed_bytes: None,
         }
     }
 }

@@ -36,11 +36,7 @@ const CONNECTION_LOST: [&str; 3] =
 /// # Errors
 /// How many bytes are free, and how many the drill needs.
 pub(crate) fn check(config: &TargetConfig, manifest: &Manifest) -> anyhow::Result<()> {
-    let restored_bytes = match config.target {
-        Target::Throwaway => server_bytes(manifest.database.size_bytes, config.jobs),
-        Target::Given { .. } => 0,
-    };
-    let wanted_bytes = manifest.dump.digests.plain_bytes.saturating_add(restored_bytes);
+    let wanted_bytes = wanted_bytes(config, manifest);
     let free_bytes = backup_core::spool::free_bytes(&config.spool_dir).context("look at VERIFY_SPOOL_DIR")?;
     anyhow::ensure!(
         free_bytes >= wanted_bytes,
@@ -49,6 +45,15 @@ pub(crate) fn check(config: &TargetConfig, manifest: &Manifest) -> anyhow::Resul
         config.spool_dir.display()
     );
     Ok(())
+}
+
+/// What a drill of this backup takes on the disk.
+pub(crate) fn wanted_bytes(config: &TargetConfig, manifest: &Manifest) -> u64 {
+    let restored_bytes = match config.target {
+        Target::Throwaway => server_bytes(manifest.database.size_bytes, config.jobs),
+        Target::Given { .. } => 0,
+    };
+    manifest.dump.digests.plain_bytes.saturating_add(restored_bytes)
 }
 
 /// What a throwaway server takes with a database of so many bytes in it.

@@ -1,11 +1,14 @@
 //! What the daemon knows of a database besides what every service knows.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use backup_core::repository::Drill;
+use backup_core::repository::{BackupId, Catalog, Drill};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use crate::choose::DEFAULT_MAX_AGE;
+use crate::figures::Figures;
 use crate::report::{Report, Verdict};
 
 /// A part of `/status`. An allow-list: nothing of the configuration is in it.
@@ -28,21 +31,57 @@ pub(crate) struct Facts {
     pub(crate) consecutive_failures: u32,
     /// Drills that were skipped since another process drilled at the same server.
     pub(crate) skipped_for_another: u64,
+    /// Backups in the bucket of which a drill has shown that they come back as they were.
+    #[serde(skip)]
+    pub(crate) proven: BTreeSet<BackupId>,
+    /// Drills of this process, by how they ended.
+    #[serde(skip)]
+    pub(crate) drills: BTreeMap<Verdict, u64>,
+    /// Of the last drill that passed or failed.
+    #[serde(skip)]
+    pub(crate) figures: Figures,
+    /// How old the newest full backup may be.
+    #[serde(skip)]
+    pub(crate) backup_max_age: Duration,
+    /// Bytes that the last drill needed below `VERIFY_SPOOL_DIR`; 0 if that is not known.
+    #[serde(skip)]
+    pub(crate) spool_needed_bytes: u64,
 }
 
 impl Facts {
     pub(crate) fn new(drill_timeout: Duration) -> Self {
-        Self { drill_timeout_seconds: drill_timeout.as_secs(), ..Self::default() }
+        let drill_timeout_seconds = drill_timeout.as_secs();
+        Self { drill_timeout_seconds, backup_max_age: DEFAULT_MAX_AGE, ..Self::default() }
     }
 
-    /// What the bucket remembers of drills before the start: the newest of all, and the newest passed one.
-    pub(crate) fn remember(&mut self, newest: Option<Drill>, last_passed_at: Option<DateTime<Utc>>) {
+    /// What the bucket remembers of drills before the start: the newest of all, the newest passed one, and which
+    /// backups were proven.
+    pub(crate) fn remember(
+        &mut self,
+        newest: Option<Drill>,
+        last_passed_at: Option<DateTime<Utc>>,
+        proven: BTreeSet<BackupId>,
+    ) {
         self.recorded_drill = newest;
         self.last_passed_at = last_passed_at;
+        self.proven = proven;
+    }
+
+    /// Forgets the proofs of backups that are not in the bucket any more.
+    pub(crate) fn observe(&mut self, catalog: &Catalog) {
+        self.proven.retain(|id| catalog.backups.iter().any(|backup| backup.id == *id));
+    }
+
+    /// How the last drill ended, of this process or by its record.
+    pub(crate) fn last_verdict(&self) -> Option<Verdict> {
+        let recorded = self.recorded_drill.map(|drill| if drill.passed { Verdict::Passed } else { Verdict::Failed });
+        self.last_report.as_ref().map(|report| report.verdict).or(recorded)
     }
 
     /// How a drill ended. A skipped one changes nothing: what was known before is still what is known.
     pub(crate) fn drilled(&mut self, report: Report) {
+        *self.drills.entry(report.verdict).or_default() += 1;
+        self.measure(&report);
         match report.verdict {
             Verdict::Skipped => {
                 self.skipped_for_another += 1;
@@ -55,5 +94,19 @@ impl Facts {
             Verdict::Failed | Verdict::CouldNotRun | Verdict::Stopped => self.consecutive_failures += 1,
         }
         self.last_report = Some(report);
+    }
+
+    fn measure(&mut self, report: &Report) {
+        if matches!(report.verdict, Verdict::Passed | Verdict::Failed) {
+            self.figures = Figures::of(report);
+        }
+        self.backup_max_age = report.backup_max_age.unwrap_or(self.backup_max_age);
+        self.spool_needed_bytes = report.spool_needed_bytes.unwrap_or(self.spool_needed_bytes);
+        let Some(backup) = &report.backup else { return };
+        if report.proven == Some(false) {
+            self.proven.remove(&backup.id);
+        } else if report.proven == Some(true) || report.verdict == Verdict::Passed {
+            self.proven.insert(backup.id.clone());
+        }
     }
 }

@@ -9,7 +9,9 @@ use backup_core::codec::encryption::{Encryption, Label};
 use backup_core::codec::{Codec, Compression, encode};
 use backup_core::secret::Secret;
 use backup_core::stop::Stop;
-use backup_core::storage::{Authorities, Checksum, ObjectKey, Prefix, RetryPolicy, Store, StoreConfig, UploadPlan};
+use backup_core::storage::{
+    Authorities, Checksum, ObjectKey, Prefix, RetryPolicy, Store, StoreConfig, StoreCounters, UploadPlan,
+};
 use backup_core::stored::Digests;
 use e2e::process::Run;
 use e2e::proxy::{FaultProxy, Operation};
@@ -51,6 +53,7 @@ impl Bucket {
             retry: RetryPolicy { attempts: 3, first_pause: Duration::ZERO },
             connect_timeout: Duration::from_secs(5),
             attempt_timeout,
+            counters: StoreCounters::default(),
         };
         Self { store: config.open(), s3, proxy }
     }

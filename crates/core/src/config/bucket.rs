@@ -2,7 +2,7 @@
 
 use super::Settings;
 use crate::private_host::is_private;
-use crate::storage::{Authorities, Checksum, Prefix, RetryPolicy, StoreConfig};
+use crate::storage::{Authorities, Checksum, Prefix, RetryPolicy, StoreConfig, StoreCounters};
 
 impl Settings {
     /// Attempts of requests, and of everything else that is tried again.
@@ -55,6 +55,7 @@ impl Settings {
             retry,
             connect_timeout: self.seconds("S3_CONNECT_TIMEOUT"),
             attempt_timeout: self.seconds("S3_ATTEMPT_TIMEOUT"),
+            counters: StoreCounters::default(),
         })
     }
 }

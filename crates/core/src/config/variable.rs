@@ -336,4 +336,10 @@ pub static SERVICE_VARIABLES: &[Variable] = &[
         "8",
         "Seconds that a run has to end cleanly after SIGTERM or SIGINT. Less than what the platform waits before SIGKILL.",
     ),
+    text(
+        "METRICS_FILE",
+        "",
+        "/var/lib/node_exporter/backup.prom",
+        "A file that each single run replaces with its metrics, for node_exporter's textfile collector. A daemon does not write it: it serves `/metrics`.",
+    ),
 ];

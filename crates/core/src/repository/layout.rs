@@ -24,6 +24,11 @@ impl Layout {
         Self { signers, ..self }
     }
 
+    /// The name of the database.
+    pub fn database(&self) -> String {
+        DatabaseDir::decode(&self.database.to_string()).unwrap_or_default()
+    }
+
     /// What the object with this role in backup `id` is bound to.
     pub fn label(&self, id: &BackupId, role: &Role) -> Label {
         let (database, object) = (self.database.to_string(), role.file_name(&self.database));

@@ -15,7 +15,7 @@ use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provi
 use super::clock::ClockWatch;
 use super::requests::Requests;
 use super::watch::WatchedClient;
-use super::{Authorities, Prefix, RetryPolicy, Store};
+use super::{Authorities, Prefix, RetryPolicy, Store, StoreCounters};
 use crate::secret::Secret;
 
 /// Everything that reaching the bucket needs.
@@ -47,6 +47,8 @@ pub struct StoreConfig {
     pub connect_timeout: Duration,
     /// So long may the store take no byte and send none before an attempt is given up.
     pub attempt_timeout: Duration,
+    /// What counts the requests of all its clients.
+    pub counters: StoreCounters,
 }
 
 /// The checksum header of uploads, beside the SHA-256 that the signature covers.
@@ -111,7 +113,7 @@ impl StoreConfig {
             client: aws_sdk_s3::Client::from_conf(config),
             bucket: self.bucket.clone(),
             prefix: self.prefix.clone(),
-            requests: Requests::new(self.retry, self.attempt_timeout),
+            requests: Requests::new(self.retry, self.attempt_timeout, self.counters.clone()),
             checksum: self.checksum == Checksum::Crc32,
             conditional: AtomicBool::new(true),
             hides: self.is_b2(),

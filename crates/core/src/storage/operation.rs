@@ -26,6 +26,34 @@ pub enum Operation {
 }
 
 impl Operation {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::Store,
+        Self::BeginUpload,
+        Self::UploadPart,
+        Self::CompleteUpload,
+        Self::AbortUpload,
+        Self::List,
+        Self::ListUploads,
+        Self::Delete,
+        Self::Read,
+    ];
+
+    /// Its name in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Store => "store",
+            Self::BeginUpload => "begin_upload",
+            Self::UploadPart => "upload_part",
+            Self::CompleteUpload => "complete_upload",
+            Self::AbortUpload => "abort_upload",
+            Self::List => "list",
+            Self::ListUploads => "list_uploads",
+            Self::Delete => "delete",
+            Self::Read => "read",
+        }
+    }
+
     /// A bit for the right that the request needs: what one operation was allowed, another with the same right is
     /// allowed, too.
     pub(super) fn right(self) -> u8 {

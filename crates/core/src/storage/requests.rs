@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::fault::Refusal;
 use super::retry::MAX_PAUSE;
 use super::watch::Watch;
-use super::{ObjectKey, Operation, RetryPolicy, StoreError};
+use super::{ObjectKey, Operation, RetryPolicy, StoreCounters, StoreError};
 
 /// Attempts of a request that is refused although the same was allowed before. Stores and their gateways answer a
 /// single 403 by mistake; a right that was taken away stays away.
@@ -34,11 +34,12 @@ pub(super) struct Requests {
     pub(super) silence: Duration,
     /// The rights that the store has granted, as a set of [`Operation::right`].
     granted: Arc<AtomicU8>,
+    counters: StoreCounters,
 }
 
 impl Requests {
-    pub(super) fn new(policy: RetryPolicy, silence: Duration) -> Self {
-        Self { policy, silence, granted: Arc::default() }
+    pub(super) fn new(policy: RetryPolicy, silence: Duration, counters: StoreCounters) -> Self {
+        Self { policy, silence, granted: Arc::default(), counters }
     }
 
     /// The same, with a single attempt.
@@ -70,6 +71,7 @@ impl Requests {
         loop {
             // The SDK's futures are large.
             let outcome = self.attempt(operation, key, bytes, Box::pin(attempt())).await;
+            self.counters.count(operation, &outcome);
             let Err(error) = outcome else {
                 self.granted.fetch_or(operation.right(), Ordering::Relaxed);
                 return (outcome, attempts);
@@ -101,7 +103,7 @@ impl Requests {
         attempt: Pin<Box<impl Future<Output = Result<T, StoreError>>>>,
     ) -> Result<T, StoreError> {
         let longest = self.silence * MAX_ATTEMPT_SILENCES + Duration::from_secs(bytes / MIN_BYTES_PER_SECOND);
-        let watched = Watch::new(self.silence).guard(attempt);
+        let watched = Watch::new(self.silence, self.counters.clone()).guard(attempt);
         match tokio::time::timeout(longest, watched).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(silence)) => Err(StoreError::silent(operation, key, silence)),
@@ -143,7 +145,7 @@ mod tests {
 
     fn requests() -> Requests {
         let policy = RetryPolicy { attempts: 3, first_pause: Duration::from_secs(5) };
-        Requests::new(policy, Duration::from_secs(60))
+        Requests::new(policy, Duration::from_secs(60), StoreCounters::default())
     }
 
     fn key() -> ObjectKey {
@@ -162,6 +164,8 @@ mod tests {
         let many = Requests { policy: RetryPolicy { attempts: 20, ..requests().policy }, ..requests() };
         let (_, attempts) = many.run(Operation::List, &key(), 0, deaf).await;
         assert_eq!(attempts, 3, "more attempts must not mean more minutes");
+        let counted = many.counters.requests().find(|(operation, ..)| *operation == Operation::List);
+        assert_eq!(counted, Some((Operation::List, 0, 3)), "every attempt counts");
     }
 
     #[track_caller]

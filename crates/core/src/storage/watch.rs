@@ -16,6 +16,8 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::time::Instant;
 
+use super::StoreCounters;
+
 /// A body goes to the network in pieces of this size: small beside what a slow link moves in a minute.
 const PIECE_BYTES: usize = 32 * 1024;
 
@@ -44,6 +46,7 @@ pub(super) struct Watch {
     /// So long may a store take no byte and send none.
     silence: Duration,
     state: Mutex<State>,
+    counters: StoreCounters,
 }
 
 #[derive(Debug)]
@@ -56,9 +59,9 @@ struct State {
 
 impl Watch {
     /// Begins now.
-    pub(super) fn new(silence: Duration) -> Arc<Self> {
+    pub(super) fn new(silence: Duration, counters: StoreCounters) -> Arc<Self> {
         let state = State { last_byte_at: Instant::now(), sent_bytes: 0, all_taken: false };
-        Arc::new(Self { silence, state: Mutex::new(state) })
+        Arc::new(Self { silence, state: Mutex::new(state), counters })
     }
 
     /// Runs `attempt` below this watch; `Err` tells how long its store had been silent when it was given up.
@@ -89,6 +92,7 @@ impl Watch {
     }
 
     fn taken(&self, bytes: usize) {
+        self.counters.sent(bytes);
         self.change(|state| {
             state.last_byte_at = Instant::now();
             state.sent_bytes += bytes as u64;
@@ -214,6 +218,7 @@ impl Body for Received {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
         self.watch.received();
         if let Some(data) = frame.as_ref().and_then(|frame| frame.as_ref().ok()).and_then(Frame::data_ref) {
+            self.watch.counters.received(data.len());
             match self.left_bytes.checked_sub(data.len() as u64) {
                 Some(left_bytes) => self.left_bytes = left_bytes,
                 None => return Poll::Ready(Some(Err("the answer of the store has no end within 16 MiB".into()))),
@@ -238,7 +243,8 @@ mod tests {
     /// R121: pauses shorter than the bound are no silence, however long the whole takes.
     #[tokio::test(start_paused = true)]
     async fn silence_counts_from_the_last_byte_r121() {
-        let watch = Watch::new(Duration::from_secs(60));
+        let counters = StoreCounters::default();
+        let watch = Watch::new(Duration::from_secs(60), counters.clone());
         let slow = async {
             for _ in 0..100 {
                 tokio::time::sleep(Duration::from_secs(15)).await;
@@ -246,15 +252,16 @@ mod tests {
             }
         };
         assert_eq!(watch.guard(slow).await, Ok(()));
+        assert_eq!(counters.sent_bytes(), 100 * 1024);
         let deaf = std::future::pending::<()>();
-        assert_eq!(Watch::new(Duration::from_secs(60)).guard(deaf).await, Err(Duration::from_secs(60)));
+        assert_eq!(Watch::new(Duration::from_secs(60), counters).guard(deaf).await, Err(Duration::from_secs(60)));
     }
 
     /// What the system has taken is not at the store yet; a store that has begun to answer has no such excuse.
     #[tokio::test(start_paused = true)]
     async fn what_is_still_in_the_buffers_of_the_system_has_time_to_leave_them() {
         let sent = |then: fn(&Watch)| {
-            let watch = Watch::new(Duration::from_secs(60));
+            let watch = Watch::new(Duration::from_secs(60), StoreCounters::default());
             let started = Instant::now();
             async move {
                 let hangs = async {

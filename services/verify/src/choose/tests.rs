@@ -1,5 +1,4 @@
 use backup_core::repository::RunEvents;
-use backup_core::storage::Prefix;
 
 use super::*;
 
@@ -38,7 +37,7 @@ fn incomplete(hours_ago: i64, lost_its_data: bool) -> Incomplete {
     Incomplete { id: id(hours_ago), keys: Vec::new(), stored_bytes: 1, lost_its_data }
 }
 
-fn select_at_random(catalog: &Catalog, wanted: &Wanted, random: u64) -> Result<Chosen, ChooseError> {
+fn select_at_random(catalog: &Catalog, wanted: &Wanted, random: u64) -> Result<Choice, ChooseError> {
     select(catalog, wanted, &Rules { now: now(), max_age: MAX_AGE, running_for: RUNNING_FOR, random })
 }
 

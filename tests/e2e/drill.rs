@@ -29,5 +29,7 @@ mod timescaledb;
 mod unusual;
 mod vanished;
 
+use stand::Drill;
 pub(crate) use stand::restore_then;
-use stand::{Drill, DrillStand};
+
+pub(crate) use stand::DrillStand;

@@ -13,6 +13,7 @@ mod drill_server;
 mod encryption;
 mod harness;
 mod locks;
+mod notify;
 mod read;
 mod retention;
 mod rights;

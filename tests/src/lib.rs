@@ -14,6 +14,7 @@ pub mod postgres;
 pub mod postgres_proxy;
 pub mod process;
 pub mod proxy;
+pub mod receiver;
 pub mod s3;
 pub mod skip;
 pub mod tls_front;

@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod exit;
+pub mod notify;
 pub mod schedule;
 
 mod alarm;

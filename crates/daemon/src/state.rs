@@ -8,6 +8,7 @@ use serde::Serialize;
 use tokio::sync::Notify;
 
 use crate::alarm::{Alarm, AlarmChange, Condition, NoticedAlarms};
+use crate::notify::Undelivered;
 use crate::progress::{Position, Progress};
 
 /// The database that something is about; without a name until a listing has told it.
@@ -66,6 +67,8 @@ pub struct DatabaseState<D> {
     pub progress: Progress,
     /// Since when what is wrong is wrong.
     pub noticed: NoticedAlarms,
+    /// What could not be delivered.
+    pub undelivered: Undelivered,
     /// What only this service knows.
     pub own: D,
 }
@@ -82,6 +85,7 @@ impl<D> DatabaseState<D> {
             max_age_seconds: max_age.as_secs(),
             progress: Progress::default(),
             noticed: NoticedAlarms::default(),
+            undelivered: Undelivered::default(),
             own,
         }
     }
@@ -110,9 +114,16 @@ impl<D> DatabaseState<D> {
             state: self.activity,
             started_at: self.started_at,
             max_age_seconds: self.max_age_seconds,
-            alarms: self.noticed.alarms(name, judge(self, now), now),
+            alarms: self.alarms(name, judge, now),
             progress: (self.activity == Activity::Running).then(|| self.progress.position()),
         }
+    }
+
+    /// Everything that is wrong with it at `now`: what `judge` finds, and what could not be delivered.
+    fn alarms(&self, name: &DatabaseName, judge: Judge<D>, now: DateTime<Utc>) -> Vec<Alarm> {
+        let mut conditions = judge(self, now);
+        conditions.extend(self.undelivered.condition());
+        self.noticed.alarms(name, conditions, now)
     }
 }
 
@@ -164,9 +175,7 @@ impl<D: Clone> State<D> {
     /// Everything that is wrong at `now`.
     pub fn alarms(&self, judge: Judge<D>, now: DateTime<Utc>) -> Vec<Alarm> {
         let databases = self.lock();
-        let alarms =
-            |(name, state): (&DatabaseName, &DatabaseState<D>)| state.noticed.alarms(name, judge(state, now), now);
-        databases.iter().flat_map(alarms).collect()
+        databases.iter().flat_map(|(name, state)| state.alarms(name, judge, now)).collect()
     }
 
     /// Notices everything that is wrong at `now`, and returns what is different from before. What is wrong with a
@@ -177,7 +186,7 @@ impl<D: Clone> State<D> {
             .iter_mut()
             .filter(|(_, state)| state.activity != Activity::Starting || now - state.started_at > START_PATIENCE);
         let changes = looked_at.flat_map(|(name, state)| {
-            let alarms = state.noticed.alarms(name, judge(state, now), now);
+            let alarms = state.alarms(name, judge, now);
             state.noticed.notice(alarms)
         });
         changes.collect()

@@ -2,6 +2,7 @@
 
 use backup_core::repository::{Catalog, Drill, Kind};
 use backup_core::storage::Clock;
+use backup_daemon::notify::Dated;
 use backup_daemon::schedule::Occasion;
 use backup_daemon::{DatabaseState, State, StatusHead};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
@@ -15,6 +16,7 @@ use crate::prune::{Pruned, overdue};
 use crate::retention::RetentionPolicy;
 use crate::run_report::{Made, Outcome, RunReport};
 use crate::shrink::{Shrunk, SizeRule, judge};
+use crate::tell::safe_in;
 
 /// A part of `/status`. An allow-list: nothing of the configuration is in it.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -37,6 +39,9 @@ pub(crate) struct Facts {
     pub(crate) clock: Option<Clock>,
     /// Backups and incomplete runs that retention could not delete after each of the newest runs, and nothing else did.
     pub(crate) retention_overdue: usize,
+    /// The newest backup that has passed a drill, by the records in the bucket.
+    #[serde(skip)]
+    pub(crate) newest_proven: Option<Dated>,
     /// What drills have left in the bucket, in a sentence. This service proves nothing itself.
     pub(crate) drills: Option<String>,
     pub(crate) last_run: Option<LastRun>,
@@ -98,6 +103,7 @@ impl Facts {
             at: backup.id.time(),
             stored_bytes: backup.stored_bytes,
         });
+        self.newest_proven = safe_in(catalog).newest_proven;
         self.drills = Some(drills(catalog));
         self.bucket_was_seen = true;
         self.incomplete_runs = catalog.incomplete.len();

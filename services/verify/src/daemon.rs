@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use backup_core::postgres::{ClientTools, ServerTools};
-use backup_core::repository::{Catalog, Drill};
+use backup_core::repository::{Backup, Catalog, Drill, Kind};
 use backup_core::stop::Stop;
+use backup_daemon::notify::{Dated, Safe};
 use backup_daemon::schedule::MakeUp;
 use backup_daemon::{
     Activity, Cycle, DatabaseState, Ended, Events, First, Pages, Service, Start, State, insist, sleep,
@@ -24,6 +25,7 @@ use crate::leftovers;
 use crate::report::Report;
 use crate::runner;
 use crate::status::{Facts, status_page};
+use crate::tell::{TELLER, notifier};
 
 /// How long to wait between two looks for the first backup: `RETRY_DELAY`, within these bounds.
 const SHORTEST_LOOK: Duration = Duration::from_secs(1);
@@ -40,7 +42,8 @@ pub(crate) async fn daemon(config: VerifyConfig, stop: &Stop) -> anyhow::Result<
     let probed = Arc::clone(&config);
     let pages = Pages::new(&state, conditions, status_page, move || probe(Arc::clone(&probed)));
     let (port, events) = (config.process.port, Events::default());
-    let service = Service { name: "verify", port, state: &state, events, judge: conditions, pages };
+    let (notifier, teller) = (notifier(&config.process), TELLER);
+    let service = Service { notifier, teller, port, state: &state, events, judge: conditions, pages };
     let state = &state;
     let targets: Vec<Target<'_>> = config.targets.iter().map(|config| Target { config, state, stop }).collect();
     let work = async |events: &Events<Report>| {
@@ -119,7 +122,7 @@ impl Target<'_> {
     async fn prepare(&self) -> Option<Start> {
         leftovers::sweep_and_log(self.config, self.stop).await;
         let records = self.records().await?;
-        self.change(|state| state.own.remember(records.newest, records.last_passed_at));
+        self.change(|state| state.own.remember(records.newest, records.last_passed_at, records.safe));
         let waits = !records.holds_backups;
         if waits && !self.wait_for_the_first_backup().await {
             return None;
@@ -200,22 +203,29 @@ impl Target<'_> {
 }
 
 /// What records of drills say that this service has written.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Records {
     /// Whether there is anything that a drill would have to look at, if only what is left of a backup.
     holds_backups: bool,
     newest: Option<Drill>,
     last_passed_at: Option<DateTime<Utc>>,
+    safe: Safe,
 }
 
 impl Records {
     /// Of a listing, and of `own` records, the newest first.
     fn of(catalog: &Catalog, own: &[Drill]) -> Self {
         let lost = catalog.incomplete.iter().any(|run| run.lost_its_data);
+        let dated = |backup: &Backup| Dated { id: backup.id.to_string(), at: backup.id.time() };
+        let passed = |backup: &Backup| backup.drills.iter().any(|drill| drill.passed && own.contains(drill));
         Self {
             holds_backups: lost || !catalog.backups.is_empty() || !catalog.from_the_future.is_empty(),
             newest: own.first().copied(),
             last_passed_at: own.iter().find(|drill| drill.passed).map(|drill| drill.time),
+            safe: Safe {
+                newest_backup: catalog.newest(Kind::Full).map(dated),
+                newest_proven: catalog.backups.iter().find(|backup| passed(backup)).map(dated),
+            },
         }
     }
 }
@@ -274,7 +284,7 @@ mod tests {
         let (old, new) = (at("2026-11-20T05:00:00Z"), at("2026-11-21T05:00:00Z"));
         let drill = |time, passed| Drill { time, passed, recorded_at: None };
         let own = [drill(new, false), drill(old, true)];
-        let expected = Records { holds_backups: false, newest: Some(own[0]), last_passed_at: Some(old) };
+        let expected = Records { newest: Some(own[0]), last_passed_at: Some(old), ..Records::default() };
         assert_eq!(Records::of(&Catalog::default(), &own), expected);
         assert_eq!(Records::of(&Catalog::default(), &[]), Records::default());
     }

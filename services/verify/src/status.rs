@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use backup_core::repository::Drill;
+use backup_daemon::notify::Safe;
 use backup_daemon::{DatabaseState, State, StatusHead};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::alarms::conditions;
 use crate::report::{Report, Verdict};
+use crate::tell::learn;
 
 /// A part of `/status`. An allow-list: nothing of the configuration is in it.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -18,6 +20,9 @@ pub(crate) struct Facts {
     /// When the bucket was last seen without a backup: from then on the first drill has its time.
     #[serde(skip)]
     pub(crate) first_drill_since: Option<DateTime<Utc>>,
+    /// What is still safe, as far as drills and records of this service show.
+    #[serde(skip)]
+    pub(crate) safe: Safe,
     /// When the last passed drill ended, of this process or by a record in the bucket.
     pub(crate) last_passed_at: Option<DateTime<Utc>>,
     /// How long a drill may take.
@@ -38,13 +43,15 @@ impl Facts {
     }
 
     /// What the bucket remembers of drills before the start: the newest of all, and the newest passed one.
-    pub(crate) fn remember(&mut self, newest: Option<Drill>, last_passed_at: Option<DateTime<Utc>>) {
+    pub(crate) fn remember(&mut self, newest: Option<Drill>, last_passed_at: Option<DateTime<Utc>>, safe: Safe) {
+        self.safe = safe;
         self.recorded_drill = newest;
         self.last_passed_at = last_passed_at;
     }
 
     /// How a drill ended. A skipped one changes nothing: what was known before is still what is known.
     pub(crate) fn drilled(&mut self, report: Report) {
+        learn(&mut self.safe, &report);
         match report.verdict {
             Verdict::Skipped => {
                 self.skipped_for_another += 1;

@@ -43,9 +43,9 @@ const DATABASE: &str = "
 
 /// One backup, the bucket that it is in, and a folder for temporary files that must be empty again
 /// after every drill.
-pub(super) struct DrillStand {
+pub(crate) struct DrillStand {
     pub(super) stand: Stand,
-    pub(super) id: String,
+    pub(crate) id: String,
     pub(super) folder: TempDir,
     pristine: BTreeMap<String, Vec<u8>>,
 }
@@ -63,7 +63,7 @@ impl DrillStand {
     }
 
     /// A backup of a table with few rows, for what ends before a server is started.
-    pub(super) fn small(compression: &str) -> Self {
+    pub(crate) fn small(compression: &str) -> Self {
         let rows = "CREATE TABLE t AS SELECT g AS id, md5(g::text) AS v FROM generate_series(1, 100) g";
         Self::of(rows, &[("COMPRESSION", compression), ("BACKUP_GLOBALS", "false")])
     }
@@ -92,7 +92,7 @@ impl DrillStand {
     }
 
     /// `verify` with a complete environment: a throwaway server, the real tools, no pauses.
-    pub(super) fn verify(&self) -> Run {
+    pub(crate) fn verify(&self) -> Run {
         let tools = self.stand.postgres.bin_dir().to_str().unwrap();
         Run::new("verify")
             .envs(self.stand.s3.env_through(&self.stand.proxy.endpoint()))

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use backup_core::repository::Drill;
 use backup_core::stop::Stop;
+use backup_daemon::notify::Safe;
 
 use super::*;
 use crate::choose::ChooseError;
@@ -100,9 +101,9 @@ fn a_passed_drill_grows_old() {
 #[test]
 fn records_in_the_bucket_count_as_drills() {
     let mut state = state();
-    state.own.remember(Some(Drill { time: at(-10), passed: true, recorded_at: None }), Some(at(-10)));
+    state.own.remember(Some(Drill { time: at(-10), passed: true, recorded_at: None }), Some(at(-10)), Safe::default());
     assert!(words(&state, at(0)).is_empty());
-    state.own.remember(Some(Drill { time: at(-5), passed: false, recorded_at: None }), Some(at(-10)));
+    state.own.remember(Some(Drill { time: at(-5), passed: false, recorded_at: None }), Some(at(-10)), Safe::default());
     assert_eq!(words(&state, at(0)), ["the last drill, of 2026-11-22 11:55 UTC, failed"]);
     state.own.drilled(report(Verdict::Passed, at(1)));
     assert!(words(&state, at(1)).is_empty());

@@ -138,7 +138,7 @@ impl Settings {
         self.warnings.extend(warnings);
     }
 
-    /// What the platform says of itself by one of [`PLATFORM_VARIABLES`].
+    /// What the platform says of itself, if it is one of the variables that are known for that.
     pub fn of_platform(&self, name: &str) -> Option<String> {
         self.platform.get(name).cloned()
     }

@@ -2,7 +2,7 @@
 
 mod commands;
 mod pages;
-mod recovery;
+pub(crate) mod recovery;
 mod restart;
 mod schedule;
 mod stop;

@@ -14,6 +14,7 @@ mod encryption;
 mod harness;
 mod locks;
 mod metrics;
+mod notify;
 mod read;
 mod retention;
 mod rights;

@@ -15,6 +15,7 @@ pub mod postgres_proxy;
 pub mod process;
 pub mod promtool;
 pub mod proxy;
+pub mod receiver;
 pub mod s3;
 pub mod skip;
 pub mod tls_front;

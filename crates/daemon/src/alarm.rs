@@ -35,6 +35,8 @@ pub enum AlarmCode {
     NeverPassed,
     /// No backup has appeared in time.
     BackupSilent,
+    /// A message could not be delivered.
+    Undelivered,
 }
 
 impl From<AlarmCode> for &'static str {
@@ -52,6 +54,7 @@ impl From<AlarmCode> for &'static str {
             AlarmCode::CouldNotRun => "could_not_run",
             AlarmCode::NeverPassed => "never_passed",
             AlarmCode::BackupSilent => "backup_silent",
+            AlarmCode::Undelivered => "undelivered",
         }
     }
 }

@@ -7,9 +7,10 @@ use backup_core::config::Settings;
 use backup_core::postgres::OutdatedTools;
 use backup_core::scrub::Scrubber;
 use backup_core::secret::Secret;
-use backup_core::storage::{RetryPolicy, StoreConfig};
+use backup_core::storage::{Authorities, RetryPolicy, StoreConfig};
 use tracing::level_filters::LevelFilter;
 
+use crate::notify::NotifyConfig;
 use crate::schedule::Schedule;
 use crate::{LogFormat, LogSettings};
 
@@ -34,6 +35,8 @@ pub struct ProcessConfig {
     pub bin_dir: Option<String>,
     /// Whether programs with known vulnerabilities may be used.
     pub outdated_tools: OutdatedTools,
+    /// Who is told.
+    pub notify: NotifyConfig,
     /// What must not be shown.
     pub scrubber: Scrubber,
     /// What is said once at start.
@@ -53,6 +56,8 @@ impl ProcessConfig {
         let (port, log, grace) = (port(settings), log(settings), settings.seconds("SHUTDOWN_GRACE_SECONDS"));
         let (single_shot, bin_dir) = (settings.flag("SINGLE_SHOT_MODE"), settings.text("PG_BIN_DIR"));
         let metrics_file = metrics_file(settings);
+        let authorities = store.as_ref().map_or(Authorities::System, |store| store.authorities.clone());
+        let notify = NotifyConfig::read(settings, authorities);
         let (scrubber, warnings) = (Scrubber::default(), Vec::new());
         let store = store?;
         Some(Self {
@@ -65,6 +70,7 @@ impl ProcessConfig {
             store,
             bin_dir,
             outdated_tools,
+            notify,
             scrubber,
             warnings,
         })
@@ -72,7 +78,8 @@ impl ProcessConfig {
 
     /// With everything that was worth a warning, and with these `secrets`, which nothing may show.
     pub fn knowing(self, settings: &Settings, secrets: &[Secret]) -> Self {
-        Self { scrubber: Scrubber::new(secrets), warnings: settings.warnings(), ..self }
+        let scrubber = Scrubber::new(secrets.iter().chain(self.notify.secrets()));
+        Self { scrubber, warnings: settings.warnings(), ..self }
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod exit;
+pub mod notify;
 pub mod schedule;
 
 mod alarm;
@@ -24,6 +25,7 @@ mod progress;
 mod service;
 mod shell;
 mod state;
+mod undelivered;
 
 pub use alarm::{Alarm, AlarmCode, Condition, NoticedAlarms, Severity};
 pub use cycle::{Cycle, Ended, First, Start};

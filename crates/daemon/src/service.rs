@@ -9,6 +9,7 @@ use chrono::Utc;
 
 use crate::events::{Event, Events, log_alarms};
 use crate::http::{bind, serve};
+use crate::notify::{Notifier, Teller};
 use crate::pages::{Pages, router};
 use crate::state::{Activity, Judge, State};
 
@@ -20,8 +21,10 @@ const LAST_EVENTS: Duration = Duration::from_secs(1);
 
 /// A service and what it shows.
 pub struct Service<'run, D, R> {
-    /// `backup` or `verify`.
-    pub name: &'static str,
+    /// Who is told, and by which name.
+    pub notifier: Notifier<'run>,
+    /// What messages say of runs and of the state.
+    pub teller: Teller<D, R>,
     /// The port of its pages.
     pub port: u16,
     /// What it knows.
@@ -34,18 +37,19 @@ pub struct Service<'run, D, R> {
     pub pages: Pages,
 }
 
-impl<D: Clone, R: Send + Sync + 'static> Service<'_, D, R> {
+impl<D: Clone + Send + 'static, R: Send + Sync + 'static> Service<'_, D, R> {
     /// Serves the pages and tells alarms while `work` goes on, which tells events of its own.
     ///
     /// # Errors
-    /// Only if the port of the pages cannot be had.
+    /// Only if the port of the pages cannot be had, or TLS does not work at all.
     pub async fn keep(self, stop: &Stop, work: impl AsyncFnOnce(&Events<R>)) -> anyhow::Result<()> {
         let listener = bind(self.port).await.context("listen on PORT")?;
         let port = listener.local_addr().context("listen on PORT")?.port();
         let schedules: Vec<String> = self.state.copy().into_values().map(|state| state.schedule).collect();
-        tracing::info!(port, schedule = schedules.join("; "), "{} daemon started", self.name);
+        tracing::info!(port, schedule = schedules.join("; "), "{} daemon started", self.notifier.service);
         let server = tokio::spawn(serve(listener, router(self.pages), stop.clone()));
         let log = tokio::spawn(log_alarms(self.events.subscribe("log")));
+        let telling = self.notifier.start(self.state, self.events.subscribe("messages"), self.teller, stop)?;
         tokio::select! {
             () = Box::pin(work(&self.events)) => {}
             never = tell_alarms(self.state, self.judge, &self.events) => match never {},
@@ -58,6 +62,7 @@ impl<D: Clone, R: Send + Sync + 'static> Service<'_, D, R> {
         if tokio::time::timeout(LAST_EVENTS, log).await.is_err() {
             tracing::debug!("the last events are not logged");
         }
+        telling.finish().await;
         Ok(())
     }
 }

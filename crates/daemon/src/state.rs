@@ -12,6 +12,7 @@ use crate::database_name::DatabaseName;
 use crate::heartbeat::Heartbeat;
 use crate::listing::Listing;
 use crate::progress::{Position, Progress};
+use crate::undelivered::Undelivered;
 
 /// What the loop of a database is doing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -55,6 +56,8 @@ pub struct DatabaseState<D> {
     pub progress: Progress,
     /// Since when what is wrong is wrong.
     pub noticed: NoticedAlarms,
+    /// What could not be delivered.
+    pub undelivered: Undelivered,
     /// What only this service knows.
     pub own: D,
 }
@@ -75,6 +78,7 @@ impl<D> DatabaseState<D> {
             max_age_seconds: max_age.as_secs(),
             progress: Progress::default(),
             noticed: NoticedAlarms::default(),
+            undelivered: Undelivered::default(),
             own,
         }
     }
@@ -108,9 +112,16 @@ impl<D> DatabaseState<D> {
             state: self.activity,
             started_at: self.started_at,
             max_age_seconds: self.max_age_seconds,
-            alarms: self.noticed.alarms(name, judge(self, now), now),
+            alarms: self.alarms(name, judge, now),
             progress: (self.activity == Activity::Running).then(|| self.progress.position()),
         }
+    }
+
+    /// Everything that is wrong with it at `now`: what `judge` finds, and what could not be delivered.
+    pub(crate) fn alarms(&self, name: &DatabaseName, judge: Judge<D>, now: DateTime<Utc>) -> Vec<Alarm> {
+        let mut conditions = judge(self, now);
+        conditions.extend(self.undelivered.condition());
+        self.noticed.alarms(name, conditions, now)
     }
 }
 
@@ -167,9 +178,7 @@ impl<D: Clone> State<D> {
     /// Everything that is wrong at `now`.
     pub fn alarms(&self, judge: Judge<D>, now: DateTime<Utc>) -> Vec<Alarm> {
         let databases = self.lock();
-        let alarms =
-            |(name, state): (&DatabaseName, &DatabaseState<D>)| state.noticed.alarms(name, judge(state, now), now);
-        databases.iter().flat_map(alarms).collect()
+        databases.iter().flat_map(|(name, state)| state.alarms(name, judge, now)).collect()
     }
 
     /// Notices everything that is wrong at `now`, and returns what is different from before. What is wrong with a
@@ -180,7 +189,7 @@ impl<D: Clone> State<D> {
             .iter_mut()
             .filter(|(_, state)| state.activity != Activity::Starting || now - state.started_at > START_PATIENCE);
         let changes = looked_at.flat_map(|(name, state)| {
-            let alarms = state.noticed.alarms(name, judge(state, now), now);
+            let alarms = state.alarms(name, judge, now);
             state.noticed.notice(alarms)
         });
         changes.collect()

@@ -11,7 +11,7 @@ use crate::shrink::Shrunk;
 use crate::status::{FAILURES_UNTIL_ALARM, Facts};
 
 /// Every alarm that there can be.
-pub(crate) const CODES: [AlarmCode; 8] = [
+pub(crate) const CODES: [AlarmCode; 9] = [
     AlarmCode::BucketUnseen,
     AlarmCode::NoBackup,
     AlarmCode::Stale,
@@ -20,6 +20,7 @@ pub(crate) const CODES: [AlarmCode; 8] = [
     AlarmCode::SharedRepository,
     AlarmCode::ClockSkew,
     AlarmCode::RetentionDegraded,
+    AlarmCode::Undelivered,
 ];
 
 /// One thing that is wrong.

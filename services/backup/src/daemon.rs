@@ -19,6 +19,7 @@ use crate::run_report::{Outcome, RunReport};
 use crate::said_once::SaidOnce;
 use crate::status::Facts;
 use crate::status_page::status_page;
+use crate::tell::{TELLER, notifier};
 use crate::{journal, runner};
 
 /// How far the clock may have been set back since a run began that counts as a young one.
@@ -35,7 +36,8 @@ pub(crate) async fn daemon(config: BackupConfig, stop: &Stop) -> anyhow::Result<
     let metrics = metrics(&config.process.store.counters, &state);
     let pages = Pages::new(&state, conditions, status_page, metrics, move || probe(Arc::clone(&probed)));
     let (port, events) = (config.process.port, Events::default());
-    let service = Service { name: "backup", port, state: &state, events, judge: conditions, pages };
+    let (notifier, teller) = (notifier(&config.process), TELLER);
+    let service = Service { notifier, teller, port, state: &state, events, judge: conditions, pages };
     let state = &state;
     let targets = config.targets.iter().map(|config| Target { config, state, said: SaidOnce::default(), stop });
     let targets: Vec<Target<'_>> = targets.collect();

@@ -63,6 +63,22 @@ impl From<FailureClass> for &'static str {
 }
 
 impl FailureClass {
+    /// What to do about it, in a sentence, if the class tells.
+    pub(crate) fn what_to_do(self) -> Option<&'static str> {
+        Some(match self {
+            Self::DatabaseUnreachable => "Check that the server of the database runs and that its address is right.",
+            Self::Auth => "Check the user and the password of the database.",
+            Self::Permissions => "Give the role what the reason names; docs/database-role.sql has the statements.",
+            Self::Lock => "End what holds the lock, or raise LOCK_WAIT_TIMEOUT.",
+            Self::Tools => "Install the client tools of the server's major version, or use the image that has them.",
+            Self::BucketUnreachable => "Check the endpoint of the bucket and the network.",
+            Self::BucketRefused => "Check the credentials of the bucket and what they may do.",
+            Self::BucketFull => "Make room in the bucket, or raise its quota.",
+            Self::Timeout => "Look what slows the run down, or raise BACKUP_TIMEOUT.",
+            Self::Integrity | Self::Stopped | Self::Other => return None,
+        })
+    }
+
     /// The class of `error`.
     pub(crate) fn of(error: &anyhow::Error) -> Self {
         match stopped_by(error) {

@@ -28,6 +28,7 @@ mod standing;
 mod status;
 mod status_page;
 mod step;
+mod tell;
 mod timing;
 mod upload;
 mod uploads;
@@ -55,7 +56,7 @@ use crate::single_run::run_all;
 const EXIT_CODES: &str = "\
 Exit codes:
   0   done; for the daemon also: asked to stop
-  1   the run failed, or a check found what would make it fail
+  1   the run failed, a check found what would make it fail, or a test message was not delivered
   2   bad command line
   3   stopped by a signal before it was done
   78  bad environment, of which every problem is listed, or client tools with known vulnerabilities
@@ -99,6 +100,8 @@ enum Command {
         #[arg(long)]
         live: bool,
     },
+    /// Send a test to every channel of WEBHOOK_URL and print a line for each
+    Notify,
     /// Make a pair of keys for age, or for signatures, and say what to put where; needs no configuration
     Keygen {
         /// An Ed25519 pair for BACKUP_SIGNING_KEY and VERIFY_TRUSTED_KEYS
@@ -176,6 +179,11 @@ async fn run(command: Option<Command>, config: BackupConfig, stop: &Stop) -> any
         }
         Some(Command::Health { live }) => {
             code = stop.or(async { Ok(show_health(config.process.port, HealthQuestion::of(live)).await) }).await?;
+        }
+        Some(Command::Notify) => {
+            for target in targets {
+                code = code.max(stop.or(tell::notifier(&target.process).test(&target.database())).await?);
+            }
         }
         Some(Command::Keygen { signing }) => keygen(Purpose::of(signing))?,
     }

@@ -12,6 +12,7 @@ use crate::run_report::Outcome;
 use crate::runner;
 use crate::said_once::SaidOnce;
 use crate::status::Facts;
+use crate::tell::tell_single;
 
 /// Backs up every database once; the exit code. `METRICS_FILE` is written unless a signal stopped a run: what was there
 /// before says more then.
@@ -46,6 +47,7 @@ async fn run_once(config: &TargetConfig, state: &State<Facts>, stop: &Stop) -> u
             }
         }
     });
+    Box::pin(tell_single(config, &report, stop)).await;
     match report.outcome {
         Outcome::Succeeded => {
             look(config, state, stop).await;

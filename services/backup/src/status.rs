@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use backup_core::repository::{Catalog, Drill, Kind};
+use backup_core::repository::{BackupId, Catalog, Drill, Kind};
 use backup_core::storage::Clock;
+use backup_daemon::notify::{Dated, Safe};
 use backup_daemon::schedule::Occasion;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde::{Serialize, Serializer};
@@ -38,6 +39,9 @@ pub(crate) struct Facts {
     pub(crate) clock: Option<Clock>,
     /// Backups and incomplete runs that retention could not delete after each of the newest runs, and nothing else did.
     pub(crate) retention_overdue: usize,
+    /// The newest backup that has passed a drill, by the records in the bucket.
+    #[serde(skip)]
+    pub(crate) newest_proven: Option<Dated>,
     /// What drills have left in the bucket, in a sentence. This service proves nothing itself.
     pub(crate) drills: Option<String>,
     pub(crate) last_run: Option<LastRun>,
@@ -88,6 +92,7 @@ impl Facts {
             at: backup.id.time(),
             stored_bytes: backup.stored_bytes,
         });
+        self.newest_proven = safe_in(catalog).newest_proven;
         self.drills = Some(drills(catalog));
         self.bucket_was_seen = true;
         self.incomplete_runs = catalog.incomplete.len();
@@ -161,6 +166,15 @@ impl Oddities {
         for words in words.into_iter().flatten() {
             tracing::warn!("{words}");
         }
+    }
+}
+
+/// The newest full backup, and the newest that has a record of a drill that it passed.
+pub(crate) fn safe_in(catalog: &Catalog) -> Safe {
+    let dated = |id: &BackupId| Dated { id: id.to_string(), at: id.time() };
+    Safe {
+        newest_backup: catalog.newest(Kind::Full).map(|backup| dated(&backup.id)),
+        newest_proven: catalog.backups.iter().find(|backup| backup.is_proven()).map(|backup| dated(&backup.id)),
     }
 }
 

@@ -2,17 +2,19 @@
 //! the tables of docs/configuration-backup.md.
 
 use backup_core::config::{DATABASE_VARIABLES, Kind, S3_VARIABLES, SERVICE_VARIABLES, Variable};
+use backup_daemon::notify::MESSAGE_VARIABLES;
 
 use crate::encryption::ENCRYPTION_VARIABLES;
 
 /// All variables of `backup`, under the headings of docs/configuration-backup.md.
-pub(crate) static SECTIONS: [(&str, &[Variable]); 7] = [
+pub(crate) static SECTIONS: [(&str, &[Variable]); 8] = [
     ("Database", DATABASE_VARIABLES),
     ("Bucket", S3_VARIABLES),
     ("When", SCHEDULE_VARIABLES),
     ("What and how", DUMP_VARIABLES),
     ("Encryption", ENCRYPTION_VARIABLES),
     ("How long", RETENTION_VARIABLES),
+    ("Messages", MESSAGE_VARIABLES),
     ("Service", SERVICE_VARIABLES),
 ];
 
@@ -146,13 +148,6 @@ static DUMP_VARIABLES: &[Variable] = &[
         "60",
         "60",
         "Seconds that the database may take to answer a query that needs no work. Then the run fails and is tried again.",
-    ),
-    Variable::new(
-        "WEBHOOK_URL",
-        Kind::Secret,
-        "",
-        "-",
-        "Not in this version: refused if it is set, so that you do not wait for an alert that never comes.",
     ),
     Variable::new("HEALTHCHECK_PING_URL", Kind::Secret, "", "-", "Not in this version: refused if it is set."),
 ];

@@ -12,8 +12,14 @@ use crate::status::Facts;
 const FAILURES_UNTIL_CRITICAL: u32 = 3;
 
 /// Every alarm that there can be.
-pub(crate) const CODES: [AlarmCode; 5] =
-    [AlarmCode::DrillFailed, AlarmCode::CouldNotRun, AlarmCode::Stale, AlarmCode::NeverPassed, AlarmCode::BackupSilent];
+pub(crate) const CODES: [AlarmCode; 6] = [
+    AlarmCode::DrillFailed,
+    AlarmCode::CouldNotRun,
+    AlarmCode::Stale,
+    AlarmCode::NeverPassed,
+    AlarmCode::BackupSilent,
+    AlarmCode::Undelivered,
+];
 
 /// One thing that is wrong.
 #[derive(Debug, PartialEq, Eq)]

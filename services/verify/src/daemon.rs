@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use backup_core::postgres::{ClientTools, ServerTools};
-use backup_core::repository::{BackupId, Catalog, Drill, Repository};
+use backup_core::repository::{Backup, BackupId, Catalog, Drill, Kind, Repository};
 use backup_core::stop::Stop;
+use backup_daemon::notify::{Dated, Safe};
 use backup_daemon::schedule::MakeUp;
 use backup_daemon::{
     Activity, Cycle, DatabaseState, Ended, Events, First, Listing, Pages, Service, Start, State, insist, sleep,
@@ -27,6 +28,7 @@ use crate::report::Report;
 use crate::runner;
 use crate::status::Facts;
 use crate::status_page::status_page;
+use crate::tell::{TELLER, notifier};
 
 /// How long to wait between two looks for the first backup: `RETRY_DELAY`, within these bounds.
 const SHORTEST_LOOK: Duration = Duration::from_secs(1);
@@ -44,7 +46,8 @@ pub(crate) async fn daemon(config: VerifyConfig, stop: &Stop) -> anyhow::Result<
     let metrics = metrics(&config, &state);
     let pages = Pages::new(&state, conditions, status_page, metrics, move || probe(Arc::clone(&probed)));
     let (port, events) = (config.process.port, Events::default());
-    let service = Service { name: "verify", port, state: &state, events, judge: conditions, pages };
+    let (notifier, teller) = (notifier(&config.process), TELLER);
+    let service = Service { notifier, teller, port, state: &state, events, judge: conditions, pages };
     let state = &state;
     let targets: Vec<Target<'_>> = config.targets.iter().map(|config| Target { config, state, stop }).collect();
     let work = async |events: &Events<Report>| {
@@ -231,6 +234,7 @@ pub(crate) struct Records {
     /// Backups whose newest record says that they passed.
     proven: BTreeSet<BackupId>,
     listing: Option<Listing>,
+    safe: Safe,
 }
 
 impl Records {
@@ -261,10 +265,13 @@ impl Records {
                 proven.insert(id.clone());
             }
         }
+        let dated = |backup: &Backup| Dated { id: backup.id.to_string(), at: backup.id.time() };
+        let newest_proven = catalog.backups.iter().find(|backup| proven.contains(&backup.id)).map(dated);
         Self {
             holds_backups: lost || !catalog.backups.is_empty() || !catalog.from_the_future.is_empty(),
             newest: own.first().map(|(drill, _)| *drill),
             last_passed_at: own.iter().find(|(drill, _)| drill.passed).map(|(drill, _)| drill.time),
+            safe: Safe { newest_backup: catalog.newest(Kind::Full).map(dated), newest_proven },
             proven,
             listing: None,
         }
@@ -272,7 +279,7 @@ impl Records {
 
     /// Takes them into the state.
     pub(crate) fn enter(self, state: &mut DatabaseState<Facts>) {
-        state.own.remember(self.newest, self.last_passed_at, self.proven);
+        state.own.remember(self.newest, self.last_passed_at, self.proven, self.safe);
         state.listing = self.listing.or(state.listing.take());
     }
 }

@@ -37,6 +37,7 @@ mod show;
 mod single_run;
 mod status;
 mod status_page;
+mod tell;
 mod variables;
 
 use std::path::PathBuf;
@@ -63,7 +64,8 @@ use crate::single_run::run_all;
 const EXIT_CODES: &str = "\
 Exit codes:
   0   the drill passed, or the command is done; for the daemon also: asked to stop
-  1   the drill failed: the backup, or what came back of it, is not what was dumped
+  1   the drill failed: the backup, or what came back of it, is not what was dumped; or a test message
+      was not delivered
   2   bad command line
   3   stopped by a signal before it was done
   4   could not run: no bucket, no server, no disk, no time; says nothing about the backup
@@ -112,6 +114,8 @@ enum Command {
         #[arg(long)]
         live: bool,
     },
+    /// Send a test to every channel of WEBHOOK_URL and print a line for each
+    Notify,
     /// Damage copies of the newest backup in every known way, and show that each is caught
     SelfTest,
 }
@@ -242,7 +246,7 @@ async fn run(command: Option<Command>, config: VerifyConfig, stop: &Stop) -> any
         Some(Command::Health { live }) => {
             return stop.or(async { Ok(show_health(config.process.port, HealthQuestion::of(*live)).await) }).await;
         }
-        Some(Command::List { .. } | Command::Show { .. }) => {}
+        Some(Command::List { .. } | Command::Show { .. } | Command::Notify) => {}
         None | Some(Command::Run { .. } | Command::Restore(_) | Command::Roles(_) | Command::SelfTest) => {
             if !start(&config).await {
                 return Ok(exit::CONFIG);
@@ -284,6 +288,7 @@ async fn run_for(command: Option<&Command>, config: &TargetConfig, stop: &Stop) 
             Ok(exit::OK)
         }
         Some(Command::SelfTest) => self_test::self_test(config, stop).await,
+        Some(Command::Notify) => stop.or(tell::notifier(&config.process).test(&config.database())).await,
         // These are about the daemon, or about all databases at once.
         None | Some(Command::Run { .. } | Command::Health { .. }) => Ok(exit::OK),
     }

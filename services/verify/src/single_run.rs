@@ -14,6 +14,7 @@ use crate::metrics::metrics;
 use crate::print::{self, Paint, ReportFile};
 use crate::runner;
 use crate::status::Facts;
+use crate::tell::tell_single;
 
 /// Drills the backups of every database once, those that `wanted` names; the exit code. `METRICS_FILE` is written unless
 /// a signal stopped a drill: what was there before says more then.
@@ -58,9 +59,9 @@ async fn run_once(
         remember(config, state, stop).await;
         state.change(&config.database(), |state| state.own.drilled(report.clone()));
     }
-    if let Some(file) = file {
-        file.finish(&report)?;
-    }
+    let written = file.map(|file| file.finish(&report)).transpose();
+    Box::pin(tell_single(config, &report)).await;
+    written?;
     Ok(report.exit_code())
 }
 

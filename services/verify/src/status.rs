@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use backup_core::repository::{BackupId, Catalog, Drill};
+use backup_daemon::notify::{Dated, Safe};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
@@ -19,6 +20,9 @@ pub(crate) struct Facts {
     /// When the bucket was last seen without a backup: from then on the first drill has its time.
     #[serde(skip)]
     pub(crate) first_drill_since: Option<DateTime<Utc>>,
+    /// What is still safe, as far as drills and records of this service show.
+    #[serde(skip)]
+    pub(crate) safe: Safe,
     /// When the last passed drill ended, of this process or by a record in the bucket.
     pub(crate) last_passed_at: Option<DateTime<Utc>>,
     /// How long a drill may take.
@@ -61,7 +65,9 @@ impl Facts {
         newest: Option<Drill>,
         last_passed_at: Option<DateTime<Utc>>,
         proven: BTreeSet<BackupId>,
+        safe: Safe,
     ) {
+        self.safe = safe;
         self.recorded_drill = newest;
         self.last_passed_at = last_passed_at;
         self.proven = proven;
@@ -82,6 +88,7 @@ impl Facts {
     pub(crate) fn drilled(&mut self, report: Report) {
         *self.drills.entry(report.verdict).or_default() += 1;
         self.measure(&report);
+        learn(&mut self.safe, &report);
         match report.verdict {
             Verdict::Skipped => {
                 self.skipped_for_another += 1;
@@ -108,5 +115,23 @@ impl Facts {
         } else if report.proven == Some(true) || report.verdict == Verdict::Passed {
             self.proven.insert(backup.id.clone());
         }
+    }
+}
+
+/// Enters what a drill shows to be safe.
+pub(crate) fn learn(safe: &mut Safe, report: &Report) {
+    let Some(backup) = &report.backup else { return };
+    let drilled = Dated { id: backup.id.to_string(), at: backup.snapshot_at };
+    let is_newer = |known: &Option<Dated>| known.as_ref().is_none_or(|known| known.at <= drilled.at);
+    if report.proven == Some(true) && is_newer(&safe.newest_proven) {
+        safe.newest_proven = Some(drilled.clone());
+    }
+    if report.proven == Some(false) {
+        // What failed now is not safe, whatever was known of it.
+        for known in [&mut safe.newest_backup, &mut safe.newest_proven] {
+            known.take_if(|known| known.id == drilled.id);
+        }
+    } else if is_newer(&safe.newest_backup) {
+        safe.newest_backup = Some(drilled);
     }
 }

@@ -2,17 +2,19 @@
 //! the tables of docs/configuration-verify.md.
 
 use backup_core::config::{ALLOW_OUTDATED_TOOLS, Kind, S3_VARIABLES, SERVICE_VARIABLES, Variable};
+use backup_daemon::notify::MESSAGE_VARIABLES;
 
 use crate::keys::KEY_VARIABLES;
 
 /// All variables of `verify`, under the headings of docs/configuration-verify.md.
-pub(crate) static SECTIONS: [(&str, &[Variable]); 7] = [
+pub(crate) static SECTIONS: [(&str, &[Variable]); 8] = [
     ("Bucket", S3_VARIABLES),
     ("When and which backup", CHOICE_VARIABLES),
     ("Where drills happen", TARGET_VARIABLES),
     ("What is proven", PROOF_VARIABLES),
     ("Keys", KEY_VARIABLES),
     ("Around a drill", RUN_VARIABLES),
+    ("Messages", MESSAGE_VARIABLES),
     ("Service", SERVICE_VARIABLES),
 ];
 
@@ -215,13 +217,6 @@ static RUN_VARIABLES: &[Variable] = &[
         "",
         "postgresql://app:secret@db.internal:5432/app_restored",
         "The target of `verify restore` and `verify roles`, if `--to` is not given; other commands ignore it. A command line is visible to every user of a machine.",
-    ),
-    Variable::new(
-        "WEBHOOK_URL",
-        Kind::Secret,
-        "",
-        "-",
-        "Not in this version: refused if it is set, so that you do not wait for an alert that never comes.",
     ),
     Variable::new("HEALTHCHECK_PING_URL", Kind::Secret, "", "-", "Not in this version: refused if it is set."),
 ];

@@ -14,14 +14,14 @@ use super::{Running, SOON, Script};
 use crate::stand::Stand;
 
 /// A place for the database's socket, at which the server is there only while a link is.
-struct Door {
+pub(crate) struct Door {
     folder: TempDir,
     socket: PathBuf,
-    url: String,
+    pub(crate) url: String,
 }
 
 impl Door {
-    fn new(stand: &Stand) -> Self {
+    pub(crate) fn new(stand: &Stand) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let here = folder.path().to_str().unwrap();
         let server = stand.postgres.socket_dir().to_str().unwrap();
@@ -35,11 +35,11 @@ impl Door {
         self.folder.path().join(self.socket.file_name().unwrap())
     }
 
-    fn open(&self) {
+    pub(crate) fn open(&self) {
         std::os::unix::fs::symlink(&self.socket, self.here()).unwrap();
     }
 
-    fn close(&self) {
+    pub(crate) fn close(&self) {
         std::fs::remove_file(self.here()).unwrap();
     }
 }

@@ -45,7 +45,7 @@ const DATABASE: &str = "
 /// after every drill.
 pub(crate) struct DrillStand {
     pub(crate) stand: Stand,
-    pub(super) id: String,
+    pub(crate) id: String,
     pub(super) folder: TempDir,
     pristine: BTreeMap<String, Vec<u8>>,
 }

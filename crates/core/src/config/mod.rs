@@ -15,7 +15,7 @@ pub use variable::{
     index_difference, markdown_tables,
 };
 
-use variable::RENAMED_VARIABLES;
+use variable::{FOREIGN_VARIABLES, PLATFORM_VARIABLES, RENAMED_VARIABLES};
 
 use crate::secret::Secret;
 
@@ -47,6 +47,7 @@ impl std::error::Error for ConfigError {}
 pub struct Settings {
     tables: Vec<&'static [Variable]>,
     values: HashMap<String, Secret>,
+    platform: HashMap<&'static str, String>,
     warnings: Vec<String>,
     error: ConfigError,
 }
@@ -70,6 +71,7 @@ impl Settings {
         let mut settings = Self {
             tables: tables.to_vec(),
             values: HashMap::new(),
+            platform: HashMap::new(),
             warnings: Vec::new(),
             error: ConfigError::default(),
         };
@@ -84,6 +86,9 @@ impl Settings {
         for name in settings.unknown_names(&given, own_prefixes) {
             settings.warn(format!("{name} is not a variable of this program; see docs/configuration.md"));
         }
+        settings.warn_of_foreign(&given);
+        let of_platform = |name: &&'static str| Some((*name, given.get(*name)?.expose().to_owned()));
+        settings.platform = PLATFORM_VARIABLES.iter().filter_map(of_platform).collect();
         settings
     }
 
@@ -120,6 +125,22 @@ impl Settings {
                 }
             }
         }
+    }
+
+    /// Says which of our names stands for one that people bring from other tools: nothing would come of it otherwise.
+    fn warn_of_foreign(&mut self, given: &HashMap<String, Secret>) {
+        let knows =
+            |name: &str| self.tables.iter().flat_map(|table| table.iter()).any(|variable| variable.name == name);
+        let foreign = FOREIGN_VARIABLES.iter().filter(|(theirs, ours)| given.contains_key(*theirs) && knows(ours));
+        let warnings: Vec<String> = foreign
+            .map(|(theirs, ours)| format!("{theirs} is not a variable of this program; did you mean {ours}?"))
+            .collect();
+        self.warnings.extend(warnings);
+    }
+
+    /// What the platform says of itself, if it is one of the variables that are known for that.
+    pub fn of_platform(&self, name: &str) -> Option<String> {
+        self.platform.get(name).cloned()
     }
 
     fn unknown_names(&self, given: &HashMap<String, Secret>, own_prefixes: &[&str]) -> Vec<String> {

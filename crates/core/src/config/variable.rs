@@ -53,6 +53,30 @@ impl Variable {
 /// The old name and the new name of each variable that was renamed.
 pub(super) static RENAMED_VARIABLES: &[(&str, &str)] = &[("VERIFY_SIGNING_KEY", "VERIFY_TRUSTED_KEYS")];
 
+/// Names of other tools, and ours for the same.
+pub(super) static FOREIGN_VARIABLES: &[(&str, &str)] = &[
+    ("APPRISE_URL", "WEBHOOK_URL"),
+    ("DISCORD_URL", "WEBHOOK_URL"),
+    ("DISCORD_WEBHOOK", "WEBHOOK_URL"),
+    ("DISCORD_WEBHOOK_URL", "WEBHOOK_URL"),
+    ("NOTIFICATION_URL", "WEBHOOK_URL"),
+    ("NOTIFICATION_URLS", "WEBHOOK_URL"),
+    ("NTFY_TOPIC", "WEBHOOK_URL"),
+    ("NTFY_URL", "WEBHOOK_URL"),
+    ("PAGERDUTY_ROUTING_KEY", "WEBHOOK_URL"),
+    ("SLACK_URL", "WEBHOOK_URL"),
+    ("SLACK_WEBHOOK", "WEBHOOK_URL"),
+    ("SLACK_WEBHOOK_URL", "WEBHOOK_URL"),
+    ("TEAMS_WEBHOOK_URL", "WEBHOOK_URL"),
+    ("TELEGRAM_BOT_TOKEN", "WEBHOOK_URL"),
+    ("WEBHOOK", "WEBHOOK_URL"),
+    ("WEBHOOK_URLS", "WEBHOOK_URL"),
+];
+
+/// What platforms say of themselves.
+pub(super) static PLATFORM_VARIABLES: &[&str] =
+    &["HOSTNAME", "RAILWAY_ENVIRONMENT_NAME", "RAILWAY_PROJECT_NAME", "RAILWAY_SERVICE_NAME"];
+
 /// The tables of a service's page of docs/, each under its heading.
 pub fn markdown_tables(sections: &[(&str, &[Variable])]) -> String {
     let mut text = String::new();

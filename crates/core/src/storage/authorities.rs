@@ -1,6 +1,9 @@
 //! Who may vouch for the certificate of a store.
 
-use rustls::RootCertStore;
+use std::sync::Arc;
+
+use rustls::crypto::ring;
+use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
@@ -27,6 +30,24 @@ impl Authorities {
         let mut roots = RootCertStore::empty();
         let usable = certificates.into_iter().all(|certificate| roots.add(certificate).is_ok());
         if usable && !roots.is_empty() { Ok(Self::Given(pem.as_bytes().to_vec())) } else { Err(MESSAGE) }
+    }
+
+    /// TLS to servers other than the store: those of this machine count, and the given ones besides. An own authority is
+    /// there for an own store, which does not make public services untrusted.
+    ///
+    /// # Errors
+    /// If the cryptography library refuses its own defaults.
+    pub fn for_other_servers(&self) -> Result<ClientConfig, rustls::Error> {
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        if let Self::Given(pem) = self {
+            roots.add_parsable_certificates(CertificateDer::pem_slice_iter(pem).filter_map(Result::ok));
+        }
+        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Ok(config)
     }
 }
 

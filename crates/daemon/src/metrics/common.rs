@@ -67,7 +67,8 @@ pub(super) fn alarms<D: Clone>(
     families: &mut Families,
 ) {
     let samples = databases.iter().flat_map(|(name, state)| {
-        let conditions = (metrics.judge)(state, now);
+        let mut conditions = (metrics.judge)(state, now);
+        conditions.extend(state.undelivered.condition());
         let sample = |code: AlarmCode| {
             let raised = conditions.iter().filter(|condition| condition.code == code);
             let urgency = raised.map(|condition| urgency(condition.severity)).fold(0.0, f64::max);

@@ -87,7 +87,38 @@ fn each_mistake_is_one_line_that_names_its_variable() {
         "BACKUP_PREFIX: may hold letters, digits, `-`, `_` and `.` only, in folders joined by single `/`, none of them `.` or `..`",
     );
     check(&[("PG_DUMP_OPTIONS", "-f x")], "PG_DUMP_OPTIONS: holds --file, which this program sets itself");
-    check(&[("WEBHOOK_URL", "https://x")], "WEBHOOK_URL: is not supported by this version; unset it");
+    check(&[("HEALTHCHECK_PING_URL", "https://x")], "HEALTHCHECK_PING_URL: is not supported by this version; unset it");
+    check(
+        &[("WEBHOOK_URL", "https://ntfy.sh/a\nhttps://x.webhook.office.com/canary")],
+        "WEBHOOK_URL: address 2 is a connector of Microsoft Teams (webhook.office.com), which Microsoft has retired; make a \
+         workflow in Teams that posts to a channel when a webhook request is received, and use its URL",
+    );
+    check(
+        &[("WEBHOOK_SECRET", "canary")],
+        "WEBHOOK_SECRET: is not whsec_ and 24 to 64 bytes in base64; make one with: echo whsec_$(openssl rand -base64 32)",
+    );
+    check(
+        &[("PUBLIC_URL", "backup.example.com")],
+        "PUBLIC_URL: is not a plain http:// or https:// URL of at most 200 characters",
+    );
+}
+
+#[test]
+fn names_of_other_tools_and_settings_without_effect_draw_a_warning() {
+    let warnings = |vars: &[(&str, &str)]| read(vars).unwrap().process.warnings.clone();
+    assert_eq!(
+        warnings(&[("SLACK_WEBHOOK_URL", "https://hooks.slack.com/x")]),
+        ["SLACK_WEBHOOK_URL is not a variable of this program; did you mean WEBHOOK_URL?"]
+    );
+    assert_eq!(
+        warnings(&[("NTFY_TOKEN", "tk_x"), ("WEBHOOK_URL", "https://example.com/x")]),
+        ["NTFY_TOKEN is set, and WEBHOOK_URL has no address of ntfy"]
+    );
+    assert_eq!(
+        warnings(&[("WEBHOOK_URL", "http://example.com/x")]),
+        ["WEBHOOK_URL is plain http to a public address: messages travel unprotected; use https"]
+    );
+    assert_eq!(warnings(&[("WEBHOOK_URL", "http://10.0.0.1/x,https://ntfy.sh/x")]), [""; 0]);
 }
 
 #[test]

@@ -126,7 +126,8 @@ fn every_alarm_of_the_service_is_in_the_list_of_metrics() {
     let code = source.split_once("fn code(&self)").unwrap().1.split_once("fn severity").unwrap().0;
     let named: Vec<&str> =
         code.split("AlarmCode::").skip(1).map(|rest| rest.split([',', '\n']).next().unwrap()).collect();
-    assert!(named.len() >= CODES.len(), "{named:?}");
+    // One is of every service.
+    assert!(named.len() + 1 >= CODES.len(), "{named:?}");
     for name in named {
         assert!(CODES.iter().any(|code| format!("{code:?}") == name), "{name} is not in CODES");
     }

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use backup_core::repository::Drill;
 use backup_core::stop::Stop;
+use backup_daemon::notify::Safe;
 
 use super::*;
 use crate::choose::ChooseError;
@@ -104,12 +105,14 @@ fn records_in_the_bucket_count_as_drills() {
         Some(Drill { time: at(-10), passed: true, recorded_at: None }),
         Some(at(-10)),
         Default::default(),
+        Safe::default(),
     );
     assert!(words(&state, at(0)).is_empty());
     state.own.remember(
         Some(Drill { time: at(-5), passed: false, recorded_at: None }),
         Some(at(-10)),
         Default::default(),
+        Safe::default(),
     );
     assert_eq!(words(&state, at(0)), ["the last drill, of 2026-11-22 11:55 UTC, failed"]);
     state.own.drilled(report(Verdict::Passed, at(1)));

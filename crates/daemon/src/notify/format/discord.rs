@@ -1,0 +1,25 @@
+//! Discord's webhooks: <https://discord.com/developers/docs/resources/webhook#execute-webhook>.
+
+use serde_json::{Value, json};
+
+use super::{Tone, without_markdown};
+use crate::notify::message::{Message, shortened};
+
+/// Limits of an embed, in characters.
+const MAX_TITLE_CHARS: usize = 256;
+const MAX_DESCRIPTION_CHARS: usize = 4_096;
+
+pub(super) fn body(message: &Message) -> Value {
+    let lines: Vec<String> =
+        message.facts().into_iter().map(|(name, fact)| format!("**{name}**: {}", without_markdown(&fact))).collect();
+    json!({
+        // Nobody is called, whatever a table is named.
+        "allowed_mentions": { "parse": [] },
+        "embeds": [{
+            "title": shortened(&without_markdown(&message.title()), MAX_TITLE_CHARS),
+            "description": shortened(&lines.join("\n"), MAX_DESCRIPTION_CHARS),
+            "color": Tone::of(message).colour(),
+            "timestamp": message.at.to_rfc3339(),
+        }],
+    })
+}

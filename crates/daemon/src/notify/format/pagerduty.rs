@@ -1,0 +1,35 @@
+//! PagerDuty: <https://developer.pagerduty.com/docs/events-api-v2-overview>.
+
+use serde_json::{Map, Value, json};
+
+use crate::notify::message::{Level, Message, Status};
+
+pub(super) fn body(message: &Message, routing_key: &str) -> Value {
+    let action = if message.status == Status::Firing { "trigger" } else { "resolve" };
+    let severity = match message.severity {
+        Level::Info => "info",
+        Level::Warning => "warning",
+        Level::Critical => "critical",
+    };
+    let details: Map<String, Value> =
+        message.facts().into_iter().map(|(name, fact)| (name.to_owned(), json!(fact))).collect();
+    let mut body = json!({
+        "routing_key": routing_key,
+        "event_action": action,
+        "dedup_key": message.key,
+        "payload": {
+            "summary": message.title(),
+            "source": message.instance,
+            "severity": severity,
+            "timestamp": message.at.to_rfc3339(),
+            "component": message.database,
+            "group": message.service,
+            "class": message.event,
+            "custom_details": details,
+        },
+    });
+    if let Some(url) = &message.url {
+        (body["client"], body["client_url"]) = (json!(message.service), json!(url));
+    }
+    body
+}

@@ -1,0 +1,104 @@
+//! What belongs together: the alarms that one outage raises are one thing to tell, not five.
+
+use crate::alarm::{AlarmCode, Severity};
+
+/// The alarms of a database that are told as one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Family {
+    /// The service does not do what it is for: there is no new backup, or nothing is proven.
+    Main,
+    /// Something else, each on its own.
+    Other(AlarmCode),
+}
+
+impl Family {
+    pub(crate) fn of(code: AlarmCode) -> Self {
+        match code {
+            AlarmCode::BucketUnseen
+            | AlarmCode::NoBackup
+            | AlarmCode::Stale
+            | AlarmCode::Failing
+            | AlarmCode::DrillFailed
+            | AlarmCode::CouldNotRun
+            | AlarmCode::NeverPassed
+            | AlarmCode::BackupSilent => Self::Main,
+            AlarmCode::Shrunk
+            | AlarmCode::SharedRepository
+            | AlarmCode::ClockSkew
+            | AlarmCode::RetentionDegraded
+            | AlarmCode::Undelivered => Self::Other(code),
+        }
+    }
+
+    /// A word for keys.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Main => "main",
+            Self::Other(code) => code.into(),
+        }
+    }
+}
+
+/// One alarm of an incident, or what is a first sign of one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Sign {
+    pub(crate) code: AlarmCode,
+    pub(crate) severity: Severity,
+    pub(crate) reason: String,
+}
+
+impl Sign {
+    /// Whether it follows from others, which say more.
+    fn is_consequence(&self) -> bool {
+        matches!(self.code, AlarmCode::Stale | AlarmCode::NoBackup | AlarmCode::NeverPassed)
+    }
+}
+
+/// All signs of an incident, in the order in which they came.
+#[derive(Debug, Default)]
+pub(super) struct Signs(Vec<Sign>);
+
+impl Signs {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn hold(&self, code: AlarmCode) -> bool {
+        self.0.iter().any(|sign| sign.code == code)
+    }
+
+    pub(super) fn show(&mut self, sign: Sign) {
+        self.end(sign.code);
+        self.0.push(sign);
+    }
+
+    /// Whether it was there.
+    pub(super) fn end(&mut self, code: AlarmCode) -> bool {
+        let before = self.0.len();
+        self.0.retain(|sign| sign.code != code);
+        self.0.len() < before
+    }
+
+    pub(super) fn severity(&self) -> Option<Severity> {
+        self.0.iter().map(|sign| sign.severity).max()
+    }
+
+    pub(super) fn codes(&self) -> Vec<AlarmCode> {
+        self.0.iter().map(|sign| sign.code).collect()
+    }
+
+    /// The most urgent one; of several a cause, and of several causes the latest.
+    pub(super) fn lead(&self) -> Option<Sign> {
+        self.0.iter().max_by_key(|sign| (sign.severity, !sign.is_consequence())).cloned()
+    }
+
+    /// The latest that does not follow from others.
+    pub(super) fn cause(&self) -> Option<&Sign> {
+        self.0.iter().rev().find(|sign| !sign.is_consequence())
+    }
+
+    /// Whether there is a cause that is not among `told`.
+    pub(super) fn has_cause_beyond(&self, told: &[AlarmCode]) -> bool {
+        self.0.iter().any(|sign| !sign.is_consequence() && !told.contains(&sign.code))
+    }
+}

@@ -1,0 +1,346 @@
+//! The facts of a message, and their text: rendered once, whatever channel they go to.
+
+use backup_core::scrub::Scrubber;
+use backup_core::text::{Lines, age};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use serde::Serialize;
+
+/// Maximum characters of a title.
+pub(super) const MAX_TITLE_CHARS: usize = 120;
+/// Maximum characters of a body.
+pub(super) const MAX_BODY_CHARS: usize = 1_000;
+/// Maximum characters of a reason.
+const MAX_REASON_CHARS: usize = 300;
+/// Maximum characters of a name: an instance, a database.
+const MAX_NAME_CHARS: usize = 80;
+
+/// Where a person reads on.
+const RUNBOOK: &str = "docs/troubleshooting.md";
+
+/// Why a message is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "occasion")]
+pub(crate) enum Occasion {
+    /// Something is wrong that was not before.
+    Onset,
+    /// It has become more urgent.
+    Worse,
+    /// It is still wrong.
+    Reminder,
+    /// It is in order again.
+    Resolved,
+    /// It has come and gone so often that only a digest a day follows.
+    Unstable {
+        /// Changes within a day.
+        changes: u32,
+    },
+    /// The digest: what has changed since the last one.
+    Digest {
+        /// Changes since then.
+        changes: u32,
+    },
+    /// A run has succeeded.
+    Success,
+    /// An operator tries the channels.
+    Test,
+}
+
+/// Whether what a message is about holds now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Status {
+    /// It does.
+    Firing,
+    /// It does not, or nothing is wrong.
+    Resolved,
+}
+
+/// How urgent a message is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Level {
+    /// To be known.
+    Info,
+    /// To be looked at.
+    Warning,
+    /// What the service is for is at risk.
+    Critical,
+}
+
+/// A backup and the moment that it shows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Dated {
+    /// Its id.
+    pub id: String,
+    /// The moment that it shows.
+    pub at: DateTime<Utc>,
+}
+
+/// What is still safe.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Safe {
+    /// The newest full backup that is known.
+    pub newest_backup: Option<Dated>,
+    /// The newest backup that is known to have passed a drill.
+    pub newest_proven: Option<Dated>,
+}
+
+/// Who speaks.
+#[derive(Debug, Clone)]
+pub(crate) struct Speaker {
+    pub(crate) service: &'static str,
+    pub(crate) instance: String,
+    pub(crate) public_url: Option<String>,
+    pub(crate) scrubber: Scrubber,
+}
+
+/// A message. It holds no secret, and no character that moves a cursor or turns the direction of text.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Message {
+    #[serde(flatten)]
+    pub(crate) occasion: Occasion,
+    /// What it is about: the code of an alarm, `succeeded` or `test`.
+    pub(crate) event: &'static str,
+    pub(crate) severity: Level,
+    pub(crate) status: Status,
+    /// Since when it holds or held.
+    pub(crate) since: DateTime<Utc>,
+    pub(crate) at: DateTime<Utc>,
+    /// Runs that have failed meanwhile, at least 1.
+    pub(crate) occurrences: u64,
+    pub(crate) service: &'static str,
+    pub(crate) instance: String,
+    /// `None`: the only one, whose name is not known yet.
+    pub(crate) database: Option<String>,
+    pub(crate) backup_id: Option<String>,
+    pub(crate) class: Option<&'static str>,
+    pub(crate) reason: Option<String>,
+    pub(crate) safe: Safe,
+    pub(crate) next_attempt_at: Option<DateTime<Utc>>,
+    pub(crate) what_to_do: &'static str,
+    pub(crate) runbook: &'static str,
+    pub(crate) url: Option<String>,
+    pub(crate) version: &'static str,
+    /// The same for all messages about one thing, from its onset to its end.
+    pub(crate) key: String,
+    /// What it is about, in words that end a title.
+    #[serde(skip)]
+    pub(crate) headline: &'static str,
+}
+
+impl Message {
+    /// One about nothing in particular yet.
+    pub(crate) fn new(speaker: &Speaker, occasion: Occasion, database: Option<&str>, at: DateTime<Utc>) -> Self {
+        let database = database.map(|name| shortened(&plain(name), MAX_NAME_CHARS));
+        let instance = shortened(&plain(&speaker.instance), MAX_NAME_CHARS);
+        Self {
+            occasion,
+            event: "test",
+            severity: Level::Info,
+            status: Status::Resolved,
+            since: at,
+            at,
+            occurrences: 1,
+            service: speaker.service,
+            key: format!("{}/{instance}/{}", speaker.service, database.as_deref().unwrap_or_default()),
+            instance,
+            database,
+            backup_id: None,
+            class: None,
+            reason: None,
+            safe: Safe::default(),
+            next_attempt_at: None,
+            what_to_do: "Nothing.",
+            runbook: RUNBOOK,
+            url: speaker.public_url.clone(),
+            version: env!("CARGO_PKG_VERSION"),
+            headline: "",
+        }
+    }
+
+    /// With this reason, made safe to show.
+    pub(crate) fn with_reason(mut self, reason: &str, speaker: &Speaker) -> Self {
+        let reason = shortened(&plain(&speaker.scrubber.scrub(reason)), MAX_REASON_CHARS);
+        self.reason = Some(reason).filter(|reason| !reason.is_empty());
+        self
+    }
+
+    /// One line without markup, of at most [`MAX_TITLE_CHARS`].
+    pub(crate) fn title(&self) -> String {
+        let severity = match self.severity {
+            Level::Info => "INFO",
+            Level::Warning => "WARNING",
+            Level::Critical => "CRITICAL",
+        };
+        let lasted = age(self.at - self.since);
+        let start = match self.occasion {
+            Occasion::Onset | Occasion::Worse => severity.to_owned(),
+            Occasion::Reminder => format!("STILL {severity} after {lasted}"),
+            Occasion::Resolved => format!("RESOLVED after {lasted}"),
+            Occasion::Unstable { .. } => format!("UNSTABLE, {severity}"),
+            Occasion::Digest { changes } => format!("UNSTABLE, {changes} changes"),
+            Occasion::Success => "OK".to_owned(),
+            Occasion::Test => "TEST".to_owned(),
+        };
+        let database = self.database.as_deref().unwrap_or("the only database");
+        let title = format!("{start}: {} of {database}: {} ({})", self.service, self.headline, self.instance);
+        shortened(&title, MAX_TITLE_CHARS)
+    }
+
+    /// What is known, the most important first: what each is called, and what it is.
+    pub(crate) fn facts(&self) -> Vec<(&'static str, String)> {
+        let mut facts: Vec<(&'static str, String)> = Vec::new();
+        let note = match self.occasion {
+            Occasion::Unstable { changes } => {
+                Some(format!("{changes} changes within a day; from now on there is one message a day about this"))
+            }
+            Occasion::Digest { changes } => {
+                let now = if self.status == Status::Firing { "wrong" } else { "in order" };
+                Some(format!("{changes} changes since the last message; at the moment it is {now}"))
+            }
+            _ => None,
+        };
+        facts.extend(note.map(|note| ("Note", note)));
+        facts.extend(self.reason.clone().map(|reason| ("Reason", reason)));
+        facts.push(("Still safe", self.still_safe()));
+        facts.extend(self.next_attempt_at.map(|at| ("Next attempt", shown_time(at))));
+        facts.push(("What to do", format!("{} Runbook: {}", self.what_to_do, self.runbook)));
+        if matches!(self.occasion, Occasion::Success | Occasion::Test) {
+            facts.push(("At", shown_time(self.at)));
+        } else {
+            facts.push(("Since", format!("{} ({})", shown_time(self.since), age(self.at - self.since))));
+            facts.push(("Failed runs", self.occurrences.to_string()));
+        }
+        facts.push(("Event", self.event.to_owned()));
+        facts.extend(self.class.map(|class| ("Class", class.to_owned())));
+        facts.extend(self.backup_id.clone().map(|id| ("Backup", id)));
+        facts.extend(self.url.clone().map(|url| ("Page", url)));
+        facts.push(("Instance", self.instance.clone()));
+        facts.push(("Version", self.version.to_owned()));
+        facts
+    }
+
+    /// The facts as lines of plain text, at most [`MAX_BODY_CHARS`] in all.
+    pub(crate) fn body(&self) -> String {
+        let lines: Vec<String> = self.facts().into_iter().map(|(name, fact)| format!("{name}: {fact}")).collect();
+        shortened(&lines.join("\n"), MAX_BODY_CHARS)
+    }
+
+    fn still_safe(&self) -> String {
+        let shown = |dated: &Dated| format!("{} ({} old)", dated.id, age((self.at - dated.at).max(TimeDelta::zero())));
+        match (&self.safe.newest_backup, &self.safe.newest_proven) {
+            (None, None) => "no backup that is known".to_owned(),
+            (Some(backup), None) => format!("newest backup {}; none is known to be proven", shown(backup)),
+            (None, Some(proven)) => format!("newest proven backup {}", shown(proven)),
+            (Some(backup), Some(proven)) if backup.id == proven.id => {
+                format!("newest backup {}, proven", shown(backup))
+            }
+            (Some(backup), Some(proven)) => {
+                format!("newest backup {}; newest proven backup {}", shown(backup), shown(proven))
+            }
+        }
+    }
+}
+
+fn shown_time(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+/// `text` in one line, with everything written out that moves a cursor or turns the direction of text.
+fn plain(text: &str) -> String {
+    Lines::of(text).to_string().trim_end_matches('\n').to_owned()
+}
+
+/// The first characters of `text`, at most `max_chars`; an ellipsis shows that there were more.
+pub(super) fn shortened(text: &str, max_chars: usize) -> String {
+    if text.chars().count() <= max_chars {
+        return text.to_owned();
+    }
+    let mut short: String = text.chars().take(max_chars.saturating_sub(1)).collect();
+    short.push('…');
+    short
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use backup_core::secret::Secret;
+
+    use super::*;
+
+    /// A time of tests.
+    pub(crate) fn at(text: &str) -> DateTime<Utc> {
+        text.parse().unwrap()
+    }
+
+    pub(crate) fn speaker() -> Speaker {
+        Speaker {
+            service: "backup",
+            instance: "shop, production".to_owned(),
+            public_url: Some("https://backup.example.com/".to_owned()),
+            scrubber: Scrubber::new([&Secret::new("canary-secret".to_owned())]),
+        }
+    }
+
+    /// A message of a database that is called `database`, whose run failed because of `reason`.
+    pub(crate) fn message(database: &str, reason: &str) -> Message {
+        let speaker = speaker();
+        let now = at("2026-11-29T09:00:00Z");
+        let message = Message::new(&speaker, Occasion::Onset, Some(database), now).with_reason(reason, &speaker);
+        let dated = |id: &str, time| Dated { id: id.to_owned(), at: at(time) };
+        Message {
+            event: "failing",
+            severity: Level::Critical,
+            status: Status::Firing,
+            since: at("2026-11-29T03:00:00Z"),
+            occurrences: 3,
+            class: Some("auth"),
+            safe: Safe {
+                newest_backup: Some(dated("20261128T030000Z-calpt5zmzst5hrp2", "2026-11-28T03:00:00Z")),
+                newest_proven: Some(dated("20261127T030000Z-7mzst5hrp2calpt5", "2026-11-27T03:00:00Z")),
+            },
+            next_attempt_at: Some(at("2026-11-29T10:00:00Z")),
+            what_to_do: "Check the user and the password.",
+            headline: "runs fail",
+            key: format!("{}/main", message.key),
+            ..message
+        }
+    }
+
+    #[test]
+    fn a_message_says_what_is_wrong_what_is_safe_and_what_to_do() {
+        let message = message("app", "password canary-secret is wrong\nfor app");
+        assert_eq!(message.title(), "CRITICAL: backup of app: runs fail (shop, production)");
+        let expected = "Reason: password *** is wrong\\nfor app\n\
+            Still safe: newest backup 20261128T030000Z-calpt5zmzst5hrp2 (30 h old); \
+            newest proven backup 20261127T030000Z-7mzst5hrp2calpt5 (2 d old)\n\
+            Next attempt: 2026-11-29T10:00:00Z\n\
+            What to do: Check the user and the password. Runbook: docs/troubleshooting.md\n\
+            Since: 2026-11-29T03:00:00Z (6 h)\nFailed runs: 3\nEvent: failing\nClass: auth\n\
+            Page: https://backup.example.com/\nInstance: shop, production\nVersion: ";
+        assert_eq!(message.body(), format!("{expected}{}", env!("CARGO_PKG_VERSION")));
+    }
+
+    #[test]
+    fn titles_tell_each_occasion() {
+        let title = |occasion| Message { occasion, ..message("app", "why") }.title();
+        for (occasion, start) in [
+            (Occasion::Onset, "CRITICAL: backup of app: runs fail"),
+            (Occasion::Reminder, "STILL CRITICAL after 6 h: backup of app"),
+            (Occasion::Resolved, "RESOLVED after 6 h: backup of app"),
+            (Occasion::Unstable { changes: 4 }, "UNSTABLE, CRITICAL: "),
+            (Occasion::Digest { changes: 7 }, "UNSTABLE, 7 changes: "),
+            (Occasion::Success, "OK: backup of app"),
+            (Occasion::Test, "TEST: backup of app"),
+        ] {
+            assert!(title(occasion).starts_with(start), "{}", title(occasion));
+        }
+    }
+
+    #[test]
+    fn no_text_is_longer_than_its_limit() {
+        let message = message(&"ü".repeat(5_000), &"日本".repeat(5_000));
+        assert_eq!(message.title().chars().count(), MAX_TITLE_CHARS);
+        assert_eq!(message.reason.as_ref().unwrap().chars().count(), MAX_REASON_CHARS);
+        assert!(message.body().chars().count() <= MAX_BODY_CHARS);
+    }
+}

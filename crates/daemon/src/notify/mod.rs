@@ -1,0 +1,154 @@
+//! Messages to people: what is wrong, what is still safe, and what to do.
+
+mod address;
+mod advice;
+mod channel;
+mod client;
+mod config;
+mod format;
+mod incident;
+mod message;
+mod queue;
+mod tell;
+mod when;
+
+use std::time::Duration;
+
+use backup_core::scrub::Scrubber;
+use backup_core::stop::Stop;
+use backup_core::text::print_line;
+use chrono::Utc;
+use tokio::task::JoinHandle;
+
+use crate::database_name::DatabaseName;
+use crate::events::Subscription;
+use crate::exit;
+use crate::state::State;
+
+use channel::Format;
+use client::{Client, Refusal};
+use queue::{Outbox, attempt, message_id};
+
+pub use config::{MESSAGE_VARIABLES, NotifyConfig};
+pub use message::{Dated, Safe};
+pub use tell::{Ending, RunOutcome, Teller};
+
+/// How long the end of a single run waits for its messages.
+const SINGLE_RUN_BOUND: Duration = Duration::from_secs(30);
+
+/// How long the end of a daemon does, which a signal has asked for.
+const DAEMON_BOUND: Duration = Duration::from_secs(3);
+
+/// What tells people in a process.
+#[derive(Debug, Clone, Copy)]
+pub struct Notifier<'config> {
+    /// `backup` or `verify`.
+    pub service: &'static str,
+    /// Where messages go.
+    pub config: &'config NotifyConfig,
+    /// What nothing may show.
+    pub scrubber: &'config Scrubber,
+}
+
+/// Messages of a daemon while it runs.
+pub(crate) struct Telling(Option<JoinHandle<Outbox>>);
+
+impl Notifier<'_> {
+    /// Sends messages about `events` in the background. What cannot be delivered becomes part of `state`.
+    ///
+    /// # Errors
+    /// If the HTTP client cannot be made.
+    pub(crate) fn start<D, R>(
+        &self,
+        state: &State<D>,
+        events: Subscription<R>,
+        teller: Teller<D, R>,
+        stop: &Stop,
+    ) -> anyhow::Result<Telling>
+    where
+        D: Clone + Send + 'static,
+        R: Send + Sync + 'static,
+    {
+        if !self.config.is_used() {
+            return Ok(Telling(None));
+        }
+        let outbox = self.outbox()?;
+        for database in state.copy().keys() {
+            state.change(database, |state| state.undelivered = outbox.undelivered());
+        }
+        let speaker = self.config.speaker(self.service, self.scrubber);
+        let told = tell::tell((state.clone(), teller), events, (speaker, outbox), stop.clone());
+        Ok(Telling(Some(tokio::spawn(told))))
+    }
+
+    /// Sends what a single run gives reason to, and waits until that is delivered, within a bound.
+    pub async fn tell_single(&self, database: &DatabaseName, ending: &Ending, safe: Safe) {
+        if !self.config.is_used() {
+            return;
+        }
+        let speaker = self.config.speaker(self.service, self.scrubber);
+        let outbox = match self.outbox() {
+            Ok(outbox) => outbox,
+            Err(error) => {
+                tracing::error!(error = format!("{error:#}"), "no message can be sent");
+                return;
+            }
+        };
+        match ending.outcome {
+            RunOutcome::Succeeded => outbox.send(tell::success(ending, &speaker, database, safe)),
+            RunOutcome::Failed { .. } => {
+                tell::single_failure(ending, &speaker, database, safe)
+                    .into_iter()
+                    .for_each(|message| outbox.send(message));
+            }
+            RunOutcome::Untold => {}
+        }
+        outbox.finish(SINGLE_RUN_BOUND).await;
+    }
+
+    /// Sends a test to every channel, prints a line for each, and returns an exit code.
+    ///
+    /// # Errors
+    /// If the HTTP client cannot be made.
+    pub async fn test(&self, database: &DatabaseName) -> anyhow::Result<u8> {
+        if !self.config.is_used() {
+            print_line("there is no channel: set WEBHOOK_URL");
+            return Ok(exit::FAILED);
+        }
+        let client = Client::new(&self.config.authorities)?;
+        let speaker = self.config.speaker(self.service, self.scrubber);
+        let message = tell::test(&speaker, database, Utc::now());
+        let mut code = exit::OK;
+        for channel in &self.config.channels {
+            let outcome = match attempt(channel, &message, &client, &self.config.credentials, &message_id()).await {
+                Ok(()) if channel.format == Format::Teams => "accepted; look whether it has arrived".to_owned(),
+                Ok(()) => "delivered".to_owned(),
+                Err(refusal) => {
+                    code = exit::FAILED;
+                    match refusal {
+                        Refusal::Passing { reason, .. } | Refusal::Final { reason } => format!("failed: {reason}"),
+                        Refusal::Gone => "failed: the receiver answered 410: the address is gone".to_owned(),
+                    }
+                }
+            };
+            print_line(format_args!("{}: {outcome}", channel.name));
+        }
+        Ok(code)
+    }
+
+    fn outbox(&self) -> anyhow::Result<Outbox> {
+        let client = Client::new(&self.config.authorities)?;
+        Ok(Outbox::open(&self.config.channels, &client, &self.config.credentials, self.config.filter))
+    }
+}
+
+impl Telling {
+    /// Waits for the last messages, within a bound.
+    pub(crate) async fn finish(self) {
+        let Some(telling) = self.0 else { return };
+        match telling.await {
+            Ok(outbox) => outbox.finish(DAEMON_BOUND).await,
+            Err(error) => tracing::error!(%error, "the task that sends messages has ended"),
+        }
+    }
+}

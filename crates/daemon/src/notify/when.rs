@@ -1,0 +1,285 @@
+//! When a message is sent: at the onset, when it gets worse, as a reminder, and at the end. Decided from what happened
+//! and the time alone.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::incident::{Family, Sign, Signs};
+use super::message::Occasion;
+use crate::alarm::{Alarm, AlarmCode, Severity};
+use crate::database_name::DatabaseName;
+
+/// How long a change waits for others: the end of a run moves several alarms within moments, which are one message.
+pub(super) const SETTLING: TimeDelta = TimeDelta::seconds(3);
+
+/// So many changes of one incident within [`CHANGES_WINDOW`] are told one by one.
+const MAX_CHANGES: usize = 3;
+const CHANGES_WINDOW: TimeDelta = TimeDelta::hours(24);
+
+/// After so long there is a reminder, and then one in each [`REMINDER_INTERVAL`], without end.
+const REMINDERS: [TimeDelta; 3] = [TimeDelta::hours(6), TimeDelta::hours(24), TimeDelta::days(3)];
+const REMINDER_INTERVAL: TimeDelta = TimeDelta::days(7);
+
+/// A message that is due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Notice {
+    pub(crate) occasion: Occasion,
+    pub(crate) database: DatabaseName,
+    pub(crate) family: Family,
+    /// What holds, or what held last if nothing does any more.
+    pub(crate) lead: Sign,
+    pub(crate) is_firing: bool,
+    /// When the first of it was noticed.
+    pub(crate) since: DateTime<Utc>,
+    /// Runs that failed meanwhile, at least 1.
+    pub(crate) occurrences: u64,
+    /// Of the last run that failed.
+    pub(crate) class: Option<&'static str>,
+    pub(crate) what_to_do: Option<&'static str>,
+}
+
+/// A run that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FailedRun {
+    pub(crate) ended_at: DateTime<Utc>,
+    /// The alarm that it is a first sign of; `None`: it raises one itself.
+    pub(crate) sign: Option<AlarmCode>,
+    pub(crate) class: Option<&'static str>,
+    pub(crate) reason: String,
+    pub(crate) what_to_do: Option<&'static str>,
+}
+
+/// Everything that is wrong, and what was told of it.
+#[derive(Debug, Default)]
+pub(crate) struct Incidents(BTreeMap<(DatabaseName, Family), Incident>);
+
+#[derive(Debug, Default)]
+struct Incident {
+    signs: Signs,
+    since: DateTime<Utc>,
+    occurrences: u64,
+    last_failure: Option<FailedRun>,
+    /// What holds or held last.
+    lead: Option<Sign>,
+    /// What the last message told; `None`: that nothing is wrong.
+    told: Option<Told>,
+    /// When what has changed is looked at.
+    settles_at: Option<DateTime<Utc>>,
+    /// When changes were told, within [`CHANGES_WINDOW`].
+    changes: VecDeque<DateTime<Utc>>,
+    muted: Option<Muted>,
+}
+
+#[derive(Debug)]
+struct Told {
+    severity: Severity,
+    codes: Vec<AlarmCode>,
+    reminders: usize,
+}
+
+#[derive(Debug)]
+struct Muted {
+    until: DateTime<Utc>,
+    changes: u32,
+}
+
+impl Incidents {
+    /// An alarm was raised, or has become more urgent.
+    pub(crate) fn raised(&mut self, alarm: &Alarm, now: DateTime<Utc>) {
+        if is_waiting(alarm) {
+            return;
+        }
+        let sign = Sign { code: alarm.code, severity: alarm.severity, reason: alarm.message.clone() };
+        self.of(&alarm.database, Family::of(alarm.code)).show(sign, alarm.since, now);
+    }
+
+    /// An alarm no longer holds.
+    pub(crate) fn resolved(&mut self, alarm: &Alarm, now: DateTime<Utc>) {
+        self.of(&alarm.database, Family::of(alarm.code)).end(alarm.code, now);
+    }
+
+    /// A run has failed.
+    pub(crate) fn failed(&mut self, database: &DatabaseName, run: FailedRun, now: DateTime<Utc>) {
+        let incident = self.of(database, Family::Main);
+        if !incident.signs.is_empty() && run.ended_at > incident.since {
+            incident.occurrences += 1;
+        }
+        incident.last_failure = Some(run.clone());
+        if let Some(code) = run.sign.filter(|code| !incident.signs.hold(*code)) {
+            let sign = Sign { code, severity: Severity::Warning, reason: run.reason };
+            incident.show(sign, run.ended_at, now);
+        }
+    }
+
+    /// A run has succeeded, which ends what only failed runs are a sign of.
+    pub(crate) fn succeeded(&mut self, database: &DatabaseName, now: DateTime<Utc>) {
+        self.of(database, Family::Main).end(AlarmCode::Failing, now);
+    }
+
+    /// What is due at `now`. Each is due once.
+    pub(crate) fn due(&mut self, now: DateTime<Utc>) -> Vec<Notice> {
+        let due = |((database, family), incident): (&(DatabaseName, Family), &mut Incident)| {
+            let occasion = incident.due(now)?;
+            incident.notice(occasion, database, *family)
+        };
+        let notices = self.0.iter_mut().filter_map(due).collect();
+        self.0.retain(|_, incident| !incident.is_over(now));
+        notices
+    }
+
+    /// When something may be due next.
+    pub(crate) fn next_due(&self) -> Option<DateTime<Utc>> {
+        self.0.values().filter_map(Incident::next_due).min()
+    }
+
+    /// Lets all changes be due at once, since there is no later.
+    pub(crate) fn settle(&mut self, now: DateTime<Utc>) {
+        self.0.values_mut().for_each(|incident| incident.settles_at = incident.settles_at.map(|at| at.min(now)));
+    }
+
+    fn of(&mut self, database: &DatabaseName, family: Family) -> &mut Incident {
+        self.0.entry((database.clone(), family)).or_default()
+    }
+}
+
+/// What is no more than a first deployment that has not come to its first result yet.
+fn is_waiting(alarm: &Alarm) -> bool {
+    let is_first = matches!(alarm.code, AlarmCode::NoBackup | AlarmCode::BucketUnseen | AlarmCode::NeverPassed);
+    is_first && alarm.severity == Severity::Warning
+}
+
+impl Incident {
+    fn show(&mut self, sign: Sign, since: DateTime<Utc>, now: DateTime<Utc>) {
+        if self.signs.is_empty() && self.told.is_none() {
+            (self.since, self.occurrences) = (since, 1);
+        }
+        self.since = self.since.min(since);
+        self.signs.show(sign);
+        self.changed(now);
+    }
+
+    fn end(&mut self, code: AlarmCode, now: DateTime<Utc>) {
+        if self.signs.end(code) {
+            self.changed(now);
+        }
+    }
+
+    fn changed(&mut self, now: DateTime<Utc>) {
+        self.settles_at.get_or_insert(now + SETTLING);
+    }
+
+    fn due(&mut self, now: DateTime<Utc>) -> Option<Occasion> {
+        let change = self.settles_at.take_if(|at| *at <= now).and_then(|_| self.settled());
+        if let Some(muted) = &mut self.muted {
+            muted.changes += u32::from(change.is_some());
+            if change.is_some() {
+                self.remember_as_told(now);
+            }
+            return self.digest(now);
+        }
+        match change {
+            Some(occasion) => {
+                self.remember_as_told(now);
+                self.changes.retain(|at| now - *at < CHANGES_WINDOW);
+                self.changes.push_back(now);
+                Some(if self.changes.len() > MAX_CHANGES { self.mute(now) } else { occasion })
+            }
+            None => self.reminder(now),
+        }
+    }
+
+    /// How what holds differs from what was told.
+    fn settled(&mut self) -> Option<Occasion> {
+        self.lead = self.signs.lead().or(self.lead.take());
+        match (&self.told, self.signs.severity()) {
+            (None, None) => None,
+            (None, Some(_)) => Some(Occasion::Onset),
+            (Some(_), None) => Some(Occasion::Resolved),
+            (Some(told), Some(severity)) if severity > told.severity => Some(Occasion::Worse),
+            (Some(told), Some(_)) => self.signs.has_cause_beyond(&told.codes).then_some(Occasion::Onset),
+        }
+    }
+
+    fn remember_as_told(&mut self, now: DateTime<Utc>) {
+        let reminders = (0..).take_while(|number| self.since + reminder_after(*number) <= now).count();
+        self.told = self.signs.severity().map(|severity| {
+            let before = self.told.as_ref();
+            let mut codes = self.signs.codes();
+            codes.extend(before.iter().flat_map(|told| told.codes.iter().copied()));
+            let severity = before.map_or(severity, |told| told.severity.max(severity));
+            Told { severity, codes, reminders }
+        });
+    }
+
+    fn mute(&mut self, now: DateTime<Utc>) -> Occasion {
+        self.muted = Some(Muted { until: now + CHANGES_WINDOW, changes: 0 });
+        Occasion::Unstable { changes: u32::try_from(self.changes.len()).unwrap_or(u32::MAX) }
+    }
+
+    /// The digest of a day, or the end of all that if the day was calm.
+    fn digest(&mut self, now: DateTime<Utc>) -> Option<Occasion> {
+        let changes = self.muted.as_ref().filter(|muted| muted.until <= now)?.changes;
+        self.muted = (changes > 0).then(|| Muted { until: now + CHANGES_WINDOW, changes: 0 });
+        match changes {
+            0 => self.reminder(now),
+            changes => Some(Occasion::Digest { changes }),
+        }
+    }
+
+    fn reminder(&mut self, now: DateTime<Utc>) -> Option<Occasion> {
+        let told = self.told.as_mut()?;
+        if now < self.since + reminder_after(told.reminders) {
+            return None;
+        }
+        // What was due while the machine slept is one reminder.
+        while self.since + reminder_after(told.reminders) <= now {
+            told.reminders += 1;
+        }
+        Some(Occasion::Reminder)
+    }
+
+    fn next_due(&self) -> Option<DateTime<Utc>> {
+        let routine = match (&self.muted, &self.told) {
+            (Some(muted), _) => Some(muted.until),
+            (None, Some(told)) => Some(self.since + reminder_after(told.reminders)),
+            (None, None) => None,
+        };
+        [self.settles_at, routine].into_iter().flatten().min()
+    }
+
+    fn notice(&self, occasion: Occasion, database: &DatabaseName, family: Family) -> Option<Notice> {
+        let failure = self.last_failure.as_ref();
+        let mut lead = self.lead.clone()?;
+        // What is too old is so because of something, if that is known.
+        if let Some(cause) = self.signs.cause().filter(|cause| cause.code != lead.code) {
+            lead.reason = format!("{}; {}", lead.reason, cause.reason);
+        }
+        Some(Notice {
+            occasion,
+            database: database.clone(),
+            family,
+            lead,
+            is_firing: !self.signs.is_empty(),
+            since: self.since,
+            occurrences: self.occurrences,
+            class: failure.and_then(|failure| failure.class),
+            what_to_do: failure.and_then(|failure| failure.what_to_do),
+        })
+    }
+
+    /// Whether there is nothing left to know of it: it is in order, told, and has not changed for a day.
+    fn is_over(&self, now: DateTime<Utc>) -> bool {
+        let is_calm = self.changes.iter().all(|at| now - *at >= CHANGES_WINDOW);
+        self.signs.is_empty() && self.told.is_none() && self.settles_at.is_none() && self.muted.is_none() && is_calm
+    }
+}
+
+/// After how long the reminder of this number is due.
+fn reminder_after(number: usize) -> TimeDelta {
+    let later = i32::try_from(number.saturating_sub(REMINDERS.len() - 1)).unwrap_or(i32::MAX);
+    REMINDERS.get(number).copied().unwrap_or_else(|| REMINDERS[REMINDERS.len() - 1] + REMINDER_INTERVAL * later)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,162 @@
+use super::*;
+
+fn start() -> DateTime<Utc> {
+    "2026-11-29T03:00:00Z".parse().unwrap()
+}
+
+fn alarm(code: AlarmCode, severity: Severity, since: DateTime<Utc>) -> Alarm {
+    Alarm { code, database: DatabaseName::from("app"), severity, since, message: "why".to_owned() }
+}
+
+fn failed(ended_at: DateTime<Utc>) -> FailedRun {
+    let (class, reason) = (Some("database_unreachable"), "no connection".to_owned());
+    FailedRun { ended_at, sign: Some(AlarmCode::Failing), class, reason, what_to_do: None }
+}
+
+/// What happens at an hour of a test.
+enum Step {
+    RunFails,
+    RunSucceeds,
+    Raised(AlarmCode, Severity),
+    Resolved(AlarmCode),
+}
+
+use AlarmCode::{BucketUnseen, CouldNotRun, DrillFailed, Failing, NoBackup, Shrunk, Stale};
+use Severity::{Critical, Warning};
+use Step::{Raised, Resolved, RunFails, RunSucceeds};
+
+/// What is sent from the start to the hour `end`, looked at every minute: the hour, the occasion and the code.
+fn sent(steps: &[(i64, Step)], end: i64) -> Vec<(i64, Occasion, AlarmCode)> {
+    let database = DatabaseName::from("app");
+    let mut incidents = Incidents::default();
+    let mut sent = Vec::new();
+    for minute in 0..=end * 60 {
+        let now = start() + TimeDelta::minutes(minute);
+        for (_, step) in steps.iter().filter(|(hour, _)| hour * 60 == minute) {
+            match step {
+                RunFails => incidents.failed(&database, failed(now), now),
+                RunSucceeds => incidents.succeeded(&database, now),
+                Raised(code, severity) => incidents.raised(&alarm(*code, *severity, now), now),
+                Resolved(code) => incidents.resolved(&alarm(*code, Critical, now), now),
+            }
+        }
+        let due: Vec<_> = incidents.due(now + SETTLING);
+        sent.extend(due.into_iter().map(|notice| (minute / 60, notice.occasion, notice.lead.code)));
+        assert!(incidents.due(now + SETTLING).is_empty(), "each is due once");
+    }
+    sent
+}
+
+#[track_caller]
+fn check(steps: &[(i64, Step)], end: i64, expected: &[(i64, Occasion, AlarmCode)]) {
+    assert_eq!(sent(steps, end), expected);
+}
+
+#[test]
+fn a_database_that_is_down_for_a_week_gives_six_messages_r154() {
+    let mut steps: Vec<(i64, Step)> = (0..168).map(|hour| (hour, RunFails)).collect();
+    steps.extend([(2, Raised(Stale, Critical)), (3, Raised(Failing, Critical))]);
+    steps.extend([(168, RunSucceeds), (168, Resolved(Stale)), (168, Resolved(Failing))]);
+    let expected = [
+        (0, Occasion::Onset, Failing),
+        (2, Occasion::Worse, Stale),
+        (6, Occasion::Reminder, Failing),
+        (24, Occasion::Reminder, Failing),
+        (72, Occasion::Reminder, Failing),
+        (168, Occasion::Resolved, Failing),
+    ];
+    check(&steps, 200, &expected);
+}
+
+#[test]
+fn reminders_go_on_weekly_without_end_r153() {
+    let sent = sent(&[(0, RunFails)], 24 * 40);
+    let hours: Vec<i64> = sent.iter().map(|(hour, ..)| *hour).collect();
+    assert_eq!(hours, [0, 6, 24, 72, 72 + 168, 72 + 336, 72 + 504, 72 + 672, 72 + 840]);
+}
+
+#[test]
+fn waiting_for_a_first_result_is_not_told_until_it_is_late() {
+    check(&[(0, Raised(NoBackup, Warning)), (1, Resolved(NoBackup))], 3, &[]);
+    check(&[(0, Raised(BucketUnseen, Warning)), (1, Resolved(BucketUnseen))], 3, &[]);
+    let steps = [(0, Raised(NoBackup, Warning)), (2, Raised(NoBackup, Critical))];
+    check(&steps, 3, &[(2, Occasion::Onset, NoBackup)]);
+}
+
+#[test]
+fn what_one_run_changes_is_one_message_in_any_order() {
+    check(&[(0, Raised(NoBackup, Critical)), (0, RunFails)], 1, &[(0, Occasion::Onset, NoBackup)]);
+    check(&[(0, RunFails), (0, Raised(NoBackup, Critical))], 1, &[(0, Occasion::Onset, NoBackup)]);
+    check(&[(0, RunFails), (0, RunSucceeds)], 1, &[]);
+}
+
+#[test]
+fn a_cause_that_comes_to_its_consequence_is_told() {
+    let steps = [(0, Raised(Stale, Critical)), (1, Raised(DrillFailed, Critical)), (2, Resolved(DrillFailed))];
+    check(&steps, 3, &[(0, Occasion::Onset, Stale), (1, Occasion::Onset, DrillFailed)]);
+    let steps = [(0, Raised(CouldNotRun, Warning)), (1, Raised(Stale, Critical)), (2, Raised(CouldNotRun, Critical))];
+    check(&steps, 3, &[(0, Occasion::Onset, CouldNotRun), (1, Occasion::Worse, Stale)]);
+}
+
+#[test]
+fn other_alarms_are_told_beside_it() {
+    let steps = [(0, RunFails), (1, Raised(Shrunk, Critical)), (2, Resolved(Shrunk))];
+    let expected = [(0, Occasion::Onset, Failing), (1, Occasion::Onset, Shrunk), (2, Occasion::Resolved, Shrunk)];
+    check(&steps, 3, &expected);
+}
+
+#[test]
+fn more_than_three_changes_in_a_day_are_one_message_and_then_a_digest_a_day() {
+    let flap = (0..40).map(|hour| (hour, if hour % 2 == 0 { RunFails } else { RunSucceeds }));
+    let steps: Vec<(i64, Step)> = flap.collect();
+    let expected = [
+        (0, Occasion::Onset, Failing),
+        (1, Occasion::Resolved, Failing),
+        (2, Occasion::Onset, Failing),
+        (3, Occasion::Unstable { changes: 4 }, Failing),
+        (27, Occasion::Digest { changes: 24 }, Failing),
+        (51, Occasion::Digest { changes: 12 }, Failing),
+    ];
+    check(&steps, 24 * 10, &expected);
+}
+
+#[test]
+fn after_a_calm_day_everything_is_as_at_the_beginning() {
+    let mut steps: Vec<(i64, Step)> =
+        (0..6).map(|hour| (hour, if hour % 2 == 0 { RunFails } else { RunSucceeds })).collect();
+    steps.push((100, RunFails));
+    let sent = sent(&steps, 101);
+    assert_eq!(sent[4..], [(27, Occasion::Digest { changes: 2 }, Failing), (100, Occasion::Onset, Failing)]);
+}
+
+#[test]
+fn a_notice_counts_the_runs_that_failed_and_names_the_cause() {
+    let database = DatabaseName::from("app");
+    let mut incidents = Incidents::default();
+    let hour = |hour| start() + TimeDelta::hours(hour);
+    incidents.failed(&database, failed(hour(0)), hour(0));
+    // The alarm of the same run is noticed a moment after it.
+    incidents.raised(&alarm(Stale, Critical, hour(0) + TimeDelta::seconds(1)), hour(0));
+    assert_eq!(incidents.next_due(), Some(hour(0) + SETTLING));
+    assert_eq!(incidents.due(hour(0)), [], "it waits for what comes with it");
+    let notice = incidents.due(hour(0) + SETTLING).pop().unwrap();
+    assert_eq!((notice.occurrences, notice.since, notice.is_firing), (1, hour(0), true));
+    assert_eq!((notice.lead.reason.as_str(), notice.class), ("why; no connection", Some("database_unreachable")));
+    incidents.failed(&database, failed(hour(1)), hour(1));
+    incidents.failed(&database, failed(hour(2)), hour(2));
+    incidents.succeeded(&database, hour(3));
+    incidents.resolved(&alarm(Stale, Critical, hour(0)), hour(3));
+    incidents.settle(hour(3));
+    let notice = incidents.due(hour(3)).pop().unwrap();
+    assert_eq!((notice.occasion, notice.occurrences, notice.is_firing), (Occasion::Resolved, 3, false));
+}
+
+#[test]
+fn a_drill_that_raised_the_alarm_is_counted_once() {
+    let database = DatabaseName::from("app");
+    let mut incidents = Incidents::default();
+    let run = FailedRun { sign: None, ..failed(start()) };
+    incidents.raised(&alarm(DrillFailed, Critical, start() + TimeDelta::seconds(1)), start());
+    incidents.failed(&database, run, start());
+    assert_eq!(incidents.due(start() + SETTLING)[0].occurrences, 1);
+}

@@ -1,0 +1,87 @@
+//! What messages say of runs and of the state.
+
+use backup_core::stop::Stop;
+use backup_core::text::{bytes, count};
+use backup_daemon::AlarmCode;
+use backup_daemon::DatabaseState;
+use backup_daemon::config::ProcessConfig;
+use backup_daemon::notify::{Dated, Ending, Notifier, RunOutcome, Safe, Teller};
+use chrono::Utc;
+
+use crate::config::TargetConfig;
+use crate::failure::FailureClass;
+use crate::run_report::{Made, Outcome, RunReport};
+use crate::status::{Facts, safe_in};
+
+/// What messages of the daemon go by.
+pub(crate) const TELLER: Teller<Facts, RunReport> = Teller { safe, ending };
+
+/// Who tells.
+pub(crate) fn notifier(process: &ProcessConfig) -> Notifier<'_> {
+    Notifier { service: "backup", config: &process.notify, scrubber: &process.scrubber }
+}
+
+/// Tells of the only run of a process.
+pub(crate) async fn tell_single(config: &TargetConfig, report: &RunReport, stop: &Stop) {
+    if !config.process.notify.is_used() {
+        return;
+    }
+    let listed = stop.or(config.repository().catalog(Utc::now())).await;
+    let safe = listed.map(|catalog| safe_in(&catalog)).unwrap_or_else(|error| {
+        tracing::debug!(error = format!("{error:#}"), "cannot list the bucket for a message");
+        Safe::default()
+    });
+    notifier(&config.process).tell_single(&config.database(), &ending(report), safe).await;
+}
+
+fn safe(state: &DatabaseState<Facts>) -> Safe {
+    let newest = state.own.newest_full_backup.as_ref();
+    Safe {
+        newest_backup: newest.map(|newest| Dated { id: newest.id.clone(), at: newest.at }),
+        newest_proven: state.own.newest_proven.clone(),
+    }
+}
+
+fn ending(report: &RunReport) -> Ending {
+    let outcome = match report.outcome {
+        Outcome::Succeeded => RunOutcome::Succeeded,
+        Outcome::Stopped => RunOutcome::Untold,
+        Outcome::Failed => RunOutcome::Failed {
+            code: AlarmCode::Failing,
+            raises_alarm: false, // Three in a row do.
+            class: report.class.map(Into::into),
+            what_to_do: report.class.and_then(FailureClass::what_to_do),
+        },
+    };
+    let summary = match (&report.backup, &report.error) {
+        (Some(made), _) => figures(made, report.duration_seconds),
+        (None, error) => error.clone().unwrap_or_default(),
+    };
+    let backup_id = report.backup.as_ref().map(|made| made.id.to_string());
+    Ending { ended_at: report.ended_at, outcome, backup_id, summary }
+}
+
+fn figures(made: &Made, duration_seconds: f64) -> String {
+    let (tables, rows, stored) = (made.tables, count(made.rows), bytes(made.stored_bytes));
+    format!("{tables} tables, {rows} rows that were counted, {stored} stored in {duration_seconds:.0} s")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_told_with_its_class_and_a_stop_is_not_told() {
+        let failed = RunReport {
+            class: Some(FailureClass::Auth),
+            error: Some("password authentication failed".to_owned()),
+            ..RunReport::begin(Utc::now())
+        };
+        let told = ending(&failed);
+        let RunOutcome::Failed { code, raises_alarm, class, what_to_do } = told.outcome else { panic!("{told:?}") };
+        assert_eq!((code, raises_alarm, class), (AlarmCode::Failing, false, Some("auth")));
+        assert!(what_to_do.unwrap().contains("password") && told.summary.contains("authentication"));
+        let stopped = RunReport { outcome: Outcome::Stopped, ..failed };
+        assert_eq!(ending(&stopped).outcome, RunOutcome::Untold);
+    }
+}

@@ -1,13 +1,10 @@
 //! Manifests out of the bucket. Anyone who can write there can write a manifest, so nothing in one is
 //! believed that its key contradicts.
 
-use std::collections::BTreeMap;
-
-use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
-use super::{BackupId, Catalog, DatabaseDir, FORMAT, Layout, Manifest, ObjectFacts, Role, plausible, seal};
-use crate::storage::{ListedObject, Prefix, StoreError};
+use super::{BackupId, DatabaseDir, FORMAT, Layout, Manifest, ObjectFacts, Role, plausible, seal};
+use crate::storage::StoreError;
 
 /// A manifest has a line or two for each table; this suffices for some 300,000 of them.
 pub(super) const MAX_MANIFEST_BYTES: u64 = 64 * 1024 * 1024;
@@ -113,31 +110,13 @@ impl Layout {
     }
 }
 
-/// The names of the databases that have backups among `objects`, in the order of their folders.
-pub(super) fn databases_in(objects: Vec<ListedObject>, prefix: &Prefix, now: DateTime<Utc>) -> Vec<String> {
-    let mut folders: BTreeMap<String, Vec<ListedObject>> = BTreeMap::new();
-    for object in objects {
-        let folder = prefix.strip(&object.key).and_then(|rest| rest.split_once('/')).map(|(folder, _)| folder);
-        if let Some(folder) = folder {
-            folders.entry(folder.to_owned()).or_default().push(object);
-        }
-    }
-    let names = folders.into_iter().filter_map(|(folder, objects)| {
-        let name = DatabaseDir::decode(&folder)?;
-        let catalog = Catalog::from_listing(&Layout::new(prefix.clone(), &name), objects, now);
-        (!catalog.backups.is_empty() || !catalog.from_the_future.is_empty()).then_some(name)
-    });
-    names.collect()
-}
-
 #[cfg(test)]
 mod tests {
-    use chrono::TimeDelta;
+    use chrono::{DateTime, TimeDelta, Utc};
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::repository::Kind;
-    use crate::storage::ObjectKey;
+    use crate::storage::Prefix;
 
     const SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
@@ -296,27 +275,5 @@ mod tests {
             let error = layout().open_manifest(&id, &text.as_bytes()[..length]).unwrap_err();
             assert!(error.is_damage(), "{length}: {error}");
         }
-    }
-
-    #[test]
-    fn databases_are_those_with_backups_r011() {
-        let prefix = Prefix::parse("p").unwrap();
-        let id = BackupId::new("2026-11-22T03:00:00Z".parse().unwrap());
-        let dump = Role::Dump { kind: Kind::Full, suffix: "" };
-        let key = |database: &str, role: &Role| Layout::new(prefix.clone(), database).key(&id, role);
-        let keys = [
-            key("app", &Role::Manifest),
-            key("app", &dump),
-            key("Süd/1", &dump),
-            key("Süd/1", &Role::Manifest),
-            key("running", &dump),
-            key("lost", &Role::Manifest),
-            prefix.key("notes.txt"),
-            prefix.key("s~C3/x"),
-        ];
-        let listed = |key: ObjectKey| ListedObject { key, bytes: 1, modified: None };
-        let names = |now: &str| databases_in(keys.clone().map(listed).into(), &prefix, now.parse().unwrap());
-        assert_eq!(names("2026-11-23T00:00:00Z"), ["Süd/1", "app"]);
-        assert_eq!(names("2020-01-01T00:00:00Z"), ["Süd/1", "app"]);
     }
 }

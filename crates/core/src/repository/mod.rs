@@ -2,6 +2,7 @@
 //! is written last. What is listed is derived from keys and sizes alone, since `backup` may not read;
 //! `verify` reads manifests, too.
 
+mod bounded;
 mod databases;
 mod events;
 mod id;

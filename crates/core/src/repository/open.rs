@@ -116,6 +116,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::repository::bounded::MAX_ENTRIES;
     use crate::storage::Prefix;
 
     const SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
@@ -257,6 +258,22 @@ mod tests {
     fn a_format_has_the_codecs_that_it_had_when_it_was_made() {
         check("/codec/compression", json!("brotli"), true, "format 1 has no compression \"brotli\"");
         check("/codec/encryption", json!("rot13"), true, "format 1 has no encryption \"rot13\"");
+    }
+
+    /// Lists of which a manifest never has many entries are counted before they are kept.
+    #[test]
+    fn a_list_that_is_never_long_is_damage_if_it_is() {
+        let long = json!(vec![""; MAX_ENTRIES + 1]);
+        for list in ["/narrowed_by", "/notes", "/database/settings", "/codec/key_ids"] {
+            check(list, long.clone(), true, "cannot be read as a manifest, from line 1");
+        }
+        let extension = json!({"name": "a", "version": "1"});
+        check("/inventory/extensions", json!(vec![extension; MAX_ENTRIES + 1]), true, "cannot be read");
+        // What a later version may add is not kept, beside an object either.
+        let id = BackupId::new(now());
+        let mut text = manifest(&id);
+        (text["later"], text["dump"]["later"]) = (long.clone(), long);
+        layout().open_manifest(&id, seal::seal(&text.to_string()).as_bytes()).unwrap();
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The HTTP pages of a daemon.
 
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::extract::State as Shared;
@@ -11,7 +11,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use chrono::{DateTime, Utc};
 use serde_json::json;
-use tokio::sync::Mutex;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::alarm::Alarm;
@@ -24,6 +24,16 @@ const PROBE_LIFETIME: Duration = Duration::from_secs(10);
 
 /// Prometheus' own text format.
 const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Requests that wait for a probe at once. What a probe asks may hang, and those who wait hold connections, which the
+/// other pages need too: further requests get the answer of the last minute, or 503 at once.
+const MAX_WAITING: usize = 8;
+
+/// How old an answer may be that a request gets instead of a place among those that wait.
+const ANSWER_LIFETIME: Duration = Duration::from_secs(60);
+
+/// The answer without any of that age.
+const TOO_MANY_WAIT: &str = "the servers have not answered yet, and too many requests wait for that";
 
 /// What is wrong, as a probe found it.
 type Probed = Pin<Box<dyn Future<Output = Vec<String>> + Send>>;
@@ -120,34 +130,67 @@ fn failing(page: &serde_json::Value) -> Response {
 }
 
 /// What the last probe found wrong, and when that was.
-#[derive(Debug, Clone, Default)]
-struct ProbeMemory(Arc<Mutex<Option<Probe>>>);
+#[derive(Debug, Clone)]
+struct ProbeMemory {
+    last: Arc<Mutex<Option<Probe>>>,
+    /// Held by the probe that runs.
+    turn: Arc<tokio::sync::Mutex<()>>,
+    waiting: Arc<Semaphore>,
+}
 
 /// When it ended, and what was wrong then.
 type Probe = (Instant, Vec<String>);
 
+impl Default for ProbeMemory {
+    fn default() -> Self {
+        Self { last: Arc::default(), turn: Arc::default(), waiting: Arc::new(Semaphore::new(MAX_WAITING)) }
+    }
+}
+
 impl ProbeMemory {
     /// What is wrong: as remembered, or, after ten seconds, by `probe`. One probe runs at a time, in a task of its own: it
-    /// comes to its end and is remembered also if the client hangs up.
+    /// comes to its end and is remembered also if the client hangs up. [`MAX_WAITING`] wait for it.
     async fn recall(&self, probe: impl Future<Output = Vec<String>> + Send + 'static) -> Vec<String> {
-        let mut last = Arc::clone(&self.0).lock_owned().await;
-        if let Some((at, reasons)) = last.as_ref()
-            && at.elapsed() < PROBE_LIFETIME
-        {
-            return reasons.clone();
+        if let Some(reasons) = self.remembered(PROBE_LIFETIME) {
+            return reasons;
         }
+        let Ok(_place) = self.waiting.try_acquire() else {
+            return self.remembered(ANSWER_LIFETIME).unwrap_or_else(|| vec![TOO_MANY_WAIT.to_owned()]);
+        };
+        let turn = Arc::clone(&self.turn).lock_owned().await;
+        if let Some(reasons) = self.remembered(PROBE_LIFETIME) {
+            return reasons;
+        }
+        let last = Arc::clone(&self.last);
         let asked = tokio::spawn(async move {
             let reasons = probe.await;
-            *last = Some((Instant::now(), reasons.clone()));
+            *lock(&last) = Some((Instant::now(), reasons.clone()));
+            drop(turn);
             reasons
         });
         asked.await.unwrap_or_else(|error| vec![format!("the probe came to no end: {error}")])
     }
+
+    /// The answer of the last probe, if it is younger than `lifetime`.
+    fn remembered(&self, lifetime: Duration) -> Option<Vec<String>> {
+        let last = lock(&self.last);
+        let (at, reasons) = last.as_ref()?;
+        (at.elapsed() < lifetime).then(|| reasons.clone())
+    }
+}
+
+fn lock(last: &Mutex<Option<Probe>>) -> MutexGuard<'_, Option<Probe>> {
+    last.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::future::pending;
+
+    use backup_core::stop::Stop;
     use backup_core::storage::StoreCounters;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpSocket, TcpStream};
 
     use super::*;
     use crate::database_name::DatabaseName;
@@ -200,5 +243,68 @@ mod tests {
         };
         assert!(tokio::time::timeout(Duration::from_secs(1), memory.recall(slow)).await.is_err());
         assert_eq!(memory.recall(async { vec!["another".to_owned()] }).await, ["slow"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_some_wait_for_a_probe_that_hangs_and_the_others_are_answered_at_once() {
+        let memory = ProbeMemory::default();
+        assert!(memory.recall(async { Vec::new() }).await.is_empty());
+        tokio::time::advance(PROBE_LIFETIME).await;
+        let waiting: Vec<_> = (0..MAX_WAITING)
+            .map(|_| {
+                let memory = memory.clone();
+                tokio::spawn(async move { memory.recall(pending()).await })
+            })
+            .collect();
+        tokio::task::yield_now().await;
+        // By the last answer while it is young, and then red.
+        let further = async || tokio::time::timeout(Duration::from_millis(1), memory.recall(pending())).await.ok();
+        assert_eq!(further().await, Some(Vec::new()));
+        tokio::time::advance(ANSWER_LIFETIME).await;
+        assert_eq!(further().await, Some(vec![TOO_MANY_WAIT.to_owned()]));
+        assert!(waiting.iter().all(|task| !task.is_finished()));
+        // A client that hangs up leaves its place.
+        waiting[MAX_WAITING - 1].abort();
+        tokio::task::yield_now().await;
+        assert_eq!(further().await, None);
+    }
+
+    /// A connection from another address of this machine, on which a page was asked for.
+    async fn asking(from: [u8; 4], port: u16, page: &str) -> TcpStream {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((from, 0).into()).unwrap();
+        let mut stream = socket.connect(([127, 0, 0, 1], port).into()).await.unwrap();
+        stream.write_all(format!("GET {page} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).await.unwrap();
+        stream
+    }
+
+    /// As many clients as there are connections, while what `/readyz` asks hangs.
+    #[tokio::test]
+    #[cfg(target_os = "linux")]
+    async fn livez_answers_at_once_whoever_waits_for_readyz() {
+        let pages = Pages {
+            alarms: Arc::new(Vec::new),
+            status: Arc::new(String::new),
+            metrics: Arc::new(String::new),
+            is_alive: Arc::new(|| true),
+            probe: Arc::new(|| Box::pin(pending())),
+            memory: ProbeMemory::default(),
+        };
+        let listener = crate::http::bind(0).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let server = tokio::spawn(crate::http::serve(listener, router(pages), Stop::default()));
+        let mut waiting = Vec::new();
+        for number in 0..64 {
+            waiting.push(asking([127, 0, 0, 2 + number % 4], port, "/readyz").await);
+        }
+        let answer = async {
+            let mut text = String::new();
+            asking([127, 0, 0, 99], port, "/livez").await.read_to_string(&mut text).await.unwrap();
+            text
+        };
+        let answer = tokio::time::timeout(Duration::from_secs(5), answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        drop(waiting);
+        server.abort();
     }
 }

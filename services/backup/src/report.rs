@@ -36,10 +36,12 @@ pub(crate) fn prune_plan(prune: &Prune) -> Lines {
 fn doubt(standing: Standing) -> &'static str {
     match standing {
         Standing::Counts => "",
-        Standing::Doubtful { doubt: Doubt::Burst, .. } => "; counts as one with a newer one of the same time",
+        Standing::Doubtful { doubt: Doubt::Burst { .. }, .. } => {
+            "; counts as one with a larger or newer one of the same time"
+        }
         Standing::Doubtful { doubt: Doubt::OtherTime { .. }, .. } => {
             "; does not count: it was written at another time than its id says, so it is a copy or forged"
         }
-        Standing::Doubtful { doubt: Doubt::Small, .. } => "; does not count: it is far smaller than the others",
+        Standing::Doubtful { doubt: Doubt::Small { .. }, .. } => "; does not count: it is far smaller than the others",
     }
 }

@@ -21,6 +21,10 @@ pub(crate) const CLOCK_TOLERANCE: TimeDelta = TimeDelta::minutes(10);
 /// a bucket that is made every night is a day late.
 const MIN_LATE: TimeDelta = TimeDelta::days(2);
 
+/// Number of sizes of a batch that are told apart, the largest first; the smaller ones are one. Each of them costs a
+/// forger as much as the dump that it shall displace.
+const MAX_RANKS: usize = 16;
+
 /// By how much a dump must be smaller than the others if it is compressed in another way than these.
 const MAX_SHRINK_PERCENT_OF_OTHERS: u64 = 99;
 
@@ -48,15 +52,21 @@ impl Standing {
 /// Why a backup takes no place from others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Doubt {
-    /// A newer one was written at about the same time, and counts for both.
-    Burst,
+    /// A larger one, or a newer one of the same size, was written at about the same time, and counts for both.
+    Burst {
+        /// Number of sizes above its own in its batch, of those with the same doubt; see [`MAX_RANKS`].
+        rank: usize,
+    },
+    /// Its dump is far smaller than the others.
+    Small {
+        /// As of [`Doubt::Burst`].
+        rank: usize,
+    },
     /// It was written at another time than its id says: copied from another bucket, or forged.
     OtherTime {
         /// Whether it is the newest of its batch, which stands for the batch among others of this kind.
         leads: bool,
     },
-    /// Its dump is far smaller than the others.
-    Small,
 }
 
 /// What a backup must be like to count.
@@ -99,25 +109,46 @@ pub(crate) fn standings(group: &[&Backup], rule: &StandingRule) -> Vec<Standing>
     let sizes = Sizes::of(group, &batches, &timely, rule);
     let is_small: Vec<bool> =
         group.iter().zip(&batches).map(|(backup, batch)| sizes.is_small(backup, *batch, rule)).collect();
-    // The newest of each batch; those of another time have one of their own, of any size.
+    // The largest of each batch, and of equal ones the newest: whoever adds to a batch can have the last word, and has
+    // less to write than a database. Those of another time have a leader of their own, of any size: the newest, since
+    // backups that were copied together are of as many times as they are.
+    let claim = |place: usize| (if timely[place] { group[place].dump_bytes } else { 0 }, &group[place].id);
     let mut leaders: BTreeMap<(usize, bool), usize> = BTreeMap::new();
     for place in (0..group.len()).filter(|place| !is_small[*place] || !timely[*place]) {
         let leader = leaders.entry((batches[place], timely[place])).or_insert(place);
-        if group[place].id > group[*leader].id {
+        if claim(place) > claim(*leader) {
             *leader = place;
         }
     }
     let leaders: BTreeSet<usize> = leaders.into_values().collect();
+    let ranks = ranks(group, &batches, &timely, &is_small);
     let standing = |place: usize| {
-        let (batch, leads) = (batches[place], leaders.contains(&place));
+        let (batch, leads, rank) = (batches[place], leaders.contains(&place), ranks[place]);
         match (timely[place], is_small[place]) {
             (false, _) => Standing::Doubtful { batch, doubt: Doubt::OtherTime { leads } },
-            (true, true) => Standing::Doubtful { batch, doubt: Doubt::Small },
+            (true, true) => Standing::Doubtful { batch, doubt: Doubt::Small { rank } },
             (true, false) if leads => Standing::Counts,
-            (true, false) => Standing::Doubtful { batch, doubt: Doubt::Burst },
+            (true, false) => Standing::Doubtful { batch, doubt: Doubt::Burst { rank } },
         }
     };
     (0..group.len()).map(standing).collect()
+}
+
+/// Of each, how many sizes of its batch are above its own, among those that are small or not as it is.
+fn ranks(group: &[&Backup], batches: &[usize], timely: &[bool], is_small: &[bool]) -> Vec<usize> {
+    let mut sizes: BTreeMap<(usize, bool), BTreeSet<u64>> = BTreeMap::new();
+    for place in (0..group.len()).filter(|place| timely[*place]) {
+        let largest = sizes.entry((batches[place], is_small[place])).or_default();
+        largest.insert(group[place].dump_bytes);
+        if largest.len() > MAX_RANKS {
+            largest.pop_first();
+        }
+    }
+    let rank = |place: usize| {
+        let largest = sizes.get(&(batches[place], is_small[place]));
+        largest.map_or(0, |largest| largest.iter().rev().take_while(|bytes| **bytes > group[place].dump_bytes).count())
+    };
+    (0..group.len()).map(rank).collect()
 }
 
 /// A store that does not say when cannot be asked, so the id is believed.
@@ -172,4 +203,4 @@ impl<'backup> Sizes<'backup> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -24,6 +24,9 @@ const LONGEST_MAX_AGE: Duration = Duration::from_secs(366 * 24 * 3600);
 /// Number of older backups whose clusters are compared with that of the chosen one.
 const MAX_BEFORE: usize = 5;
 
+/// Maximum number of databases that a message names.
+const NAMES_SHOWN: usize = 10;
+
 /// Which backup is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Wanted {
@@ -117,7 +120,8 @@ async fn promised(repository: &Repository, catalog: &Catalog, stop: &Stop) -> Re
 /// The repository of the database whose backups are meant.
 ///
 /// # Errors
-/// If the prefix holds backups of several databases and none was named, or of none at all.
+/// If the prefix holds backups of several databases and none was named, or of none at all. With signers, of several
+/// databases those count that have a signed manifest.
 pub(crate) async fn repository(config: &TargetConfig, stop: &Stop) -> Result<Repository, ChooseError> {
     let store = config.process.store.open();
     let prefix = store.prefix().clone();
@@ -125,15 +129,25 @@ pub(crate) async fn repository(config: &TargetConfig, stop: &Stop) -> Result<Rep
     if let Some(database) = &config.source_database {
         return Ok(Repository::new(store, layout(database)));
     }
-    let listed = stop.or(async { Repository::databases(&store, Utc::now()).await.context("list databases") }).await;
+    let names = Repository::databases_signed_by(&config.signers, &store, Utc::now());
+    let listed = stop.or(async { names.await.context("list databases") }).await;
     match listed.map_err(ChooseError::Unlisted)?.as_slice() {
         [] => Err(ChooseError::NoBackup(no_backup(format!("there is no backup under {prefix}")))),
         [only] => Ok(Repository::new(store, layout(only))),
         several => Err(ChooseError::Unclear(format!(
             "{prefix} holds backups of {} databases; set VERIFY_SOURCE_DATABASE to one of: {}",
             several.len(),
-            several.join(", ")
+            some_of(several)
         ))),
+    }
+}
+
+/// Names for a message, as many as a person reads: a writer to the bucket can make any number of folders.
+fn some_of(names: &[String]) -> String {
+    let shown = names.iter().take(NAMES_SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(NAMES_SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
     }
 }
 

@@ -35,6 +35,30 @@ fn swapped_rolled_back_and_made_up_backups_fail_where_signatures_are_asked_for_r
     stand.drill().assert_verdict("passed", 0);
 }
 
+/// Two objects of one byte look like the backup of another database.
+#[test]
+fn folders_of_a_forger_do_not_hide_which_database_is_meant_if_one_is_signed() {
+    let (private, public) = signing_pair();
+    let stand = DrillStand::of(ROWS, &[("BACKUP_SIGNING_KEY", &private)]);
+    for number in 0..20 {
+        for file in ["manifest.json".to_owned(), format!("x{number}.dump")] {
+            let key = format!("postgres-backups/x{number}/20261122T030000Z-calpt5zmzst5hrp2/{file}");
+            stand.stand.s3.write(&key, b"x");
+        }
+    }
+    stand.drill_with(stand.verify().env("VERIFY_TRUSTED_KEYS", &public)).assert_verdict("passed", 0);
+    // Without a key all are alike, and also if none has signed a manifest.
+    let (_, stranger) = signing_pair();
+    for verify in [stand.verify(), stand.verify().env("VERIFY_TRUSTED_KEYS", &stranger)] {
+        let drill = stand.drill_with(verify);
+        drill.assert_verdict("could_not_run", 4);
+        let error = drill.report["error"].as_str().unwrap();
+        assert!(error.contains("holds backups of 21 databases") && error.ends_with(" and 11 more"), "{error}");
+    }
+    let named = stand.verify().env("VERIFY_SOURCE_DATABASE", &stand.stand.database.name);
+    stand.drill_with(named).assert_verdict("passed", 0);
+}
+
 #[test]
 fn a_signed_repository_under_another_prefix_is_refused_and_can_be_restored_without_the_key_r022() {
     let (private, public) = signing_pair();

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{BackupId, Kind};
+use super::{BackupId, Kind, bounded};
 use crate::codec::encryption::Required;
 use crate::codec::{Decoding, UnknownCodec};
 use crate::stored::Digests;
@@ -28,6 +28,7 @@ pub struct Manifest {
     /// Full or partial.
     pub kind: Kind,
     /// The options of `PG_DUMP_OPTIONS` that narrowed a partial dump, without their values.
+    #[serde(deserialize_with = "bounded::list")]
     pub narrowed_by: Vec<String>,
     /// Name and version of the program that wrote it.
     pub tool: String,
@@ -55,9 +56,10 @@ pub struct Manifest {
     /// What was in the database.
     pub inventory: Inventory,
     /// What a restore by hand must add, and what is not in the dump, in sentences.
+    #[serde(deserialize_with = "bounded::list")]
     pub notes: Vec<String>,
     /// Those of the notes that say what the dump lacks, or that it restores in some places only. Drills repeat them.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "bounded::list", skip_serializing_if = "Vec::is_empty")]
     pub gaps: Vec<String>,
 }
 
@@ -97,9 +99,10 @@ pub struct DatabaseFacts {
     pub icu_rules: Option<String>,
     /// Settings that a session of the database had if it set nothing itself, as far as they decide what a restore
     /// computes. Older manifests do not say.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, deserialize_with = "bounded::map", skip_serializing_if = "BTreeMap::is_empty")]
     pub session_settings: BTreeMap<String, String>,
     /// Settings of `ALTER DATABASE ... SET`, names only: pg_dump writes them only with `--create`.
+    #[serde(deserialize_with = "bounded::list")]
     pub settings: Vec<String>,
 }
 
@@ -113,6 +116,7 @@ pub struct CodecFacts {
     /// `age`, `aes-256-cbc` or `none`.
     pub encryption: String,
     /// Fingerprints of the keys that can decrypt; empty without encryption.
+    #[serde(deserialize_with = "bounded::list")]
     pub key_ids: Vec<String>,
     /// Iterations of PBKDF2, with `aes-256-cbc`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -139,12 +143,34 @@ impl CodecFacts {
 
 /// One data object.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(from = "FlatObjectFacts")]
 pub struct ObjectFacts {
     /// Its name beside the manifest.
     pub name: String,
     /// Sizes and digests.
     #[serde(flatten)]
     pub digests: Digests,
+}
+
+/// As [`ObjectFacts`] is written. A field that is read flattened has its siblings kept in memory first, those of later
+/// versions, too, however large.
+#[derive(Deserialize)]
+struct FlatObjectFacts {
+    name: String,
+    plain_bytes: u64,
+    plain_sha256: String,
+    stored_bytes: u64,
+    stored_sha256: String,
+    #[serde(default)]
+    stored_hmac_sha256: Option<String>,
+}
+
+impl From<FlatObjectFacts> for ObjectFacts {
+    fn from(flat: FlatObjectFacts) -> Self {
+        let FlatObjectFacts { name, plain_bytes, plain_sha256, stored_bytes, stored_sha256, stored_hmac_sha256 } = flat;
+        let digests = Digests { plain_bytes, plain_sha256, stored_bytes, stored_sha256, stored_hmac_sha256 };
+        Self { name, digests }
+    }
 }
 
 /// What was in the database, extension members and system schemas aside.
@@ -155,14 +181,17 @@ pub struct Inventory {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub questions: Option<u32>,
     /// Objects by kind.
+    #[serde(deserialize_with = "bounded::map")]
     pub objects: ObjectCounts,
     /// Every table that holds rows of its own, partitions included.
     pub tables: Vec<Table>,
     /// Every sequence. Sequences are not transactional: the dump may hold a later value.
     pub sequences: Vec<Sequence>,
     /// Installed extensions.
+    #[serde(deserialize_with = "bounded::list")]
     pub extensions: Vec<Extension>,
     /// Owners and grantees that a restore with owners needs.
+    #[serde(deserialize_with = "bounded::roles")]
     pub roles: Vec<String>,
 }
 

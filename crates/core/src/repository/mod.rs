@@ -2,6 +2,8 @@
 //! is written last. What is listed is derived from keys and sizes alone, since `backup` may not read;
 //! `verify` reads manifests, too.
 
+mod bounded;
+mod databases;
 mod events;
 mod id;
 mod layout;
@@ -36,7 +38,7 @@ pub use record::{DrillRecord, RECORD_FORMAT, RecordError, RecordKey};
 pub use seal::{UNSEALED, seal};
 pub use signing::{Signers, SigningKey, SigningKeyError};
 
-use crate::storage::{ObjectKey, Prefix, Store, StoreError};
+use crate::storage::{ObjectKey, Store, StoreError};
 
 /// How often the listing is asked for what was stored, and the time between.
 const LISTING_ATTEMPTS: u32 = 3;
@@ -67,15 +69,6 @@ impl Repository {
     /// The backups that are at `layout` in `store`.
     pub fn new(store: Store, layout: Layout) -> Self {
         Self { store, layout }
-    }
-
-    /// The names of the databases that have backups below the prefix of `store`, in the order of their folders.
-    ///
-    /// # Errors
-    /// If the listing cannot be read completely.
-    pub async fn databases(store: &Store, now: DateTime<Utc>) -> Result<Vec<String>, StoreError> {
-        let prefix: &Prefix = store.prefix();
-        Ok(open::databases_in(store.list(&prefix.key("")).await?, prefix, now))
     }
 
     /// The store.

@@ -1,13 +1,10 @@
 //! Manifests out of the bucket. Anyone who can write there can write a manifest, so nothing in one is
 //! believed that its key contradicts.
 
-use std::collections::BTreeMap;
-
-use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
-use super::{BackupId, Catalog, DatabaseDir, FORMAT, Layout, Manifest, ObjectFacts, Role, plausible, seal};
-use crate::storage::{ListedObject, Prefix, StoreError};
+use super::{BackupId, DatabaseDir, FORMAT, Layout, Manifest, ObjectFacts, Role, plausible, seal};
+use crate::storage::StoreError;
 
 /// A manifest has a line or two for each table; this suffices for some 300,000 of them.
 pub(super) const MAX_MANIFEST_BYTES: u64 = 64 * 1024 * 1024;
@@ -113,31 +110,14 @@ impl Layout {
     }
 }
 
-/// The names of the databases that have backups among `objects`, in the order of their folders.
-pub(super) fn databases_in(objects: Vec<ListedObject>, prefix: &Prefix, now: DateTime<Utc>) -> Vec<String> {
-    let mut folders: BTreeMap<String, Vec<ListedObject>> = BTreeMap::new();
-    for object in objects {
-        let folder = prefix.strip(&object.key).and_then(|rest| rest.split_once('/')).map(|(folder, _)| folder);
-        if let Some(folder) = folder {
-            folders.entry(folder.to_owned()).or_default().push(object);
-        }
-    }
-    let names = folders.into_iter().filter_map(|(folder, objects)| {
-        let name = DatabaseDir::decode(&folder)?;
-        let catalog = Catalog::from_listing(&Layout::new(prefix.clone(), &name), objects, now);
-        (!catalog.backups.is_empty() || !catalog.from_the_future.is_empty()).then_some(name)
-    });
-    names.collect()
-}
-
 #[cfg(test)]
 mod tests {
-    use chrono::TimeDelta;
+    use chrono::{DateTime, TimeDelta, Utc};
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::repository::Kind;
-    use crate::storage::ObjectKey;
+    use crate::repository::bounded::MAX_ENTRIES;
+    use crate::storage::Prefix;
 
     const SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
@@ -280,6 +260,22 @@ mod tests {
         check("/codec/encryption", json!("rot13"), true, "format 1 has no encryption \"rot13\"");
     }
 
+    /// Lists of which a manifest never has many entries are counted before they are kept.
+    #[test]
+    fn a_list_that_is_never_long_is_damage_if_it_is() {
+        let long = json!(vec![""; MAX_ENTRIES + 1]);
+        for list in ["/narrowed_by", "/notes", "/database/settings", "/codec/key_ids"] {
+            check(list, long.clone(), true, "cannot be read as a manifest, from line 1");
+        }
+        let extension = json!({"name": "a", "version": "1"});
+        check("/inventory/extensions", json!(vec![extension; MAX_ENTRIES + 1]), true, "cannot be read");
+        // What a later version may add is not kept, beside an object either.
+        let id = BackupId::new(now());
+        let mut text = manifest(&id);
+        (text["later"], text["dump"]["later"]) = (long.clone(), long);
+        layout().open_manifest(&id, seal::seal(&text.to_string()).as_bytes()).unwrap();
+    }
+
     #[test]
     fn a_manifest_of_a_newer_version_is_not_called_damaged() {
         check("/format", json!(2), false, "format 2, and this version reads formats up to 1");
@@ -296,27 +292,5 @@ mod tests {
             let error = layout().open_manifest(&id, &text.as_bytes()[..length]).unwrap_err();
             assert!(error.is_damage(), "{length}: {error}");
         }
-    }
-
-    #[test]
-    fn databases_are_those_with_backups_r011() {
-        let prefix = Prefix::parse("p").unwrap();
-        let id = BackupId::new("2026-11-22T03:00:00Z".parse().unwrap());
-        let dump = Role::Dump { kind: Kind::Full, suffix: "" };
-        let key = |database: &str, role: &Role| Layout::new(prefix.clone(), database).key(&id, role);
-        let keys = [
-            key("app", &Role::Manifest),
-            key("app", &dump),
-            key("Süd/1", &dump),
-            key("Süd/1", &Role::Manifest),
-            key("running", &dump),
-            key("lost", &Role::Manifest),
-            prefix.key("notes.txt"),
-            prefix.key("s~C3/x"),
-        ];
-        let listed = |key: ObjectKey| ListedObject { key, bytes: 1, modified: None };
-        let names = |now: &str| databases_in(keys.clone().map(listed).into(), &prefix, now.parse().unwrap());
-        assert_eq!(names("2026-11-23T00:00:00Z"), ["Süd/1", "app"]);
-        assert_eq!(names("2020-01-01T00:00:00Z"), ["Süd/1", "app"]);
     }
 }

@@ -1,5 +1,6 @@
 use super::*;
 
+mod forged;
 mod histories;
 
 const NOW: &str = "2026-11-22T03:00:00Z"; // a Sunday

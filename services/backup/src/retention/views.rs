@@ -59,32 +59,45 @@ fn views(group: &[&Candidate]) -> Vec<View> {
     views
 }
 
-/// Those of a batch that do not count, for one of two kinds of reasons.
+/// Those of a batch that do not count, for one kind of reasons, and that are of one size.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Batch {
     number: usize,
-    is_of_another_time: bool,
+    peers: Peers,
+}
+
+/// In this order what stands later takes no place from what stands before it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Peers {
+    /// Of a burst, by the rank of their size.
+    Burst(usize),
+    /// Far smaller than the others, by the rank of their size.
+    Small(usize),
+    /// Of another time, of all sizes.
+    OtherTime,
 }
 
 impl Batch {
     /// `None` for what counts.
     fn of(one: &Candidate) -> Option<Self> {
-        match one.standing {
-            Standing::Counts => None,
-            Standing::Doubtful { batch: number, .. } => {
-                Some(Self { number, is_of_another_time: one.standing.is_of_another_time() })
-            }
-        }
+        let Standing::Doubtful { batch: number, doubt } = one.standing else { return None };
+        let peers = match doubt {
+            Doubt::Burst { rank } => Peers::Burst(rank),
+            Doubt::Small { rank } => Peers::Small(rank),
+            Doubt::OtherTime { .. } => Peers::OtherTime,
+        };
+        Some(Self { number, peers })
     }
 
-    /// Whether `one` takes a place from those of this batch. What was copied into the bucket together competes with
-    /// itself, with what counts, and with one of each other batch: so also a bucket that is only ever copied can be
-    /// pruned.
+    /// Whether `one` takes a place from those of this batch: what counts does, and of the batch itself what is not
+    /// smaller. What was copied into the bucket together competes with itself, with what counts, and with one of each
+    /// other batch: so also a bucket that is only ever copied can be pruned.
     fn sees(self, one: &Candidate) -> bool {
         let leads = matches!(one.standing, Standing::Doubtful { doubt: Doubt::OtherTime { leads: true }, .. });
-        match Self::of(one) {
-            None => true,
-            Some(batch) => batch == self || self.is_of_another_time && leads,
+        let Some(Self { number, peers }) = Self::of(one) else { return true };
+        match self.peers {
+            Peers::OtherTime => leads || (number == self.number && peers == self.peers),
+            Peers::Burst(_) | Peers::Small(_) => number == self.number && peers <= self.peers,
         }
     }
 }

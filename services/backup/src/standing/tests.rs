@@ -8,14 +8,19 @@ fn at(hours: i64) -> DateTime<Utc> {
 
 /// A dump of so many bytes whose id says that it is so many hours old, and that was written so many hours ago.
 fn backup(id_hours: i64, written_hours: i64, dump_bytes: u64) -> Backup {
-    let id = format!("{}-calpt5zmzst5hrp2", at(id_hours).format("%Y%m%dT%H%M%SZ"));
+    backup_at(at(id_hours), at(written_hours), dump_bytes)
+}
+
+/// As [`backup`], at exact times.
+pub(crate) fn backup_at(id_time: DateTime<Utc>, written: DateTime<Utc>, dump_bytes: u64) -> Backup {
+    let id = format!("{}-calpt5zmzst5hrp2", id_time.format("%Y%m%dT%H%M%SZ"));
     Backup {
         id: BackupId::parse(&id).unwrap(),
         kind: Kind::Full,
         stored_bytes: dump_bytes,
         dump_bytes,
         dump_name: "app.dump.zst".to_owned(),
-        committed_at: Some(at(written_hours)),
+        committed_at: Some(written),
         events: RunEvents::default(),
         has_globals: false,
         drills: Vec::new(),
@@ -24,7 +29,7 @@ fn backup(id_hours: i64, written_hours: i64, dump_bytes: u64) -> Backup {
 }
 
 /// A schedule of one run a day.
-fn rule() -> StandingRule {
+pub(crate) fn rule() -> StandingRule {
     let max_late = MIN_LATE;
     StandingRule { burst: TimeDelta::hours(12), max_late, max_shrink_percent: 50, accepted_from: None }
 }
@@ -34,8 +39,8 @@ fn rule() -> StandingRule {
 fn check(rule: &StandingRule, group: &[Backup], expected: &str) {
     let letter = |standing| match standing {
         Standing::Counts => 'c',
-        Standing::Doubtful { doubt: Doubt::Burst, .. } => 'b',
-        Standing::Doubtful { doubt: Doubt::Small, .. } => 's',
+        Standing::Doubtful { doubt: Doubt::Burst { .. }, .. } => 'b',
+        Standing::Doubtful { doubt: Doubt::Small { .. }, .. } => 's',
         Standing::Doubtful { doubt: Doubt::OtherTime { leads: true }, .. } => 'O',
         Standing::Doubtful { doubt: Doubt::OtherTime { leads: false }, .. } => 'o',
     };
@@ -70,6 +75,27 @@ fn ids_of_another_time_and_bursts_do_not_count() {
     let mut group: Vec<Backup> = (0..20).map(forged).collect();
     group.extend(nights(3).into_iter().skip(1));
     check(&rule(), &group, "cbbbbbbbbbbbbbbbbbbbcc");
+}
+
+/// What was written at one time as a genuine backup counts for it only if it is as large.
+#[test]
+fn the_largest_of_a_batch_counts_and_of_equal_ones_the_newest() {
+    let batch = |sizes: [u64; 3]| {
+        let mut group: Vec<Backup> = (0..3).zip(sizes).map(|(hours, bytes)| backup(hours, hours, bytes)).collect();
+        group.extend(nights(5).into_iter().skip(1));
+        group
+    };
+    check(&rule(), &batch([1_000, 1_000, 1_000]), "cbbcccc");
+    check(&rule(), &batch([990, 1_000, 1_000]), "bcbcccc");
+    check(&rule(), &batch([600, 999, 1_000]), "bbccccc");
+    check(&rule(), &batch([1, 1_001, 1_000]), "scbcccc");
+    let group = batch([600, 999, 1_000]);
+    let ranks = |standing: Standing| match standing {
+        Standing::Doubtful { doubt: Doubt::Burst { rank }, .. } => Some(rank),
+        _ => None,
+    };
+    let found: Vec<_> = standings(&group.iter().collect::<Vec<_>>(), &rule()).into_iter().filter_map(ranks).collect();
+    assert_eq!(found, [2, 1]);
 }
 
 #[test]

@@ -29,7 +29,8 @@ pub(super) struct Target {
     pub(super) may_create_roles: bool,
     pub(super) is_standby: bool,
     pub(super) roles: BTreeSet<String>,
-    /// Superusers, and members of the roles of [`powers::PREDEFINED`].
+    /// Roles with `SUPERUSER`, `CREATEROLE`, `REPLICATION` or `BYPASSRLS`, and members of these or of the roles of
+    /// [`powers::PREDEFINED`].
     pub(super) powerful: BTreeSet<String>,
 }
 
@@ -41,7 +42,8 @@ impl Target {
                           ARRAY(SELECT o.rolname::text FROM pg_catalog.pg_roles o),
                           ARRAY(SELECT o.rolname::text FROM pg_catalog.pg_roles o
                                  WHERE EXISTS (SELECT FROM pg_catalog.pg_roles p
-                                                WHERE p.rolname::text = ANY ($1)
+                                                WHERE (p.rolname::text = ANY ($1) OR p.rolsuper OR p.rolcreaterole
+                                                       OR p.rolreplication OR p.rolbypassrls)
                                                   AND pg_catalog.pg_has_role(o.oid, p.oid, 'MEMBER')))
                      FROM pg_catalog.pg_roles r WHERE r.rolname = current_user";
         let predefined = powers::PREDEFINED.map(|(name, _)| name);
@@ -182,9 +184,9 @@ impl Plan {
                 }
                 let parameter: Vec<String> = name.split('.').map(escape_identifier).collect();
                 let option = if *is_grantable { " WITH GRANT OPTION" } else { "" };
+                self.warnings.extend(powers::of_right(role, rights, name));
                 let (rights, parameter) = (rights.join(", "), parameter.join("."));
                 let sql = format!("GRANT {rights} ON PARAMETER {parameter} TO {}{option}", escape_identifier(role));
-                self.warnings.extend(powers::of_right(role, name));
                 self.say(role, format!("{rights} on parameter {name}"));
                 self.step(format!("rights of role {role} on parameter {name}"), sql);
             }

@@ -21,8 +21,8 @@ const ATTRIBUTES: [(&str, &str); 4] = [
     ("CREATEROLE", "makes roles and, before PostgreSQL 16, gives itself any but a superuser's rights"),
 ];
 
-/// Parameters that run code in the sessions of a role, or switch off what protects rows.
-const PARAMETERS: [(&str, &str); 11] = [
+/// Parameters that run code, or switch off what protects rows.
+const PARAMETERS: [(&str, &str); 20] = [
     ("session_preload_libraries", "loads a library into its sessions"),
     ("local_preload_libraries", "loads a library into its sessions"),
     ("dynamic_library_path", "decides which library a name loads"),
@@ -34,7 +34,22 @@ const PARAMETERS: [(&str, &str); 11] = [
     ("zero_damaged_pages", "turns damaged pages into empty ones"),
     ("ignore_checksum_failure", "lets damage pass"),
     ("ignore_system_indexes", "lets damage pass"),
+    ("shared_preload_libraries", "loads a library into the whole server"),
+    ("archive_library", "loads a library into the server"),
+    ("jit_provider", "loads a library into every session"),
+    ("archive_command", RUNS_COMMANDS),
+    ("restore_command", RUNS_COMMANDS),
+    ("archive_cleanup_command", RUNS_COMMANDS),
+    ("recovery_end_command", RUNS_COMMANDS),
+    ("ssl_passphrase_command", RUNS_COMMANDS),
+    ("krb_server_keyfile", "decides with which key logins are checked"),
 ];
+
+/// What the server does with the text of some parameters.
+const RUNS_COMMANDS: &str = "is a command that the server runs on its machine";
+
+/// Rights on a parameter by which it can be changed for the whole server.
+const OF_THE_SERVER: [&str; 2] = ["ALTER SYSTEM", "ALL"];
 
 /// A sentence about an attribute, if it has power.
 pub(super) fn of_attribute(role: &str, attribute: &str) -> Option<String> {
@@ -49,10 +64,15 @@ pub(super) fn of_setting(role: &str, parameter: &str) -> Option<String> {
     Some(format!("{role} will have the setting {parameter}, which {what}; if it need not, ALTER ROLE ... RESET it"))
 }
 
-/// A sentence about the right to set a parameter, if that has power.
-pub(super) fn of_right(role: &str, parameter: &str) -> Option<String> {
-    let what = power_of(parameter)?;
-    Some(format!("{role} may set {parameter}, which {what}; if it need not, REVOKE that afterwards"))
+/// A sentence about rights on a parameter, if they have power. That to change one for the whole server always has.
+pub(super) fn of_right(role: &str, rights: &[&str], parameter: &str) -> Option<String> {
+    let (can, what) = match (rights.iter().any(|right| OF_THE_SERVER.contains(right)), power_of(parameter)) {
+        (true, Some(what)) => ("may change", format!("{what}, and that for the whole server")),
+        (true, None) => ("may change", "it does for the whole server".to_owned()),
+        (false, Some(what)) => ("may set", what.to_owned()),
+        (false, None) => return None,
+    };
+    Some(format!("{role} {can} {parameter}, which {what}; if it need not, REVOKE that afterwards"))
 }
 
 /// Names of parameters know no case.
@@ -65,7 +85,7 @@ fn power_of(parameter: &str) -> Option<&'static str> {
 pub(super) fn powerful(statements: &[Statement], powerful_there: &BTreeSet<String>) -> BTreeSet<String> {
     let mut powerful: BTreeSet<String> = PREDEFINED.iter().map(|(name, _)| (*name).to_owned()).collect();
     powerful.extend(powerful_there.iter().cloned());
-    powerful.extend(statements.iter().filter_map(superuser).map(str::to_owned));
+    powerful.extend(statements.iter().filter_map(attributed).map(str::to_owned));
     loop {
         let before = powerful.len();
         for statement in statements {
@@ -84,7 +104,7 @@ pub(super) fn powerful(statements: &[Statement], powerful_there: &BTreeSet<Strin
 /// A sentence about a membership in one of [`powerful`].
 pub(super) fn of_membership(member: &str, role: &str) -> String {
     let what = PREDEFINED.iter().find(|(name, _)| *name == role).map(|(_, what)| *what);
-    let what = what.unwrap_or("is a superuser, or has such a right itself");
+    let what = what.unwrap_or("is a superuser, has such an attribute, or is a member of such a role");
     format!("{member} will be a member of {role}, which {what}; if it need not, REVOKE that afterwards")
 }
 
@@ -96,6 +116,13 @@ pub(super) fn superuser(statement: &Statement) -> Option<&str> {
         }
         _ => None,
     }
+}
+
+/// The role to which a statement gives one of [`ATTRIBUTES`]. A member can act as it by `SET ROLE`, and so use it.
+fn attributed(statement: &Statement) -> Option<&str> {
+    let Statement::Alter { role, attributes } = statement else { return None };
+    let has_power = |(name, _): &(&'static str, &str)| attributes.contains(&Attribute::Flag(name));
+    ATTRIBUTES.iter().any(has_power).then_some(role.as_str())
 }
 
 #[cfg(test)]
@@ -117,9 +144,15 @@ mod tests {
             membership("boss", "e"),
             membership("harmless", "f"),
             membership("d", "b"),
+            Statement::Alter { role: "copier".to_owned(), attributes: vec![Attribute::Flag("REPLICATION")] },
+            Statement::Alter { role: "app".to_owned(), attributes: vec![Attribute::Flag("LOGIN")] },
+            membership("copier", "g"),
+            membership("app", "h"),
         ];
         let powerful = powerful(&statements, &there);
         for (role, expected) in [("b", true), ("c", true), ("d", true), ("e", true), ("f", false), ("harmless", false)]
+            .into_iter()
+            .chain([("g", true), ("h", false), ("app", false)])
         {
             assert_eq!(powerful.contains(role), expected, "{role}");
         }
@@ -131,10 +164,28 @@ mod tests {
             [("Session_Preload_Libraries", true), ("role", true), ("work_mem", false), ("search_path", false)]
         {
             assert_eq!(of_setting("r", parameter).is_some(), is_told, "{parameter}");
-            assert_eq!(of_right("r", parameter).is_some(), is_told, "{parameter}");
+            assert_eq!(of_right("r", &["SET"], parameter).is_some(), is_told, "{parameter}");
         }
         for (attribute, is_told) in [("BYPASSRLS", true), ("NOBYPASSRLS", false), ("LOGIN", false)] {
             assert_eq!(of_attribute("r", attribute).is_some(), is_told, "{attribute}");
+        }
+    }
+
+    /// What is changed for the whole server is changed for everyone, and some of it is run.
+    #[test]
+    fn a_right_to_alter_the_system_is_always_told() {
+        for (parameter, words) in [
+            ("archive_command", "which is a command that the server runs on its machine, and that for the whole"),
+            ("Shared_Preload_Libraries", "which loads a library into the whole server"),
+            ("work_mem", "r may change work_mem, which it does for the whole server; if it need not"),
+        ] {
+            for rights in [&["ALTER SYSTEM"][..], &["SET", "ALTER SYSTEM"], &["ALL"]] {
+                let told = of_right("r", rights, parameter).unwrap();
+                assert!(told.contains(words), "{told}");
+            }
+        }
+        for command in ["archive_library", "restore_command", "archive_cleanup_command", "recovery_end_command"] {
+            assert!(of_right("r", &["SET"], command).is_some(), "{command}");
         }
     }
 }

@@ -12,8 +12,11 @@ fn age() -> impl Strategy<Value = i64> {
 }
 
 fn standing() -> impl Strategy<Value = Standing> {
-    let doubt =
-        prop_oneof![Just(Doubt::Burst), any::<bool>().prop_map(|leads| Doubt::OtherTime { leads }), Just(Doubt::Small)];
+    let doubt = prop_oneof![
+        (0..3_usize).prop_map(|rank| Doubt::Burst { rank }),
+        any::<bool>().prop_map(|leads| Doubt::OtherTime { leads }),
+        (0..3_usize).prop_map(|rank| Doubt::Small { rank }),
+    ];
     prop_oneof![
         Just(Standing::Counts),
         (0..3_usize, doubt).prop_map(|(batch, doubt)| Standing::Doubtful { batch, doubt })
@@ -35,7 +38,7 @@ fn candidate() -> impl Strategy<Value = Candidate> {
 }
 
 prop_compose! {
-    fn policy()(
+    pub(super) fn policy()(
         keep_days in prop_oneof![Just(0), Just(7), 0..400_u32], keep_last in 1..6_u32,
         keep_daily in 0..4_u32, keep_weekly in 0..4_u32, keep_monthly in 0..4_u32,
         keep_yearly in 0..3_u32, max_deletes in prop_oneof![0..8_u32, Just(u32::MAX)],
@@ -53,7 +56,7 @@ fn deleted(plan: &PrunePlan) -> BTreeSet<String> {
     ids_where(plan, |verdict| *verdict == Verdict::Delete)
 }
 
-fn kept(plan: &PrunePlan) -> BTreeSet<String> {
+pub(super) fn kept(plan: &PrunePlan) -> BTreeSet<String> {
     ids_where(plan, |verdict| matches!(verdict, Verdict::Keep(_)))
 }
 

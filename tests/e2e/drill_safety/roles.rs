@@ -76,6 +76,32 @@ fn roles_come_back_as_they_were_after_a_plan_and_what_is_there_stays() {
     site.assert_clean();
 }
 
+/// Roles of the target that make roles, replicate or bypass row security are as good as what they can do.
+#[test]
+fn a_membership_in_a_powerful_role_of_the_target_is_told() {
+    let source: &'static Postgres = Box::leak(Box::new(server(&[])));
+    let stand = Stand::on(source);
+    stand.sql(
+        "CREATE ROLE roles_there; CREATE ROLE roles_between; CREATE ROLE roles_plain; CREATE ROLE roles_new;
+         GRANT roles_between, roles_plain TO roles_new; CREATE TABLE t (id int)",
+    );
+    let (site, target) = (Site::of(stand), server(&[]));
+    target.sql(
+        SUPERUSER,
+        "CREATE ROLE roles_there CREATEROLE; CREATE ROLE roles_between; CREATE ROLE roles_plain;
+         GRANT roles_there TO roles_between",
+    );
+    let roles = site.verify().args(["roles", "latest", "--to", &target.url(SUPERUSER), "--dry-run"]);
+    let output = roles.output();
+    assert_says(
+        &output,
+        PASSED,
+        &["warning   roles_new will be a member of roles_between, which is a superuser, has such"],
+    );
+    assert!(!output.stdout.contains("will be a member of roles_plain,"), "{}", output.stdout);
+    site.assert_clean();
+}
+
 #[test]
 fn a_login_that_is_no_superuser_makes_what_it_may_and_says_what_not() {
     let (site, _) = site();

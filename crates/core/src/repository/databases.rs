@@ -39,7 +39,7 @@ impl Repository {
 
     /// As [`Repository::databases`]; of several only those that have a manifest which one of `signers` has signed, if
     /// there are signers and there is one. Anyone who can write to the bucket can make a folder that looks like a
-    /// database. At most [`MAX_DATABASES_READ`] are looked at, and of each the two newest manifests and its first one.
+    /// database. At most 50 are looked at, and of each the two newest manifests and its first one.
     ///
     /// # Errors
     /// As there, or if a manifest cannot be read for now.

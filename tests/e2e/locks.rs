@@ -188,25 +188,16 @@ fn a_dump_holds_no_lock_that_anybody_but_ddl_notices_r055() {
 #[test]
 fn a_table_that_cannot_be_counted_behind_a_queued_alter_says_so_r057() {
     let stand = Stand::with_rows(100);
-    stand.sql("CREATE TABLE u AS SELECT 1 AS id; CREATE SEQUENCE s; SELECT nextval('s')");
-    // The inventory waits for the sequence, while pg_dump, which is held, has its locks already.
-    let sequence = Other::begin(&stand, "holder", "DROP SEQUENCE s").ready(&stand);
+    stand.sql("CREATE TABLE u AS SELECT 1 AS id");
+    // The counts wait for the first byte of pg_dump, which has its locks already.
     let script =
         Script::pg_dump(r#""$REAL" "$@" | { while [ -d "$D" ] && ! [ -e "$D/go" ]; do sleep 0.05; done; cat; }"#);
     let mut process = script.on(stand.backup()).args(["run"]).env("LOCK_WAIT_TIMEOUT", "6").spawn();
-    let count = |condition: &str| {
-        let sql = format!(
-            "SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid)
-              WHERE a.application_name <> 'holder' AND {condition}"
-        );
-        stand.sql(&sql)
-    };
-    let dump_has_table = "l.granted AND l.relation = 't'::regclass AND l.mode = 'AccessShareLock'";
-    assert!(wait_until(SOON, || count(dump_has_table) == "1"), "{}", process.stderr_so_far());
-    let inventory_waits = "NOT l.granted AND a.query LIKE '%pg_sequence_last_value(%' AND l.pid <> pg_backend_pid()";
-    assert!(wait_until(SOON, || count(inventory_waits) == "1"), "{}", process.stderr_so_far());
+    let dump_has_table =
+        "SELECT count(*) FROM pg_locks WHERE granted AND relation = 't'::regclass AND mode = 'AccessShareLock'";
+    let is_locked = || !script.starts().is_empty() && stand.sql(dump_has_table) == "1";
+    assert!(wait_until(SOON, is_locked), "{}", process.stderr_so_far());
     let alter = Other::begin(&stand, "alter", "ALTER TABLE t ADD COLUMN late int").queued(&stand);
-    sequence.rollback();
     script.give("go");
     process.wait_for_line("backup committed", SOON);
     assert_eq!(process.wait(SOON).code, Some(0));
@@ -218,6 +209,59 @@ fn a_table_that_cannot_be_counted_behind_a_queued_alter_says_so_r057() {
     assert_eq!((&tables[1]["name"], &tables[1]["rows"]), (&"u".into(), &1.into()), "{tables}");
     let restored = stand.restore_newest();
     assert_eq!(stand.postgres.sql(&restored.name, "SELECT count(*) FROM t"), "100");
+}
+
+/// A `pg_dump` that begins only when the test makes the file `go`.
+const LATE: &str = r#": > "$D/begun"; while [ -d "$D" ] && ! [ -e "$D/go" ]; do sleep 0.02; done; exec "$REAL" "$@""#;
+
+/// What locks on objects of users the sessions of the dump hold, by name.
+fn user_locks(stand: &Stand) -> String {
+    stand.sql(
+        "SELECT coalesce(string_agg(DISTINCT relation::regclass::text, ', '), 'none') FROM pg_locks
+          WHERE relation >= 16384 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+    )
+}
+
+/// While `pg_dump` waits for whatever lock, nobody may have to wait for the transaction that it has its snapshot from.
+#[test]
+fn the_session_of_the_snapshot_locks_no_sequence_while_pg_dump_has_not_begun_r055() {
+    let stand = Stand::with_rows(10);
+    stand.sql("CREATE SEQUENCE s; CREATE SEQUENCE gone; SELECT nextval('s'), nextval('s'), nextval('gone')");
+    let script = Script::pg_dump(LATE);
+    let mut process = script.on(stand.backup()).args(["run"]).spawn();
+    script.wait_for("begun");
+    // All lists are read, and it waits for the first byte of pg_dump.
+    let listed = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+                     AND state = 'idle in transaction' AND clock_timestamp() - state_change > '1 s'::interval";
+    assert!(wait_until(SOON, || stand.sql(listed) == "1"), "{}", process.stderr_so_far());
+    assert_eq!(user_locks(&stand), "none");
+    stand.sql("SET lock_timeout = '5s'; ALTER SEQUENCE s OWNED BY t.id");
+    stand.sql("SET lock_timeout = '5s'; DROP SEQUENCE gone; CREATE SEQUENCE gone; SELECT nextval('gone')");
+    script.give("go");
+    process.wait_for_line("backup committed", SOON);
+    assert_eq!(process.wait(SOON).code, Some(0));
+    let manifest: Value = serde_json::from_slice(&stand.s3.read(&stand.manifests().pop_last().unwrap().0)).unwrap();
+    let sequences = manifest["inventory"]["sequences"].as_array().unwrap();
+    assert_eq!((&sequences[1]["name"], &sequences[1]["last_value"]), (&"s".into(), &2.into()), "{sequences:?}");
+}
+
+#[test]
+fn a_sequence_that_stays_locked_fails_the_run_with_its_name_and_holds_up_no_other_r057() {
+    let stand = Stand::with_rows(10);
+    stand.sql("CREATE SEQUENCE a; CREATE SEQUENCE b; SELECT nextval('a'), nextval('b')");
+    let holder = Other::begin(&stand, "holder", "DROP SEQUENCE b").ready(&stand);
+    let run = || stand.backup().args(["run"]).env("LOCK_WAIT_TIMEOUT", "6").env("RETRY_ATTEMPTS", "1");
+    let process = run().spawn();
+    let waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'b'::regclass";
+    assert!(wait_until(SOON, || stand.sql(waits) == "1"), "{}", process.stderr_so_far());
+    stand.sql("SET lock_timeout = '3s'; DROP SEQUENCE a");
+    let output = process.wait(SOON);
+    assert_eq!(output.code, Some(1), "{}", output.stderr);
+    let last: Value = serde_json::from_str(output.stderr.lines().last().unwrap()).unwrap();
+    let error = last["error"].as_str().unwrap();
+    assert!(error.contains("lock timeout") && error.contains("b (held by process"), "{error}");
+    holder.rollback();
+    assert_eq!(run().output().code, Some(0));
 }
 
 #[test]

@@ -6,8 +6,8 @@ use std::time::Duration;
 use anyhow::Context;
 use backup_core::postgres::connect::Session;
 use backup_core::postgres::{
-    CheckedDump, ChildReader, ClientTools, Dumper, Expected, Passed, Rewritten, Snapshot, Waiting, Watch, Watched,
-    check_completeness, check_origin, count_rows, has_post_data, list_objects,
+    CheckedDump, ChildReader, ClientTools, Dumper, Expected, LastValues, Passed, Rewritten, Snapshot, Waiting, Watch,
+    Watched, check_completeness, check_origin, count_rows, has_post_data, list_objects,
 };
 use backup_core::repository::{DatabaseFacts, Inventory, Kind, ObjectFacts};
 use backup_core::stop::{Stop, Stopped};
@@ -56,6 +56,9 @@ impl DumpBeside<'_> {
     pub(crate) async fn dump_and_survey(&self, session: Session, plan: UploadPlan) -> anyhow::Result<Dumped> {
         let Self { upload, tools, facts, .. } = *self;
         let lock_wait = self.config.dump.lock_wait;
+        let lists_work = LISTS_WORK.saturating_add(lock_wait);
+        let last_values = session.ask_all(lists_work, LastValues::read(&session, lock_wait));
+        let last_values = self.stop.or(last_values).await.context("take inventory")?;
         let snapshot = self.stop.or(Snapshot::export(session, lock_wait)).await.context("take a snapshot")?;
         // Its own stop, so that the inventory and the dump can end each other.
         let stop = self.stop.child();
@@ -67,7 +70,7 @@ impl DumpBeside<'_> {
         let both = together(
             &stop,
             upload.put(upload.encode(dump, self.config.dump.role(), plan), &stop),
-            self.survey(&snapshot, &beside.begun, &watch.own),
+            self.survey(&snapshot, &last_values, &beside.begun, &watch.own),
         );
         let outcome = unless_silent(&watch, &stop, Box::pin(both)).await;
         let (object, surveyed) = outcome.map_err(|(error, step)| error.context(step))?;
@@ -79,16 +82,21 @@ impl DumpBeside<'_> {
 
     /// Takes the inventory, and looks for tables that were rewritten before `pg_dump` had locked them, which it
     /// has once its stream has begun. The snapshot's transaction has ended afterwards.
+    ///
+    /// While `pg_dump` waits for a lock, this transaction is idle, and nothing bounds the wait of those who wait for it.
+    /// So it holds no lock on an object of users then: the lists read system catalogs only, and counting begins when
+    /// `pg_dump` has its locks, with each table unlocked by the end of its savepoint.
     async fn survey(
         &self,
         snapshot: &Snapshot,
+        last_values: &LastValues,
         begun: &CancellationToken,
         waiting: &Waiting,
     ) -> anyhow::Result<Surveyed> {
         let session = snapshot.session();
         waiting.begin();
         let lists_work = LISTS_WORK.saturating_add(self.config.dump.lock_wait);
-        let mut inventory = session.ask_all(lists_work, list_objects(session)).await?;
+        let mut inventory = session.ask_all(lists_work, list_objects(session, last_values)).await?;
         let has_post_data = has_post_data(session).await.context("look for indexes")?;
         waiting.end();
         begun.cancelled().await;

@@ -7,6 +7,7 @@ use backup_core::stop::Stop;
 use backup_core::storage::TooManyParts;
 use backup_daemon::Progress;
 use chrono::Utc;
+use tokio_postgres::error::SqlState;
 
 use crate::config::TargetConfig;
 use crate::failure::{LOCK_WAIT_TIMEOUT, may_pass};
@@ -99,11 +100,14 @@ fn log_committed(manifest: &Manifest) {
     }
 }
 
-/// Adds to a lock timeout who holds the locks, since `pg_dump` only names what it waited for.
+/// Adds to a lock timeout who holds the locks, since `pg_dump` only names what it waited for, and the server does not even do that
+/// for a sequence.
 async fn explain(config: &TargetConfig, stop: &Stop, error: anyhow::Error) -> anyhow::Error {
-    let is_lock_timeout =
+    let of_pg_dump =
         matches!(find_cause(&error), Some(ChildError::Failed { words, .. }) if words.contains(LOCK_WAIT_TIMEOUT));
-    if !is_lock_timeout {
+    let of_a_sequence = find_cause::<tokio_postgres::Error>(&error)
+        .is_some_and(|error| error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE));
+    if !of_pg_dump && !of_a_sequence {
         return error;
     }
     match stop.or(lock_holders(config)).await {

@@ -8,6 +8,8 @@ use anyhow::Context;
 use tokio_postgres::error::{DbError, SqlState};
 
 use super::connect::Session;
+use super::last_values::LastValues;
+use super::user_relations::USER_RELATIONS;
 use crate::repository::{Extension, Inventory, ObjectCounts, Sequence, Table};
 
 /// Which part of the fingerprint to take.
@@ -161,11 +163,6 @@ fn count_questions() -> Vec<(&'static str, String)> {
     ]
 }
 
-const USER_RELATIONS: &str = "
-    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-   WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND c.relpersistence <> 't'
-     AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e')";
-
 /// All roles that an archive may name: owners, grantees, those of policies and of default privileges. What
 /// PostgreSQL notes of that itself (`pg_shdepend`) is complete, but for the superuser of `initdb`, of whom it
 /// notes nothing: his objects are looked for by kind.
@@ -207,25 +204,27 @@ const ROLES: &str = "
       JOIN (SELECT owner AS oid FROM named UNION SELECT a.grantee FROM named, aclexplode(named.acl) a) used ON used.oid = r.oid
      WHERE r.rolname !~ '^pg_' ORDER BY 1";
 
-/// Takes the inventory in the transaction that `session` is in.
+/// Takes the inventory in the transaction that `session` is in, without the last values of sequences.
 ///
 /// # Errors
 /// What the server says. A table whose lock or count does not come in time is no error: it stays
 /// uncounted and says why.
 pub async fn take_inventory(session: &Session, fingerprint: Fingerprint) -> anyhow::Result<Inventory> {
-    let inventory = list_objects(session).await?;
+    let inventory = list_objects(session, &LastValues::default()).await?;
     Ok(Inventory { tables: count_rows(session, fingerprint).await.context("count rows")?, ..inventory })
 }
 
-/// The inventory without its tables.
+/// The inventory without its tables, with the last values of sequences as they were read before.
+///
+/// It locks nothing but system catalogs, since the transaction of a snapshot keeps each lock to its end.
 ///
 /// # Errors
 /// What the server says.
-pub async fn list_objects(session: &Session) -> anyhow::Result<Inventory> {
+pub async fn list_objects(session: &Session, last_values: &LastValues) -> anyhow::Result<Inventory> {
     Ok(Inventory {
         questions: Some(QUESTIONS),
         objects: count_objects(session).await.context("count objects")?,
-        sequences: read_sequences(session).await.context("read sequences")?,
+        sequences: read_sequences(session, last_values).await.context("read sequences")?,
         extensions: read_extensions(session).await.context("read extensions")?,
         roles: read_roles(session).await.context("read roles")?,
         tables: Vec::new(),
@@ -246,15 +245,12 @@ async fn count_objects(session: &Session) -> anyhow::Result<ObjectCounts> {
     Ok(counts)
 }
 
-async fn read_sequences(session: &Session) -> anyhow::Result<Vec<Sequence>> {
-    let sql = format!(
-        "SELECT n.nspname::text, c.relname::text,
-                CASE WHEN has_sequence_privilege(c.oid, 'SELECT, USAGE') THEN pg_sequence_last_value(c.oid) END
-         {USER_RELATIONS} AND c.relkind = 'S' ORDER BY 1, 2"
-    );
+async fn read_sequences(session: &Session, last_values: &LastValues) -> anyhow::Result<Vec<Sequence>> {
+    let sql =
+        format!("SELECT n.nspname::text, c.relname::text, c.oid {USER_RELATIONS} AND c.relkind = 'S' ORDER BY 1, 2");
     let rows = session.client().query(&sql, &[]).await?;
     let sequence = |row: &tokio_postgres::Row| {
-        Ok(Sequence { schema: row.try_get(0)?, name: row.try_get(1)?, last_value: row.try_get(2)? })
+        Ok(Sequence { schema: row.try_get(0)?, name: row.try_get(1)?, last_value: last_values.of(row.try_get(2)?) })
     };
     rows.iter().map(sequence).collect()
 }

@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use backup_core::postgres::connect::Session;
-use backup_core::postgres::list_objects;
+use backup_core::postgres::{LastValues, list_objects};
 use backup_core::repository::Inventory;
 use pgdump_archive::Archive;
 
@@ -21,7 +21,9 @@ impl Before {
     /// # Errors
     /// What the server or `pg_dump` says.
     pub(crate) async fn look(session: &Session, schema: SchemaDumper<'_>) -> anyhow::Result<Self> {
-        let inventory = schema.stop.or(list_objects(session)).await.context("list what the target has")?;
+        let last_values = LastValues::default(); // Nothing compares them.
+        let inventory =
+            schema.stop.or(list_objects(session, &last_values)).await.context("list what the target has")?;
         let definitions = schema.stop.or(schema.dump(session)).await.context("dump what the target has")?;
         Ok(Self { definitions, inventory })
     }

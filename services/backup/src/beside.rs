@@ -6,8 +6,9 @@ use std::time::Duration;
 use anyhow::Context;
 use backup_core::postgres::connect::Session;
 use backup_core::postgres::{
-    CheckedDump, ChildReader, ClientTools, Dumper, Expected, LastValues, Passed, Rewritten, Snapshot, Waiting, Watch,
-    Watched, check_completeness, check_origin, count_rows, has_post_data, list_objects,
+    CheckedDump, ChildReader, ClientTools, Dumper, Expected, LastValues, Moved, Passed, Renamed, Rewritten, Schemas,
+    Snapshot, Waiting, Watch, Watched, check_completeness, check_origin, count_rows, has_post_data, list_objects,
+    moved_relations,
 };
 use backup_core::repository::{DatabaseFacts, Inventory, Kind, ObjectFacts};
 use backup_core::stop::{Stop, Stopped};
@@ -35,6 +36,8 @@ struct Surveyed {
     inventory: Inventory,
     has_post_data: bool,
     rewritten: Rewritten,
+    moved: Vec<Moved>,
+    schemas: Schemas,
 }
 
 /// A dump, and all that happens beside it.
@@ -52,7 +55,7 @@ impl DumpBeside<'_> {
     ///
     /// # Errors
     /// If any of it fails, if what `pg_dump` wrote is not a whole dump of this database, if a table was rewritten
-    /// before it was locked, and if a connection to the database falls silent.
+    /// before it was locked, if names changed their meaning while `pg_dump` used them, and if a connection to the database falls silent.
     pub(crate) async fn dump_and_survey(&self, session: Session, plan: UploadPlan) -> anyhow::Result<Dumped> {
         let Self { upload, tools, facts, .. } = *self;
         let lock_wait = self.config.dump.lock_wait;
@@ -73,15 +76,29 @@ impl DumpBeside<'_> {
             self.survey(&snapshot, &last_values, &beside.begun, &watch.own),
         );
         let outcome = unless_silent(&watch, &stop, Box::pin(both)).await;
-        let (object, surveyed) = outcome.map_err(|(error, step)| error.context(step))?;
+        let (object, mut surveyed) = outcome.map_err(|(error, step)| error.context(step))?;
+        let moved = self.moved_schemas(snapshot.session(), &surveyed.schemas);
+        surveyed.moved.extend(self.stop.or(moved).await.context("look for schemas that were renamed")?);
         let passed = beside.passed.await.context("check the dump")?;
         let connected_as = snapshot.session().endpoint().dbname();
         let note = self.check_dump(passed, connected_as, &surveyed).context("check the dump")?;
         Ok(Dumped { object, inventory: surveyed.inventory, snapshot_at: snapshot.at(), note })
     }
 
-    /// Takes the inventory, and looks for tables that were rewritten before `pg_dump` had locked them, which it
-    /// has once its stream has begun. The snapshot's transaction has ended afterwards.
+    /// Looks for schemas that were renamed during the dump. The session had nothing to do for as long as that took, and a
+    /// device on the way may have forgotten its connection; then a new one is asked.
+    async fn moved_schemas(&self, session: &Session, schemas: &Schemas) -> anyhow::Result<Vec<Moved>> {
+        match schemas.moved(session).await {
+            Ok(moved) => Ok(moved),
+            Err(error) => {
+                tracing::debug!(error = format!("{error:#}"), "the session of the snapshot is lost");
+                schemas.moved(&self.config.source.connect().await?).await
+            }
+        }
+    }
+
+    /// Takes the inventory, and looks for tables that were rewritten or renamed before `pg_dump` had locked them, which
+    /// it has once its stream has begun. The snapshot's transaction has ended afterwards.
     ///
     /// While `pg_dump` waits for a lock, this transaction is idle, and nothing bounds the wait of those who wait for it.
     /// So it holds no lock on an object of users then: the lists read system catalogs only, and counting begins when
@@ -98,24 +115,35 @@ impl DumpBeside<'_> {
         let lists_work = LISTS_WORK.saturating_add(self.config.dump.lock_wait);
         let mut inventory = session.ask_all(lists_work, list_objects(session, last_values)).await?;
         let has_post_data = has_post_data(session).await.context("look for indexes")?;
+        let schemas = session.ask_all(lists_work, Schemas::read(session)).await.context("list schemas")?;
         waiting.end();
         begun.cancelled().await;
         waiting.begin();
         let rewritten = snapshot.rewritten().await?;
+        let moved = moved_relations(session).await?;
         // A narrowed dump may have left it out; that is known when the dump has passed.
-        if !rewritten.tables.is_empty() && self.config.dump.kind() == Kind::Full {
-            return Err(rewritten.into());
+        if self.config.dump.kind() == Kind::Full {
+            if !moved.is_empty() {
+                return Err(Renamed { moved }.into());
+            }
+            if !rewritten.tables.is_empty() {
+                return Err(rewritten.into());
+            }
         }
         inventory.tables = count_rows(session, self.config.dump.fingerprint).await.context("count rows")?;
         snapshot.release().await?;
         waiting.end();
-        Ok(Surveyed { inventory, has_post_data, rewritten })
+        Ok(Surveyed { inventory, has_post_data, rewritten, moved, schemas })
     }
 
     /// Compares the archive that has passed with the database; returns a note if it could not be read.
     fn check_dump(&self, passed: Passed, connected_as: &str, surveyed: &Surveyed) -> anyhow::Result<Option<String>> {
+        let is_full = self.config.dump.kind() == Kind::Full;
         let outline = match passed {
             Passed::Whole(outline) => outline,
+            Passed::Unknown(_) if is_full && !surveyed.moved.is_empty() => {
+                return Err(Renamed { moved: surveyed.moved.clone() }.into());
+            }
             Passed::Unknown(error) => {
                 let note = format!("whether the dump is whole was not checked: {error}");
                 tracing::warn!("{note}");
@@ -123,11 +151,24 @@ impl DumpBeside<'_> {
             }
         };
         check_origin(&outline, self.facts, connected_as)?;
-        if self.config.dump.kind() == Kind::Full {
+        let has_rows_of = |schema: &str, name: &str| outline.has_rows_of(schema, name) != Some(false);
+        let is_used = |moved: &&Moved| match &moved.name {
+            _ if is_full => true,
+            Some(name) => has_rows_of(&moved.schema, name),
+            None => {
+                let mut tables = surveyed.inventory.tables.iter().filter(|table| table.schema == moved.schema);
+                tables.any(|table| has_rows_of(&table.schema, &table.name))
+            }
+        };
+        let moved: Vec<Moved> = surveyed.moved.iter().filter(is_used).cloned().collect();
+        if !moved.is_empty() {
+            return Err(Renamed { moved }.into());
+        }
+        if is_full {
             let Surveyed { inventory, has_post_data, .. } = surveyed;
             check_completeness(&outline, &Expected { inventory, has_post_data: *has_post_data })?;
         }
-        let is_dumped = |(schema, name): &&(String, String)| outline.has_rows_of(schema, name) != Some(false);
+        let is_dumped = |(schema, name): &&(String, String)| has_rows_of(schema, name);
         let tables: Vec<_> = surveyed.rewritten.tables.iter().filter(is_dumped).cloned().collect();
         if !tables.is_empty() {
             return Err(Rewritten { tables }.into());

@@ -3,7 +3,7 @@
 
 use backup_core::cause::{find_cause, stopped_by};
 use backup_core::postgres::connect::{ConnectError, Unanswered, is_passing};
-use backup_core::postgres::{ChildError, DumpError, FellSilent, Rewritten, ToolsError};
+use backup_core::postgres::{ChildError, DumpError, FellSilent, Renamed, Rewritten, ToolsError};
 use backup_core::repository::NotListed;
 use backup_core::stop::Stopped;
 use backup_core::storage::{Refusal, StoreError, TooManyParts};
@@ -79,6 +79,7 @@ impl FailureClass {
         if find_cause::<NotListed>(error).is_some()
             || find_cause::<DumpError>(error).is_some()
             || find_cause::<Rewritten>(error).is_some()
+            || find_cause::<Renamed>(error).is_some()
         {
             return Self::Integrity;
         }
@@ -168,7 +169,10 @@ pub(crate) fn may_pass(error: &anyhow::Error) -> bool {
         return false;
     }
     // The next attempt has a snapshot of its own, and a connection.
-    if find_cause::<Rewritten>(error).is_some() || find_cause::<NotListed>(error).is_some() {
+    if find_cause::<Rewritten>(error).is_some()
+        || find_cause::<Renamed>(error).is_some()
+        || find_cause::<NotListed>(error).is_some()
+    {
         return true;
     }
     if find_cause::<Unanswered>(error).is_some() || find_cause::<FellSilent>(error).is_some() {
@@ -184,7 +188,8 @@ pub(crate) fn may_pass(error: &anyhow::Error) -> bool {
         return error.is_passing();
     }
     if let Some(ChildError::Failed { words, .. }) = find_cause(error) {
-        return LOCK_WORDS.iter().chain(&PASSING_WORDS).any(|passing| words.contains(passing));
+        let mut passing = LOCK_WORDS.iter().chain(&PASSING_WORDS);
+        return passing.any(|passing| words.contains(passing)) || is_about_what_is_gone(words);
     }
     find_cause::<tokio_postgres::Error>(error).is_some_and(is_passing)
 }
@@ -201,6 +206,12 @@ pub(crate) fn outlook(error: &anyhow::Error) -> Outlook {
         true => Outlook::MayDiffer,
         false => Outlook::Same,
     }
+}
+
+/// Whether `pg_dump` did not find what its snapshot shows: it was dropped or renamed before `pg_dump` had locked it.
+fn is_about_what_is_gone(words: &str) -> bool {
+    let is_named = words.contains("relation \"") || words.contains("schema \"");
+    is_named && words.contains("\" does not exist") || words.contains("could not open relation with OID")
 }
 
 /// `--lock-wait-timeout` of `pg_dump` is a statement timeout around its `LOCK TABLE`, and it sets no other.
@@ -250,6 +261,20 @@ mod tests {
     fn refused(refusal: Refusal) -> StoreError {
         let key = Prefix::parse("p").unwrap().key("x");
         StoreError::Permanent { operation: Operation::Store, key, reason: "why".to_owned(), refusal }
+    }
+
+    #[test]
+    fn what_pg_dump_does_not_find_any_more_may_pass() {
+        for (words, expected) in [
+            ("query failed: ERROR:  relation \"public.s\" does not exist", true),
+            ("query failed: ERROR:  schema \"app\" does not exist", true),
+            ("query failed: ERROR:  could not open relation with OID 16400", true),
+            ("query failed: ERROR:  function pg_catalog.f(oid) does not exist", false),
+            ("invalid page in block 7 of relation base/5/16400", false),
+        ] {
+            let error = Err::<(), _>(tool_says(words)).context("store dump").unwrap_err();
+            assert_eq!(may_pass(&error), expected, "{words}");
+        }
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! An exit status of 0 does not make a backup: the archive that passes must be whole, and of this database.
 
-use e2e::process::Output;
+use e2e::process::{Output, wait_until};
 use e2e::tools::FakeTools;
 
-use crate::daemon::{SOON, Script};
+use crate::daemon::{HELD, SOON, Script};
 use crate::database::said;
 use crate::stand::Stand;
 
@@ -93,6 +93,95 @@ fn a_table_that_is_rewritten_before_pg_dump_has_locked_it_is_dumped_again_r144()
         assert_eq!(count(&restored.name), count(&stand.database.name), "{rewrite}");
         assert_ne!(count(&restored.name), "0");
     }
+}
+
+/// Takes the place of what the snapshot shows under the name, as deployments do that prepare a second copy.
+const SWAPS: [(&str, &str); 3] = [
+    (
+        "ALTER SCHEMA app RENAME TO old; ALTER SCHEMA new RENAME TO app; ALTER SCHEMA old RENAME TO new",
+        "app.cache is new.cache now, app.s is new.s now",
+    ),
+    (
+        "ALTER TABLE app.cache SET SCHEMA public; ALTER TABLE new.cache SET SCHEMA app;
+         ALTER TABLE public.cache SET SCHEMA new",
+        "app.cache is new.cache now",
+    ),
+    (
+        "ALTER SEQUENCE app.s SET SCHEMA public; ALTER SEQUENCE new.s SET SCHEMA app;
+         ALTER SEQUENCE public.s SET SCHEMA new",
+        "app.s is new.s now",
+    ),
+];
+
+#[test]
+fn what_takes_a_name_before_pg_dump_has_locked_it_is_not_dumped_in_its_place_r144() {
+    for (swap, words) in SWAPS {
+        let stand = Stand::new();
+        stand.sql(
+            "CREATE SCHEMA app; CREATE TABLE app.cache AS SELECT generate_series(1, 5) AS id; CREATE SEQUENCE app.s;
+             CREATE SCHEMA new; CREATE TABLE new.cache AS SELECT generate_series(1, 3) AS id; CREATE SEQUENCE new.s",
+        );
+        let script = Script::pg_dump(
+            r#": > "$D/begun"; while [ -d "$D" ] && ! [ -e "$D/go" ]; do sleep 0.02; done; exec "$REAL" "$@""#,
+        );
+        let mut process = script.on(stand.backup()).args(["run"]).spawn();
+        script.wait_for("begun");
+        stand.sql(swap);
+        script.give("go");
+        let again = process.wait_for_line("trying again", SOON);
+        assert!(again.contains("names changed their meaning after the snapshot") && again.contains(words), "{again}");
+        let output = process.wait(SOON);
+        assert_eq!(output.code, Some(0), "{}", output.stderr);
+        assert_eq!((script.starts().len(), stand.manifests().len()), (2, 1));
+        let restored = stand.restore_newest();
+        let count = |database: &str| stand.postgres.sql(database, "SELECT count(*) FROM app.cache");
+        assert_eq!(count(&restored.name), count(&stand.database.name), "{swap}");
+    }
+}
+
+/// The locks of `pg_dump` are on tables, so a schema can be renamed at any time.
+#[test]
+fn a_schema_that_takes_a_name_during_the_dump_is_not_dumped_in_its_place_r144() {
+    let stand = Stand::new();
+    // More than a pipe holds comes before the schema that is swapped.
+    stand.sql(
+        "CREATE TABLE a AS SELECT g AS id, repeat('x', 100) AS text FROM generate_series(1, 20000) g;
+         CREATE SCHEMA zoo; CREATE TABLE zoo.t AS SELECT generate_series(1, 5) AS id;
+         CREATE SCHEMA new; CREATE TABLE new.t AS SELECT generate_series(1, 3) AS id",
+    );
+    let script = Script::pg_dump(HELD);
+    let mut process = script.on(stand.backup()).args(["run"]).spawn();
+    script.wait_for("held");
+    // The look at tables that were renamed is over when their rows are counted, and the snapshot is given up after it.
+    let given_up = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query = 'ROLLBACK'";
+    assert!(wait_until(SOON, || stand.sql(given_up) == "1"), "{}", process.stderr_so_far());
+    stand.sql("GRANT USAGE ON SCHEMA public TO PUBLIC; ALTER SCHEMA zoo RENAME TO old; ALTER SCHEMA new RENAME TO zoo");
+    script.give("go");
+    let again = process.wait_for_line("trying again", SOON);
+    let words = "schema new is zoo now, schema zoo is old now";
+    assert!(again.contains("names changed their meaning after the snapshot") && again.contains(words), "{again}");
+    let output = process.wait(SOON);
+    assert_eq!(output.code, Some(0), "{}", output.stderr);
+    assert_eq!((script.starts().len(), stand.manifests().len()), (2, 1));
+    let restored = stand.restore_newest();
+    assert_eq!(stand.postgres.sql(&restored.name, "SELECT count(*) FROM zoo.t"), "3");
+}
+
+/// Nothing is wrong with a dump after which a schema is dropped that waited for it, nor with new privileges.
+#[test]
+fn a_schema_that_is_dropped_right_after_the_dump_costs_no_attempt_r144() {
+    let stand = Stand::with_rows(20_000);
+    stand.sql("CREATE SCHEMA zoo; CREATE TABLE zoo.t AS SELECT 1 AS id");
+    let script = Script::pg_dump(
+        r#""$REAL" "$@"; status=$?; : > "$D/dumped"; while [ -d "$D" ] && ! [ -e "$D/go" ]; do sleep 0.02; done; exit $status"#,
+    );
+    let process = script.on(stand.backup()).args(["run"]).spawn();
+    script.wait_for("dumped");
+    stand.sql("GRANT USAGE ON SCHEMA public TO PUBLIC; CREATE SCHEMA late");
+    stand.sql("SET lock_timeout = '5s'; DROP SCHEMA zoo CASCADE");
+    script.give("go");
+    let output = process.wait(SOON);
+    assert!(output.code == Some(0) && !output.stderr.contains("trying again"), "{}", output.stderr);
 }
 
 /// The roles take their time, and nothing is lost meanwhile: the snapshot is taken after them.

@@ -22,6 +22,7 @@ mod patched;
 mod preflight;
 mod prepare;
 mod recode;
+mod renamed;
 mod restore;
 mod said;
 mod scratch;
@@ -57,6 +58,7 @@ pub use prepare::{
     keep_schemas,
 };
 pub use recode::{encoding_to_compare, read_texts};
+pub use renamed::{Moved, Renamed, Schemas, moved_relations};
 pub use restore::{Complaint, ComplaintClass, Grants, Pass, PassOutcome, Restorer, Source, Tablespaces};
 pub use said::Said;
 pub use scratch::{CleanupFailed, GuestDb, ReferenceDb, ScratchDb, server_start};

@@ -264,6 +264,47 @@ fn a_sequence_that_stays_locked_fails_the_run_with_its_name_and_holds_up_no_othe
     assert_eq!(run().output().code, Some(0));
 }
 
+/// What an owner may put in the place of a table, and what of it would run as the role that counts.
+const IN_ITS_PLACE: [&str; 2] = [
+    "CREATE VIEW app.t AS SELECT 1 AS id WHERE app.tell(1) > 0",
+    "CREATE TABLE app.t AS SELECT 1 AS id; CREATE INDEX ON app.t ((id + app.tell(1)))",
+];
+
+#[test]
+fn what_takes_the_place_of_a_table_while_its_count_waits_does_not_run() {
+    for in_its_place in IN_ITS_PLACE {
+        let stand = Stand::new();
+        let name = stand.database.name.clone();
+        stand.sql(&format!("CREATE ROLE \"owner {name}\"; CREATE SCHEMA app; CREATE TABLE app.t AS SELECT 1 AS id"));
+        let script =
+            Script::pg_dump(r#""$REAL" "$@" | { while [ -d "$D" ] && ! [ -e "$D/go" ]; do sleep 0.05; done; cat; }"#);
+        let mut process = script.on(stand.backup()).args(["run"]).spawn();
+        let locks = |condition: &str| {
+            stand.sql(&format!("SELECT count(*) FROM pg_locks WHERE relation = 'app.t'::regclass AND {condition}"))
+        };
+        let shared = |granted: &str| locks(&format!("{granted} AND mode = 'AccessShareLock'"));
+        let is_locked = || !script.starts().is_empty() && shared("granted") == "1";
+        assert!(wait_until(SOON, is_locked), "{}", process.stderr_so_far());
+        let holder = Other::begin(&stand, "holder", "LOCK TABLE app.t IN ACCESS EXCLUSIVE MODE").queued(&stand);
+        script.give("go");
+        assert!(wait_until(SOON, || shared("NOT granted") == "1"), "{}", process.stderr_so_far());
+        stand.sql(&format!(
+            "ALTER SCHEMA app RENAME TO old; CREATE SCHEMA app AUTHORIZATION \"owner {name}\"; SET ROLE \"owner {name}\";
+             CREATE FUNCTION app.tell(n int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS
+               'BEGIN RAISE LOG ''told by % of {name}'', current_user; RETURN n; END';
+             {in_its_place}"
+        ));
+        holder.rollback();
+        process.wait_for_line("trying again", SOON);
+        assert_eq!(process.wait(SOON).code, Some(0));
+        let told = format!("told by postgres of {name}");
+        assert!(!stand.postgres.log_text().contains(&told), "code of the owner ran: {in_its_place}");
+        // Otherwise this test would show nothing.
+        stand.sql("SELECT count(*) FROM ONLY app.t");
+        assert!(stand.postgres.log_text().contains(&told));
+    }
+}
+
 #[test]
 fn no_session_is_left_after_a_success_or_a_failure_r058() {
     let stand = Stand::with_rows(10);

@@ -2,53 +2,14 @@
 //! what was restored from it.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use tokio_postgres::error::{DbError, SqlState};
 
 use super::connect::Session;
 use super::last_values::LastValues;
+use super::row_counts::{Fingerprint, count_rows};
 use super::user_relations::USER_RELATIONS;
-use crate::repository::{Extension, Inventory, ObjectCounts, Sequence, Table};
-
-/// Which part of the fingerprint to take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fingerprint {
-    /// Objects and exact row counts, the counting bounded in time.
-    Counts {
-        /// Tables that are not reached in this time stay uncounted.
-        budget: Duration,
-    },
-    /// Objects only.
-    Off,
-}
-
-/// Why an unlogged table of a standby is not counted: nothing of it is there, and no dump has it.
-pub const UNLOGGED: &str = "unlogged on a standby";
-
-/// Why a table is not counted if planning that would run code of a role that is neither a superuser nor the session's own.
-const CODE_OF_OTHERS: &str = "its indexes or statistics run code of other roles";
-
-/// Whether an index of table `c`, or statistics on it, runs a function of such a role, be it by an operator or the check of
-/// a domain. PostgreSQL computes the constant parts of these expressions when it plans a query, with the rights of the
-/// session: the owner of a table would have those of `backup`. `pg_dump` plans no query on a table.
-const RUNS_CODE_OF_OTHERS: &str = "
-    EXISTS (SELECT FROM pg_depend d
-              LEFT JOIN pg_proc f ON d.refclassid = 'pg_proc'::regclass AND f.oid = d.refobjid
-              LEFT JOIN pg_operator o ON d.refclassid = 'pg_operator'::regclass AND o.oid = d.refobjid
-              LEFT JOIN pg_type t ON d.refclassid = 'pg_type'::regclass AND t.oid = d.refobjid
-              LEFT JOIN pg_type e ON e.oid = t.typelem
-              JOIN pg_roles r ON r.oid = coalesce(f.proowner, o.oprowner, t.typowner)
-             WHERE d.refobjid >= 16384 AND NOT r.rolsuper AND r.rolname <> current_user
-               AND (t.oid IS NULL OR coalesce(e.typtype, t.typtype) <> 'e')
-               AND (d.classid = 'pg_class'::regclass
-                    AND d.objid IN (SELECT i.indexrelid FROM pg_index i WHERE i.indrelid = c.oid)
-                 OR d.classid = 'pg_statistic_ext'::regclass
-                    AND d.objid IN (SELECT s.oid FROM pg_statistic_ext s WHERE s.stxrelid = c.oid)))";
-
-/// Why a table is not counted if `BACKUP_FINGERPRINT_TIMEOUT` has passed.
-const TIME_BUDGET: &str = "time budget";
+use crate::repository::{Extension, Inventory, ObjectCounts, Sequence};
 
 /// Leaves system schemas and extension members out: `$1` is a catalog, `$2` its alias and key, `$3` the
 /// column that names the schema.
@@ -263,78 +224,4 @@ async fn read_extensions(session: &Session) -> anyhow::Result<Vec<Extension>> {
 async fn read_roles(session: &Session) -> anyhow::Result<Vec<String>> {
     let rows = session.client().query(ROLES, &[]).await?;
     rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
-}
-
-/// Counts the rows of each table that holds rows of its own, the small ones first, so that a budget
-/// that runs out leaves as few of them uncounted as possible.
-///
-/// # Errors
-/// If the list of tables cannot be read, or the connection breaks.
-pub async fn count_rows(session: &Session, fingerprint: Fingerprint) -> anyhow::Result<Vec<Table>> {
-    let sql = format!(
-        "SELECT n.nspname::text, c.relname::text, format('%I.%I', n.nspname, c.relname),
-                c.relpersistence = 'u' AND pg_is_in_recovery(), {RUNS_CODE_OF_OTHERS}
-         {USER_RELATIONS} AND c.relkind = 'r' ORDER BY c.relpages, 1, 2"
-    );
-    let rows = session.client().query(&sql, &[]).await?;
-    let started = Instant::now();
-    let mut tables = Vec::with_capacity(rows.len());
-    for row in &rows {
-        let left = match fingerprint {
-            Fingerprint::Counts { budget } => Some(budget.saturating_sub(started.elapsed())),
-            Fingerprint::Off => None,
-        };
-        let (rows, not_counted) = match left {
-            _ if row.try_get(3)? => (None, Some(UNLOGGED.to_owned())),
-            None => (None, Some("off".to_owned())),
-            Some(_) if row.try_get(4)? => (None, Some(CODE_OF_OTHERS.to_owned())),
-            Some(left) if left < Duration::from_millis(1) => (None, Some(TIME_BUDGET.to_owned())),
-            Some(left) => count_table(session, row.try_get(2)?, left).await?,
-        };
-        tables.push(Table { schema: row.try_get(0)?, name: row.try_get(1)?, rows, not_counted });
-    }
-    tables.sort_by(|a, b| (&a.schema, &a.name).cmp(&(&b.schema, &b.name)));
-    Ok(tables)
-}
-
-type Count = (Option<u64>, Option<String>);
-
-/// Counts one table inside a savepoint, so that an error of the server does not end the snapshot's transaction.
-/// A refusal for one table leaves that table uncounted: planning a count plans the expressions of its
-/// indexes, and a function among them may need a `search_path` that no dump has.
-///
-/// # Errors
-/// If the connection breaks.
-async fn count_table(session: &Session, quoted_name: &str, left: Duration) -> anyhow::Result<Count> {
-    let client = session.client();
-    let begin = format!("SAVEPOINT count_rows; SET LOCAL statement_timeout = {}", left.as_millis());
-    session.ask(client.batch_execute(&begin)).await?;
-    let sql = format!("SELECT count(*) FROM ONLY {quoted_name}");
-    let counted = session.ask_within(left, client.query_one(&sql, &[])).await;
-    let counted = match counted {
-        Ok(row) => Ok(u64::try_from(row.try_get::<_, i64>(0)?).ok()),
-        Err(error) => match error.downcast_ref::<tokio_postgres::Error>().and_then(|error| error.as_db_error()) {
-            Some(said) => Err(why_not_counted(said, quoted_name)),
-            None => return Err(error.context(format!("count rows of {quoted_name}"))),
-        },
-    };
-    session.ask(client.batch_execute("ROLLBACK TO count_rows; RELEASE count_rows")).await?;
-    Ok(match counted {
-        Ok(rows) => (rows, None),
-        Err(reason) => (None, Some(reason)),
-    })
-}
-
-/// The server's message may quote values, so the manifest gets its code only.
-fn why_not_counted(said: &DbError, quoted_name: &str) -> String {
-    match said.code() {
-        &SqlState::QUERY_CANCELED => TIME_BUDGET.to_owned(),
-        &SqlState::LOCK_NOT_AVAILABLE => "lock timeout".to_owned(),
-        &SqlState::INSUFFICIENT_PRIVILEGE => "no privilege".to_owned(),
-        code => {
-            let (message, code) = (said.message(), code.code());
-            tracing::warn!(table = quoted_name, message, code, "the rows of this table are not counted");
-            format!("the server refused (SQLSTATE {code})")
-        }
-    }
 }

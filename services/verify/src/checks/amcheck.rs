@@ -18,6 +18,12 @@ const INDEXES: &str = "SELECT c.oid, format('%I.%I', n.nspname, c.relname)
      WHERE a.amname = 'btree' AND c.relkind = 'i' AND c.relpersistence <> 't' AND x.indisvalid
        AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' ORDER BY c.relpages DESC";
 
+/// Event triggers of the backup, which may forbid every definition, do not fire in a session with this setting, unless they
+/// were made for it (`ENABLE ALWAYS`). Only a superuser may set it, and only a superuser restores event triggers.
+const WITHOUT_EVENT_TRIGGERS: &str = "
+    SELECT pg_catalog.set_config('session_replication_role', 'replica', false)
+      FROM pg_catalog.pg_roles WHERE rolname = current_user AND rolsuper";
+
 type Indexes = Arc<Mutex<VecDeque<(u32, String)>>>;
 
 /// Checks every index over several sessions; skipped if there is a `reason` for that, or no extension and none can be
@@ -78,7 +84,7 @@ async fn schema(session: &Session) -> anyhow::Result<Result<String, DbError>> {
     // Nothing of the backup can have that name.
     let schema = format!("verify_amcheck_{:016x}", rand::random::<u64>());
     let bring = if is_there { "ALTER EXTENSION amcheck SET" } else { "CREATE EXTENSION amcheck" };
-    let sql = format!("CREATE SCHEMA {schema}; {bring} SCHEMA {schema}");
+    let sql = format!("{WITHOUT_EVENT_TRIGGERS}; CREATE SCHEMA {schema}; {bring} SCHEMA {schema}");
     match session.client().batch_execute(&sql).await {
         Ok(()) => Ok(Ok(schema)),
         Err(error) => match error.as_db_error() {

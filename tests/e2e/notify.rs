@@ -2,6 +2,7 @@
 
 mod commands;
 mod daemon;
+mod pings;
 
 use e2e::receiver::{Received, Receiver};
 use serde_json::Value;

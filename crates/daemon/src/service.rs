@@ -49,7 +49,7 @@ impl<D: Clone + Send + 'static, R: Send + Sync + 'static> Service<'_, D, R> {
         tracing::info!(port, schedule = schedules.join("; "), "{} daemon started", self.notifier.service);
         let server = tokio::spawn(serve(listener, router(self.pages), stop.clone()));
         let log = tokio::spawn(log_alarms(self.events.subscribe("log")));
-        let telling = self.notifier.start(self.state, self.events.subscribe("messages"), self.teller, stop)?;
+        let telling = self.notifier.start(self.state, &self.events, self.teller, stop)?;
         tokio::select! {
             () = Box::pin(work(&self.events)) => {}
             never = tell_alarms(self.state, self.judge, &self.events) => match never {},

@@ -107,8 +107,6 @@ pub(crate) enum Globals {
 /// Every problem at once, each naming its variable, none showing a value.
 pub(crate) fn from_vars(vars: impl IntoIterator<Item = (String, String)>) -> Result<BackupConfig, ConfigError> {
     let mut settings = Settings::read(vars, &SECTIONS.map(|(_, table)| table), &OWN_PREFIXES);
-    // Ignoring these would make someone wait for an alert that does not come.
-    settings.refuse_unsupported(&["HEALTHCHECK_PING_URL"]);
     let process = ProcessConfig::read(&mut settings);
     let silence = settings.seconds("DATABASE_SILENCE_TIMEOUT");
     let source = source(&mut settings).map(|source| source.with_question_limit(silence));

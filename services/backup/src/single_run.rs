@@ -12,7 +12,7 @@ use crate::run_report::Outcome;
 use crate::runner;
 use crate::said_once::SaidOnce;
 use crate::status::Facts;
-use crate::tell::tell_single;
+use crate::tell::{notifier, tell_single};
 
 /// Backs up every database once; the exit code. `METRICS_FILE` is written unless a signal stopped a run: what was there
 /// before says more then.
@@ -35,6 +35,7 @@ async fn run_once(config: &TargetConfig, state: &State<Facts>, stop: &Stop) -> u
     let progress = state.progress(&config.database());
     let shown = progress.show();
     let said = SaidOnce::default();
+    let run = notifier(&config.process).begin_single(&config.database());
     let report = Box::pin(runner::run((config, &said), stop, &progress, |_| drop(shown))).await;
     state.change(&config.database(), |state| {
         state.run_started_at = Some(report.started_at);
@@ -47,7 +48,7 @@ async fn run_once(config: &TargetConfig, state: &State<Facts>, stop: &Stop) -> u
             }
         }
     });
-    Box::pin(tell_single(config, &report, stop)).await;
+    Box::pin(tell_single(config, run, &report, stop)).await;
     match report.outcome {
         Outcome::Succeeded => {
             look(config, state, stop).await;

@@ -2,10 +2,10 @@
 
 use backup_core::stop::Stop;
 use backup_core::text::{bytes, count};
-use backup_daemon::AlarmCode;
 use backup_daemon::DatabaseState;
 use backup_daemon::config::ProcessConfig;
-use backup_daemon::notify::{Dated, Ending, Notifier, RunOutcome, Safe, Teller};
+use backup_daemon::notify::{Dated, Ending, Notifier, RunOutcome, Safe, SingleRun, Teller};
+use backup_daemon::{AlarmCode, exit};
 use chrono::Utc;
 
 use crate::config::TargetConfig;
@@ -21,8 +21,9 @@ pub(crate) fn notifier(process: &ProcessConfig) -> Notifier<'_> {
     Notifier { service: "backup", config: &process.notify, scrubber: &process.scrubber }
 }
 
-/// Tells of the only run of a process.
-pub(crate) async fn tell_single(config: &TargetConfig, report: &RunReport, stop: &Stop) {
+/// Tells of the only run of a process, which began as `run`.
+pub(crate) async fn tell_single(config: &TargetConfig, run: Option<SingleRun>, report: &RunReport, stop: &Stop) {
+    notifier(&config.process).end_single(run, &ending(report)).await;
     if !config.process.notify.is_used() {
         return;
     }
@@ -49,6 +50,7 @@ fn ending(report: &RunReport) -> Ending {
         Outcome::Failed => RunOutcome::Failed {
             code: AlarmCode::Failing,
             raises_alarm: false, // Three in a row do.
+            exit_code: exit::FAILED,
             class: report.class.map(Into::into),
             what_to_do: report.class.and_then(FailureClass::what_to_do),
         },
@@ -78,7 +80,7 @@ mod tests {
             ..RunReport::begin(Utc::now())
         };
         let told = ending(&failed);
-        let RunOutcome::Failed { code, raises_alarm, class, what_to_do } = told.outcome else { panic!("{told:?}") };
+        let RunOutcome::Failed { code, raises_alarm, class, what_to_do, .. } = told.outcome else { panic!("{told:?}") };
         assert_eq!((code, raises_alarm, class), (AlarmCode::Failing, false, Some("auth")));
         assert!(what_to_do.unwrap().contains("password") && told.summary.contains("authentication"));
         let stopped = RunReport { outcome: Outcome::Stopped, ..failed };

@@ -149,7 +149,6 @@ static DUMP_VARIABLES: &[Variable] = &[
         "60",
         "Seconds that the database may take to answer a query that needs no work. Then the run fails and is tried again.",
     ),
-    Variable::new("HEALTHCHECK_PING_URL", Kind::Secret, "", "-", "Not in this version: refused if it is set."),
 ];
 
 static RETENTION_VARIABLES: &[Variable] = &[

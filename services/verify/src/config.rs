@@ -139,7 +139,6 @@ pub(crate) struct Queries {
 /// Every problem at once, each naming its variable, none showing a value.
 pub(crate) fn from_vars(vars: impl IntoIterator<Item = (String, String)>) -> Result<VerifyConfig, ConfigError> {
     let mut settings = Settings::read(vars, &SECTIONS.map(|(_, table)| table), &OWN_PREFIXES);
-    settings.refuse_unsupported(&["HEALTHCHECK_PING_URL"]);
     let process = ProcessConfig::read(&mut settings);
     let habit = habit(&mut settings);
     let (keyring, signers) = (keyring(&mut settings), signers(&mut settings));

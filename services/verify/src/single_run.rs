@@ -14,7 +14,7 @@ use crate::metrics::metrics;
 use crate::print::{self, Paint, ReportFile};
 use crate::runner;
 use crate::status::Facts;
-use crate::tell::tell_single;
+use crate::tell::{notifier, tell_single};
 
 /// Drills the backups of every database once, those that `wanted` names; the exit code. `METRICS_FILE` is written unless
 /// a signal stopped a drill: what was there before says more then.
@@ -52,6 +52,7 @@ async fn run_once(
     let file = report_path.map(ReportFile::create).transpose()?;
     let progress = state.progress(&config.database());
     let shown = progress.show();
+    let run = notifier(&config.process).begin_single(&config.database());
     let report = runner::run(config, wanted, stop, &progress).await;
     drop(shown);
     text::print(&print::report(&report, Paint::for_stdout()));
@@ -60,7 +61,7 @@ async fn run_once(
         state.change(&config.database(), |state| state.own.drilled(report.clone()));
     }
     let written = file.map(|file| file.finish(&report)).transpose();
-    Box::pin(tell_single(config, &report)).await;
+    Box::pin(tell_single(config, run, &report)).await;
     written?;
     Ok(report.exit_code())
 }

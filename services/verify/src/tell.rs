@@ -4,7 +4,7 @@ use backup_core::text::count;
 use backup_daemon::AlarmCode;
 use backup_daemon::DatabaseState;
 use backup_daemon::config::ProcessConfig;
-use backup_daemon::notify::{Ending, Notifier, RunOutcome, Safe, Teller};
+use backup_daemon::notify::{Ending, Notifier, RunOutcome, Safe, SingleRun, Teller};
 
 use crate::config::TargetConfig;
 use crate::report::{Report, Verdict};
@@ -18,8 +18,9 @@ pub(crate) fn notifier(process: &ProcessConfig) -> Notifier<'_> {
     Notifier { service: "verify", config: &process.notify, scrubber: &process.scrubber }
 }
 
-/// Tells of the only drill of a process.
-pub(crate) async fn tell_single(config: &TargetConfig, report: &Report) {
+/// Tells of the only drill of a process, which began as `run`.
+pub(crate) async fn tell_single(config: &TargetConfig, run: Option<SingleRun>, report: &Report) {
+    notifier(&config.process).end_single(run, &ending(report)).await;
     let mut safe = Safe::default();
     learn(&mut safe, report);
     notifier(&config.process).tell_single(&config.database(), &ending(report), safe).await;
@@ -33,6 +34,7 @@ fn ending(report: &Report) -> Ending {
     let failed = |code| RunOutcome::Failed {
         code,
         raises_alarm: true,
+        exit_code: report.exit_code(),
         class: report.findings.first().map(|finding| finding.check),
         what_to_do: None,
     };

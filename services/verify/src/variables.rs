@@ -218,5 +218,4 @@ static RUN_VARIABLES: &[Variable] = &[
         "postgresql://app:secret@db.internal:5432/app_restored",
         "The target of `verify restore` and `verify roles`, if `--to` is not given; other commands ignore it. A command line is visible to every user of a machine.",
     ),
-    Variable::new("HEALTHCHECK_PING_URL", Kind::Secret, "", "-", "Not in this version: refused if it is set."),
 ];

@@ -169,15 +169,6 @@ impl Settings {
         self.warnings.clone()
     }
 
-    /// Notes each of `names` that is set: ignoring it would make someone believe in what is not there.
-    pub fn refuse_unsupported(&mut self, names: &[&str]) {
-        for name in names {
-            if self.is_set(name) {
-                self.reject(name, "is not supported by this version; unset it");
-            }
-        }
-    }
-
     /// Notes a problem with `name`. The message must not quote the value.
     pub fn reject(&mut self, name: &str, message: impl Into<String>) {
         self.error.problems.push((name.to_owned(), message.into()));

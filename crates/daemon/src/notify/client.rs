@@ -13,6 +13,7 @@ use reqwest::{Response, StatusCode};
 use serde_json::Value;
 
 use super::format::Post;
+use super::ping::Ping;
 
 /// An attempt takes at most this long, from the name to the end of the answer.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -65,6 +66,21 @@ impl Client {
     pub(super) async fn post(&self, url: &Secret, post: &Post) -> Result<(), Refusal> {
         let request = self.0.post(url.expose()).header(CONTENT_TYPE, "application/json").body(post.body.clone());
         let request = post.headers.iter().fold(request, |request, (name, value)| request.header(*name, value.expose()));
+        answered(request.send().await).await
+    }
+}
+
+impl Client {
+    /// Sends `ping`.
+    ///
+    /// # Errors
+    /// Unless the monitor has taken it.
+    pub(super) async fn ping(&self, ping: &Ping) -> Result<(), Refusal> {
+        let request = self.0.request(ping.method.clone(), ping.url.expose());
+        let request = match ping.body.as_str() {
+            "" => request,
+            body => request.header(CONTENT_TYPE, "text/plain; charset=utf-8").body(body.to_owned()),
+        };
         answered(request.send().await).await
     }
 }

@@ -9,6 +9,7 @@ use super::address;
 use super::channel::{Channel, Filter, Format, number};
 use super::format::{Credentials, SigningSecret};
 use super::message::Speaker;
+use super::ping::PingTarget;
 
 /// The variables of messages, of both services.
 pub static MESSAGE_VARIABLES: &[Variable] = &[
@@ -47,6 +48,20 @@ pub static MESSAGE_VARIABLES: &[Variable] = &[
         "https://backup.example.com/",
         "Where people reach the pages of this service; messages link to it.",
     ),
+    Variable::new(
+        "HEALTHCHECK_PING_URL",
+        Kind::Secret,
+        "",
+        "https://hc-ping.com/ping-key/{database}",
+        "A monitor that notices if nothing comes any more: of healthchecks.io, of Uptime Kuma, or a URL to GET after each success. `{database}` becomes the name of the database. See [alerts.md](alerts.md#pings).",
+    ),
+    Variable::new(
+        "HEALTHCHECK_PING_STYLE",
+        Kind::Choice(&["auto", "healthchecks"]),
+        "auto",
+        "healthchecks",
+        "`healthchecks`: the monitor takes the protocol of healthchecks.io under a host of your own. `auto`: the host tells.",
+    ),
     Variable::new("NTFY_TOKEN", Kind::Secret, "", "tk_AgQdq7mVBoFD37zQVN29RhuMzNIz2", "Access token of ntfy."),
 ];
 
@@ -57,6 +72,7 @@ pub struct NotifyConfig {
     pub(super) credentials: Credentials,
     pub(super) filter: Filter,
     pub(super) authorities: Authorities,
+    pub(super) ping: Option<PingTarget>,
     instance: String,
     public_url: Option<String>,
     /// What nothing may show besides the values of the variables themselves.
@@ -72,15 +88,19 @@ impl NotifyConfig {
         let signing = settings.parsed("WEBHOOK_SECRET", SigningSecret::parse);
         warn_of_the_useless(settings, &channels);
         let public_url = settings.parsed("PUBLIC_URL", public_url);
+        let wants_healthchecks = settings.choice("HEALTHCHECK_PING_STYLE", [("auto", false), ("healthchecks", true)]);
+        let ping = settings.parsed("HEALTHCHECK_PING_URL", |text| PingTarget::parse(text, wants_healthchecks));
+        let ping_text = settings.secret("HEALTHCHECK_PING_URL").unwrap_or_else(|| Secret::new(String::new()));
         let filter = if settings.flag("WEBHOOK_ON_SUCCESS") { Filter::ALL } else { Filter::DEFAULT };
         Self {
             channels,
             credentials: Credentials { ntfy_token, signing },
             filter,
             authorities,
+            ping,
             instance: instance(settings),
             public_url,
-            secrets: address::secrets(text.expose()),
+            secrets: [&text, &ping_text].into_iter().flat_map(|text| address::secrets(text.expose())).collect(),
         }
     }
 

@@ -8,6 +8,7 @@ mod config;
 mod format;
 mod incident;
 mod message;
+mod ping;
 mod queue;
 mod tell;
 mod when;
@@ -21,16 +22,18 @@ use chrono::Utc;
 use tokio::task::JoinHandle;
 
 use crate::database_name::DatabaseName;
-use crate::events::Subscription;
+use crate::events::Events;
 use crate::exit;
 use crate::state::State;
 
 use channel::Format;
 use client::{Client, Refusal};
+use ping::Pinger;
 use queue::{Outbox, attempt, message_id};
 
 pub use config::{MESSAGE_VARIABLES, NotifyConfig};
 pub use message::{Dated, Safe};
+pub use ping::SingleRun;
 pub use tell::{Ending, RunOutcome, Teller};
 
 /// How long the end of a single run waits for its messages.
@@ -50,18 +53,21 @@ pub struct Notifier<'config> {
     pub scrubber: &'config Scrubber,
 }
 
-/// Messages of a daemon while it runs.
-pub(crate) struct Telling(Option<JoinHandle<Outbox>>);
+/// Messages and pings of a daemon while it runs.
+pub(crate) struct Telling {
+    messages: Option<JoinHandle<Outbox>>,
+    pings: Option<JoinHandle<()>>,
+}
 
 impl Notifier<'_> {
-    /// Sends messages about `events` in the background. What cannot be delivered becomes part of `state`.
+    /// Sends messages and pings about `events` in the background. What cannot be delivered becomes part of `state`.
     ///
     /// # Errors
     /// If the HTTP client cannot be made.
     pub(crate) fn start<D, R>(
         &self,
         state: &State<D>,
-        events: Subscription<R>,
+        events: &Events<R>,
         teller: Teller<D, R>,
         stop: &Stop,
     ) -> anyhow::Result<Telling>
@@ -69,16 +75,36 @@ impl Notifier<'_> {
         D: Clone + Send + 'static,
         R: Send + Sync + 'static,
     {
+        let pings = self.pinger()?.map(|pinger| tokio::spawn(pinger.follow(events.subscribe("pings"), teller)));
         if !self.config.is_used() {
-            return Ok(Telling(None));
+            return Ok(Telling { messages: None, pings });
         }
+        let events = events.subscribe("messages");
         let outbox = self.outbox()?;
         for database in state.copy().keys() {
             state.change(database, |state| state.undelivered = outbox.undelivered());
         }
         let speaker = self.config.speaker(self.service, self.scrubber);
         let told = tell::tell((state.clone(), teller), events, (speaker, outbox), stop.clone());
-        Ok(Telling(Some(tokio::spawn(told))))
+        Ok(Telling { messages: Some(tokio::spawn(told)), pings })
+    }
+
+    /// Begins the only run of a process: a monitor is told that it starts, in the background.
+    pub fn begin_single(&self, database: &DatabaseName) -> Option<SingleRun> {
+        match self.pinger() {
+            Ok(pinger) => pinger.map(|pinger| SingleRun::begin(pinger, database.clone())),
+            Err(error) => {
+                tracing::error!(error = format!("{error:#}"), "no ping can be sent");
+                None
+            }
+        }
+    }
+
+    /// Tells the monitor how that run ended, within a bound.
+    pub async fn end_single(&self, run: Option<SingleRun>, ending: &Ending) {
+        if let Some(run) = run {
+            run.end(ending, SINGLE_RUN_BOUND).await;
+        }
     }
 
     /// Sends what a single run gives reason to, and waits until that is delivered, within a bound.
@@ -136,6 +162,11 @@ impl Notifier<'_> {
         Ok(code)
     }
 
+    fn pinger(&self) -> anyhow::Result<Option<Pinger>> {
+        let Some(target) = self.config.ping.clone() else { return Ok(None) };
+        Ok(Some(Pinger { client: Client::new(&self.config.authorities)?, target }))
+    }
+
     fn outbox(&self) -> anyhow::Result<Outbox> {
         let client = Client::new(&self.config.authorities)?;
         Ok(Outbox::open(&self.config.channels, &client, &self.config.credentials, self.config.filter))
@@ -143,12 +174,23 @@ impl Notifier<'_> {
 }
 
 impl Telling {
-    /// Waits for the last messages, within a bound.
+    /// Waits for the last messages and pings, within a bound.
     pub(crate) async fn finish(self) {
-        let Some(telling) = self.0 else { return };
-        match telling.await {
-            Ok(outbox) => outbox.finish(DAEMON_BOUND).await,
-            Err(error) => tracing::error!(%error, "the task that sends messages has ended"),
-        }
+        let messages = async {
+            match self.messages {
+                None => {}
+                Some(telling) => match telling.await {
+                    Ok(outbox) => outbox.finish(DAEMON_BOUND).await,
+                    Err(error) => tracing::error!(%error, "the task that sends messages has ended"),
+                },
+            }
+        };
+        let pings = async {
+            let Some(pings) = self.pings else { return };
+            if tokio::time::timeout(DAEMON_BOUND, pings).await.is_err() {
+                tracing::warn!(reason = "the process ends", "a ping could not be delivered");
+            }
+        };
+        tokio::join!(messages, pings);
     }
 }

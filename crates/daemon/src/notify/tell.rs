@@ -41,6 +41,8 @@ pub enum RunOutcome {
         code: AlarmCode,
         /// Whether the state raises that alarm already because of this failure alone.
         raises_alarm: bool,
+        /// The exit code of a single run that ends so.
+        exit_code: u8,
         /// The class of the failure.
         class: Option<&'static str>,
         /// What to do about it, if more is known than by its alarm.
@@ -52,7 +54,7 @@ pub enum RunOutcome {
 
 impl Ending {
     fn failed_run(&self) -> Option<FailedRun> {
-        let RunOutcome::Failed { code, raises_alarm, class, what_to_do } = self.outcome else { return None };
+        let RunOutcome::Failed { code, raises_alarm, class, what_to_do, .. } = self.outcome else { return None };
         let (ended_at, reason) = (self.ended_at, self.summary.clone());
         Some(FailedRun { ended_at, sign: (!raises_alarm).then_some(code), class, reason, what_to_do })
     }

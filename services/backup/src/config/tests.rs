@@ -87,7 +87,10 @@ fn each_mistake_is_one_line_that_names_its_variable() {
         "BACKUP_PREFIX: may hold letters, digits, `-`, `_` and `.` only, in folders joined by single `/`, none of them `.` or `..`",
     );
     check(&[("PG_DUMP_OPTIONS", "-f x")], "PG_DUMP_OPTIONS: holds --file, which this program sets itself");
-    check(&[("HEALTHCHECK_PING_URL", "https://x")], "HEALTHCHECK_PING_URL: is not supported by this version; unset it");
+    check(
+        &[("HEALTHCHECK_PING_URL", "canary")],
+        "HEALTHCHECK_PING_URL: is not one URL such as https://hc-ping.com/<uuid>",
+    );
     check(
         &[("WEBHOOK_URL", "https://ntfy.sh/a\nhttps://x.webhook.office.com/canary")],
         "WEBHOOK_URL: address 2 is a connector of Microsoft Teams (webhook.office.com), which Microsoft has retired; make a \

@@ -68,7 +68,10 @@ fn each_mistake_is_one_line_that_names_its_variable() {
         &[("VERIFY_ADMIN_URL", "postgres://a@h/d")],
         "VERIFY_ADMIN_URL: is set without VERIFY_DATABASE_URL, whose server it is for",
     );
-    check(&[("HEALTHCHECK_PING_URL", "x")], "HEALTHCHECK_PING_URL: is not supported by this version; unset it");
+    check(
+        &[("HEALTHCHECK_PING_URL", "canary")],
+        "HEALTHCHECK_PING_URL: is not one URL such as https://hc-ping.com/<uuid>",
+    );
     check(&[("WEBHOOK_URL", "x")], "WEBHOOK_URL: address 1 is not a URL such as https://host/path");
 }
 

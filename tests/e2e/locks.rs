@@ -187,9 +187,9 @@ fn a_dump_holds_no_lock_that_anybody_but_ddl_notices_r055() {
 
 #[test]
 fn a_table_that_cannot_be_counted_behind_a_queued_alter_says_so_r057() {
-    let stand = Stand::with_rows(100);
+    let stand = Stand::with_rows(20_000);
     stand.sql("CREATE TABLE u AS SELECT 1 AS id");
-    // The counts wait for the first byte of pg_dump, which has its locks already.
+    // The counts wait for the first byte of pg_dump, which has its locks, and more rows than a pipe takes.
     let script =
         Script::pg_dump(r#""$REAL" "$@" | { while [ -d "$D" ] && ! [ -e "$D/go" ]; do sleep 0.05; done; cat; }"#);
     let mut process = script.on(stand.backup()).args(["run"]).env("LOCK_WAIT_TIMEOUT", "6").spawn();
@@ -208,7 +208,7 @@ fn a_table_that_cannot_be_counted_behind_a_queued_alter_says_so_r057() {
     assert_eq!(tables[0]["not_counted"], "lock timeout");
     assert_eq!((&tables[1]["name"], &tables[1]["rows"]), (&"u".into(), &1.into()), "{tables}");
     let restored = stand.restore_newest();
-    assert_eq!(stand.postgres.sql(&restored.name, "SELECT count(*) FROM t"), "100");
+    assert_eq!(stand.postgres.sql(&restored.name, "SELECT count(*) FROM t"), "20000");
 }
 
 /// A `pg_dump` that begins only when the test makes the file `go`.
@@ -275,7 +275,10 @@ fn what_takes_the_place_of_a_table_while_its_count_waits_does_not_run() {
     for in_its_place in IN_ITS_PLACE {
         let stand = Stand::new();
         let name = stand.database.name.clone();
-        stand.sql(&format!("CREATE ROLE \"owner {name}\"; CREATE SCHEMA app; CREATE TABLE app.t AS SELECT 1 AS id"));
+        stand.sql(&format!(
+            "CREATE ROLE \"owner {name}\"; CREATE SCHEMA app;
+             CREATE TABLE app.t AS SELECT g AS id, repeat('x', 100) AS text FROM generate_series(1, 20000) g"
+        ));
         let script =
             Script::pg_dump(r#""$REAL" "$@" | { while [ -d "$D" ] && ! [ -e "$D/go" ]; do sleep 0.05; done; cat; }"#);
         let mut process = script.on(stand.backup()).args(["run"]).spawn();

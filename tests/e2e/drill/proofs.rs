@@ -51,7 +51,7 @@ fn a_sequence_that_was_never_used_must_begin_where_it_would_have_r026() {
     stand.drill().assert_verdict("passed", 0);
     let reset = then_sql("SELECT setval('s', 1, false)");
     let drill = stand.drill_with(stand.verify().env("PG_BIN_DIR", reset.path()));
-    let words = "sequence public.s: 500 (not used yet) in the archive, 1 (not used yet) now";
+    let words = "sequence public.s: 500 (not used yet) in the archive, another one now";
     drill.assert_found_by("sequences", words);
 }
 
@@ -99,6 +99,6 @@ fn an_object_of_another_owner_is_found_where_owners_come_back() {
     let drill = stand.drill_with(verify);
     drill.assert_verdict("failed", 1);
     let findings = drill.findings();
-    let wanted = "owners: TABLE public.t belonged to postgres, and belongs to thief now";
+    let wanted = "owners: TABLE public.t belonged to postgres, and belongs to ... now";
     assert!(findings.iter().any(|finding| finding == wanted), "{findings:#?}");
 }

@@ -71,7 +71,11 @@ fn each_check_of_rows_is_the_only_one_that_sees_its_damage() {
             "large_objects",
             "large object 7001 belonged to postgres, and belongs to ... now",
         ),
-        (Sql("SELECT setval('numbers', 41)"), "sequences", "sequence public.numbers: 42 in the archive, another one now"),
+        (
+            Sql("SELECT setval('numbers', 41)"),
+            "sequences",
+            "sequence public.numbers: 42 in the archive, another one now",
+        ),
         (Variable("MIN_TABLE_COUNT", "7"), "table_count", "6 tables, and MIN_TABLE_COUNT asks for 7"),
         (Variable("VERIFY_SQL", "SELECT count(*) > 500 FROM t"), "queries", "a boolean is not true"),
         (Sql("REFRESH MATERIALIZED VIEW totals WITH NO DATA"), "materialized_views", "public.totals has no rows"),

@@ -99,7 +99,7 @@ fn what_came_back_broken_or_not_at_all_is_named_r026() {
         "indexes: index public.t_v is not valid",
         "constraints: constraint public.parts_low parts_kind_fkey is not validated",
         "materialized_views: materialized view public.totals has no rows",
-        "sequences: sequence public.numbers: 42 in the archive, 1 (not used yet) now",
+        "sequences: sequence public.numbers: 42 in the archive, another one now",
         "definitions: FUNCTION public.twice(integer) is missing",
         "definitions: TRIGGER public.kinds kinds_keep is missing",
         "inventory: 2 functions in the source, and 1 after the restore",

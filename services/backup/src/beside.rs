@@ -6,21 +6,24 @@ use std::time::Duration;
 use anyhow::Context;
 use backup_core::postgres::connect::Session;
 use backup_core::postgres::{
-    CheckedDump, ChildReader, ClientTools, Dumper, Expected, LastValues, Moved, Passed, Renamed, Rewritten, Schemas,
-    Snapshot, Waiting, Watch, Watched, check_completeness, check_origin, count_rows, has_post_data, list_objects,
-    moved_relations,
+    Beside, CheckedDump, ChildReader, ClientTools, Dumper, Expected, LastValues, Moved, Passed, Renamed, Rewritten,
+    Schemas, Snapshot, Waiting, Watch, Watched, check_completeness, check_origin, count_rows, has_post_data,
+    list_objects, moved_relations,
 };
 use backup_core::repository::{DatabaseFacts, Inventory, Kind, ObjectFacts};
 use backup_core::stop::{Stop, Stopped};
 use backup_core::storage::UploadPlan;
 use chrono::{DateTime, Utc};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::oneshot::Receiver;
 
 use crate::config::TargetConfig;
 use crate::upload::Upload;
 
 /// Time for the lists of a large catalog, besides the wait for locks.
 const LISTS_WORK: Duration = Duration::from_secs(600);
+
+/// How often schemas are looked at while `pg_dump` runs.
+const SCHEMAS_INTERVAL: Duration = Duration::from_secs(5);
 
 /// A dump that is stored and whole.
 pub(crate) struct Dumped {
@@ -37,7 +40,10 @@ struct Surveyed {
     has_post_data: bool,
     rewritten: Rewritten,
     moved: Vec<Moved>,
-    schemas: Schemas,
+    /// What reading the archive said; `None` if its stream did not come to its end.
+    passed: Option<Passed>,
+    /// What could not be asked.
+    unchecked: Option<String>,
 }
 
 /// A dump, and all that happens beside it.
@@ -55,7 +61,8 @@ impl DumpBeside<'_> {
     ///
     /// # Errors
     /// If any of it fails, if what `pg_dump` wrote is not a whole dump of this database, if a table was rewritten
-    /// before it was locked, if names changed their meaning while `pg_dump` used them, and if a connection to the database falls silent.
+    /// before it was locked, if names changed their meaning while `pg_dump` used them, and if a connection to the
+    /// database falls silent.
     pub(crate) async fn dump_and_survey(&self, session: Session, plan: UploadPlan) -> anyhow::Result<Dumped> {
         let Self { upload, tools, facts, .. } = *self;
         let lock_wait = self.config.dump.lock_wait;
@@ -73,16 +80,49 @@ impl DumpBeside<'_> {
         let both = together(
             &stop,
             upload.put(upload.encode(dump, self.config.dump.role(), plan), &stop),
-            self.survey(&snapshot, &last_values, &beside.begun, &watch.own),
+            self.survey(&snapshot, &last_values, beside, &watch.own),
         );
         let outcome = unless_silent(&watch, &stop, Box::pin(both)).await;
         let (object, mut surveyed) = outcome.map_err(|(error, step)| error.context(step))?;
-        let moved = self.moved_schemas(snapshot.session(), &surveyed.schemas);
-        surveyed.moved.extend(self.stop.or(moved).await.context("look for schemas that were renamed")?);
-        let passed = beside.passed.await.context("check the dump")?;
+        let passed = surveyed.passed.take().context("check the dump")?;
         let connected_as = snapshot.session().endpoint().dbname();
         let note = self.check_dump(passed, connected_as, &surveyed).context("check the dump")?;
+        let note = note.or(surveyed.unchecked);
         Ok(Dumped { object, inventory: surveyed.inventory, snapshot_at: snapshot.at(), note })
+    }
+
+    /// Enters the schemas that are renamed while `pg_dump` runs, now and again until its stream has ended, and once more
+    /// at that moment: what happens later is none of the dump's business.
+    async fn watch_schemas(
+        &self,
+        session: &Session,
+        schemas: &Schemas,
+        mut passed: Receiver<Passed>,
+        found: &mut Surveyed,
+    ) {
+        loop {
+            let ended = tokio::select! {
+                biased;
+                ended = &mut passed => Some(ended.ok()),
+                () = tokio::time::sleep(SCHEMAS_INTERVAL) => None,
+            };
+            found.unchecked = match self.moved_schemas(session, schemas).await {
+                Ok(moved) => {
+                    let new: Vec<Moved> = moved.into_iter().filter(|one| !found.moved.contains(one)).collect();
+                    found.moved.extend(new);
+                    None
+                }
+                // The dump is stored by now, and whole as far as is known.
+                Err(error) => {
+                    tracing::debug!(error = format!("{error:#}"), "cannot look for schemas that were renamed");
+                    Some("whether schemas were renamed at the end of the dump was not checked: no answer".to_owned())
+                }
+            };
+            if let Some(passed) = ended {
+                found.passed = passed;
+                return;
+            }
+        }
     }
 
     /// Looks for schemas that were renamed during the dump. The session had nothing to do for as long as that took, and a
@@ -107,7 +147,7 @@ impl DumpBeside<'_> {
         &self,
         snapshot: &Snapshot,
         last_values: &LastValues,
-        begun: &CancellationToken,
+        beside: Beside,
         waiting: &Waiting,
     ) -> anyhow::Result<Surveyed> {
         let session = snapshot.session();
@@ -117,7 +157,7 @@ impl DumpBeside<'_> {
         let has_post_data = has_post_data(session).await.context("look for indexes")?;
         let schemas = session.ask_all(lists_work, Schemas::read(session)).await.context("list schemas")?;
         waiting.end();
-        begun.cancelled().await;
+        beside.begun.cancelled().await;
         waiting.begin();
         let rewritten = snapshot.rewritten().await?;
         let moved = moved_relations(session).await?;
@@ -133,7 +173,9 @@ impl DumpBeside<'_> {
         inventory.tables = count_rows(session, self.config.dump.fingerprint).await.context("count rows")?;
         snapshot.release().await?;
         waiting.end();
-        Ok(Surveyed { inventory, has_post_data, rewritten, moved, schemas })
+        let mut surveyed = Surveyed { inventory, has_post_data, rewritten, moved, passed: None, unchecked: None };
+        self.watch_schemas(session, &schemas, beside.passed, &mut surveyed).await;
+        Ok(surveyed)
     }
 
     /// Compares the archive that has passed with the database; returns a note if it could not be read.

@@ -4,6 +4,7 @@ use anyhow::Error;
 use backup_core::repository::{BackupId, Kind, Manifest};
 use backup_core::scrub::Scrubber;
 use backup_core::stop::Stop;
+use backup_core::values::without_values;
 use backup_daemon::StepSeconds;
 use backup_daemon::schedule::Outlook;
 use chrono::{DateTime, Utc};
@@ -123,7 +124,8 @@ impl RunReport {
                 let is_stopped = stop.reason().is_some();
                 self.outcome = if is_stopped { Outcome::Stopped } else { Outcome::Failed };
                 self.class = Some(if is_stopped { FailureClass::Stopped } else { FailureClass::of(error) });
-                self.error = Some(scrubber.scrub(&format!("{error:#}")).into_owned());
+                // It leaves the machine, in messages and pings.
+                self.error = Some(scrubber.scrub(&without_values(&format!("{error:#}"))).into_owned());
                 self.outlook = outlook(error);
             }
         }

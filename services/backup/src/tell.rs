@@ -22,10 +22,15 @@ pub(crate) fn notifier(process: &ProcessConfig) -> Notifier<'_> {
 }
 
 /// Tells of the only run of a process, which began as `run`.
-pub(crate) async fn tell_single(config: &TargetConfig, run: Option<SingleRun>, report: &RunReport, stop: &Stop) {
+pub(crate) async fn tell_single(
+    config: &TargetConfig,
+    run: Option<SingleRun>,
+    report: &RunReport,
+    stop: &Stop,
+) -> anyhow::Result<()> {
     notifier(&config.process).end_single(run, &ending(report)).await;
     if !config.process.notify.is_used() {
-        return;
+        return Ok(());
     }
     let listed = stop.or(config.repository().catalog(Utc::now())).await;
     let safe = listed.map(|catalog| safe_in(&catalog)).unwrap_or_else(|error| {
@@ -33,6 +38,12 @@ pub(crate) async fn tell_single(config: &TargetConfig, run: Option<SingleRun>, r
         Safe::default()
     });
     notifier(&config.process).tell_single(&config.database(), &ending(report), safe).await;
+    Ok(())
+}
+
+/// A stop came before everything was told.
+pub(crate) fn given_up(error: anyhow::Error) {
+    tracing::debug!(reason = format!("{error:#}"), "a stop came before everything was told");
 }
 
 fn safe(state: &DatabaseState<Facts>) -> Safe {

@@ -112,7 +112,7 @@ impl Facts {
         let Some(backup) = &report.backup else { return };
         if report.proven == Some(false) {
             self.proven.remove(&backup.id);
-        } else if report.proven == Some(true) || report.verdict == Verdict::Passed {
+        } else if report.proven == Some(true) {
             self.proven.insert(backup.id.clone());
         }
     }

@@ -19,11 +19,17 @@ pub(crate) fn notifier(process: &ProcessConfig) -> Notifier<'_> {
 }
 
 /// Tells of the only drill of a process, which began as `run`.
-pub(crate) async fn tell_single(config: &TargetConfig, run: Option<SingleRun>, report: &Report) {
+pub(crate) async fn tell_single(config: &TargetConfig, run: Option<SingleRun>, report: &Report) -> anyhow::Result<()> {
     notifier(&config.process).end_single(run, &ending(report)).await;
     let mut safe = Safe::default();
     learn(&mut safe, report);
     notifier(&config.process).tell_single(&config.database(), &ending(report), safe).await;
+    Ok(())
+}
+
+/// A stop came before everything was told.
+pub(crate) fn given_up(error: anyhow::Error) {
+    tracing::debug!(reason = format!("{error:#}"), "a stop came before everything was told");
 }
 
 fn safe(state: &DatabaseState<Facts>) -> Safe {

@@ -60,7 +60,7 @@ pub struct CheckedDump<R> {
 }
 
 /// What is told beside the stream.
-pub struct Progress {
+pub struct Beside {
     /// Fires with the first bytes. By then, `pg_dump` has read the catalogs and holds the locks of its tables.
     pub begun: CancellationToken,
     /// Comes with the clean end of the stream.
@@ -69,11 +69,11 @@ pub struct Progress {
 
 impl<R> CheckedDump<R> {
     /// Checks the archive that `inner` brings, written by a `pg_dump` of version `tools_major`.
-    pub fn new(inner: R, tools_major: u32) -> (Self, Progress) {
+    pub fn new(inner: R, tools_major: u32) -> (Self, Beside) {
         let (to_reader, pieces) = mpsc::channel(PIECES_WAITING);
         let (passed, receiver) = oneshot::channel();
         let begun = CancellationToken::new();
-        let progress = Progress { begun: begun.clone(), passed: receiver };
+        let progress = Beside { begun: begun.clone(), passed: receiver };
         let checked = Self {
             inner,
             to_reader: Some(PollSender::new(to_reader)),

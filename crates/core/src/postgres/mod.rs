@@ -38,7 +38,9 @@ mod tool;
 mod tools;
 mod user_relations;
 
-pub use checked_dump::{CheckedDump, DumpError, Expected, Passed, check_completeness, check_origin, has_post_data};
+pub use checked_dump::{
+    Beside, CheckedDump, DumpError, Expected, Passed, check_completeness, check_origin, has_post_data,
+};
 pub use child::{ChildError, ChildReader};
 pub use confinement::Held;
 pub use database_level::{close_database, database_differences, set_database_level};

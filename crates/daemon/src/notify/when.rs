@@ -82,6 +82,8 @@ struct Told {
 struct Muted {
     until: DateTime<Utc>,
     changes: u32,
+    /// Whether a critical state was told since the changes are only counted.
+    told_critical: bool,
 }
 
 impl Incidents {
@@ -173,10 +175,15 @@ impl Incident {
         let change = self.settles_at.take_if(|at| *at <= now).and_then(|_| self.settled());
         if let Some(muted) = &mut self.muted {
             muted.changes += u32::from(change.is_some());
+            let is_critical = self.signs.severity() == Some(Severity::Critical);
+            let is_urgent = change.is_some_and(|change| change != Occasion::Resolved) && is_critical;
+            // What is at risk now is told, once in each of these times.
+            let is_told = muted.told_critical;
+            muted.told_critical |= is_urgent;
             if change.is_some() {
                 self.remember_as_told(now);
             }
-            return self.digest(now);
+            return if is_urgent && !is_told { change } else { self.digest(now) };
         }
         match change {
             Some(occasion) => {
@@ -213,14 +220,20 @@ impl Incident {
     }
 
     fn mute(&mut self, now: DateTime<Utc>) -> Occasion {
-        self.muted = Some(Muted { until: now + CHANGES_WINDOW, changes: 0 });
+        self.muted = Some(self.muted_from(now));
         Occasion::Unstable { changes: u32::try_from(self.changes.len()).unwrap_or(u32::MAX) }
+    }
+
+    /// Changes are counted from `now` on. What is critical at that moment is told with the message that says so.
+    fn muted_from(&self, now: DateTime<Utc>) -> Muted {
+        let told_critical = self.signs.severity() == Some(Severity::Critical);
+        Muted { until: now + CHANGES_WINDOW, changes: 0, told_critical }
     }
 
     /// The digest of a day, or the end of all that if the day was calm.
     fn digest(&mut self, now: DateTime<Utc>) -> Option<Occasion> {
         let changes = self.muted.as_ref().filter(|muted| muted.until <= now)?.changes;
-        self.muted = (changes > 0).then(|| Muted { until: now + CHANGES_WINDOW, changes: 0 });
+        self.muted = (changes > 0).then(|| self.muted_from(now));
         match changes {
             0 => self.reminder(now),
             changes => Some(Occasion::Digest { changes }),

@@ -160,3 +160,25 @@ fn a_drill_that_raised_the_alarm_is_counted_once() {
     incidents.failed(&database, run, start());
     assert_eq!(incidents.due(start() + SETTLING)[0].occurrences, 1);
 }
+
+/// Changes that are only counted do not hide what is at risk.
+#[test]
+fn what_becomes_critical_among_many_changes_is_told_once() {
+    let steps = [
+        (0, RunFails),
+        (1, RunSucceeds),
+        (2, RunFails),
+        (3, RunSucceeds),
+        (5, Raised(Stale, Critical)),
+        (6, Resolved(Stale)),
+        (7, Raised(Stale, Critical)),
+    ];
+    let expected = [
+        (0, Occasion::Onset, Failing),
+        (1, Occasion::Resolved, Failing),
+        (2, Occasion::Onset, Failing),
+        (3, Occasion::Unstable { changes: 4 }, Failing),
+        (5, Occasion::Onset, Stale),
+    ];
+    check(&steps, 20, &expected);
+}

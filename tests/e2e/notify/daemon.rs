@@ -52,10 +52,16 @@ fn an_outage_is_raised_and_resolved_in_every_channel_r153() {
     assert!(wait_until(TWO_RUNS, || !json.received().is_empty()), "{}", daemon.process.stderr_so_far());
     let newest = daemon.status()["newest_full_backup"]["id"].clone();
     door.open();
-    assert!(wait_until(TWO_RUNS, || json.received().len() > 1), "{}", daemon.process.stderr_so_far());
-    assert!(wait_until(SOON, || slack.received().len() > 1), "{}", daemon.process.stderr_so_far());
-    assert_eq!(types(&json), ["alarm.raised", "alarm.resolved"]);
-    let data: Vec<Value> = bodies(&json).iter().map(|body| body["data"].clone()).collect();
+    let is_over = || types(&json).last().is_some_and(|last| last == "alarm.resolved");
+    assert!(wait_until(TWO_RUNS, is_over), "{}", daemon.process.stderr_so_far());
+    let all_told = || slack.received().len() == json.received().len();
+    assert!(wait_until(SOON, all_told), "{}", daemon.process.stderr_so_far());
+    // On a slow machine, several runs fail before it is over, which is worse.
+    let mut told = types(&json);
+    told.retain(|one| one != "alarm.worse");
+    assert_eq!(told, ["alarm.raised", "alarm.resolved"]);
+    let all: Vec<Value> = bodies(&json).iter().map(|body| body["data"].clone()).collect();
+    let data = [all[0].clone(), all[all.len() - 1].clone()];
     assert_eq!((&data[0]["event"], &data[0]["severity"]), (&"failing".into(), &"warning".into()), "{:#}", data[0]);
     assert_eq!((&data[0]["class"], &data[0]["status"]), (&"database_unreachable".into(), &"firing".into()));
     assert!(data[0]["reason"].as_str().unwrap().contains("connect to"), "{:#}", data[0]);

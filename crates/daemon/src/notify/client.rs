@@ -9,11 +9,10 @@ use backup_core::storage::Authorities;
 use chrono::{DateTime, Utc};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use reqwest::redirect::Policy;
-use reqwest::{Response, StatusCode};
+use reqwest::{Method, Response, StatusCode};
 use serde_json::Value;
 
 use super::format::Post;
-use super::ping::Ping;
 
 /// An attempt takes at most this long, from the name to the end of the answer.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -71,13 +70,13 @@ impl Client {
 }
 
 impl Client {
-    /// Sends `ping`.
+    /// Sends a ping.
     ///
     /// # Errors
     /// Unless the monitor has taken it.
-    pub(super) async fn ping(&self, ping: &Ping) -> Result<(), Refusal> {
-        let request = self.0.request(ping.method.clone(), ping.url.expose());
-        let request = match ping.body.as_str() {
+    pub(super) async fn ping(&self, method: Method, url: &Secret, body: &str) -> Result<(), Refusal> {
+        let request = self.0.request(method, url.expose());
+        let request = match body {
             "" => request,
             body => request.header(CONTENT_TYPE, "text/plain; charset=utf-8").body(body.to_owned()),
         };

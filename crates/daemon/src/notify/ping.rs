@@ -16,7 +16,6 @@ use crate::events::{Event, Subscription};
 
 use target::Signal;
 
-pub(super) use target::Ping;
 pub(crate) use target::PingTarget;
 
 /// Between the attempts of a ping, of which there is one more.
@@ -72,7 +71,7 @@ impl Pinger {
         let Some(ping) = self.target.ping(database, signal, &run.id) else { return };
         let mut pauses = PAUSES.iter();
         loop {
-            let reason = match self.client.ping(&ping).await {
+            let reason = match self.client.ping(ping.method.clone(), &ping.url, &ping.body).await {
                 Ok(()) => return,
                 Err(Refusal::Passing { reason, .. }) => match pauses.next() {
                     Some(pause) => {

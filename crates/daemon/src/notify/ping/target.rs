@@ -44,10 +44,10 @@ pub(super) enum Signal<'run> {
 
 /// A request to a monitor.
 #[derive(Debug)]
-pub(in super::super) struct Ping {
-    pub(in super::super) method: Method,
-    pub(in super::super) url: Secret,
-    pub(in super::super) body: String,
+pub(super) struct Ping {
+    pub(super) method: Method,
+    pub(super) url: Secret,
+    pub(super) body: String,
 }
 
 impl PingTarget {

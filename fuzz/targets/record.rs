@@ -31,7 +31,7 @@ fn only_the_record_that_was_written_is_known() {
         // Hexadecimal digits may be written in capitals.
         let is_written = bytes.eq_ignore_ascii_case(written.as_bytes());
         assert!(!key.knows(&place, bytes) || is_written);
-        // Whatever it is, reading it ends.
+        // Reading it ends, also if it is no record.
         DrillRecord::open(bytes).is_ok().then(|| assert!(bytes.starts_with(b"{")));
         let Ok(report) = std::str::from_utf8(bytes) else { return };
         let sealed = key.seal(&place, report);

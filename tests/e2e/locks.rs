@@ -222,7 +222,7 @@ fn user_locks(stand: &Stand) -> String {
     )
 }
 
-/// While `pg_dump` waits for whatever lock, nobody may have to wait for the transaction that it has its snapshot from.
+/// While `pg_dump` waits for a lock, no session may have to wait for the transaction that it has its snapshot from.
 #[test]
 fn the_session_of_the_snapshot_locks_no_sequence_while_pg_dump_has_not_begun_r055() {
     let stand = Stand::with_rows(10);

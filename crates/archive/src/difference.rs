@@ -143,7 +143,7 @@ impl<'run> Comparison<'run> {
             }
             let of = |side| texts_of(side, object.key());
             let (dumped, reference, restored) = (of(&sides.dumped), of(&sides.reference), of(&sides.restored));
-            // A server keeps the body of a function as it was written: another one is no spelling, whoever made it.
+            // A server keeps the body of a function as it was written: another one is no spelling of the server.
             if reference == restored && bodies_of(&dumped) == bodies_of(&restored) {
                 let is_reordered = lines_of(&dumped) == lines_of(&restored);
                 judged.respelled.push(Respelled { object, is_reordered });

@@ -1,4 +1,4 @@
-//! Whether a loop lives: it says so every few seconds, whatever else it does.
+//! Whether a loop lives: it says so every few seconds, also during a run.
 
 use std::time::Duration;
 

@@ -106,13 +106,18 @@ impl DumpBeside<'_> {
                 ended = &mut passed => Some(ended.ok()),
                 () = tokio::time::sleep(SCHEMAS_INTERVAL) => None,
             };
-            found.unchecked = match self.moved_schemas(session, schemas).await {
+            // Only the last question is worth a new connection if that of the session is lost.
+            let moved = match ended {
+                Some(_) => self.moved_schemas(session, schemas).await,
+                None => schemas.moved(session).await,
+            };
+            found.unchecked = match moved {
                 Ok(moved) => {
                     let new: Vec<Moved> = moved.into_iter().filter(|one| !found.moved.contains(one)).collect();
                     found.moved.extend(new);
                     None
                 }
-                // The dump is stored by now, and whole as far as is known.
+                // No reason to throw a dump away that is whole as far as is known.
                 Err(error) => {
                     tracing::debug!(error = format!("{error:#}"), "cannot look for schemas that were renamed");
                     Some("whether schemas were renamed at the end of the dump was not checked: no answer".to_owned())

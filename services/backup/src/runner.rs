@@ -5,6 +5,7 @@ use backup_core::postgres::ChildError;
 use backup_core::repository::Manifest;
 use backup_core::stop::Stop;
 use backup_core::storage::TooManyParts;
+use backup_core::values::without_values;
 use backup_daemon::Progress;
 use chrono::Utc;
 use tokio_postgres::error::SqlState;
@@ -71,7 +72,7 @@ async fn back_up(
         }
         let pause = retry.pause(*attempts);
         tracing::warn!(
-            error = format!("{error:#}"),
+            error = %without_values(&format!("{error:#}")),
             attempt = *attempts,
             pause_seconds = pause.as_secs_f32(),
             "backup failed for a reason that may pass, trying again"

@@ -2,7 +2,7 @@
 
 use backup_core::stop::{Share, Stop};
 use backup_daemon::schedule::Occasion;
-use backup_daemon::{State, exit};
+use backup_daemon::{State, exit, notify};
 use chrono::Utc;
 
 use crate::config::{BackupConfig, TargetConfig};
@@ -12,7 +12,7 @@ use crate::run_report::Outcome;
 use crate::runner;
 use crate::said_once::SaidOnce;
 use crate::status::Facts;
-use crate::tell::{given_up, notifier, tell_single};
+use crate::tell::{notifier, tell_single};
 
 /// Backs up every database once; the exit code. `METRICS_FILE` is written unless a signal stopped a run: what was there
 /// before says more then.
@@ -23,7 +23,7 @@ pub(crate) async fn run_all(config: &BackupConfig, stop: &Stop) -> u8 {
     for target in &config.targets {
         code = code.max(run_once(target, &state, stop).await);
         if stop.reason().is_some() {
-            break; // The others have not begun, and nobody is told that they have.
+            break; // The others have not begun, so no monitor is told that they have.
         }
     }
     if let Some(path) = &config.process.metrics_file
@@ -51,7 +51,9 @@ async fn run_once(config: &TargetConfig, state: &State<Facts>, stop: &Stop) -> u
             }
         }
     });
-    stop.or_within(Share::CleanUp, Box::pin(tell_single(config, run, &report, stop))).await.unwrap_or_else(given_up);
+    stop.or_within(Share::CleanUp, Box::pin(tell_single(config, run, &report, stop)))
+        .await
+        .unwrap_or_else(notify::given_up);
     match report.outcome {
         Outcome::Succeeded => {
             look(config, state, stop).await;

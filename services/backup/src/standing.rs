@@ -109,7 +109,7 @@ pub(crate) fn standings(group: &[&Backup], rule: &StandingRule) -> Vec<Standing>
     let sizes = Sizes::of(group, &batches, &timely, rule);
     let is_small: Vec<bool> =
         group.iter().zip(&batches).map(|(backup, batch)| sizes.is_small(backup, *batch, rule)).collect();
-    // The largest of each batch, and of equal ones the newest: whoever adds to a batch can have the last word, and has
+    // The largest of each batch, and of equal ones the newest: a writer who adds to a batch can have the last word, and has
     // less to write than a database. Those of another time have a leader of their own, of any size: the newest, since
     // backups that were copied together are of as many times as they are.
     let claim = |place: usize| (if timely[place] { group[place].dump_bytes } else { 0 }, &group[place].id);

@@ -41,11 +41,6 @@ pub(crate) async fn tell_single(
     Ok(())
 }
 
-/// A stop came before everything was told.
-pub(crate) fn given_up(error: anyhow::Error) {
-    tracing::debug!(reason = format!("{error:#}"), "a stop came before everything was told");
-}
-
 fn safe(state: &DatabaseState<Facts>) -> Safe {
     let newest = state.own.newest_full_backup.as_ref();
     Safe {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use backup_core::stop::{Share, Stop};
 use backup_core::text;
-use backup_daemon::{State, exit};
+use backup_daemon::{State, exit, notify};
 use chrono::Utc;
 
 use crate::choose::{Wanted, repository};
@@ -14,7 +14,7 @@ use crate::metrics::metrics;
 use crate::print::{self, Paint, ReportFile};
 use crate::runner;
 use crate::status::Facts;
-use crate::tell::{given_up, notifier, tell_single};
+use crate::tell::{notifier, tell_single};
 
 /// Drills the backups of every database once, those that `wanted` names; the exit code. `METRICS_FILE` is written unless
 /// a signal stopped a drill: what was there before says more then.
@@ -34,7 +34,7 @@ pub(crate) async fn run_all(
         let ended = Box::pin(run_once(target, &wanted(&target.habit), report_path, &state, stop)).await;
         code = code.max(ended?);
         if stop.reason().is_some() {
-            break; // The others have not begun, and nobody is told that they have.
+            break; // The others have not begun, so no monitor is told that they have.
         }
     }
     if let Some(path) = &config.process.metrics_file
@@ -64,7 +64,7 @@ async fn run_once(
         state.change(&config.database(), |state| state.own.drilled(report.clone()));
     }
     let written = file.map(|file| file.finish(&report)).transpose();
-    stop.or_within(Share::CleanUp, Box::pin(tell_single(config, run, &report))).await.unwrap_or_else(given_up);
+    stop.or_within(Share::CleanUp, Box::pin(tell_single(config, run, &report))).await.unwrap_or_else(notify::given_up);
     written?;
     Ok(report.exit_code())
 }

@@ -127,7 +127,7 @@ pub(crate) fn learn(safe: &mut Safe, report: &Report) {
         safe.newest_proven = Some(drilled.clone());
     }
     if report.proven == Some(false) {
-        // What failed now is not safe, whatever was known of it.
+        // What failed now is not safe, also if it was known to be.
         for known in [&mut safe.newest_backup, &mut safe.newest_proven] {
             known.take_if(|known| known.id == drilled.id);
         }

@@ -27,11 +27,6 @@ pub(crate) async fn tell_single(config: &TargetConfig, run: Option<SingleRun>, r
     Ok(())
 }
 
-/// A stop came before everything was told.
-pub(crate) fn given_up(error: anyhow::Error) {
-    tracing::debug!(reason = format!("{error:#}"), "a stop came before everything was told");
-}
-
 fn safe(state: &DatabaseState<Facts>) -> Safe {
     state.own.safe.clone()
 }

@@ -1,8 +1,8 @@
 //! What code of an archive says goes nowhere: neither rows nor files reach a report, a log or the bucket.
 
-use super::{FAILED, Site, drill};
+use super::{Drilled, FAILED, Site, drill};
 
-const CANARY: &str = "canary-4711-of-a-row";
+pub(super) const CANARY: &str = "canary-4711-of-a-row";
 
 /// Tells the row in every way in which a function can make the server say something.
 const TELL: &str = r#"
@@ -41,6 +41,21 @@ const TELL: &str = r#"
     INSERT INTO by_names VALUES ('CANARY');
     INSERT INTO by_notice VALUES ('CANARY'); INSERT INTO whole VALUES ('CANARY')"#;
 
+/// Asserts that nothing a failed drill has left holds [`CANARY`]; it wrote a record.
+#[track_caller]
+pub(super) fn assert_tells_no_row(site: &Site, drilled: &Drilled) {
+    let records = site.stand.s3.objects().into_keys().filter(|key| key.contains("/drill-"));
+    let record: String = records.map(|key| String::from_utf8_lossy(&site.stand.s3.read(&key)).into_owned()).collect();
+    assert!(record.contains("failed"), "there is no record of the drill: {record:?}");
+    let report = drilled.report.to_string();
+    for (name, text) in
+        [("report", &report), ("output", &drilled.output.stdout), ("log", &drilled.output.stderr), ("bucket", &record)]
+    {
+        let lines: Vec<&str> = text.lines().filter(|line| line.contains("4711")).collect();
+        assert!(lines.is_empty(), "{name}: {lines:#?}");
+    }
+}
+
 #[test]
 fn no_text_of_an_archives_code_reaches_report_log_or_bucket() {
     let site = Site::new(&TELL.replace("CANARY", CANARY));
@@ -63,16 +78,7 @@ fn no_text_of_an_archives_code_reaches_report_log_or_bucket() {
     ] {
         assert!(findings.contains(part), "{part:?} is not in {findings}");
     }
-    let records = || site.stand.s3.objects().into_keys().filter(|key| key.contains("/drill-"));
-    let record: String = records().map(|key| String::from_utf8_lossy(&site.stand.s3.read(&key)).into_owned()).collect();
-    assert!(record.contains("failed"), "there is no record of the drill: {record:?}");
-    let report = drilled.report.to_string();
-    for (name, text) in
-        [("report", &report), ("output", &drilled.output.stdout), ("log", &drilled.output.stderr), ("bucket", &record)]
-    {
-        let lines: Vec<&str> = text.lines().filter(|line| line.contains("4711")).collect();
-        assert!(lines.is_empty(), "{name}: {lines:#?}");
-    }
+    assert_tells_no_row(&site, &drilled);
     site.assert_clean();
 }
 

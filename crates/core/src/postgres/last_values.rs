@@ -24,8 +24,8 @@ pub struct LastValues(HashMap<u32, i64>);
 impl LastValues {
     /// Reads the last values of all sequences of users; `session` is in no transaction.
     ///
-    /// `pg_sequence_last_value` locks its sequence until the end of the transaction, whatever becomes of a savepoint
-    /// around it. In the transaction of the snapshot, an owner's `DROP SEQUENCE` would wait for as long as that is open,
+    /// `pg_sequence_last_value` locks its sequence until the end of the transaction, also if a savepoint around
+    /// it is rolled back. In the transaction of the snapshot, an owner's `DROP SEQUENCE` would wait for as long as that is open,
     /// `pg_dump` and every `nextval` behind the owner, and the snapshot for `pg_dump`. So this is asked before the
     /// snapshot is taken, and a value is never later than that in the dump.
     ///

@@ -108,7 +108,7 @@ impl Countable<'_> {
     ///
     /// A name is looked up when a statement is planned, and a statement that waits for a lock looks it up again. So the
     /// wait is in a statement of its own, which plans nothing and has no part in this: under the lock, only the schema
-    /// can be renamed, and these statements follow each other without a pause for whoever tries.
+    /// can be renamed, and these statements follow each other without a pause for that.
     fn statements(&self, left: Duration) -> String {
         let Self { oid, quoted_name } = self;
         let same = format!(

@@ -12,7 +12,7 @@ use crate::storage::{ListedObject, Prefix, Store, StoreError};
 const MAX_DATABASES_READ: usize = 50;
 
 /// Number of the newest manifests of a database that are read. One more is that which the store has had the longest:
-/// whoever adds manifests cannot make one older.
+/// a writer who adds manifests cannot make one older.
 const NEWEST_READ: usize = 2;
 
 /// Maximum bytes of all manifests that are read: a writer to the bucket shall not choose how long that takes.
@@ -156,7 +156,7 @@ mod tests {
         assert_eq!(names("2020-01-01T00:00:00Z"), ["Süd/1", "app"]);
     }
 
-    /// Whoever adds manifests makes neither the first one nor more than the newest ones be read.
+    /// A writer who adds manifests makes neither the first one nor more than the newest ones be read.
     #[test]
     fn the_newest_manifests_and_the_first_one_are_read() {
         let prefix = Prefix::parse("p").unwrap();

@@ -28,7 +28,7 @@ pub(super) fn replace(path: &Path, text: &str) -> anyhow::Result<()> {
 
 fn write(path: &Path, text: &str) -> std::io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
-    file.set_permissions(Permissions::from_mode(MODE))?; // Whatever the umask is.
+    file.set_permissions(Permissions::from_mode(MODE))?; // The umask does not count.
     file.write_all(text.as_bytes())?;
     file.sync_all()
 }

@@ -1,4 +1,4 @@
-//! The facts of a message, and their text: rendered once, whatever channel they go to.
+//! The facts of a message, and their text: rendered once for all channels.
 
 use backup_core::scrub::Scrubber;
 use backup_core::text::{Lines, age};

@@ -53,6 +53,11 @@ pub struct Notifier<'config> {
     pub scrubber: &'config Scrubber,
 }
 
+/// Logs that a stop came before everything was told of a single run.
+pub fn given_up(error: anyhow::Error) {
+    tracing::debug!(reason = format!("{error:#}"), "a stop came before everything was told");
+}
+
 /// Messages and pings of a daemon while it runs.
 pub(crate) struct Telling {
     messages: Option<JoinHandle<Outbox>>,

@@ -197,7 +197,7 @@ pub(super) fn single_failure(
     let message = message.with_reason(&ending.summary, speaker);
     Some(Message {
         event: code.into(),
-        // Nobody else watches: there is no daemon that could find that it gets worse.
+        // There is no daemon that could find that it gets worse.
         severity: Level::Critical,
         status: Status::Firing,
         class,

@@ -13,7 +13,7 @@ pub(super) fn body(message: &Message) -> Value {
     let lines: Vec<String> =
         message.facts().into_iter().map(|(name, fact)| format!("**{name}**: {}", without_markdown(&fact))).collect();
     json!({
-        // Nobody is called, whatever a table is named.
+        // A name of a table mentions no one.
         "allowed_mentions": { "parse": [] },
         "embeds": [{
             "title": shortened(&without_markdown(&message.title()), MAX_TITLE_CHARS),

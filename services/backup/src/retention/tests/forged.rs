@@ -73,7 +73,7 @@ fn of_two_honest_backups_of_one_time_the_newest_is_among_the_newest() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Whatever the rules: what they keep of the genuine backups stays, whichever smaller ones come after them.
+    /// Under any rules, what they keep of the genuine backups stays if smaller ones come after them.
     #[test]
     fn no_rule_loses_a_genuine_backup_to_smaller_ones_of_its_time(
         nights in prop::collection::vec((2_000..3_000_u64, prop::option::weighted(0.2, 2_000..3_000_u64)), 1..40),

@@ -4,7 +4,8 @@
 # with stock tools alone, and compared.
 #
 #   ./demo.sh           everything it starts is stopped and removed at the end
-#   KEEP=1 ./demo.sh    keeps the folder with the bucket and the downloads
+#   KEEP=1 ./demo.sh    keeps both daemons running for a look at their pages, until Ctrl-C, and then the folder with
+#                       the bucket and the downloads
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 . tests/lib/install.sh
@@ -67,7 +68,10 @@ main() {
   step 'verify run: the same backup with one bit flipped in the bucket'
   damaged_copy
 
-  # From here on the project's programs are out of the game, too.
+  step 'verify: the daemon, with a page to look at'
+  start_verify
+
+  # From here on the project's programs have no part in the restore.
   step 'Restore by hand: download with curl'
   download
 
@@ -78,8 +82,28 @@ main() {
   step 'Compare'
   compare "$pg_url/shop"
 
+  step 'What the page says by now'
+  wait_for_page
+
   step "Done in $((SECONDS - started)) seconds after the build"
   where_everything_was
+  [[ ${KEEP:-0} != 1 ]] || keep_running
+}
+
+# Both daemons as they would run somewhere, with a backup every five minutes, which a drill follows.
+keep_running() {
+  local port
+  step 'Both daemons go on, until Ctrl-C'
+  restart_postgres source || fail 'the source does not start again'
+  port=$(free_port)
+  DATABASE_URL=$source_url/shop PORT=$port BACKUP_SCHEDULE='*/5 * * * *' RUN_ON_STARTUP=true \
+    "$backup_bin" </dev/null >"$stand/backup.log" 2>&1 &
+  stand_daemons+=("$!")
+  say "backup: http://127.0.0.1:$port/, its log in $stand/backup.log"
+  say "verify: $page, its log in $stand/verify.log"
+  wait -n "${stand_daemons[@]}" || true
+  tail -n 5 "$stand/backup.log" "$stand/verify.log" | indent
+  fail 'a daemon has ended'
 }
 
 count_facts() { grep -c "^$1|" "$stand/source.facts"; }
@@ -97,6 +121,27 @@ damaged_copy() {
   put_byte "$dump" "$position" "$byte"
   say "exit code $status"
   [[ $status -eq 1 ]] || fail 'the damaged copy was not found to be one'
+}
+
+# Starts the daemon, whose first drill begins at once.
+start_verify() {
+  local port
+  port=$(free_port)
+  page=http://127.0.0.1:$port/
+  PORT=$port RUN_ON_STARTUP=true VERIFY_ATTEST=true "$verify_bin" </dev/null >"$stand/verify.log" 2>&1 &
+  stand_daemons+=("$!")
+  say "as long as this goes on: $page"
+}
+
+wait_for_page() {
+  local words
+  for _ in {1..120}; do
+    words=$(curl --silent "$page" | grep -o '<h1>.*</h1>' | sed 's/<[^>]*>//g' || true)
+    [[ $words != Proven* ]] || break
+    sleep 1
+  done
+  say "$words"
+  [[ $words == Proven* ]] || { indent <"$stand/verify.log"; fail 'the daemon has proven nothing'; }
 }
 
 # Writes the byte with the value $3 at the position $2 of the file $1.
@@ -160,7 +205,7 @@ where_everything_was() {
   say "bucket:    $S3_ENDPOINT/$S3_BUCKET, in $stand/s3, the backup under $backup_folder/"
   say "downloads: $stand/download"
   say "restored:  database shop of a second server, in $stand/restored"
-  [[ ${KEEP:-0} == 1 ]] || say 'All of it is removed now. KEEP=1 ./demo.sh keeps the folder.'
+  [[ ${KEEP:-0} == 1 ]] || say 'All of it is removed now. KEEP=1 ./demo.sh keeps both daemons running, and the folder.'
 }
 
 main

@@ -4,23 +4,40 @@
 # A test that cannot run on this machine appends `SKIPPED: name: reason` to the file named by SKIP_LOG;
 # those lines are shown and counted before the end. Further arguments go to `cargo test`.
 # If Docker answers, both images are built and tested, too, unless CONTAINERS=off.
+# FAILURE_LOG, if set, names a file to which what failed is appended, with the beginning of what each test said.
 # TEST_PG_BIN names the folder of the PostgreSQL to test with; else the newest installed one is taken.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . tests/lib/install.sh
+. tests/lib/pip.sh
 . tests/lib/moto.sh
-. tests/lib/promtool.sh
+. tests/lib/aiosmtpd.sh
+. tests/lib/prometheus.sh
+. tests/lib/chromium.sh
+. tests/lib/kubernetes.sh
+. tests/lib/faketime.sh
 . tests/lib/images.sh
 
 need postgresql curl zstd openssl gzip age jq aws:awscli
 need_cargo
 find_moto
-find_promtool
+find_aiosmtpd
+find_prometheus
+find_chromium
+find_kubernetes
+find_faketime
 find_images
 TEST_PG_BIN=${TEST_PG_BIN:-$(find_pg_bin)}
 SKIP_LOG=$(mktemp)
 output=$(mktemp)
-trap 'rm -f "$SKIP_LOG" "$output"' EXIT
+# Hundreds of servers are made and removed, thousands of files each, which a third of all time goes into on a disk.
+memory=
+if [[ -z ${TMPDIR:-} && -w /dev/shm && $(df --output=avail --block-size=1G /dev/shm | tail -n 1) -ge 8 ]]; then
+  memory=$(mktemp -d /dev/shm/XXXXXX)
+  chmod 1777 "$memory"
+  export TMPDIR=$memory
+fi
+trap 'rm -rf "$SKIP_LOG" "$output" "$memory"' EXIT
 export TEST_PG_BIN SKIP_LOG
 # `cargo test --workspace` builds the programs before the first test runs. Their own build by the end-to-end
 # tests would compile every dependency once more, with other features.
@@ -49,5 +66,10 @@ if [[ $passed -eq 0 && $status -eq 0 ]]; then
   echo 'FAILED: no test ran.'
   status=1
 fi
+# What a test printed stands under `---- name stdout ----`.
+[[ -z ${FAILURE_LOG:-} ]] || awk '
+  /^---- .* stdout ----$/ { lines = 0; shows = 1 }
+  /^failures:$/ { shows = 0 }
+  shows && lines++ < 25 { print substr($0, 1, 400) }' "$output" >>"$FAILURE_LOG"
 echo "$passed passed, $failed failed, $skipped skipped"
 exit "$status"

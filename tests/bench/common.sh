@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What both benchmarks need: the database, and a clock. Sourced after the files of tests/lib.
+# What the benchmarks need: the database, and a clock. Sourced after the files of tests/lib.
 # shellcheck disable=SC2154  # `stand` and `pg_url` are of tests/lib/stand.sh.
 
 say() { printf '%s\n' "$*" >&2; }

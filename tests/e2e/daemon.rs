@@ -1,10 +1,13 @@
 //! The daemon and the commands: when runs happen, what the pages say, how it starts and ends.
 
+pub(crate) mod alarms;
 mod commands;
 mod pages;
+pub(crate) mod poll;
 pub(crate) mod recovery;
 mod restart;
 mod schedule;
+mod single_runs;
 mod stop;
 
 use std::path::Path;
@@ -16,7 +19,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// What should happen at once; the machine may be busy.
-pub(crate) const SOON: Duration = Duration::from_secs(20);
+pub(crate) const SOON: Duration = Duration::from_secs(60);
 
 /// A daemon and the port of its pages.
 pub(crate) struct Running {
@@ -33,6 +36,11 @@ impl Running {
         let line: Value = serde_json::from_str(&line).unwrap();
         let port = line["port"].as_u64().and_then(|port| u16::try_from(port).ok());
         Self { process, port: port.expect("the first line tells the port") }
+    }
+
+    /// The port of its pages.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
     }
 
     /// The status and the JSON of a page.

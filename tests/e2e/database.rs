@@ -20,7 +20,7 @@ mod report;
 mod tools;
 
 /// How long a daemon may take to do what it was started for.
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(60);
 
 /// The words of a program's log: messages and errors of its JSON lines, and lines of any other form.
 pub(crate) fn said(log: &str) -> String {
@@ -99,7 +99,7 @@ pub(crate) fn page(port: u16, path: &str) -> (u16, String) {
 
 /// A role of the stand's shared server that can log in and nothing else: its name and the URL of
 /// the stand's database for it.
-fn new_role(stand: &Stand, attributes: &str) -> (String, String) {
+pub(crate) fn new_role(stand: &Stand, attributes: &str) -> (String, String) {
     let role = format!("{}_role", stand.database.name);
     // No name of anything, since the harness looks for every password wherever a service speaks.
     let password = format!("kqzw7vjx_{}", stand.database.name);

@@ -5,6 +5,7 @@ mod links;
 mod log_events;
 mod markdown;
 mod messages;
+mod monitoring;
 mod operator;
 mod readme;
 mod requirements;

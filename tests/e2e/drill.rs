@@ -1,5 +1,6 @@
 //! The drill's eyes: what passes, what is found, and by which check.
 
+mod alarms;
 mod attest;
 mod benign;
 mod choice;
@@ -28,6 +29,7 @@ mod swapped;
 mod timescaledb;
 mod unusual;
 mod vanished;
+mod watch;
 
 use stand::Drill;
 pub(crate) use stand::{DRILL_LIMIT, DrillStand, restore_then};

@@ -1,11 +1,11 @@
 //! That `verify` does no harm, for any backup and any server, and however it dies.
 
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use backup_core::repository::{UNSEALED, seal};
@@ -20,7 +20,7 @@ use crate::stand::Stand;
 mod death;
 mod evil;
 mod extensions;
-mod given;
+mod external;
 mod leftovers;
 mod limits;
 mod lines;
@@ -258,8 +258,13 @@ struct Outsider {
 }
 
 impl Outsider {
+    /// At an address of its own: a port of 127.0.0.1 may have been that of a server of another test, whose clients
+    /// still try it.
     fn listen() -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        static NUMBER: AtomicU8 = AtomicU8::new(1);
+        let [.., third, fourth] = std::process::id().to_be_bytes();
+        let own = Ipv4Addr::new(127, third | 1, fourth, NUMBER.fetch_add(1, Ordering::SeqCst));
+        let listener = TcpListener::bind((own, 0)).unwrap();
         let (address, calls) = (listener.local_addr().unwrap(), Arc::new(AtomicUsize::new(0)));
         let counter = Arc::clone(&calls);
         std::thread::spawn(move || {
@@ -272,7 +277,8 @@ impl Outsider {
     }
 
     fn conninfo(&self) -> String {
-        format!("host=127.0.0.1 port={} user=u password=p dbname=d connect_timeout=3", self.address.port())
+        let (host, port) = (self.address.ip(), self.address.port());
+        format!("host={host} port={port} user=u password=p dbname=d connect_timeout=3")
     }
 
     fn calls(&self) -> usize {

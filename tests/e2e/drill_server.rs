@@ -10,7 +10,7 @@ use backup_core::repository::DatabaseFacts;
 use backup_core::secret::Secret;
 use e2e::postgres::{Postgres, PostgresOptions, SUPERUSER};
 
-mod given;
+mod external;
 mod prepare;
 mod scratch;
 mod sweep;
@@ -85,16 +85,16 @@ fn login(server: &Postgres, role: &str, attributes: &str) -> Conninfo {
 
 /// The drill server with a plain login, and the harness's superuser as the admin.
 fn with_admin(server: &Postgres) -> DrillServer {
-    DrillServer::given(login(server, "drill_login", ""), Some(conninfo(&server.url(SUPERUSER))))
+    DrillServer::external(login(server, "drill_login", ""), Some(conninfo(&server.url(SUPERUSER))))
 }
 
 /// The drill server with a login that may create databases, and no admin.
 fn without_admin(server: &Postgres) -> DrillServer {
-    DrillServer::given(login(server, "drill_login", "CREATEDB"), None)
+    DrillServer::external(login(server, "drill_login", "CREATEDB"), None)
 }
 
 async fn lock<'server>(drill: &'server DrillServer, source: &DatabaseFacts) -> LockedServer<'server> {
-    drill.inspect(source, PLAIN).await.unwrap().lock().await.unwrap().expect("nobody else drills here")
+    drill.inspect(source, PLAIN).await.unwrap().lock().await.unwrap().expect("no other drill here")
 }
 
 /// The names of databases and roles that begin as those of drills do.

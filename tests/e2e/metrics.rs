@@ -1,5 +1,6 @@
 //! `/metrics` of both services, the file of single runs, and what is built on them: documents, rules, the dashboard.
 
+mod alert;
 mod backup;
 mod dashboard;
 mod documents;
@@ -17,10 +18,11 @@ use crate::stand::Stand;
 /// Both services, each scraped before it has done anything: every name and every label is there by then.
 fn both() -> [Scrape; 2] {
     let stand = Stand::with_rows(1);
-    let backup = Running::start(stand.backup());
+    // A channel to which nothing is sent, so that it has its series.
+    let backup = Running::start(stand.backup().env("WEBHOOK_URL", "json+http://127.0.0.1:1/x"));
     let scraped = Scrape::of(&backup);
     backup.wait_until_waiting();
-    let verify = Running::start(waiting_verify(&stand));
+    let verify = Running::start(waiting_verify(&stand).env("WEBHOOK_URL", "json+http://127.0.0.1:1/x"));
     verify.wait_for(SOON, |status| status["state"] == "waiting");
     [scraped, Scrape::of(&verify)]
 }

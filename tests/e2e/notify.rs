@@ -2,7 +2,9 @@
 
 mod commands;
 mod daemon;
+mod mail;
 mod pings;
+mod restart;
 
 use e2e::receiver::{Received, Receiver};
 use serde_json::Value;

@@ -7,12 +7,15 @@ mod spool;
 
 use std::time::Duration;
 
+use backup_core::proxies::Proxies;
 use backup_core::secret::Secret;
 use backup_core::storage::{
-    Authorities, Checksum, ObjectKey, Prefix, RetryPolicy, Store, StoreConfig, StoreCounters, StoreError,
+    Authorities, Checksum, Keeping, ObjectKey, Prefix, RetryPolicy, Store, StoreConfig, StoreCounters, StoreError,
 };
 use e2e::proxy::FaultProxy;
 use e2e::s3::S3Server;
+
+use crate::stand::keys;
 
 /// The size of a range, which is the library's own affair; the tests place their faults by it.
 const RANGE: usize = 8 * 1024 * 1024;
@@ -46,12 +49,13 @@ pub(crate) fn open(s3: &S3Server, proxy: &FaultProxy) -> Store {
         endpoint: Some(proxy.endpoint()),
         bucket: s3.bucket().to_owned(),
         region: "us-east-1".to_owned(),
-        access_key_id: Secret::new(s3.access_key().to_owned()),
-        secret_access_key: Secret::new(s3.secret_key().to_owned()),
-        session_token: None,
+        credentials: keys(s3),
+        record_secret: Secret::new("x".to_owned()),
         path_style: true,
         checksum: Checksum::Crc32,
         authorities: Authorities::System,
+        proxies: Proxies::default(),
+        keeping: Keeping::default(),
         prefix: prefix(),
         retry: RetryPolicy { attempts: 8, first_pause: Duration::ZERO },
         connect_timeout: Duration::from_secs(2),

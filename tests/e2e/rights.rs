@@ -15,6 +15,7 @@ use crate::stand::Stand;
 
 mod documented;
 mod hardened;
+mod keeping;
 
 /// The names in the policies of SECURITY.md.
 const BUCKET: &str = "my-backups";

@@ -3,9 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
+use backup_core::live_secret::LiveSecret;
 use backup_core::repository::BackupId;
+use backup_core::secret::Secret;
+use backup_core::storage::{Credentials, Keys};
 use chrono::{TimeDelta, Utc};
 use e2e::postgres::{Database, Postgres};
 use e2e::process::{Output, Run, outdated_tools};
@@ -17,7 +21,7 @@ use serde_json::Value;
 pub(crate) struct Stand {
     pub(crate) postgres: &'static Postgres,
     pub(crate) database: Database,
-    pub(crate) s3: S3Server,
+    pub(crate) s3: Arc<S3Server>,
     pub(crate) proxy: FaultProxy,
 }
 
@@ -29,7 +33,7 @@ impl Stand {
 
     /// An empty database of its own on `postgres`, and an empty bucket.
     pub(crate) fn on(postgres: &'static Postgres) -> Self {
-        let s3 = S3Server::start();
+        let s3 = Arc::new(S3Server::start());
         let proxy = FaultProxy::start(&s3);
         Self { postgres, database: postgres.create_database(), s3, proxy }
     }
@@ -167,6 +171,16 @@ impl Stand {
         assert_eq!(output.code, Some(0), "{}", output.stderr);
         target
     }
+}
+
+/// The keys of `s3`, for tests that open a store themselves.
+pub(crate) fn keys(s3: &S3Server) -> Credentials {
+    let secret = |text: &str| LiveSecret::fixed(Secret::new(text.to_owned()));
+    Credentials::Keys(Keys {
+        access_key_id: secret(s3.access_key()),
+        secret_access_key: secret(s3.secret_key()),
+        session_token: None,
+    })
 }
 
 /// Ids tell seconds: a backup that is made after this call is newer than those from before it.

@@ -1,11 +1,13 @@
 //! The wire between `backup` and a store that refuses, loses, delays and forgets.
 
+mod addresses;
 mod certificates;
 mod conditions;
 mod dialects;
 mod failures;
 mod lost_replies;
 mod retries;
+mod services;
 mod silence;
 mod unlucky;
 mod uploads;

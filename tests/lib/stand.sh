@@ -7,6 +7,7 @@
 stand=             # the folder
 stand_clusters=()  # data folders of running servers
 stand_s3_pid=
+stand_daemons=()   # processes of services
 
 stand_open() {
   umask 077
@@ -21,8 +22,12 @@ stand_open() {
 }
 
 stand_close() {
-  local status=$? cluster
+  local status=$? cluster daemon
   trap '' INT TERM HUP
+  for daemon in "${stand_daemons[@]}"; do
+    kill "$daemon" 2>/dev/null || true
+    wait "$daemon" 2>/dev/null || true
+  done
   for cluster in "${stand_clusters[@]}"; do
     as_server pg_ctl stop --silent --wait --mode=immediate --pgdata="$cluster" >/dev/null 2>&1 || true
   done
@@ -95,6 +100,11 @@ start_postgres() {
 
 stop_postgres() {
   as_server pg_ctl stop --silent --wait --mode=fast --pgdata="$stand/$1/data" >/dev/null
+}
+
+# Starts the stopped server $1 again, where it was.
+restart_postgres() {
+  as_server pg_ctl restart --silent --wait --timeout=60 --pgdata="$stand/$1/data" --log="$stand/$1/server.log" >/dev/null 2>&1
 }
 
 # Starts the S3 server of the test harness ($1) and exports the `S3_*` variables that lead to it.

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -23,6 +24,15 @@ pub enum Validity {
     Now,
     /// For the second in which it is made, which is over when this is used.
     Over,
+}
+
+/// The version of the format of a certificate. openssl makes the first one if it is given no extensions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CertificateVersion {
+    /// Without extensions.
+    V1,
+    /// With some.
+    V3,
 }
 
 /// The certificate of a server and its key, in PEM.
@@ -65,6 +75,27 @@ impl Authority {
         args.extend(["-days", days, "-extfile", &extensions, "-out", &certificate]);
         self.openssl(&args);
         Issued { certificate: self.path().join(&certificate), key: self.path().join(&key) }
+    }
+
+    /// A certificate by which the role `name` logs in to a database.
+    pub fn issue_client(&self, name: &str, version: CertificateVersion) -> Issued {
+        let file = |end: &str| format!("client-{name}.{end}");
+        let (key, request, certificate) = (file("key"), file("csr"), file("crt"));
+        let subject = format!("/CN={name}");
+        let mut args = vec!["req", "-new", "-subj", &subject, "-keyout", &key, "-out", &request];
+        args.extend(CURVE);
+        self.openssl(&args);
+        let mut args = vec!["x509", "-req", "-in", &request, "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial"];
+        args.extend(["-days", "30", "-out", &certificate]);
+        let extensions = file("cnf");
+        if version == CertificateVersion::V3 {
+            fs::write(self.path().join(&extensions), "extendedKeyUsage=clientAuth\n").expect("write extensions");
+            args.extend(["-extfile", &extensions]);
+        }
+        self.openssl(&args);
+        let issued = Issued { certificate: self.path().join(&certificate), key: self.path().join(&key) };
+        fs::set_permissions(&issued.key, fs::Permissions::from_mode(0o600)).expect("protect a key");
+        issued
     }
 
     fn path(&self) -> &Path {

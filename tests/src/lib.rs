@@ -9,10 +9,14 @@
 
 pub mod certificates;
 pub mod containers;
+pub mod http_proxy;
+pub mod identity;
+pub mod mail_server;
 pub mod moto;
 pub mod postgres;
 pub mod postgres_proxy;
 pub mod process;
+pub mod prometheus;
 pub mod promtool;
 pub mod proxy;
 pub mod receiver;

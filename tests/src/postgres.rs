@@ -212,6 +212,18 @@ impl Postgres {
         String::from_utf8_lossy(&fs::read(self.cluster.log()).unwrap_or_default()).into_owned()
     }
 
+    /// Ends the server at once, as a crash does. Its sessions are gone, and its files stay.
+    pub fn crash(&mut self) {
+        kill(process_id(self.server.id()), Signal::SIGQUIT).expect("signal a server that was not waited for");
+        assert!(wait_until(STOP_LIMIT, || self.server.try_wait().is_ok_and(|status| status.is_some())), "it goes on");
+    }
+
+    /// Starts a server that has crashed, on the same port. Panics with its log if it does not answer within 30 s.
+    pub fn start_again(&mut self) {
+        self.server = self.cluster.run(&self.bin_dir, self.port);
+        assert!(self.answers(), "PostgreSQL did not start again:\n{}", self.log_text());
+    }
+
     /// Whether the server answers before the limit. Ends early when it has died.
     fn answers(&mut self) -> bool {
         let mut dead = false;

@@ -1,4 +1,4 @@
-//! Prometheus' own checks: the program promtool, which `tests/lib/promtool.sh` finds and names by [`PROGRAM`].
+//! Prometheus' own checks: the program promtool, which `tests/lib/prometheus.sh` finds and names by [`PROGRAM`].
 
 use std::ffi::OsStr;
 use std::io::Write;

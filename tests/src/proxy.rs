@@ -5,7 +5,10 @@
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use s3_server::{Background, ReceiveBuffer};
@@ -28,8 +31,16 @@ mod policy;
 mod rule;
 mod serve;
 
-/// What Backblaze B2 refuses, for [`FaultProxy::reject_headers`].
-pub const B2_REJECTS: &[&str] = &["x-amz-checksum-", "x-amz-sdk-checksum-algorithm"];
+/// What Backblaze B2 refuses, for [`FaultProxy::reject_headers`]: checksums, of which its pages on the SDKs of AWS say that
+/// it does not yet accept them, and tags, which it "explicitly rejects".
+/// <https://www.backblaze.com/docs/cloud-storage-use-the-aws-sdk-for-go-with-backblaze-b2>,
+/// <https://www.backblaze.com/apidocs/s3-copy-object>
+pub const B2_REJECTS: &[&str] = &["x-amz-checksum-", "x-amz-sdk-checksum-algorithm", "x-amz-tagging"];
+
+/// What Google Cloud Storage cannot do with the headers of S3, for [`FaultProxy::reject_headers`]: checksums. What has
+/// headers of both kinds is refused as well.
+/// <https://github.com/aws/aws-sdk-go-v2/issues/1816>, <https://gitlab.com/gitlab-org/gitlab-ce/merge_requests/23858>
+pub const GCS_REJECTS: &[&str] = &["x-amz-checksum-", "x-amz-sdk-checksum-algorithm", "x-amz-trailer", "x-goog-"];
 
 /// What Ceph RGW and its relatives refuse, for [`FaultProxy::reject_headers`].
 pub const RGW_REJECTS: &[&str] =
@@ -74,7 +85,7 @@ impl FaultProxy {
 
     /// Starts a proxy in front of any HTTP server.
     pub fn start_to(upstream: SocketAddr) -> Self {
-        let shared = Arc::new(Shared { upstream, state: Mutex::default() });
+        let shared = Arc::new(Shared { upstream, state: Mutex::default(), losses: AtomicUsize::new(0) });
         let served = Arc::clone(&shared);
         let buffer = ReceiveBuffer::Bytes(READ_AHEAD_BYTES);
         let listener = Background::listen(0, buffer, move |stream| {
@@ -102,6 +113,11 @@ impl FaultProxy {
     /// Removes all rules; policies stay.
     pub fn clear_rules(&self) {
         self.shared.state().rules.clear();
+    }
+
+    /// Removes all policies; rules stay.
+    pub fn allow_everything(&self) {
+        self.shared.state().policies.clear();
     }
 
     /// Every request until now, in the order of arrival.
@@ -148,6 +164,23 @@ impl FaultProxy {
         self.policy(Policy::RequireIfNoneMatch);
     }
 
+    /// Refuses signatures that cover the header `name` with 403 `SignatureDoesNotMatch`, as a store does whose front end
+    /// changes that header.
+    pub fn reject_signed(&self, name: &'static str) {
+        self.policy(Policy::RejectSigned(name));
+    }
+
+    /// Refuses signatures for any other region than these with 400 `AuthorizationHeaderMalformed`.
+    pub fn require_region(&self, names: &[&'static str]) {
+        self.policy(Policy::RequireRegion(names.to_vec()));
+    }
+
+    /// Loses every connection that is open now, as a router does that forgets them: what comes on them is swallowed, and
+    /// neither an answer nor an end comes back. Such requests are recorded as faulted.
+    pub fn lose_connections(&self) {
+        self.shared.losses.fetch_add(1, Ordering::SeqCst);
+    }
+
     /// Refuses bodies of unknown length with 411.
     pub fn require_content_length(&self) {
         self.policy(Policy::RequireContentLength);
@@ -184,6 +217,8 @@ impl Drop for FaultProxy {
 struct Shared {
     upstream: SocketAddr,
     state: Mutex<State>,
+    /// How often all connections were lost.
+    losses: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -208,6 +243,10 @@ impl Shared {
 
     fn update(&self, index: usize, change: impl FnOnce(&mut Recorded)) {
         change(&mut self.state().requests[index]);
+    }
+
+    fn losses(&self) -> usize {
+        self.losses.load(Ordering::SeqCst)
     }
 
     fn refuse(&self, request: &Recorded) -> Option<Refusal> {

@@ -28,8 +28,38 @@ pub enum Answer {
     Hang,
     /// By a reset of the connection.
     Reset,
-    /// With status 503 and a body without an end.
-    Endless,
+    /// With this status and a body without an end.
+    Endless(u16),
+    /// With what a function makes of the request.
+    By(Responder),
+}
+
+/// What a [`Responder`] answers.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    /// The status.
+    pub status: u16,
+    /// Lines of the head.
+    pub head: &'static str,
+    /// The body.
+    pub body: String,
+}
+
+/// Makes an answer of a request.
+#[derive(Clone)]
+pub struct Responder(Arc<dyn Fn(&Received) -> Reply + Send + Sync>);
+
+impl Responder {
+    /// One that calls `respond` for each request.
+    pub fn new(respond: impl Fn(&Received) -> Reply + Send + Sync + 'static) -> Self {
+        Self(Arc::new(respond))
+    }
+}
+
+impl std::fmt::Debug for Responder {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Responder")
+    }
 }
 
 /// A request that came in.
@@ -112,15 +142,12 @@ fn serve(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
     stream.set_read_timeout(Some(READ_LIMIT))?;
     let received = read(&stream)?;
     let answer = shared.answer.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    shared.received.lock().unwrap_or_else(PoisonError::into_inner).push(received);
+    shared.received.lock().unwrap_or_else(PoisonError::into_inner).push(received.clone());
     match answer {
-        Answer::Status(status, head, body) => {
-            let length = body.len();
-            let head =
-                format!("HTTP/1.1 {status} Answer\r\n{head}Connection: close\r\nContent-Length: {length}\r\n\r\n");
-            stream.write_all(head.as_bytes())?;
-            stream.write_all(body.as_bytes())?;
-            stream.shutdown(Shutdown::Write)
+        Answer::Status(status, head, body) => write(stream, status, head, body),
+        Answer::By(responder) => {
+            let Reply { status, head, body } = responder.0(&received);
+            write(stream, status, head, &body)
         }
         Answer::Hang => {
             std::thread::sleep(HANG);
@@ -130,13 +157,21 @@ fn serve(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
             setsockopt(&stream, Linger, &nix::libc::linger { l_onoff: 1, l_linger: 0 })?;
             Ok(())
         }
-        Answer::Endless => {
-            stream.write_all(b"HTTP/1.1 503 Busy\r\nConnection: close\r\n\r\n")?;
+        Answer::Endless(status) => {
+            stream.write_all(format!("HTTP/1.1 {status} Answer\r\nConnection: close\r\n\r\n").as_bytes())?;
             loop {
                 stream.write_all(&[b'x'; 4096])?;
             }
         }
     }
+}
+
+fn write(mut stream: TcpStream, status: u16, head: &str, body: &str) -> io::Result<()> {
+    let length = body.len();
+    let head = format!("HTTP/1.1 {status} Answer\r\n{head}Connection: close\r\nContent-Length: {length}\r\n\r\n");
+    stream.write_all(head.as_bytes())?;
+    stream.write_all(body.as_bytes())?;
+    stream.shutdown(Shutdown::Write)
 }
 
 fn read(stream: &TcpStream) -> io::Result<Received> {

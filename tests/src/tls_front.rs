@@ -38,6 +38,11 @@ impl TlsFront {
         Self(listener.expect("start TLS in front of a server"))
     }
 
+    /// The port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.0.port()
+    }
+
     /// The URL by which a client comes in, under this name of the machine.
     pub fn endpoint(&self, name: &str) -> String {
         format!("https://{name}:{}", self.0.port())

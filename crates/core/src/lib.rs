@@ -3,10 +3,15 @@
 pub mod cause;
 pub mod codec;
 pub mod config;
+pub mod database_list;
+pub mod live_secret;
 pub mod machine;
 pub mod postgres;
 pub mod private;
 pub mod private_host;
+pub mod progress;
+pub mod proxies;
+pub mod rate;
 pub mod repository;
 pub mod scrub;
 pub mod secret;

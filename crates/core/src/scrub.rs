@@ -1,8 +1,9 @@
 //! Foreign text made safe to show: what children, servers and stores say may quote a secret.
 
 use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::io::{self, Write};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
@@ -16,11 +17,11 @@ const MASK: &str = "***";
 
 /// Secrets shorter than this are not searched for: masking every `abc` of a log would hide the log,
 /// and a password of three characters protects nothing.
-const SHORTEST_SECRET: usize = 4;
+const MIN_SECRET_BYTES: usize = 4;
 
 /// If a text is the middle of something that is encoded as base64, only what is left of it without
 /// the characters at its ends is searched for; of shorter ones that is too little.
-const SHORTEST_INNER_BYTES: usize = 8;
+const MIN_INNER_BYTES: usize = 8;
 
 /// How often a text may have been escaped as a string, one time inside of another.
 const ESCAPES: usize = 3;
@@ -54,6 +55,12 @@ static SHAPES: LazyLock<Vec<(Regex, &'static str)>> = LazyLock::new(|| {
     ]
 });
 
+/// Maximum number of secrets that came up while the process ran. Keys that are lent for an hour come to a day's worth.
+const MAX_LEARNED: usize = 100;
+
+/// The forms of secrets that came up after the scrubbers were made, the longest-known first.
+static LEARNED: RwLock<VecDeque<Vec<Zeroizing<String>>>> = RwLock::new(VecDeque::new());
+
 /// Removes known secrets, and shapes that usually hold one, from text that others wrote.
 ///
 /// Cloning is cheap; all clones share the list.
@@ -67,7 +74,7 @@ impl Scrubber {
     pub fn new<'secret>(secrets: impl IntoIterator<Item = &'secret Secret>) -> Self {
         let mut known: Vec<Zeroizing<String>> = secrets
             .into_iter()
-            .filter(|secret| secret.expose().len() >= SHORTEST_SECRET)
+            .filter(|secret| secret.expose().len() >= MIN_SECRET_BYTES)
             .flat_map(|secret| forms(secret.expose()))
             .collect();
         sort(&mut known);
@@ -82,10 +89,32 @@ impl Scrubber {
         Self { known: known.into() }
     }
 
+    /// From now on every scrubber of this process knows `secret`, which came up after it was made: it was read again, lent,
+    /// or printed by a command. Only the latest are kept.
+    pub fn learn(secret: &Secret) {
+        if secret.expose().len() < MIN_SECRET_BYTES {
+            return;
+        }
+        let mut learned = LEARNED.write().unwrap_or_else(PoisonError::into_inner);
+        let forms = forms(secret.expose());
+        if learned.iter().any(|known| known.first() == forms.first()) {
+            return;
+        }
+        if learned.len() == MAX_LEARNED {
+            learned.pop_front();
+        }
+        learned.push_back(forms);
+    }
+
     /// `text` with every known secret and every secret-bearing shape replaced by `***`.
     pub fn scrub<'text>(&self, text: &'text str) -> Cow<'text, str> {
         let mut clean = Cow::Borrowed(text);
         for secret in self.known.iter() {
+            if clean.contains(secret.as_str()) {
+                clean = Cow::Owned(clean.replace(secret.as_str(), MASK));
+            }
+        }
+        for secret in LEARNED.read().unwrap_or_else(PoisonError::into_inner).iter().flatten() {
             if clean.contains(secret.as_str()) {
                 clean = Cow::Owned(clean.replace(secret.as_str(), MASK));
             }
@@ -129,10 +158,10 @@ fn forms(secret: &str) -> Vec<Zeroizing<String>> {
     for alphabet in [STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD] {
         forms.push(alphabet.encode(secret));
     }
-    if secret.len() >= SHORTEST_INNER_BYTES {
+    if secret.len() >= MIN_INNER_BYTES {
         forms.extend((0..3).flat_map(|before| inner_base64(secret, before)));
     }
-    forms.into_iter().filter(|form| form.len() >= SHORTEST_SECRET).map(Zeroizing::new).collect()
+    forms.into_iter().filter(|form| form.len() >= MIN_SECRET_BYTES).map(Zeroizing::new).collect()
 }
 
 fn escaped(text: &str) -> String {

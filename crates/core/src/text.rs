@@ -185,6 +185,25 @@ pub fn bytes(bytes: u64) -> String {
     }
 }
 
+/// Names for a message: the first `most`, and how many more there are.
+pub fn some_of(names: &[String], most: usize) -> String {
+    let shown = names.iter().take(most).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(most) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+/// `text` within `most` characters, with no word cut in two: half a secret is not recognised as one.
+pub(crate) fn whole_words(text: &str, most: usize) -> String {
+    let Some((end, _)) = text.char_indices().nth(most) else { return text.to_owned() };
+    let kept = &text[..end];
+    if text[end..].starts_with(char::is_whitespace) {
+        return kept.to_owned();
+    }
+    kept.rsplit_once(char::is_whitespace).map_or("", |(words, _)| words).to_owned()
+}
+
 /// A number with its thousands apart: `1,749,612`.
 pub fn count(count: u64) -> String {
     let digits = count.to_string();
@@ -195,6 +214,20 @@ pub fn count(count: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_are_kept_whole_or_not_at_all() {
+        for (text, most, kept) in [
+            ("one two", 7, "one two"),
+            ("one two", 6, "one"),
+            ("one two", 3, "one"),
+            ("one", 2, ""),
+            ("größer als", 6, "größer"),
+            ("", 0, ""),
+        ] {
+            assert_eq!(whole_words(text, most), kept, "{text:?} {most}");
+        }
+    }
 
     #[test]
     fn a_name_moves_no_cursor_and_makes_no_line() {

@@ -5,59 +5,8 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use crate::alarm_code::AlarmCode;
 use crate::database_name::DatabaseName;
-
-/// What an alarm is about. The names are a promise: pages, metrics and messages show them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(into = "&'static str")]
-pub enum AlarmCode {
-    /// The bucket could not be listed since the start.
-    BucketUnseen,
-    /// There is no full backup.
-    NoBackup,
-    /// The newest backup, or the last passed drill, is too old.
-    Stale,
-    /// Runs fail, one after the other.
-    Failing,
-    /// The newest backup is much smaller than usual.
-    Shrunk,
-    /// Two clusters store their backups in one repository.
-    SharedRepository,
-    /// This machine's clock and the store's do not agree.
-    ClockSkew,
-    /// Retention does not finish, run after run.
-    RetentionDegraded,
-    /// The last drill failed.
-    DrillFailed,
-    /// The last drill could not run, or was stopped.
-    CouldNotRun,
-    /// No drill has passed yet.
-    NeverPassed,
-    /// No backup has appeared in time.
-    BackupSilent,
-    /// A message could not be delivered.
-    Undelivered,
-}
-
-impl From<AlarmCode> for &'static str {
-    fn from(code: AlarmCode) -> Self {
-        match code {
-            AlarmCode::BucketUnseen => "bucket_unseen",
-            AlarmCode::NoBackup => "no_backup",
-            AlarmCode::Stale => "stale",
-            AlarmCode::Failing => "failing",
-            AlarmCode::Shrunk => "shrunk",
-            AlarmCode::SharedRepository => "shared_repository",
-            AlarmCode::ClockSkew => "clock_skew",
-            AlarmCode::RetentionDegraded => "retention_degraded",
-            AlarmCode::DrillFailed => "drill_failed",
-            AlarmCode::CouldNotRun => "could_not_run",
-            AlarmCode::NeverPassed => "never_passed",
-            AlarmCode::BackupSilent => "backup_silent",
-            AlarmCode::Undelivered => "undelivered",
-        }
-    }
-}
 
 /// How urgent an alarm is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -67,6 +16,21 @@ pub enum Severity {
     Warning,
     /// What the service is for is at risk.
     Critical,
+}
+
+impl Severity {
+    /// Its name in keys.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        }
+    }
+
+    /// The severity that is called `name`.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        [Self::Warning, Self::Critical].into_iter().find(|severity| severity.name() == name)
+    }
 }
 
 /// What is wrong at one moment. A service finds it in its state; since when it holds is not known yet.
@@ -100,32 +64,77 @@ pub struct Alarm {
 pub enum AlarmChange {
     /// It is new, or more urgent than before.
     Raised(Alarm),
+    /// It still holds, as it did before the restart of this process.
+    Resumed(Alarm),
     /// It no longer holds; this is how it was seen last.
     Resolved(Alarm),
 }
 
+/// An alarm of this database before a restart: since when it held, and how urgent it was.
+pub(crate) type PastAlarm = (DateTime<Utc>, Severity);
+
 /// The alarms of one database that have been noticed and not resolved.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct NoticedAlarms(BTreeMap<AlarmCode, Alarm>);
+pub struct NoticedAlarms {
+    alarms: BTreeMap<AlarmCode, Alarm>,
+    /// Those from before the restart that were not looked for yet.
+    past: BTreeMap<AlarmCode, PastAlarm>,
+}
 
 impl NoticedAlarms {
+    /// Each of them.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Alarm> {
+        self.alarms.values()
+    }
+
+    /// Whether there is one of `code`, or was one before a restart.
+    pub(crate) fn has(&self, code: AlarmCode) -> bool {
+        self.alarms.contains_key(&code) || self.past.contains_key(&code)
+    }
+
     /// The alarms that `conditions` amount to at `now`, the oldest time first known of each kept.
     pub fn alarms(&self, database: &DatabaseName, conditions: Vec<Condition>, now: DateTime<Utc>) -> Vec<Alarm> {
         let alarm = |Condition { code, severity, message }| {
-            let since = self.0.get(&code).map_or(now, |noticed| noticed.since);
+            let noticed = self.alarms.get(&code).map(|noticed| noticed.since);
+            let since = noticed.into_iter().chain(self.past.get(&code).map(|(since, _)| *since)).min().unwrap_or(now);
             Alarm { code, database: database.clone(), severity, since, message }
         };
         conditions.into_iter().map(alarm).collect()
     }
 
-    /// Notices `alarms`, which are all that there are, and returns what is different from before.
-    pub fn notice(&mut self, alarms: Vec<Alarm>) -> Vec<AlarmChange> {
+    /// Takes over what held before a restart. What of it does not hold any more is resolved when it is noticed next.
+    pub(crate) fn remember(&mut self, past: &BTreeMap<AlarmCode, PastAlarm>) {
+        self.past.clone_from(past);
+    }
+
+    /// Notices `alarms`, which are all that there are of `database`, and returns what is different from before.
+    pub fn notice(&mut self, database: &DatabaseName, alarms: Vec<Alarm>) -> Vec<AlarmChange> {
         let now: BTreeMap<AlarmCode, Alarm> = alarms.into_iter().map(|alarm| (alarm.code, alarm)).collect();
-        let before = std::mem::replace(&mut self.0, now);
-        let is_worse = |alarm: &&Alarm| before.get(&alarm.code).is_none_or(|one| one.severity < alarm.severity);
-        let raised: Vec<_> = self.0.values().filter(is_worse).cloned().map(AlarmChange::Raised).collect();
-        let resolved = before.into_values().filter(|alarm| !self.0.contains_key(&alarm.code));
-        raised.into_iter().chain(resolved.map(AlarmChange::Resolved)).collect()
+        let (before, past) = (std::mem::replace(&mut self.alarms, now), std::mem::take(&mut self.past));
+        let mut changes = Vec::new();
+        for alarm in self.alarms.values() {
+            let known = before.get(&alarm.code).map(|before| before.severity);
+            let remembered = past.get(&alarm.code).map(|(_, severity)| *severity);
+            if known.max(remembered).is_none_or(|severity| severity < alarm.severity) {
+                changes.push(AlarmChange::Raised(alarm.clone()));
+            } else if known.is_none() {
+                changes.push(AlarmChange::Resumed(alarm.clone()));
+            }
+        }
+        let is_over = |code: &AlarmCode| !self.alarms.contains_key(code);
+        let message = String::new();
+        let forgotten = past.into_iter().filter(|(code, _)| is_over(code) && !before.contains_key(code));
+        let forgotten = forgotten.map(|(code, (since, severity))| Alarm {
+            code,
+            database: database.clone(),
+            severity,
+            since,
+            message: message.clone(),
+        });
+        let resolved: Vec<Alarm> = forgotten.collect();
+        let resolved = resolved.into_iter().chain(before.into_values().filter(|alarm| is_over(&alarm.code)));
+        changes.extend(resolved.map(AlarmChange::Resolved));
+        changes
     }
 }
 
@@ -149,8 +158,9 @@ mod tests {
         };
         let conditions = found.iter().map(condition).collect();
         let alarms = noticed.alarms(&DatabaseName::from("app"), conditions, at(minute));
-        let told = noticed.notice(alarms).into_iter().map(|change| match change {
+        let told = noticed.notice(&DatabaseName::from("app"), alarms).into_iter().map(|change| match change {
             AlarmChange::Raised(alarm) => (format!("+{:?}", alarm.code), alarm.since),
+            AlarmChange::Resumed(alarm) => (format!("={:?}", alarm.code), alarm.since),
             AlarmChange::Resolved(alarm) => (format!("-{:?}", alarm.code), alarm.since),
         });
         let expected: Vec<_> = expected.iter().map(|(code, since)| ((*code).to_owned(), at(*since))).collect();
@@ -169,5 +179,22 @@ mod tests {
         check(&mut noticed, 4, &[(Failing, Warning), (Stale, Critical)], &[]);
         check(&mut noticed, 5, &[(Stale, Critical)], &[("-Failing", 1)]);
         check(&mut noticed, 6, &[(Failing, Warning)], &[("+Failing", 6), ("-Stale", 3)]);
+    }
+
+    #[test]
+    fn what_held_before_a_restart_keeps_its_time_and_is_over_if_it_does_not_hold_any_more() {
+        use AlarmCode::{Failing, Shrunk, Stale};
+        use Severity::{Critical, Warning};
+        let mut noticed = NoticedAlarms::default();
+        noticed.remember(&BTreeMap::from([
+            (Failing, (at(-60), Warning)),
+            (Stale, (at(-30), Critical)),
+            (Shrunk, (at(-90), Critical)),
+        ]));
+        let expected = [("=Stale", -30), ("+Failing", -60), ("-Shrunk", -90)];
+        check(&mut noticed, 1, &[(Failing, Critical), (Stale, Critical)], &expected);
+        check(&mut noticed, 2, &[(Failing, Critical), (Stale, Critical)], &[]);
+        check(&mut noticed, 3, &[(Failing, Critical)], &[("-Stale", -30)]);
+        check(&mut noticed, 4, &[(Failing, Critical), (Stale, Critical)], &[("+Stale", 4)]);
     }
 }

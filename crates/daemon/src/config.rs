@@ -4,14 +4,17 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use backup_core::config::Settings;
+use backup_core::live_secret::LiveSecret;
 use backup_core::postgres::OutdatedTools;
 use backup_core::scrub::Scrubber;
 use backup_core::secret::Secret;
 use backup_core::storage::{Authorities, RetryPolicy, StoreConfig};
+use chrono_tz::Tz;
 use tracing::level_filters::LevelFilter;
 
 use crate::notify::NotifyConfig;
 use crate::schedule::Schedule;
+use crate::web::{HttpAccess, MIN_TOKEN_CHARS};
 use crate::{LogFormat, LogSettings};
 
 /// What all databases of a process share.
@@ -19,6 +22,10 @@ use crate::{LogFormat, LogSettings};
 pub struct ProcessConfig {
     /// The port of the HTTP pages.
     pub port: u16,
+    /// What clients of the pages have to know, if anything.
+    pub http_access: HttpAccess,
+    /// The zone of local times on the page: `TZ`, or UTC if that is no name of a zone.
+    pub time_zone: Tz,
     /// What to log and how.
     pub log: LogSettings,
     /// How long a run may take to end after a signal.
@@ -31,6 +38,8 @@ pub struct ProcessConfig {
     pub retry: RetryPolicy,
     /// The bucket.
     pub store: StoreConfig,
+    /// The time between two looks at it, besides those of runs.
+    pub poll_interval: Duration,
     /// The folder of PostgreSQL's programs, unless they are to be looked for.
     pub bin_dir: Option<String>,
     /// Whether programs with known vulnerabilities may be used.
@@ -49,6 +58,7 @@ impl ProcessConfig {
     pub fn read(settings: &mut Settings) -> Option<Self> {
         let retry = settings.retry();
         let store = settings.store(retry);
+        let poll_interval = settings.seconds("BUCKET_POLL_INTERVAL");
         let outdated_tools = match settings.flag("ALLOW_OUTDATED_TOOLS") {
             true => OutdatedTools::Allowed,
             false => OutdatedTools::Refused,
@@ -56,18 +66,24 @@ impl ProcessConfig {
         let (port, log, grace) = (port(settings), log(settings), settings.seconds("SHUTDOWN_GRACE_SECONDS"));
         let (single_shot, bin_dir) = (settings.flag("SINGLE_SHOT_MODE"), settings.text("PG_BIN_DIR"));
         let metrics_file = metrics_file(settings);
+        let http_access = HttpAccess { token: http_token(settings), is_badge_public: settings.flag("BADGE_PUBLIC") };
+        let time_zone = settings.text("TZ").and_then(|name| name.trim().parse().ok()).unwrap_or(Tz::UTC);
         let authorities = store.as_ref().map_or(Authorities::System, |store| store.authorities.clone());
-        let notify = NotifyConfig::read(settings, authorities);
+        let proxies = store.as_ref().map(|store| store.proxies.clone()).unwrap_or_default();
+        let notify = NotifyConfig::read(settings, authorities, proxies);
         let (scrubber, warnings) = (Scrubber::default(), Vec::new());
         let store = store?;
         Some(Self {
             port,
+            http_access,
+            time_zone,
             log,
             grace,
             single_shot,
             metrics_file,
             retry,
             store,
+            poll_interval,
             bin_dir,
             outdated_tools,
             notify,
@@ -78,13 +94,33 @@ impl ProcessConfig {
 
     /// With everything that was worth a warning, and with these `secrets`, which nothing may show.
     pub fn knowing(self, settings: &Settings, secrets: &[Secret]) -> Self {
-        let scrubber = Scrubber::new(secrets.iter().chain(self.notify.secrets()));
+        let of_proxies = self.store.proxies.secrets();
+        let scrubber = Scrubber::new(secrets.iter().chain(self.notify.secrets()).chain(&of_proxies));
         Self { scrubber, warnings: settings.warnings(), ..self }
     }
 }
 
 fn port(settings: &mut Settings) -> u16 {
     u16::try_from(settings.number("PORT")).unwrap_or_default()
+}
+
+/// The token of the pages: long enough not to be guessed, and in characters that a header can hold.
+fn http_token(settings: &mut Settings) -> Option<LiveSecret> {
+    let token = settings.secret("HTTP_TOKEN")?;
+    let wrong = if token.expose().len() < MIN_TOKEN_CHARS {
+        Some(format!("is shorter than {MIN_TOKEN_CHARS} characters; `openssl rand -hex 32` makes a good one"))
+    } else if !token.expose().bytes().all(|byte| byte.is_ascii_graphic()) {
+        Some("may hold only letters, digits and signs of ASCII, and no spaces".to_owned())
+    } else {
+        None
+    };
+    match wrong {
+        Some(wrong) => {
+            settings.reject("HTTP_TOKEN", wrong);
+            None
+        }
+        None => settings.live_secret("HTTP_TOKEN"),
+    }
 }
 
 fn metrics_file(settings: &mut Settings) -> Option<PathBuf> {

@@ -4,9 +4,11 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use backup_core::repository::Kind;
 use backup_core::stop::Stop;
 use chrono::{DateTime, Utc};
 use rand::Rng;
+use tokio::sync::Notify;
 
 use crate::database_name::DatabaseName;
 use crate::events::{Event, Events};
@@ -14,6 +16,10 @@ use crate::heartbeat::{HEARTBEAT_PAUSE, Heartbeat};
 use crate::patience::sleep;
 use crate::schedule::{MakeUp, Occasion, Outlook, Rhythm, Schedule, Ticker};
 use crate::state::{Activity, DatabaseState, State};
+use crate::turns::{Turn, Turns};
+
+/// How long a database may wait for its turn and still count as one that is just starting.
+const TURN_PATIENCE: Duration = Duration::from_secs(2);
 
 /// How the loop of a database begins, decided from what the bucket holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,8 +35,10 @@ pub struct Start {
 pub enum First {
     /// A run.
     Now,
-    /// A run, and not before this time.
-    PutOff(DateTime<Utc>),
+    /// A run that makes up for one that had failed before the restart.
+    Again,
+    /// A run, and not before this time, unless another one that has begun makes a backup of this kind until then.
+    PutOff(DateTime<Utc>, Kind),
     /// Nothing.
     AtATick,
 }
@@ -65,59 +73,122 @@ pub struct Cycle<'run, D, R> {
     pub make_up: &'run MakeUp,
     /// The first run waits at most so long, so that services that were started together do not all run at once.
     pub max_jitter: Duration,
+    /// The time between two looks at the bucket.
+    pub poll_interval: Duration,
+    /// Asks for a run at once, unless one is going on: then after it.
+    pub news: &'run Notify,
     /// How old the newest result may be now.
     pub max_age: &'run (dyn Fn(&D) -> Duration + Sync),
+    /// What a run waits for if it is not the only database.
+    pub turns: Option<&'run Turns<D>>,
     /// What ends it.
     pub stop: &'run Stop,
 }
 
 impl<D: Clone, R> Cycle<'_, D, R> {
     /// Runs `job` again and again until the stop. `prepare` looks at the bucket first and decides how to begin; `None`
-    /// means that a stop came first.
+    /// means that a stop came first. From then on `look` looks at it in each poll interval, during a run, too.
     pub async fn keep(
         &self,
         prepare: impl AsyncFnOnce() -> Option<Start>,
+        look: impl AsyncFn(),
         job: impl AsyncFnMut(Occasion) -> (R, Ended),
     ) {
         // In the same task: if a run blocks it, the heartbeat stops, too.
         tokio::select! {
-            () = Box::pin(self.keep_running(prepare, job)) => {}
+            () = Box::pin(self.keep_running(prepare, &look, job)) => {}
             never = self.beat() => match never {},
+            never = Box::pin(self.poll(&look)) => match never {},
+        }
+        self.change(|state| {
+            state.run_request.close();
+            state.pulse.end();
+        });
+    }
+
+    async fn poll(&self, look: &impl AsyncFn()) -> Infallible {
+        loop {
+            tokio::time::sleep(self.poll_interval).await;
+            if !self.state.is_starting(self.database) {
+                look().await;
+            }
         }
     }
 
     async fn keep_running(
         &self,
         prepare: impl AsyncFnOnce() -> Option<Start>,
+        look: &impl AsyncFn(),
         mut job: impl AsyncFnMut(Occasion) -> (R, Ended),
     ) {
         let Some(start) = Box::pin(prepare()).await else { return };
+        let request = self.state.run_request(self.database);
         // A run that begins now is the one that the schedule counts from.
         let last_run = if start.first == First::AtATick { start.last_run } else { Some(Utc::now()) };
+        let mut put_off = if let First::PutOff(_, kind) = start.first { Some(kind) } else { None };
         let mut rhythm = Rhythm::new(Ticker::new(self.schedule.clone(), last_run), self.make_up.clone());
         match start.first {
             First::Now if self.jitter().await => self.run(&mut rhythm, Occasion::Tick(Utc::now()), &mut job).await,
-            First::PutOff(until) => rhythm.put_off_until(until),
-            First::Now | First::AtATick => {}
+            First::Again if self.jitter().await => self.run(&mut rhythm, Occasion::MakeUp, &mut job).await,
+            First::PutOff(until, _) => rhythm.put_off_until(until),
+            First::Now | First::Again | First::AtATick => {}
         }
         loop {
             self.change(|state| {
                 state.activity = Activity::Waiting;
-                state.next_run_at = rhythm.upcoming();
+                (state.next_run_at, state.next_tick_at) = (rhythm.upcoming(), rhythm.next_tick());
                 // Again, since daylight saving moves it.
                 state.max_age_seconds = (self.max_age)(&state.own).as_secs();
                 state.interval_seconds = self.schedule.longest_gap_seconds(Utc::now());
+                state.run_request.open();
             });
-            let Some(occasion) = rhythm.next(self.stop.token()).await else { return };
+            let occasion = tokio::select! {
+                biased;
+                occasion = rhythm.next(self.stop.token()) => occasion,
+                () = self.news.notified() => Some(Occasion::News),
+                () = request.made() => Some(Occasion::Tick(Utc::now())),
+            };
+            let Some(occasion) = occasion else { return };
+            let waited_for = put_off.take().filter(|_| occasion == Occasion::MakeUp);
+            if waited_for.is_some() {
+                look().await;
+            }
+            if waited_for.is_some_and(|kind| self.newest(kind) > start.last_run) {
+                tracing::info!("no run: the one that began before has made a backup");
+                continue;
+            }
             tracing::debug!(?occasion, "the next run is due");
             self.change(|state| state.skipped_overlapping_runs = rhythm.skipped_overlap());
             self.run(&mut rhythm, occasion, &mut job).await;
         }
     }
 
+    fn newest(&self, kind: Kind) -> Option<DateTime<Utc>> {
+        self.state.copy().remove(self.database)?.listing?.kept(kind).newest
+    }
+
+    /// Waits for the turn of this database, which may take hours: then it is no longer one that was not looked at yet.
+    async fn turn(&self) -> Option<Option<Turn>> {
+        let turn = Turns::wait(self.turns, (self.state, self.database), self.news, self.stop);
+        let mut turn = std::pin::pin!(turn);
+        match tokio::time::timeout(TURN_PATIENCE, &mut turn).await {
+            Ok(turn) => turn,
+            Err(_) => {
+                self.state.leave_start(self.database);
+                self.change(|state| state.awaits_turn = true);
+                turn.await
+            }
+        }
+    }
+
     async fn run(&self, rhythm: &mut Rhythm, occasion: Occasion, job: &mut impl AsyncFnMut(Occasion) -> (R, Ended)) {
+        let Some(_turn) = self.turn().await else { return };
         let at = Utc::now();
-        self.change(|state| (state.activity, state.run_started_at) = (Activity::Running, Some(at)));
+        self.change(|state| {
+            (state.activity, state.run_started_at) = (Activity::Running, Some(at));
+            state.awaits_turn = false;
+            state.run_request.close();
+        });
         self.events.send(Event::RunStarted { database: self.database.clone(), at });
         let (report, ended) = Box::pin(job(occasion)).await;
         match ended {
@@ -141,7 +212,10 @@ impl<D: Clone, R> Cycle<'_, D, R> {
     /// Shows again and again that this loop lives.
     async fn beat(&self) -> Infallible {
         loop {
-            self.change(|state| state.heartbeat = Heartbeat::now());
+            self.change(|state| {
+                state.heartbeat = Heartbeat::now();
+                state.pulse.beat();
+            });
             tokio::time::sleep(HEARTBEAT_PAUSE).await;
         }
     }
@@ -157,125 +231,4 @@ impl<D: Clone, R> Cycle<'_, D, R> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::cell::RefCell;
-
-    use backup_core::stop::Stopped;
-
-    use super::*;
-
-    const HOUR: Duration = Duration::from_secs(3600);
-
-    /// Keeps a loop of one run an hour that begins as `first` says, whose runs end as `ends` say, and stops after
-    /// them; on what occasions it ran, and the events.
-    async fn kept(first: First, make_up: &str, ends: &[Ended]) -> (Vec<&'static str>, Vec<&'static str>) {
-        let database = DatabaseName::from("app");
-        let own = DatabaseState::new("hourly".to_owned(), HOUR, Utc::now(), ());
-        let (state, events, stop) = (State::new([(database.clone(), own)]), Events::default(), Stop::default());
-        let mut subscription = events.subscribe("test");
-        let schedule = Schedule::interval(HOUR.as_secs()).unwrap();
-        let make_up = MakeUp::parse(make_up).unwrap();
-        let cycle = Cycle {
-            database: &database,
-            state: &state,
-            events: &events,
-            schedule: &schedule,
-            make_up: &make_up,
-            max_jitter: Duration::ZERO,
-            max_age: &|()| 2 * HOUR,
-            stop: &stop,
-        };
-        let (ends, occasions) = (RefCell::new(ends.iter()), RefCell::new(Vec::new()));
-        let prepare = async || Some(Start { last_run: None, first });
-        let job = async |occasion| {
-            assert_eq!(state.copy()[&database].activity, Activity::Running);
-            occasions.borrow_mut().push(match occasion {
-                Occasion::Tick(_) => "tick",
-                Occasion::MakeUp => "make up",
-            });
-            let ended = ends.borrow_mut().next().copied().unwrap_or(Ended::Stopped);
-            if ends.borrow().len() == 0 {
-                stop.trigger(Stopped::Signal);
-            }
-            ((), ended)
-        };
-        cycle.keep(prepare, job).await;
-        assert_eq!(state.copy()[&database].max_age_seconds, 7200);
-        drop(events);
-        let mut told = Vec::new();
-        while let Some(event) = subscription.next().await {
-            told.push(match event {
-                Event::RunStarted { .. } => "started",
-                Event::RunEnded { .. } => "ended",
-                Event::AlarmRaised(_) | Event::AlarmResolved { .. } => "alarm",
-            });
-        }
-        (occasions.into_inner(), told)
-    }
-
-    /// A run that is put off or made up for waits by the monotonic clock, which only a test can set.
-    #[tokio::test(start_paused = true)]
-    async fn the_first_run_is_where_it_was_put_and_failed_ones_are_made_up_for() {
-        let failed = Ended::Failed { took: Duration::ZERO, outlook: Outlook::MayDiffer };
-        let (occasions, told) = kept(First::Now, "1", &[failed, failed, Ended::Done]).await;
-        assert_eq!(occasions, ["tick", "make up", "make up"]);
-        assert_eq!(told, ["started", "ended"].repeat(3));
-        let later = Utc::now() + chrono::TimeDelta::seconds(20);
-        assert_eq!(kept(First::PutOff(later), "off", &[Ended::Done]).await.0, ["make up"]);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_loop_shows_that_it_lives_however_long_its_runs_take() {
-        let database = DatabaseName::from("app");
-        let own = DatabaseState::new("hourly".to_owned(), HOUR, Utc::now(), ());
-        let (state, events, stop) = (State::new([(database.clone(), own)]), Events::<()>::default(), Stop::default());
-        let schedule = Schedule::interval(HOUR.as_secs()).unwrap();
-        let cycle = Cycle {
-            database: &database,
-            state: &state,
-            events: &events,
-            schedule: &schedule,
-            make_up: &MakeUp::default(),
-            max_jitter: Duration::ZERO,
-            max_age: &|()| HOUR,
-            stop: &stop,
-        };
-        let prepare = async || {
-            tokio::time::sleep(HOUR).await;
-            assert!(state.is_alive(), "while the bucket does not answer");
-            Some(Start { last_run: None, first: First::Now })
-        };
-        let job = async |_| {
-            let started_at = state.copy()[&database].run_started_at;
-            assert!(started_at.is_some_and(|at| at <= Utc::now()));
-            tokio::time::sleep(HOUR).await;
-            assert!(state.is_alive());
-            stop.trigger(Stopped::Signal);
-            ((), Ended::Stopped)
-        };
-        cycle.keep(prepare, job).await;
-        assert_eq!(state.copy()[&database].interval_seconds, HOUR.as_secs());
-        tokio::time::advance(Duration::from_secs(121)).await;
-        assert!(!state.is_alive(), "a loop that has ended");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_stop_before_the_first_look_ends_the_loop() {
-        let database = DatabaseName::from("app");
-        let own = DatabaseState::new("hourly".to_owned(), HOUR, Utc::now(), ());
-        let (state, events, stop) = (State::new([(database.clone(), own)]), Events::<()>::default(), Stop::default());
-        let schedule = Schedule::interval(HOUR.as_secs()).unwrap();
-        let cycle = Cycle {
-            database: &database,
-            state: &state,
-            events: &events,
-            schedule: &schedule,
-            make_up: &MakeUp::default(),
-            max_jitter: Duration::ZERO,
-            max_age: &|()| HOUR,
-            stop: &stop,
-        };
-        cycle.keep(async || None, async |_| unreachable!("nothing runs")).await;
-        assert_eq!(state.copy()[&database].activity, Activity::Starting);
-    }
-}
+mod tests;

@@ -8,9 +8,10 @@ use tokio::sync::broadcast::{Receiver, Sender, channel};
 
 use crate::alarm::{Alarm, AlarmChange, Severity};
 use crate::database_name::DatabaseName;
+use crate::remembered::Remembered;
 
 /// Events that wait for a slow subscriber. It loses the oldest beyond them, and no run waits for it.
-const MAX_WAITING: usize = 256;
+const MAX_WAITING: usize = 4_096;
 
 /// Something that happened. `R` is the report of a run.
 #[derive(Debug)]
@@ -29,7 +30,14 @@ pub enum Event<R> {
         /// How.
         report: Arc<R>,
     },
-    /// Something is wrong that was not before, or not as urgent.
+    /// What the journal tells from before the start.
+    Remembered {
+        /// Of which database.
+        database: DatabaseName,
+        /// All of it.
+        remembered: Arc<Remembered>,
+    },
+    /// Something is wrong that was not before, or not as urgent; or, after a start, still.
     AlarmRaised(Alarm),
     /// Something is in order again.
     AlarmResolved {
@@ -47,6 +55,9 @@ impl<R> Clone for Event<R> {
             Self::RunEnded { database, report } => {
                 Self::RunEnded { database: database.clone(), report: Arc::clone(report) }
             }
+            Self::Remembered { database, remembered } => {
+                Self::Remembered { database: database.clone(), remembered: Arc::clone(remembered) }
+            }
             Self::AlarmRaised(alarm) => Self::AlarmRaised(alarm.clone()),
             Self::AlarmResolved { alarm, at } => Self::AlarmResolved { alarm: alarm.clone(), at: *at },
         }
@@ -56,7 +67,7 @@ impl<R> Clone for Event<R> {
 impl<R> Event<R> {
     pub(crate) fn of(change: AlarmChange, at: DateTime<Utc>) -> Self {
         match change {
-            AlarmChange::Raised(alarm) => Self::AlarmRaised(alarm),
+            AlarmChange::Raised(alarm) | AlarmChange::Resumed(alarm) => Self::AlarmRaised(alarm),
             AlarmChange::Resolved(alarm) => Self::AlarmResolved { alarm, at },
         }
     }
@@ -121,7 +132,7 @@ impl<R> Subscription<R> {
 pub(crate) async fn log_alarms<R>(mut events: Subscription<R>) {
     while let Some(event) = events.next().await {
         match event {
-            Event::RunStarted { .. } | Event::RunEnded { .. } => {}
+            Event::RunStarted { .. } | Event::RunEnded { .. } | Event::Remembered { .. } => {}
             Event::AlarmRaised(alarm) => {
                 let (code, since) = (<&str>::from(alarm.code), alarm.since.to_rfc3339());
                 let database = alarm.database.name();

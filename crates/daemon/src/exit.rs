@@ -12,5 +12,7 @@ pub const STOPPED: u8 = 3;
 pub const COULD_NOT_RUN: u8 = 4;
 /// Nothing was done, since another process was already doing it.
 pub const SKIPPED: u8 = 5;
+/// The scheduler of a daemon was stuck, and the watchdog has ended the process. `EX_SOFTWARE` of sysexits.h.
+pub const STUCK: u8 = 70;
 /// Bad environment.
 pub const CONFIG: u8 = 78;

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use axum::http::{Request, StatusCode, header};
+use axum::http::{HeaderValue, Request, StatusCode, header};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1::handshake;
@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::exit;
+use backup_core::secret::Secret;
 use backup_core::text::{Lines, print, print_line};
 
 /// A page that is made from memory takes milliseconds; a machine under load takes longer.
@@ -44,11 +45,11 @@ impl HealthQuestion {
     }
 }
 
-/// Asks the daemon on `port` of this machine, prints its answer, and returns an exit code: 0 if it answers 200, 1 if it
-/// does not or not within five seconds.
-pub async fn show_health(port: u16, question: HealthQuestion) -> u8 {
+/// Asks the daemon on `port` of this machine, with the `token` of its pages, prints its answer, and returns an exit code: 0
+/// if it answers 200, 1 if it does not or not within five seconds.
+pub async fn show_health(port: u16, question: HealthQuestion, token: Option<&Secret>) -> u8 {
     let late = || anyhow!("the daemon on port {port} (PORT) does not answer within {} s", PATIENCE.as_secs());
-    match timeout(PATIENCE, ask(port, question)).await.unwrap_or_else(|_| Err(late())) {
+    match timeout(PATIENCE, ask(port, question, token)).await.unwrap_or_else(|_| Err(late())) {
         Ok((status, page)) => {
             print_line(page);
             if status == StatusCode::OK { exit::OK } else { exit::FAILED }
@@ -62,14 +63,20 @@ pub async fn show_health(port: u16, question: HealthQuestion) -> u8 {
     }
 }
 
-async fn ask(port: u16, question: HealthQuestion) -> anyhow::Result<(StatusCode, String)> {
+async fn ask(port: u16, question: HealthQuestion, token: Option<&Secret>) -> anyhow::Result<(StatusCode, String)> {
     // The daemon listens on both, or on IPv4 alone if there is no IPv6.
     let here = [SocketAddr::from((Ipv4Addr::LOCALHOST, port)), SocketAddr::from((Ipv6Addr::LOCALHOST, port))];
     let connected = TcpStream::connect(here.as_slice()).await;
     let stream = connected.with_context(|| format!("no daemon answers on port {port} (PORT) of this machine"))?;
     let (mut sender, connection) = handshake(TokioIo::new(stream)).await.context("speak HTTP to the daemon")?;
     let asked = async move {
-        let request = Request::get(question.path()).header(header::HOST, "localhost").body(Empty::<Bytes>::new())?;
+        let mut request = Request::get(question.path()).header(header::HOST, "localhost");
+        if let Some(token) = token {
+            let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose()))?;
+            value.set_sensitive(true);
+            request = request.header(header::AUTHORIZATION, value);
+        }
+        let request = request.body(Empty::<Bytes>::new())?;
         let response = sender.send_request(request).await.context("ask the daemon")?;
         let status = response.status();
         let page = Limited::new(response.into_body(), MAX_PAGE_BYTES).collect().await;

@@ -1,7 +1,12 @@
 //! What a listing of the bucket says of one database, in numbers.
 
-use backup_core::repository::{Backup, Catalog, Kind};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use backup_core::repository::{Backup, BackupId, Catalog, Kind};
 use chrono::{DateTime, Utc};
+
+use crate::view::{Fate, RepositoryView, RetentionView};
 
 /// The last listing of a database's backups.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +23,32 @@ pub struct Listing {
     pub incomplete_runs: usize,
     /// Objects that are not ours.
     pub foreign_objects: usize,
+    /// The backups one by one, as this listing showed them. Shared, since copies of the state are made often.
+    pub view: Arc<RepositoryView>,
+}
+
+/// Looks at the bucket that failed, one after the other.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Unlisted {
+    /// When the first of them did.
+    pub since: Option<DateTime<Utc>>,
+    looks: u32,
+}
+
+/// Failed looks after which it is an alarm: one may pass.
+const MAX_FAILED_LOOKS: u32 = 1;
+
+impl Unlisted {
+    /// Counts one more, which failed at `now`.
+    pub fn failed(&mut self, now: DateTime<Utc>) {
+        self.since.get_or_insert(now);
+        self.looks = self.looks.saturating_add(1);
+    }
+
+    /// Since when the bucket does not answer, if that has shown more than once.
+    pub fn lasting(&self) -> Option<DateTime<Utc>> {
+        self.since.filter(|_| self.looks > MAX_FAILED_LOOKS)
+    }
 }
 
 /// The committed backups of one kind.
@@ -43,6 +74,7 @@ impl Listing {
             partial: Kept::default(),
             incomplete_runs: catalog.incomplete.len(),
             foreign_objects: catalog.foreign_objects,
+            view: Arc::new(RepositoryView::of(catalog)),
         };
         for Backup { kind, id, stored_bytes, .. } in &catalog.backups {
             listing.add(*kind, id.time(), *stored_bytes);
@@ -50,7 +82,14 @@ impl Listing {
         listing
     }
 
-    /// Counts one more backup.
+    /// This listing with what `retention` will do, backup by backup.
+    #[must_use]
+    pub fn planned(mut self, retention: RetentionView, fates: BTreeMap<BackupId, Fate>) -> Self {
+        Arc::make_mut(&mut self.view).plan(retention, fates);
+        self
+    }
+
+    /// Counts one more backup. Its view follows with the next listing.
     pub fn add(&mut self, kind: Kind, time: DateTime<Utc>, stored_bytes: u64) {
         let kept = match kind {
             Kind::Full => &mut self.full,
@@ -60,6 +99,14 @@ impl Listing {
         kept.oldest = Some(kept.oldest.map_or(time, |oldest| oldest.min(time)));
         kept.backups += 1;
         kept.stored_bytes = kept.stored_bytes.saturating_add(stored_bytes);
+    }
+
+    /// The backups of one kind.
+    pub(crate) fn kept(&self, kind: Kind) -> &Kept {
+        match kind {
+            Kind::Full => &self.full,
+            Kind::Partial => &self.partial,
+        }
     }
 
     /// Both kinds, each with its name.
@@ -72,6 +119,16 @@ impl Listing {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_look_that_fails_may_pass_and_two_are_a_state() {
+        let at = DateTime::<Utc>::UNIX_EPOCH;
+        let mut unlisted = Unlisted::default();
+        unlisted.failed(at);
+        assert_eq!((unlisted.since, unlisted.lasting()), (Some(at), None));
+        unlisted.failed(at + chrono::TimeDelta::minutes(5));
+        assert_eq!(unlisted.lasting(), Some(at));
+    }
 
     #[test]
     fn kinds_are_counted_apart_with_their_newest_and_oldest() {

@@ -80,9 +80,11 @@ pub(crate) fn init_log(settings: LogSettings, scrubber: Scrubber) {
 }
 
 /// Lines of [`OUR_CRATES`] follow `level`. All others are capped at `warn`: at finer levels HTTP and SDK crates print
-/// requests, with their headers.
+/// requests, with their headers. What `aws_config` has to say is in the error that we tell, without the answers of STS
+/// that it prints whole.
 fn filter(level: LevelFilter) -> Targets {
-    Targets::new().with_default(level.min(LevelFilter::WARN)).with_targets(OUR_CRATES.map(|name| (name, level)))
+    let all = Targets::new().with_default(level.min(LevelFilter::WARN)).with_target("aws_config", LevelFilter::OFF);
+    all.with_targets(OUR_CRATES.map(|name| (name, level)))
 }
 
 #[cfg(test)]
@@ -114,5 +116,6 @@ mod tests {
             assert!(passes(LevelFilter::TRACE, target, Level::WARN), "{target}");
             assert!(!passes(LevelFilter::ERROR, target, Level::WARN), "{target}");
         }
+        assert!(!passes(LevelFilter::TRACE, "aws_config::web_identity_token", Level::WARN));
     }
 }

@@ -16,8 +16,9 @@ use chrono::{DateTime, Utc};
 
 pub use family::{Families, Sample, timestamp};
 
-use crate::alarm::AlarmCode;
+use crate::daemon::Daemon;
 use crate::database_name::DatabaseName;
+use crate::deliveries::Deliveries;
 use crate::state::{DatabaseState, Judge, State};
 
 /// What is known, by database.
@@ -29,41 +30,25 @@ pub type OwnMetrics<D> = Arc<dyn Fn(&Databases<D>, DateTime<Utc>, &mut Families)
 /// Where the metrics of a service come from.
 pub struct Metrics<D> {
     /// Whose they are.
-    pub service: MetricsOf,
+    pub service: Daemon,
     /// What it knows.
     pub state: State<D>,
     /// Decides what is wrong.
     pub judge: Judge<D>,
-    /// Every alarm that it can raise.
-    pub codes: &'static [AlarmCode],
     /// How old the newest full backup may be.
     pub backup_max_age_seconds: fn(&DatabaseState<D>) -> u64,
     /// What it has asked of its store.
     pub store: StoreCounters,
+    /// What became of its messages and pings.
+    pub deliveries: Deliveries,
     /// What only this service has.
     pub own: OwnMetrics<D>,
 }
 
-/// A service that has metrics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MetricsOf {
-    /// `backup`, whose metrics begin with `postgres_backup_`.
-    Backup,
-    /// `verify`, whose own metrics begin with `postgres_verify_`.
-    Verify,
-}
-
-impl MetricsOf {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Backup => "backup",
-            Self::Verify => "verify",
-        }
-    }
-
-    /// The name of a metric of this service.
+impl Daemon {
+    /// The name of a metric of its own.
     fn metric(self, name: &str) -> String {
-        format!("postgres_{}_{name}", self.name())
+        format!("postgres_{}_{name}", self.program())
     }
 }
 
@@ -78,6 +63,7 @@ impl<D: Clone> Metrics<D> {
         common::alarms(self, &databases, now, &mut families);
         common::ticks(self.service, &databases, &mut families);
         common::store(self.service, &self.store, &mut families);
+        common::deliveries(self.service, &self.deliveries, &mut families);
         let started_at = databases.values().map(|state| state.started_at).min();
         process::add_to(&mut families, started_at.unwrap_or(now));
         families.text()
@@ -93,7 +79,7 @@ impl<D: Clone> Metrics<D> {
     pub fn leave_file(&self, path: &Path) {
         let (databases, now) = (self.state.copy(), Utc::now());
         let mut families = Families::default();
-        if self.service == MetricsOf::Backup {
+        if self.service == Daemon::Backup {
             common::listings(&databases, self.backup_max_age_seconds, now, &mut families);
         }
         (self.own)(&databases, now, &mut families);

@@ -1,7 +1,8 @@
 //! Which crates are this project's own.
 
 /// The crates of `crates/` and `services/`, as they are called in code: the targets of their log lines begin so.
-pub(crate) const OUR_CRATES: [&str; 5] = ["backup", "backup_core", "backup_daemon", "pgdump_archive", "verify"];
+pub(crate) const OUR_CRATES: [&str; 6] =
+    ["backup", "backup_core", "backup_daemon", "backup_drill", "pgdump_archive", "verify"];
 
 #[cfg(test)]
 mod tests {

@@ -8,16 +8,21 @@ use backup_core::stop::Stop;
 use chrono::Utc;
 
 use crate::events::{Event, Events, log_alarms};
-use crate::http::{bind, serve};
+use crate::journal::Journal;
 use crate::notify::{Notifier, Teller};
-use crate::pages::{Pages, router};
 use crate::state::{Activity, Judge, State};
+use crate::watchdog::Watchdog;
+use crate::web::page::ViewSource;
+use crate::web::{Pages, bind, router, serve};
 
 /// Alarms that come with time alone, such as one about an age, are noticed this late at most.
 const LONGEST_BLINK: Duration = Duration::from_secs(10);
 
 /// What was told last is logged within this.
 const LAST_EVENTS: Duration = Duration::from_secs(1);
+
+/// The last lines of the journal are written within this.
+const LAST_LINES: Duration = Duration::from_secs(2);
 
 /// A service and what it shows.
 pub struct Service<'run, D, R> {
@@ -31,29 +36,37 @@ pub struct Service<'run, D, R> {
     pub state: &'run State<D>,
     /// What it tells.
     pub events: Events<R>,
+    /// Where what has to survive a restart is written down.
+    pub journal: Journal,
     /// Decides what is wrong.
     pub judge: Judge<D>,
-    /// What its pages show.
+    /// What its pages for programs show.
     pub pages: Pages,
+    /// What its pages for people show.
+    pub view: ViewSource,
 }
 
 impl<D: Clone + Send + 'static, R: Send + Sync + 'static> Service<'_, D, R> {
     /// Serves the pages and tells alarms while `work` goes on, which tells events of its own.
     ///
     /// # Errors
-    /// Only if the port of the pages cannot be had, or TLS does not work at all.
+    /// Only if the port of the pages cannot be had, TLS does not work at all, or the system gives no thread.
     pub async fn keep(self, stop: &Stop, work: impl AsyncFnOnce(&Events<R>)) -> anyhow::Result<()> {
         let listener = bind(self.port).await.context("listen on PORT")?;
         let port = listener.local_addr().context("listen on PORT")?.port();
         let schedules: Vec<String> = self.state.copy().into_values().map(|state| state.schedule).collect();
         tracing::info!(port, schedule = schedules.join("; "), "{} daemon started", self.notifier.service);
-        let server = tokio::spawn(serve(listener, router(self.pages), stop.clone()));
+        let server = tokio::spawn(serve(listener, router(self.pages, self.view), stop.clone()));
         let log = tokio::spawn(log_alarms(self.events.subscribe("log")));
-        let telling = self.notifier.start(self.state, &self.events, self.teller, stop)?;
+        let journal = &self.journal;
+        let writer = tokio::spawn(journal.clone().write());
+        let telling = self.notifier.start(self.state, &self.events, (self.teller, journal), stop)?;
+        let watchdog = Watchdog::start(self.state.pulses()).context("start the watchdog")?;
         tokio::select! {
             () = Box::pin(work(&self.events)) => {}
-            never = tell_alarms(self.state, self.judge, &self.events) => match never {},
+            never = tell_alarms(self.state, self.judge, (&self.events, journal), stop) => match never {},
         }
+        drop(watchdog);
         for database in self.state.copy().keys() {
             self.state.change(database, |state| state.activity = Activity::Stopping);
         }
@@ -63,15 +76,26 @@ impl<D: Clone + Send + 'static, R: Send + Sync + 'static> Service<'_, D, R> {
             tracing::debug!("the last events are not logged");
         }
         telling.finish().await;
+        journal.finish(LAST_LINES).await;
+        writer.abort();
         Ok(())
     }
 }
 
 /// Tells what became of alarms, as soon as the state changes or time makes a difference.
-async fn tell_alarms<D: Clone, R>(state: &State<D>, judge: Judge<D>, events: &Events<R>) -> Infallible {
+async fn tell_alarms<D: Clone, R>(
+    state: &State<D>,
+    judge: Judge<D>,
+    (events, journal): (&Events<R>, &Journal),
+    stop: &Stop,
+) -> Infallible {
     loop {
         let now = Utc::now();
         for change in state.notice(judge, now) {
+            // What a stop interrupts looks wrong, and is caught up after the restart.
+            if stop.reason().is_none() {
+                journal.alarm(&change, now);
+            }
             events.send(Event::of(change, now));
         }
         tokio::select! {
@@ -83,10 +107,12 @@ async fn tell_alarms<D: Clone, R>(state: &State<D>, judge: Judge<D>, events: &Ev
 
 #[cfg(test)]
 mod tests {
+    use backup_core::repository::Author;
     use chrono::DateTime;
 
     use super::*;
-    use crate::alarm::{AlarmCode, Condition, Severity};
+    use crate::alarm::{Condition, Severity};
+    use crate::alarm_code::AlarmCode;
     use crate::database_name::DatabaseName;
     use crate::state::DatabaseState;
 
@@ -109,9 +135,10 @@ mod tests {
             let Some(Event::AlarmResolved { alarm, .. }) = subscription.next().await else { panic!("it stays") };
             (raised, alarm)
         };
+        let (journal, stop) = (Journal::unwritten(Author::Backup), Stop::default());
         let (raised, resolved) = tokio::select! {
             told = told => told,
-            never = tell_alarms(&state, judge, &events) => match never {},
+            never = tell_alarms(&state, judge, (&events, &journal), &stop) => match never {},
         };
         assert_eq!((&raised, raised.message.as_str()), (&resolved, "why"));
     }

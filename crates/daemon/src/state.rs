@@ -3,16 +3,23 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use backup_core::progress::{Position, Progress};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use tokio::sync::Notify;
 
 use crate::alarm::{Alarm, AlarmChange, Condition, NoticedAlarms};
+use crate::alarm_code::AlarmCode;
 use crate::database_name::DatabaseName;
+use crate::deliveries::Deliveries;
 use crate::heartbeat::Heartbeat;
-use crate::listing::Listing;
-use crate::progress::{Position, Progress};
-use crate::undelivered::Undelivered;
+use crate::left_out::LeftOut;
+use crate::listing::{Listing, Unlisted};
+use crate::run_request::{Busy, Made, RunRequest};
+use crate::watchdog::Pulse;
+
+/// The version of every JSON document that is served. Fields are added without changing it.
+pub(crate) const SCHEMA: u32 = 1;
 
 /// What the loop of a database is doing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -25,6 +32,8 @@ pub enum Activity {
     Waiting,
     /// A run.
     Running,
+    /// For nothing: this process makes no runs.
+    Watching,
     /// A stop was asked for.
     Stopping,
 }
@@ -40,14 +49,24 @@ pub struct DatabaseState<D> {
     pub activity: Activity,
     /// When the loop began.
     pub started_at: DateTime<Utc>,
+    /// A request for a run now.
+    pub run_request: RunRequest,
     /// When the next run begins.
     pub next_run_at: Option<DateTime<Utc>>,
+    /// When the next tick of the schedule comes, by what was known when the loop last waited.
+    pub next_tick_at: Option<DateTime<Utc>>,
+    /// Whether a run is due and waits, since others go on.
+    pub awaits_turn: bool,
     /// When the last run of this process began.
     pub run_started_at: Option<DateTime<Utc>>,
     /// When its loop last showed that it lives.
     pub heartbeat: Heartbeat,
+    /// Its beats, as the watchdog counts them.
+    pub pulse: Pulse,
     /// What the bucket held when it was last listed.
     pub listing: Option<Listing>,
+    /// Looks at the bucket that have failed since then.
+    pub unlisted: Unlisted,
     /// Ticks that passed while a run went on.
     pub skipped_overlapping_runs: u64,
     /// How old the newest result may be: the newest full backup, or the last passed drill.
@@ -57,7 +76,9 @@ pub struct DatabaseState<D> {
     /// Since when what is wrong is wrong.
     pub noticed: NoticedAlarms,
     /// What could not be delivered.
-    pub undelivered: Undelivered,
+    pub undelivered: Deliveries,
+    /// Why other databases are not looked after.
+    pub left_out: Option<LeftOut>,
     /// What only this service knows.
     pub own: D,
 }
@@ -70,17 +91,32 @@ impl<D> DatabaseState<D> {
             interval_seconds: 0,
             activity: Activity::Starting,
             started_at: now,
+            run_request: RunRequest::default(),
             next_run_at: None,
+            next_tick_at: None,
+            awaits_turn: false,
             run_started_at: None,
             heartbeat: Heartbeat::now(),
+            pulse: Pulse::default(),
             listing: None,
+            unlisted: Unlisted::default(),
             skipped_overlapping_runs: 0,
             max_age_seconds: max_age.as_secs(),
             progress: Progress::default(),
             noticed: NoticedAlarms::default(),
-            undelivered: Undelivered::default(),
+            undelivered: Deliveries::default(),
+            left_out: None,
             own,
         }
+    }
+
+    /// Enters what a listing showed.
+    pub fn listed(&mut self, mut listing: Listing) {
+        if let Some(known) = self.listing.take().filter(|_| listing.database.is_empty()) {
+            listing.database = known.database; // Nothing is left that tells the name.
+        }
+        self.listing = Some(listing);
+        self.unlisted = Unlisted::default();
     }
 
     /// What metrics call the database: `name`, or what a listing has told; empty as long as neither is known.
@@ -89,9 +125,19 @@ impl<D> DatabaseState<D> {
     }
 }
 
+/// `/status` as JSON: of the only database, or a list of all of them.
+pub fn status_json(databases: &[impl Serialize]) -> String {
+    match databases {
+        [only] => serde_json::to_string(only),
+        all => serde_json::to_string(&serde_json::json!({ "schema": SCHEMA, "databases": all })),
+    }
+    .unwrap_or_default()
+}
+
 /// What `/status` of every service shows of a database.
 #[derive(Debug, Clone, Serialize)]
 pub struct StatusHead {
+    schema: u32,
     version: &'static str,
     database: DatabaseName,
     schedule: String,
@@ -106,6 +152,7 @@ impl<D> DatabaseState<D> {
     /// What is shown of it at `now`.
     pub fn head(&self, name: &DatabaseName, judge: Judge<D>, now: DateTime<Utc>) -> StatusHead {
         StatusHead {
+            schema: SCHEMA,
             version: env!("CARGO_PKG_VERSION"),
             database: name.clone(),
             schedule: self.schedule.clone(),
@@ -117,11 +164,18 @@ impl<D> DatabaseState<D> {
         }
     }
 
-    /// Everything that is wrong with it at `now`: what `judge` finds, and what could not be delivered.
-    pub(crate) fn alarms(&self, name: &DatabaseName, judge: Judge<D>, now: DateTime<Utc>) -> Vec<Alarm> {
+    /// What is wrong with it at `now`: what `judge` finds, what could not be delivered, and that others are left out.
+    pub(crate) fn conditions(&self, judge: Judge<D>, now: DateTime<Utc>) -> Vec<Condition> {
         let mut conditions = judge(self, now);
         conditions.extend(self.undelivered.condition());
-        self.noticed.alarms(name, conditions, now)
+        let was_alarm = self.noticed.has(AlarmCode::LeftOut);
+        conditions.extend(self.left_out.as_ref().and_then(|left_out| left_out.condition(was_alarm, now)));
+        conditions
+    }
+
+    /// As [`DatabaseState::conditions`], with the time since when each holds.
+    pub(crate) fn alarms(&self, name: &DatabaseName, judge: Judge<D>, now: DateTime<Utc>) -> Vec<Alarm> {
+        self.noticed.alarms(name, self.conditions(judge, now), now)
     }
 }
 
@@ -133,28 +187,93 @@ pub type Judge<D> = fn(&DatabaseState<D>, DateTime<Utc>) -> Vec<Condition>;
 pub struct State<D> {
     databases: Arc<Mutex<BTreeMap<DatabaseName, DatabaseState<D>>>>,
     changed: Arc<Notify>,
+    /// What became of alarms of databases that are gone, until it is noticed.
+    departed: Arc<Mutex<Vec<AlarmChange>>>,
 }
 
 impl<D> Clone for State<D> {
     fn clone(&self) -> Self {
-        Self { databases: Arc::clone(&self.databases), changed: Arc::clone(&self.changed) }
+        let Self { databases, changed, departed } = self;
+        Self { databases: Arc::clone(databases), changed: Arc::clone(changed), departed: Arc::clone(departed) }
     }
 }
 
 impl<D: Clone> State<D> {
-    /// The state of these databases; there will be no others.
+    /// The state of these databases.
     pub fn new(databases: impl IntoIterator<Item = (DatabaseName, DatabaseState<D>)>) -> Self {
-        Self { databases: Arc::new(Mutex::new(databases.into_iter().collect())), changed: Arc::default() }
+        let databases = Arc::new(Mutex::new(databases.into_iter().collect()));
+        Self { databases, changed: Arc::default(), departed: Arc::default() }
+    }
+
+    /// Takes in a database that has come.
+    pub fn add(&self, database: DatabaseName, mut state: DatabaseState<D>) {
+        let mut databases = self.lock();
+        // All databases share what became of messages.
+        if let Some(other) = databases.values().next() {
+            state.undelivered = other.undelivered.clone();
+        }
+        databases.insert(database, state);
+        self.changed.notify_one();
+    }
+
+    /// Lets go of a database. Its alarms are resolved.
+    pub fn remove(&self, database: &DatabaseName) {
+        let Some(mut state) = self.lock().remove(database) else { return };
+        let resolved = state.noticed.notice(database, Vec::new());
+        self.departed.lock().unwrap_or_else(PoisonError::into_inner).extend(resolved);
+        self.changed.notify_one();
+    }
+
+    /// A copy of the state of one database.
+    pub fn get(&self, database: &DatabaseName) -> Option<DatabaseState<D>> {
+        self.lock().get(database).cloned()
+    }
+
+    /// What `look` sees in the state of one database, without a copy.
+    pub(crate) fn see<T>(&self, database: &DatabaseName, look: impl FnOnce(&DatabaseState<D>) -> T) -> Option<T> {
+        self.lock().get(database).map(look)
     }
 
     /// A consistent copy.
     pub fn copy(&self) -> BTreeMap<DatabaseName, DatabaseState<D>> {
-        self.lock().clone()
+        self.lock().iter().map(|(name, state)| (name.clone(), state.clone())).collect()
     }
 
     /// How far a run of one database is.
     pub fn progress(&self, database: &DatabaseName) -> Progress {
         self.lock().get(database).map(|state| state.progress.clone()).unwrap_or_default()
+    }
+
+    /// Each database, with what metrics and the API call it.
+    pub(crate) fn names(&self) -> Vec<(DatabaseName, String)> {
+        self.lock().iter().map(|(name, state)| (name.clone(), state.label(name).to_owned())).collect()
+    }
+
+    /// Asks the loop of a database for a run now.
+    ///
+    /// # Errors
+    /// If it would not begin one now.
+    pub(crate) fn request_run(&self, database: &DatabaseName) -> Result<(), Busy> {
+        let databases = self.lock();
+        let state = databases.get(database).ok_or(Busy::Stopping)?;
+        // What the loop does is what is told. Whether it takes a request, only the loop itself says.
+        let busy = match state.activity {
+            Activity::Stopping => return Err(Busy::Stopping),
+            Activity::Starting => Busy::Starting,
+            Activity::Waiting => Busy::NothingToRunFor,
+            Activity::Running => Busy::Running,
+            Activity::Watching => Busy::Watching,
+        };
+        match state.run_request.make() {
+            Made::Now => Ok(()),
+            Made::Before => Err(Busy::Requested),
+            Made::Not => Err(busy),
+        }
+    }
+
+    /// What asks the loop of one database for a run.
+    pub(crate) fn run_request(&self, database: &DatabaseName) -> RunRequest {
+        self.lock().get(database).map(|state| state.run_request.clone()).unwrap_or_default()
     }
 
     /// Changes several facts of one database at once.
@@ -165,9 +284,50 @@ impl<D: Clone> State<D> {
         self.changed.notify_one();
     }
 
+    /// Enters why some databases are not looked after, or that none is left out. One of those that are looked after carries
+    /// the alarm: it has a journal, so that a restart forgets nothing.
+    pub fn leave_out(&self, left_out: Option<LeftOut>) {
+        let mut databases = self.lock();
+        let carries = |state: &DatabaseState<D>| state.left_out.is_some();
+        let carrier = databases.values().position(carries).unwrap_or(0);
+        for (position, state) in databases.values_mut().enumerate() {
+            let before = state.left_out.take();
+            let since = |left_out: &LeftOut| before.as_ref().map_or(left_out.since, |before| before.since);
+            if position == carrier {
+                state.left_out =
+                    left_out.as_ref().map(|left_out| LeftOut { since: since(left_out), ..left_out.clone() });
+            }
+        }
+        self.changed.notify_one();
+    }
+
+    /// Whether the loop of a database has not looked at the bucket yet.
+    pub(crate) fn is_starting(&self, database: &DatabaseName) -> bool {
+        self.lock().get(database).is_none_or(|state| state.activity == Activity::Starting)
+    }
+
+    /// A database that waits for its turn has been looked at, and is looked at again.
+    pub(crate) fn leave_start(&self, database: &DatabaseName) {
+        if self.is_starting(database) {
+            self.change(database, |state| state.activity = Activity::Waiting);
+        }
+    }
+
+    /// The pulses of all loops.
+    pub(crate) fn pulses(&self) -> Vec<Pulse> {
+        self.lock().values().map(|state| state.pulse.clone()).collect()
+    }
+
     /// Whether every loop has shown recently that it lives.
     pub(crate) fn is_alive(&self) -> bool {
-        self.lock().values().all(|state| state.heartbeat.is_alive())
+        self.lock().iter().all(|(_, state)| state.heartbeat.is_alive())
+    }
+
+    /// Shows that the one loop of all databases lives.
+    pub(crate) fn beat(&self) {
+        for state in self.lock().values_mut() {
+            state.heartbeat = Heartbeat::now();
+        }
     }
 
     /// Waits until something was changed since the last call, of which there is one at a time.
@@ -177,8 +337,7 @@ impl<D: Clone> State<D> {
 
     /// Everything that is wrong at `now`.
     pub fn alarms(&self, judge: Judge<D>, now: DateTime<Utc>) -> Vec<Alarm> {
-        let databases = self.lock();
-        databases.iter().flat_map(|(name, state)| state.alarms(name, judge, now)).collect()
+        self.lock().iter().flat_map(|(name, state)| state.alarms(name, judge, now)).collect()
     }
 
     /// Notices everything that is wrong at `now`, and returns what is different from before. What is wrong with a
@@ -190,9 +349,10 @@ impl<D: Clone> State<D> {
             .filter(|(_, state)| state.activity != Activity::Starting || now - state.started_at > START_PATIENCE);
         let changes = looked_at.flat_map(|(name, state)| {
             let alarms = state.alarms(name, judge, now);
-            state.noticed.notice(alarms)
+            state.noticed.notice(name, alarms)
         });
-        changes.collect()
+        let departed = std::mem::take(&mut *self.departed.lock().unwrap_or_else(PoisonError::into_inner));
+        departed.into_iter().chain(changes).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<DatabaseName, DatabaseState<D>>> {
@@ -205,37 +365,4 @@ impl<D: Clone> State<D> {
 const START_PATIENCE: chrono::TimeDelta = chrono::TimeDelta::minutes(1);
 
 #[cfg(test)]
-mod tests {
-    use chrono::TimeDelta;
-
-    use super::*;
-    use crate::alarm::{AlarmCode, Severity};
-
-    /// Wrong while its own state says so.
-    fn judge(state: &DatabaseState<bool>, _: DateTime<Utc>) -> Vec<Condition> {
-        let condition = Condition { code: AlarmCode::Stale, severity: Severity::Critical, message: "why".to_owned() };
-        Vec::from_iter(state.own.then_some(condition))
-    }
-
-    #[test]
-    fn each_database_has_alarms_of_its_own_and_keeps_their_time() {
-        let start: DateTime<Utc> = "2026-11-29T03:00:00Z".parse().unwrap();
-        let later = |seconds| start + TimeDelta::seconds(seconds);
-        let database = || DatabaseState::new("daily".to_owned(), std::time::Duration::ZERO, start, true);
-        let (app, crm) = (DatabaseName::from("app"), DatabaseName::from("crm"));
-        let state = State::new([(app.clone(), database()), (crm.clone(), database())]);
-        assert_eq!(state.alarms(judge, start).len(), 2);
-        assert_eq!(state.notice(judge, later(60)), [], "a start has its time");
-        state.change(&app, |state| state.activity = Activity::Waiting);
-        let changes = state.notice(judge, later(5));
-        assert!(matches!(&changes[..], [AlarmChange::Raised(alarm)] if alarm.database == app), "{changes:?}");
-        assert_eq!(state.notice(judge, later(61)).len(), 1, "the other one is looked at now");
-        let since = |alarms: Vec<Alarm>| alarms.into_iter().map(|alarm| alarm.since).collect::<Vec<_>>();
-        assert_eq!(since(state.alarms(judge, later(100))), [later(5), later(61)]);
-        state.change(&crm, |state| state.own = false);
-        assert!(
-            matches!(&state.notice(judge, later(101))[..], [AlarmChange::Resolved(alarm)] if alarm.database == crm)
-        );
-        assert_eq!(since(state.alarms(judge, later(102))), [later(5)]);
-    }
-}
+mod tests;

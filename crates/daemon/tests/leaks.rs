@@ -45,7 +45,8 @@ async fn run(case: &str) -> anyhow::Result<u8> {
             tracing::info!(target: "aws_smithy_runtime::client", "theirs: {SECRET}");
             tracing::trace!(target: "hyper::proto::h1", "theirs: authorization: AWS4-HMAC-SHA256 Credential=x");
             tracing::debug!(target: "rustls::client", "theirs");
-            tracing::warn!(target: "aws_config::profile", "a warning of theirs");
+            tracing::warn!(target: "aws_config::web_identity_token", "theirs: the answer of STS");
+            tracing::warn!(target: "aws_smithy_runtime::client", "a warning of theirs");
         }
         _ => unreachable!("{case} is no case"),
     }

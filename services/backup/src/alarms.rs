@@ -1,32 +1,22 @@
 //! What is wrong, decided from the state and the time alone, and how it reads.
 
 use std::fmt;
+use std::time::Duration;
 
 use backup_core::storage::Clock;
-use backup_daemon::{AlarmCode, Condition, DatabaseState, Severity};
+use backup_daemon::{Activity, AlarmCode, Condition, DatabaseState, Severity};
 use chrono::{DateTime, Utc};
 
 use crate::clusters::AnotherCluster;
+use crate::failure::FailureClass;
+use crate::pace::{SlowRun, Than};
 use crate::shrink::Shrunk;
 use crate::status::{FAILURES_UNTIL_ALARM, Facts};
-
-/// Every alarm that there can be.
-pub(crate) const CODES: [AlarmCode; 9] = [
-    AlarmCode::BucketUnseen,
-    AlarmCode::NoBackup,
-    AlarmCode::Stale,
-    AlarmCode::Failing,
-    AlarmCode::Shrunk,
-    AlarmCode::SharedRepository,
-    AlarmCode::ClockSkew,
-    AlarmCode::RetentionDegraded,
-    AlarmCode::Undelivered,
-];
 
 /// One thing that is wrong.
 #[derive(Debug, PartialEq, Eq)]
 enum Detail<'state> {
-    BucketUnseen { is_late: bool },
+    BucketUnseen { since: Option<DateTime<Utc>>, is_late: bool },
     NoBackup { is_late: bool },
     Stale { age_seconds: i64, max_age_seconds: u64 },
     Shrunk(&'state Shrunk),
@@ -34,6 +24,9 @@ enum Detail<'state> {
     ClockSkew(Clock),
     RetentionDegraded { pending: usize, reason: Option<&'state str> },
     Failing { runs: u32, reason: Option<&'state str> },
+    Slow(SlowRun),
+    NeverProven { passed_at: Option<DateTime<Utc>> },
+    DatabaseMissing,
 }
 
 /// Everything that is wrong; empty means healthy.
@@ -53,13 +46,17 @@ fn details(state: &DatabaseState<Facts>, now: DateTime<Utc>) -> Vec<Detail<'_>> 
     let is_late = waited_seconds > state.max_age_seconds;
     let newest = match &facts.newest_full_backup {
         None if facts.bucket_was_seen => Some(Detail::NoBackup { is_late: is_late || facts.consecutive_failures > 0 }),
-        None => Some(Detail::BucketUnseen { is_late }),
+        None => Some(Detail::BucketUnseen { since: None, is_late }),
         Some(newest) => {
             let (age_seconds, max_age_seconds) = ((now - newest.at).num_seconds(), state.max_age_seconds);
             let is_stale = age_seconds > i64::try_from(max_age_seconds).unwrap_or(i64::MAX);
             is_stale.then_some(Detail::Stale { age_seconds, max_age_seconds })
         }
     };
+    let unlisted = state.unlisted.lasting().filter(|_| facts.bucket_was_seen).map(|since| {
+        let is_late = u64::try_from((now - since).num_seconds()).unwrap_or_default() > state.max_age_seconds;
+        Detail::BucketUnseen { since: Some(since), is_late }
+    });
     let shrunk = facts.shrunk.as_ref().map(Detail::Shrunk);
     let shared = facts.another_cluster.as_ref().map(Detail::SharedRepository);
     let clock = facts.clock.map(Detail::ClockSkew);
@@ -68,10 +65,24 @@ fn details(state: &DatabaseState<Facts>, now: DateTime<Utc>) -> Vec<Detail<'_>> 
         Detail::RetentionDegraded { pending: facts.retention_overdue, reason }
     });
     let failing = (facts.consecutive_failures as usize >= FAILURES_UNTIL_ALARM).then(|| {
-        let reason = facts.last_run.as_ref().and_then(|run| run.report.error.as_deref());
+        let last = facts.last_run.as_ref().and_then(|run| run.report.error.as_deref());
+        let reason = last.or(facts.past_failure.as_deref());
         Detail::Failing { runs: facts.consecutive_failures, reason }
     });
-    [newest, shrunk, shared, clock, degraded, failing].into_iter().flatten().collect()
+    let missing = (facts.last_class == Some(FailureClass::DatabaseMissing)).then_some(Detail::DatabaseMissing);
+    let slow = slow(state, now).map(Detail::Slow);
+    let proof = facts.proof.filter(|proof| now > proof.due_by);
+    let unproven = proof.map(|proof| Detail::NeverProven { passed_at: proof.passed_at });
+    [newest, unlisted, shrunk, shared, clock, degraded, failing, missing, slow, unproven]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+fn slow(state: &DatabaseState<Facts>, now: DateTime<Utc>) -> Option<SlowRun> {
+    let began = state.run_started_at.filter(|_| state.activity == Activity::Running);
+    let running = began.and_then(|began| (now - began).to_std().ok());
+    state.own.pace.slow(running, Duration::from_secs(state.interval_seconds))
 }
 
 impl Detail<'_> {
@@ -85,20 +96,26 @@ impl Detail<'_> {
             Self::ClockSkew(_) => AlarmCode::ClockSkew,
             Self::RetentionDegraded { .. } => AlarmCode::RetentionDegraded,
             Self::Failing { .. } => AlarmCode::Failing,
+            Self::Slow(_) => AlarmCode::Slow,
+            Self::NeverProven { .. } => AlarmCode::NeverProven,
+            Self::DatabaseMissing => AlarmCode::DatabaseMissing,
         }
     }
 
     fn severity(&self) -> Severity {
         match self {
-            Self::BucketUnseen { is_late: true }
+            Self::BucketUnseen { is_late: true, .. }
             | Self::NoBackup { is_late: true }
             | Self::Stale { .. }
             | Self::Shrunk(_)
+            | Self::DatabaseMissing
             | Self::Failing { .. } => Severity::Critical,
-            Self::BucketUnseen { is_late: false }
+            Self::BucketUnseen { is_late: false, .. }
             | Self::NoBackup { is_late: false }
             | Self::SharedRepository(_)
             | Self::ClockSkew(_)
+            | Self::Slow(_)
+            | Self::NeverProven { .. }
             | Self::RetentionDegraded { .. } => Severity::Warning,
         }
     }
@@ -107,7 +124,12 @@ impl Detail<'_> {
 impl fmt::Display for Detail<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::BucketUnseen { .. } => formatter.write_str("the bucket could not be listed since the start"),
+            Self::BucketUnseen { since: None, .. } => {
+                formatter.write_str("the bucket could not be listed since the start")
+            }
+            Self::BucketUnseen { since: Some(since), .. } => {
+                write!(formatter, "the bucket could not be listed since {}", since.format("%Y-%m-%d %H:%M UTC"))
+            }
             Self::NoBackup { .. } => formatter.write_str("there is no full backup; partial ones do not count"),
             Self::Stale { age_seconds, max_age_seconds } => {
                 write!(formatter, "the newest full backup is {age_seconds} s old, and {max_age_seconds} s are allowed")
@@ -121,6 +143,26 @@ impl fmt::Display for Detail<'_> {
                  are still there ({pending}): {}",
                 reason.unwrap_or("the log of these runs tells why")
             ),
+            Self::Slow(SlowRun { takes, than }) => {
+                write!(formatter, "a run takes or took {} s", takes.as_secs())?;
+                match than {
+                    Than::Usual(usual) => write!(formatter, ", and runs use to take {} s", usual.as_secs()),
+                    Than::Interval(interval) => {
+                        write!(formatter, ", and there are {} s between two of them", interval.as_secs())
+                    }
+                }
+            }
+            Self::NeverProven { passed_at: Some(at) } => write!(
+                formatter,
+                "by the records in the bucket, no drill has passed since {}, although they took place",
+                at.format("%Y-%m-%d %H:%M UTC")
+            ),
+            Self::NeverProven { passed_at: None } => {
+                formatter.write_str("by the records in the bucket, no drill has passed, although they took place")
+            }
+            Self::DatabaseMissing => {
+                formatter.write_str("the server answers, and the database does not exist on it; its backups are kept")
+            }
             Self::Failing { runs, reason } => {
                 write!(formatter, "the last {runs} runs failed, the latest with: {}", reason.unwrap_or("unknown"))
             }
@@ -130,8 +172,6 @@ impl fmt::Display for Detail<'_> {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use std::time::Duration;
-
     use backup_daemon::schedule::Occasion;
     use chrono::TimeDelta;
 
@@ -186,6 +226,20 @@ pub(crate) mod tests {
         }
         state.own.consecutive_failures = 1;
         assert_eq!(severity(&state, 1), Severity::Critical);
+    }
+
+    #[test]
+    fn a_bucket_that_stops_answering_is_an_alarm_beside_what_was_seen_last() {
+        let mut state = state();
+        with_backup_of_age(&mut state, 1);
+        state.unlisted.failed(Utc::now());
+        assert_eq!(codes(&state), []);
+        state.unlisted.failed(Utc::now());
+        let severity = |minutes| conditions(&state, Utc::now() + TimeDelta::minutes(minutes))[0].severity;
+        assert_eq!((codes(&state), severity(1)), (vec![AlarmCode::BucketUnseen], Severity::Warning));
+        assert!(words(&state)[0].starts_with("the bucket could not be listed since 20"), "{:?}", words(&state));
+        state.listed(backup_daemon::Listing::of("app", &Default::default(), Utc::now()));
+        assert_eq!(codes(&state), []);
     }
 
     #[test]

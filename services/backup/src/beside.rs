@@ -10,6 +10,7 @@ use backup_core::postgres::{
     Schemas, Snapshot, Waiting, Watch, Watched, check_completeness, check_origin, count_rows, has_post_data,
     list_objects, moved_relations,
 };
+use backup_core::rate::Limited;
 use backup_core::repository::{DatabaseFacts, Inventory, Kind, ObjectFacts};
 use backup_core::stop::{Stop, Stopped};
 use backup_core::storage::UploadPlan;
@@ -72,14 +73,15 @@ impl DumpBeside<'_> {
         let snapshot = self.stop.or(Snapshot::export(session, lock_wait)).await.context("take a snapshot")?;
         // Its own stop, so that the inventory and the dump can end each other.
         let stop = self.stop.child();
-        let dumper = Dumper::new(tools, snapshot.session(), lock_wait, &self.config.process.scrubber, &stop)?;
+        let dumper = Dumper::new(tools, snapshot.session(), lock_wait, &self.config.process.scrubber, &stop).await?;
         tracing::info!(backup_id = %upload.id, database = facts.name, size_bytes = facts.size_bytes, "dumping");
         let dump = dumper.dump(snapshot.name(), &facts.encoding, &self.config.dump.options.args)?;
         let watch = watch(self.config, snapshot.backend_pid(), &dump);
         let (dump, beside) = CheckedDump::new(Watched::new(dump, Arc::clone(&watch.tool)), tools.major);
+        let max_rate = self.config.dump.max_bytes_per_second;
         let both = together(
             &stop,
-            upload.put(upload.encode(dump, self.config.dump.role(), plan), &stop),
+            upload.put(upload.encode(Limited::new(dump, max_rate), self.config.dump.role(), plan), &stop),
             self.survey(&snapshot, &last_values, beside, &watch.own),
         );
         let outcome = unless_silent(&watch, &stop, Box::pin(both)).await;

@@ -2,7 +2,7 @@
 
 use backup_core::postgres::refuse_outdated;
 use backup_core::repository::{BackupId, Role};
-use backup_core::storage::Deletion;
+use backup_core::storage::{Deletion, Purpose};
 use backup_core::text::{Lines, bytes, print};
 use chrono::Utc;
 
@@ -134,7 +134,7 @@ async fn check_bucket(config: &TargetConfig) -> bool {
     };
     say!("bucket: {name}, {backups} backups of this database");
     let key = repository.layout().key(&BackupId::new(Utc::now()), &Role::Globals { suffix: "" });
-    if let Err(error) = store.put_new(&key, "probe of backup check\n".into()).await {
+    if let Err(error) = store.put_new(&key, "probe of backup check\n".into(), Purpose::Note).await {
         say!("  FAILED: cannot store an object: {error}");
         return false;
     }

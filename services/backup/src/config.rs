@@ -1,12 +1,15 @@
 //! What `backup` needs, out of the environment.
 
+pub(crate) mod keeping;
+mod several;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use backup_core::codec::{Codec, Compression};
 use backup_core::config::{ConfigError, Settings};
 use backup_core::postgres::Fingerprint;
-use backup_core::postgres::conninfo::{Conninfo, PgVariables};
+use backup_core::postgres::conninfo::{Conninfo, PasswordCommand, PasswordSource, PgVariables};
 use backup_core::repository::{BackupId, Kind, Layout, Repository, Role, Signers, SigningKey};
 use backup_daemon::DatabaseName;
 use backup_daemon::config::{ProcessConfig, schedule};
@@ -15,9 +18,12 @@ use backup_daemon::schedule::MakeUp;
 use crate::dump_options::DumpOptions;
 use crate::encryption::{encryption, lines_of_keys, signing_key};
 use crate::retention::RetentionPolicy;
+use crate::roles::SharedRoles;
 use crate::shrink::SizeRule;
 use crate::timing::Timing;
 use crate::variables::SECTIONS;
+
+pub(crate) use several::Several;
 
 /// What `pg_stat_activity` shows, if the URL does not say otherwise.
 const APPLICATION_NAME: &str = "backup";
@@ -31,12 +37,25 @@ const OWN_PREFIXES: [&str; 2] = ["BACKUP_", "S3_"];
 #[derive(Debug)]
 pub(crate) struct BackupConfig {
     pub(crate) process: Arc<ProcessConfig>,
-    /// The databases. Today's variables name one.
-    pub(crate) targets: Vec<TargetConfig>,
+    /// What the backups of the database of `DATABASE_URL` need, and, but for the name, those of all others.
+    pub(crate) given: TargetConfig,
+    /// Which databases instead; `None`: that of `DATABASE_URL` alone.
+    pub(crate) several: Option<Several>,
+}
+
+impl BackupConfig {
+    /// What the backups of `database` need.
+    pub(crate) fn target(&self, database: &str) -> TargetConfig {
+        let mut target = self.given.clone();
+        if self.several.is_some() {
+            target.source = target.source.with_dbname(database);
+        }
+        target
+    }
 }
 
 /// Everything that the backups of one database need.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct TargetConfig {
     pub(crate) process: Arc<ProcessConfig>,
     pub(crate) source: Conninfo,
@@ -49,6 +68,8 @@ pub(crate) struct TargetConfig {
     /// Which backups are too small to delete older ones for.
     pub(crate) size_rule: SizeRule,
     pub(crate) timing: Timing,
+    /// The dump of roles that it shares with other databases, if there are any.
+    pub(crate) roles: Option<SharedRoles>,
 }
 
 impl TargetConfig {
@@ -82,7 +103,7 @@ impl DumpConfig {
 }
 
 /// What a dump holds and how it is stored.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct DumpConfig {
     pub(crate) codec: Codec,
     /// `None`: by the size of the database.
@@ -91,6 +112,8 @@ pub(crate) struct DumpConfig {
     pub(crate) globals: Globals,
     pub(crate) options: DumpOptions,
     pub(crate) lock_wait: Duration,
+    /// How fast the database is read at most.
+    pub(crate) max_bytes_per_second: Option<u64>,
 }
 
 /// Whether the cluster's roles are dumped.
@@ -107,7 +130,10 @@ pub(crate) enum Globals {
 /// Every problem at once, each naming its variable, none showing a value.
 pub(crate) fn from_vars(vars: impl IntoIterator<Item = (String, String)>) -> Result<BackupConfig, ConfigError> {
     let mut settings = Settings::read(vars, &SECTIONS.map(|(_, table)| table), &OWN_PREFIXES);
-    let process = ProcessConfig::read(&mut settings);
+    let mut process = ProcessConfig::read(&mut settings);
+    if let Some(process) = &mut process {
+        keeping::read(&mut settings, &mut process.store);
+    }
     let silence = settings.seconds("DATABASE_SILENCE_TIMEOUT");
     let source = source(&mut settings).map(|source| source.with_question_limit(silence));
     let dump = dump(&mut settings);
@@ -116,11 +142,12 @@ pub(crate) fn from_vars(vars: impl IntoIterator<Item = (String, String)>) -> Res
     let retention = retention(&mut settings);
     let size_rule = size_rule(&mut settings);
     let timing = timing(&mut settings);
+    let several = Several::read(&mut settings);
     let password = source.as_ref().and_then(Conninfo::password).cloned();
     let secrets: Vec<_> = settings.secrets().into_iter().chain(password).chain(lines_of_keys(&settings)).collect();
     let config = (|| {
         let process = Arc::new(process?.knowing(&settings, &secrets));
-        let target = TargetConfig {
+        let given = TargetConfig {
             process: Arc::clone(&process),
             source: source?,
             dump: dump?,
@@ -129,13 +156,40 @@ pub(crate) fn from_vars(vars: impl IntoIterator<Item = (String, String)>) -> Res
             retention,
             size_rule,
             timing: timing?,
+            roles: several.is_some().then(SharedRoles::default),
         };
-        Some(BackupConfig { process, targets: vec![target] })
+        Some(BackupConfig { process, given, several })
     })();
     settings.finish(config)
 }
 
 fn source(settings: &mut Settings) -> Option<Conninfo> {
+    let source = source_as_given(settings)?;
+    let command = settings.parsed("DATABASE_PASSWORD_COMMAND", |text| {
+        let words = shell_words::split(text).map_err(|_| "has quotes that do not end")?;
+        PasswordCommand::new(words).ok_or("names no program")
+    });
+    let url_has_password =
+        settings.secret("DATABASE_URL").and_then(|url| Conninfo::parse(&url).ok()?.password().cloned());
+    match (command, source.password()) {
+        (Some(_), Some(_)) => {
+            settings.reject("DATABASE_PASSWORD_COMMAND", "is set together with a password; keep one of them");
+            None
+        }
+        (Some(command), None) => Some(source.with_password_source(PasswordSource::Command(command))),
+        (None, _) if url_has_password.is_some() && settings.is_from_file("DATABASE_URL") => {
+            let file = settings.live_secret("DATABASE_URL")?;
+            Some(source.with_password_source(PasswordSource::Url(file)))
+        }
+        (None, _) if url_has_password.is_none() && settings.is_from_file("PGPASSWORD") => {
+            let file = settings.live_secret("PGPASSWORD")?;
+            Some(source.with_password_source(PasswordSource::File(file)))
+        }
+        (None, _) => Some(source),
+    }
+}
+
+fn source_as_given(settings: &mut Settings) -> Option<Conninfo> {
     let variables = PgVariables {
         host: settings.text("PGHOST"),
         port: settings.text("PGPORT"),
@@ -144,6 +198,8 @@ fn source(settings: &mut Settings) -> Option<Conninfo> {
         password: settings.secret("PGPASSWORD"),
         sslmode: settings.text("PGSSLMODE"),
         sslrootcert: settings.text("PGSSLROOTCERT"),
+        sslcert: settings.text("PGSSLCERT"),
+        sslkey: settings.text("PGSSLKEY"),
     };
     let Some(url) = settings.secret("DATABASE_URL") else {
         if variables.host.is_none() {
@@ -188,6 +244,7 @@ fn dump(settings: &mut Settings) -> Option<DumpConfig> {
         globals,
         options: options?,
         lock_wait: settings.seconds("LOCK_WAIT_TIMEOUT"),
+        max_bytes_per_second: settings.optional_number("BACKUP_MAX_RATE").map(|mib| mib * 1024 * 1024),
     })
 }
 

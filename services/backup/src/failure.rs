@@ -4,7 +4,7 @@
 use backup_core::cause::{find_cause, stopped_by};
 use backup_core::postgres::connect::{ConnectError, Unanswered, is_passing};
 use backup_core::postgres::{ChildError, DumpError, FellSilent, Renamed, Rewritten, ToolsError};
-use backup_core::repository::NotListed;
+use backup_core::repository::{Displaced, NotListed};
 use backup_core::stop::Stopped;
 use backup_core::storage::{Refusal, StoreError, TooManyParts};
 use backup_daemon::schedule::Outlook;
@@ -19,6 +19,8 @@ use crate::source::Incomplete;
 pub(crate) enum FailureClass {
     /// The server of the database does not answer, or its connections break.
     DatabaseUnreachable,
+    /// The server answers, and has no such database.
+    DatabaseMissing,
     /// The database refuses the login.
     Auth,
     /// The role may not read everything that the dump must contain.
@@ -47,6 +49,7 @@ impl From<FailureClass> for &'static str {
     fn from(class: FailureClass) -> Self {
         match class {
             FailureClass::DatabaseUnreachable => "database_unreachable",
+            FailureClass::DatabaseMissing => "database_missing",
             FailureClass::Auth => "auth",
             FailureClass::Permissions => "permissions",
             FailureClass::Lock => "lock",
@@ -63,10 +66,37 @@ impl From<FailureClass> for &'static str {
 }
 
 impl FailureClass {
+    /// Whether the bucket is what failed: then it takes no line about it either.
+    pub(crate) fn is_of_bucket(self) -> bool {
+        matches!(self, Self::BucketUnreachable | Self::BucketRefused | Self::BucketFull)
+    }
+
+    const ALL: [Self; 13] = [
+        Self::DatabaseUnreachable,
+        Self::DatabaseMissing,
+        Self::Auth,
+        Self::Permissions,
+        Self::Lock,
+        Self::Tools,
+        Self::BucketUnreachable,
+        Self::BucketRefused,
+        Self::BucketFull,
+        Self::Timeout,
+        Self::Stopped,
+        Self::Integrity,
+        Self::Other,
+    ];
+
+    /// The class that is called `name`.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|class| <&str>::from(*class) == name)
+    }
+
     /// What to do about it, in a sentence, if the class tells.
     pub(crate) fn what_to_do(self) -> Option<&'static str> {
         Some(match self {
             Self::DatabaseUnreachable => "Check that the server of the database runs and that its address is right.",
+            Self::DatabaseMissing => "Find out what dropped or renamed the database; keep its backups.",
             Self::Auth => "Check the user and the password of the database.",
             Self::Permissions => "Give the role what the reason names; docs/database-role.sql has the statements.",
             Self::Lock => "End what holds the lock, or raise LOCK_WAIT_TIMEOUT.",
@@ -93,6 +123,7 @@ impl FailureClass {
             return Self::Permissions;
         }
         if find_cause::<NotListed>(error).is_some()
+            || find_cause::<Displaced>(error).is_some()
             || find_cause::<DumpError>(error).is_some()
             || find_cause::<Rewritten>(error).is_some()
             || find_cause::<Renamed>(error).is_some()
@@ -130,7 +161,7 @@ impl FailureClass {
     fn of_connection(error: &ConnectError) -> Self {
         match error {
             ConnectError::Server { code, .. } => Self::of_code(code.code()),
-            ConnectError::Login { .. } => Self::Auth,
+            ConnectError::Login { .. } | ConnectError::Password(_) => Self::Auth,
             ConnectError::Settings(_) | ConnectError::TlsSetup(_) => Self::Other,
             ConnectError::Every(failures) => {
                 let mut classes = failures.iter().map(Self::of_connection);
@@ -157,7 +188,8 @@ impl FailureClass {
             ("42501", _) => Self::Permissions,
             ("55P03" | "57014", _) => Self::Lock,
             (_, "28") => Self::Auth,
-            ("3D000" | "P0001", _) | (_, "08" | "53" | "57") => Self::DatabaseUnreachable,
+            ("3D000", _) => Self::DatabaseMissing,
+            ("P0001", _) | (_, "08" | "53" | "57") => Self::DatabaseUnreachable,
             _ => Self::Other,
         }
     }
@@ -188,6 +220,7 @@ pub(crate) fn may_pass(error: &anyhow::Error) -> bool {
     if find_cause::<Rewritten>(error).is_some()
         || find_cause::<Renamed>(error).is_some()
         || find_cause::<NotListed>(error).is_some()
+        || find_cause::<Displaced>(error).is_some()
     {
         return true;
     }
@@ -306,6 +339,7 @@ mod tests {
         check(unreachable(), FailureClass::DatabaseUnreachable);
         check(server("57P03"), FailureClass::DatabaseUnreachable);
         check(server("28P01"), FailureClass::Auth);
+        check(server("3D000"), FailureClass::DatabaseMissing);
         check(server("42501"), FailureClass::Permissions);
         check(ConnectError::Every(vec![unreachable(), server("28000")]), FailureClass::Auth);
         check(ConnectError::Every(vec![unreachable(), unreachable()]), FailureClass::DatabaseUnreachable);

@@ -7,7 +7,7 @@ use anyhow::{Context, ensure};
 use backup_core::cause::find_cause;
 use backup_core::codec::{Codec, Compression};
 use backup_core::postgres::{Dumper, Preflight, Watched};
-use backup_core::repository::{BackupId, CodecFacts, FORMAT, Kind, Manifest, Role};
+use backup_core::repository::{BackupId, CodecFacts, Displaced, FORMAT, Kind, Manifest, Role};
 use backup_core::stop::{Share, Stop};
 use backup_core::storage::{Estimate, UploadPlan};
 use chrono::Utc;
@@ -16,16 +16,21 @@ use tokio::io::AsyncReadExt;
 use crate::beside::{DumpBeside, watch};
 use crate::config::{Globals, TargetConfig};
 use crate::journal::record_start;
+use crate::roles::Look;
 use crate::said_once::SaidOnce;
 use crate::sizing::{Trust, plan_dump};
 use crate::source::{Incomplete, Source};
 use crate::step;
 use crate::upload::{Upload, file_name};
 use crate::uploads;
-use backup_daemon::Progress;
+use backup_core::progress::Progress;
 
 /// Two lines for each role and for each membership: enough for some 200,000 roles.
 const LARGEST_GLOBALS_BYTES: u64 = 32 * 1024 * 1024;
+
+/// What a manifest says of a database that is backed up with others.
+const ONE_OF_SEVERAL: &str = "it is one of several databases that are backed up one after the other, each with a snapshot of \
+    its own: their backups do not show one moment";
 
 /// One run.
 pub(crate) struct Job<'run> {
@@ -67,7 +72,13 @@ impl Job<'_> {
         };
         let signing_key = self.config.signing_key.as_ref();
         // The commit may be dropped at any instant: the manifest is there, or it is not.
-        self.stop.or_within(Share::Finish, repository.commit(&manifest, signing_key)).await.context("commit")?;
+        let committed = self.stop.or_within(Share::Finish, repository.commit(&manifest, signing_key)).await;
+        if let Err(error) = &committed
+            && find_cause::<Displaced>(error).is_some()
+        {
+            upload.discard(self.stop).await;
+        }
+        committed.context("commit")?;
         Ok(manifest)
     }
 
@@ -95,6 +106,7 @@ impl Job<'_> {
             None => None,
         };
         let (timing, finished_at) = (&self.config.timing, Utc::now());
+        let one_of_several = self.config.roles.as_ref().map(|_| ONE_OF_SEVERAL.to_owned());
         let manifest = Manifest {
             format: FORMAT,
             id: upload.id.clone(),
@@ -113,7 +125,7 @@ impl Job<'_> {
             globals,
             inventory: dumped.inventory,
             gaps: findings.gaps.clone(),
-            notes: findings.gaps.into_iter().chain(findings.notes).chain(globals_note).chain(dumped.note).collect(),
+            notes: notes(findings, [globals_note, dumped.note, one_of_several]),
         };
         let confirmed = upload.repository.confirm(&manifest);
         self.stop.or_within(Share::Finish, confirmed).await.context("confirm what was stored")?;
@@ -149,8 +161,15 @@ impl Job<'_> {
         if self.config.dump.globals == Globals::Off {
             return Ok((None, Some("roles and tablespaces are not stored (BACKUP_GLOBALS=false)".to_owned())));
         }
+        let shared = match &self.config.roles {
+            Some(roles) => Some(self.stop.or(roles.look(&source.session, &source.facts.encoding)).await?),
+            None => None,
+        };
+        if let Some(text) = shared.as_ref().and_then(Look::text) {
+            return Ok((Some(text), None));
+        }
         let (lock_wait, scrubber) = (self.config.dump.lock_wait, &self.config.process.scrubber);
-        let dumper = Dumper::new(&source.tools, &source.session, lock_wait, scrubber, self.stop)?;
+        let dumper = Dumper::new(&source.tools, &source.session, lock_wait, scrubber, self.stop).await?;
         let session = &source.session;
         let row = session.ask(session.client().query_one("SELECT pg_catalog.pg_backend_pid()", &[])).await?;
         let own_pid = row.try_get(0)?;
@@ -165,7 +184,10 @@ impl Job<'_> {
             Err(error) => Err(error),
         };
         match dumped {
-            Ok(globals) => Ok((Some(globals), None)),
+            Ok(globals) => {
+                shared.into_iter().for_each(|shared| shared.share(&globals));
+                Ok((Some(globals), None))
+            }
             Err(error) if self.config.dump.globals == Globals::WherePossible && is_the_tools_own(&error) => {
                 tracing::warn!(
                     error = format!("{error:#}"),
@@ -186,6 +208,11 @@ async fn read_globals(globals: Watched) -> anyhow::Result<Vec<u8>> {
         "roles and tablespaces take more than {LARGEST_GLOBALS_BYTES} bytes; set BACKUP_GLOBALS=false"
     );
     Ok(text)
+}
+
+fn notes(findings: Preflight, further: [Option<String>; 3]) -> Vec<String> {
+    let of_preflight = findings.gaps.into_iter().chain(findings.notes);
+    of_preflight.chain(further.into_iter().flatten()).collect()
 }
 
 /// For what is small for every database.

@@ -1,12 +1,156 @@
 //! What a run writes down in the names of empty objects, for runs and operators after it.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use anyhow::Context;
 use backup_core::postgres::connect::Session;
-use backup_core::repository::{BackupId, Catalog, ClusterTag, DatabaseFacts, Event, EventKind, Repository};
-use backup_core::stop::Stop;
+use backup_core::repository::{
+    Author, BackupId, Catalog, ClusterTag, DatabaseFacts, Event, EventKind, Kind, MAX_EVENTS, RecordKey, Repository,
+    Word,
+};
+use backup_core::stop::{Share, Stop};
+use backup_daemon::schedule::Occasion;
+use backup_daemon::{AlarmCode, FailedBefore, PutLine, Remembered};
+use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::config::TargetConfig;
+use crate::config::{BackupConfig, TargetConfig};
+use crate::failure::FailureClass;
+use crate::run_report::{Outcome, RunReport};
 use crate::shrink::judge;
+
+/// Events that are deleted at a time if there are too many of them.
+const MAX_FORGOTTEN: usize = 100;
+
+/// A run that fails so soon after one before the start of its process belongs to a restart loop.
+pub(crate) const RESTART_LOOP: TimeDelta = TimeDelta::minutes(1);
+
+/// How long a process waits at its end for its last line.
+const LAST_LINE: Duration = Duration::from_secs(5);
+
+/// What is written down of a run that made no backup, in a daemon or alone in its process, before whose start a run had
+/// `failed_before`. A restart loop adds no more than one line a minute.
+pub(crate) fn ending_of(
+    report: &RunReport,
+    occasion: Occasion,
+    failed_before: Option<DateTime<Utc>>,
+) -> Option<EventKind> {
+    let is_loop = failed_before.is_some_and(|at| report.ended_at - at < RESTART_LOOP);
+    match (report.outcome, report.class) {
+        (Outcome::Failed, Some(class)) if !is_loop => {
+            Some(EventKind::BackupFailed { class: Word::of(class.into()), again: occasion == Occasion::MakeUp })
+        }
+        (Outcome::Stopped, _) => Some(EventKind::BackupStopped),
+        _ => None,
+    }
+}
+
+/// Writes down how the only run of a process ended, within a bound. Nothing becomes of it if the store refuses: the run
+/// has failed anyway, and its reason is what counts.
+pub(crate) async fn write_ending(config: &TargetConfig, report: &RunReport, stop: &Stop) {
+    if report.class.is_some_and(FailureClass::is_of_bucket) {
+        return;
+    }
+    let written = async {
+        let (repository, now) = (config.repository(), Utc::now());
+        let catalog = repository.catalog(now).await?;
+        let failed_before = Failures::since_newest(&catalog, config.dump.kind(), now).last_at;
+        if let Some(kind) = ending_of(report, Occasion::Tick(report.started_at), failed_before) {
+            repository.record(&Event { id: BackupId::new(report.ended_at), kind }).await?;
+        }
+        // If every run fails, no retention does it, and no daemon.
+        forget(&repository, &catalog, stop).await;
+        anyhow::Ok(())
+    };
+    let bounded = async { tokio::time::timeout(LAST_LINE, written).await.context("the store does not answer")? };
+    if let Err(error) = stop.or_within(Share::CleanUp, bounded).await {
+        tracing::debug!(error = format!("{error:#}"), "cannot write down how the run ended");
+    }
+}
+
+/// What writes lines of the journal while the daemon runs.
+pub(crate) fn put_line(config: Arc<BackupConfig>) -> PutLine {
+    Arc::new(move |database, id, line| {
+        let config = Arc::clone(&config);
+        Box::pin(async move {
+            let Some(name) = database.name() else { return Ok(()) };
+            let target = config.target(name);
+            backup_daemon::put_line(&target.repository(), &record_key(&target), id, line).await
+        })
+    })
+}
+
+fn record_key(config: &TargetConfig) -> RecordKey {
+    RecordKey::of(&config.process.store.record_secret)
+}
+
+/// What the journal tells of runs that have failed since the newest backup.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Failures {
+    /// Those in a row, without those that made up for another one.
+    pub(crate) in_a_row: u32,
+    /// When the last one failed.
+    pub(crate) last_at: Option<DateTime<Utc>>,
+    /// Its class; `None` if this version does not know it.
+    pub(crate) last_class: Option<FailureClass>,
+}
+
+impl Failures {
+    /// Of runs that make backups of this kind.
+    pub(crate) fn since_newest(catalog: &Catalog, kind: Kind, now: DateTime<Utc>) -> Self {
+        let newest = catalog.newest(kind).map(|backup| backup.id.time());
+        let mut failures = Self::default();
+        for event in catalog.journal.past_events(now).filter(|event| Some(event.id.time()) > newest) {
+            let EventKind::BackupFailed { class, again } = &event.kind else { continue };
+            failures.in_a_row += u32::from(!again);
+            if failures.last_at.is_none() {
+                failures.last_at = Some(event.id.time());
+                failures.last_class = FailureClass::named(class.as_str());
+            }
+        }
+        // An outage is one failure, also if its first run is not in the journal any more.
+        failures.in_a_row = failures.in_a_row.max(u32::from(failures.last_at.is_some()));
+        failures
+    }
+
+    /// What is known of the last one, for a person.
+    pub(crate) fn reason(&self) -> String {
+        let class = self.last_class.map_or("unknown", <&str>::from);
+        format!("the last run before the restart failed: {class}")
+    }
+}
+
+/// What the daemon has to know over a restart.
+pub(crate) fn remembered(
+    config: &TargetConfig,
+    catalog: &Catalog,
+    repository: &Repository,
+    failures: &Failures,
+) -> Remembered {
+    let (layout, key) = (repository.layout(), record_key(config));
+    let mut remembered = Remembered::read(&catalog.journal, layout, &key, Author::Backup, Utc::now());
+    remembered.failed_before = failures.last_at.map(|at| FailedBefore {
+        code: AlarmCode::Failing,
+        at,
+        class: failures.last_class.map(Into::into),
+        reason: failures.reason(),
+        what_to_do: failures.last_class.and_then(FailureClass::what_to_do),
+    });
+    remembered
+}
+
+/// Deletes what the journal has too much of: as long as every run fails, no retention does it.
+pub(crate) async fn forget(repository: &Repository, catalog: &Catalog, stop: &Stop) {
+    if catalog.journal.count() <= MAX_EVENTS {
+        return;
+    }
+    for key in catalog.outdated_events(Utc::now()).iter().take(MAX_FORGOTTEN) {
+        if let Err(error) = stop.or(async { Ok(repository.store().delete(key).await?) }).await {
+            tracing::debug!(error = format!("{error:#}"), "cannot delete an old event");
+            return;
+        }
+    }
+}
 
 /// Writes down that run `id` is about to dump, so that one that dies counts as a run as well. A bucket that does not
 /// take this takes no backup either, and the database is spared the dump.

@@ -3,10 +3,12 @@
 mod accept;
 mod alarms;
 mod beside;
+mod census;
 mod check;
 mod clusters;
 mod config;
 mod daemon;
+mod databases;
 mod dump_options;
 mod encryption;
 mod failure;
@@ -14,9 +16,13 @@ mod job;
 mod journal;
 mod keygen;
 mod metrics;
+mod pace;
+mod page;
+mod proof;
 mod prune;
 mod report;
 mod retention;
+mod roles;
 mod run_report;
 mod runner;
 mod said_once;
@@ -28,6 +34,7 @@ mod standing;
 mod status;
 mod status_page;
 mod step;
+mod target;
 mod tell;
 mod timing;
 mod upload;
@@ -39,6 +46,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use backup_core::codec::encryption::Encryption;
 use backup_core::config::environment;
+use backup_core::live_secret::LiveSecret;
 use backup_core::postgres::refuse_outdated;
 use backup_core::private::sweep_private_dirs;
 use backup_core::stop::Stop;
@@ -59,6 +67,7 @@ Exit codes:
   1   the run failed, a check found what would make it fail, or a test message was not delivered
   2   bad command line
   3   stopped by a signal before it was done
+  70  the scheduler of the daemon was stuck, and it ended itself to be started again
   78  bad environment, of which every problem is listed, or client tools with known vulnerabilities
 
 Configuration is by environment variables; see docs/configuration.md.";
@@ -100,7 +109,7 @@ enum Command {
         #[arg(long)]
         live: bool,
     },
-    /// Send a test to every channel of WEBHOOK_URL and print a line for each
+    /// Send a test to every channel of messages and print a line for each
     Notify,
     /// Make a pair of keys for age, or for signatures, and say what to put where; needs no configuration
     Keygen {
@@ -143,7 +152,6 @@ fn main() -> ExitCode {
 }
 
 async fn run(command: Option<Command>, config: BackupConfig, stop: &Stop) -> anyhow::Result<u8> {
-    let targets = &config.targets;
     let mut code = exit::OK;
     match command {
         None if !config.process.single_shot => match start(&config).await? {
@@ -156,47 +164,82 @@ async fn run(command: Option<Command>, config: BackupConfig, stop: &Stop) -> any
             }
             code = Box::pin(run_all(&config, stop)).await;
         }
-        Some(Command::List { json }) => {
-            for target in targets {
-                list(target, stop, json).await?;
-            }
-        }
-        Some(Command::Prune { dry_run }) => {
-            for target in targets {
-                prune(target, stop, dry_run).await?;
-            }
-        }
-        Some(Command::AcceptSize { id }) => {
-            for target in targets {
-                stop.or(accept::accept_size(target, &id)).await?;
-            }
-        }
-        Some(Command::Check) => {
-            for target in targets {
-                let is_fine = stop.or(async { Ok(check::check(target).await) }).await?;
-                code = if is_fine { code } else { exit::FAILED };
-            }
-        }
+        Some(Command::List { json }) => list(&config, stop, json).await?,
+        Some(Command::Prune { dry_run }) => code = prune_all(&config, stop, dry_run).await?,
+        Some(Command::AcceptSize { id }) => stop.or(accept::accept_size(&config, &id)).await?,
+        Some(Command::Check) => code = check_all(&config, stop).await?,
         Some(Command::Health { live }) => {
-            code = stop.or(async { Ok(show_health(config.process.port, HealthQuestion::of(live)).await) }).await?;
+            let (port, token) = (config.process.port, config.process.http_access.token.as_ref().map(LiveSecret::now));
+            code = stop.or(async { Ok(show_health(port, HealthQuestion::of(live), token.as_ref()).await) }).await?;
         }
         Some(Command::Notify) => {
-            for target in targets {
-                code = code.max(stop.or(tell::notifier(&target.process).test(&target.database())).await?);
-            }
+            code = stop.or(tell::notifier(&config.process).test(&config.given.database())).await?;
         }
         Some(Command::Keygen { signing }) => keygen(Purpose::of(signing))?,
     }
     Ok(code)
 }
 
-async fn list(config: &TargetConfig, stop: &Stop, json: bool) -> anyhow::Result<()> {
-    let catalog = stop.or(config.repository().catalog(Utc::now())).await?;
-    match json {
-        true => print_json(&catalog.to_json()),
-        false => print(&catalog.to_table(Utc::now())),
+/// The name of a database above what a command says of it, if there are several.
+fn print_heading(config: &BackupConfig, target: &TargetConfig) {
+    if config.several.is_some() {
+        print_line(format_args!("database {}", target.source.dbname()));
+    }
+}
+
+async fn list(config: &BackupConfig, stop: &Stop, json: bool) -> anyhow::Result<()> {
+    let mut listed = Vec::new();
+    for target in &stop.or(census::backed_up(config)).await? {
+        let catalog = stop.or(target.repository().catalog(Utc::now())).await?;
+        if json {
+            let mut value = catalog.to_json();
+            if config.several.is_some() {
+                value["database"] = target.source.dbname().into();
+            }
+            listed.push(value);
+        } else {
+            print_heading(config, target);
+            print(&catalog.to_table(Utc::now()));
+        }
+    }
+    match (json, config.several.is_some(), &listed[..]) {
+        (true, false, [only]) => print_json(only),
+        (true, ..) => print_json(&serde_json::json!({ "databases": listed })),
+        (false, ..) => {}
     }
     Ok(())
+}
+
+/// Prunes the backups of each database. One that fails does not stop the others.
+async fn prune_all(config: &BackupConfig, stop: &Stop, dry_run: bool) -> anyhow::Result<u8> {
+    let targets = stop.or(census::backed_up(config)).await?;
+    if config.several.is_none() {
+        prune(&config.given, stop, dry_run).await?;
+        return Ok(exit::OK);
+    }
+    let mut code = exit::OK;
+    for target in &targets {
+        print_heading(config, target);
+        if let Err(error) = prune(target, stop, dry_run).await {
+            if stop.reason().is_some() {
+                return Err(error);
+            }
+            print_line(format_args!("failed: {}", config.process.scrubber.scrub(&format!("{error:#}"))));
+            code = exit::FAILED;
+        }
+    }
+    Ok(code)
+}
+
+async fn check_all(config: &BackupConfig, stop: &Stop) -> anyhow::Result<u8> {
+    let (targets, is_complete) = census::targets(config, stop).await;
+    let mut code = if is_complete { exit::OK } else { exit::FAILED };
+    for target in &targets {
+        print_heading(config, target);
+        let is_fine = stop.or(async { Ok(check::check(target).await) }).await?;
+        code = if is_fine { code } else { exit::FAILED };
+    }
+    Ok(code)
 }
 
 /// What both ways of running say and do first; false if the tools forbid a start.
@@ -212,15 +255,13 @@ async fn start(config: &BackupConfig) -> anyhow::Result<bool> {
         tracing::error!(%error, "refusing to start");
         return Ok(false);
     }
-    for target in &config.targets {
-        let encryption = &target.dump.codec.encryption;
-        let tried = encryption::check(encryption, target.signing_key.as_ref()).await?;
-        match encryption {
-            Encryption::None => tracing::warn!(
-                "backups are not encrypted on this side; a dump can hold passwords of subscriptions and foreign servers"
-            ),
-            Encryption::Aes256Cbc(_) | Encryption::Age(_) => tracing::info!("encryption: {tried}"),
-        }
+    let encryption = &config.given.dump.codec.encryption;
+    let tried = encryption::check(encryption, config.given.signing_key.as_ref()).await?;
+    match encryption {
+        Encryption::None => tracing::warn!(
+            "backups are not encrypted on this side; a dump can hold passwords of subscriptions and foreign servers"
+        ),
+        Encryption::Aes256Cbc(_) | Encryption::Age(_) => tracing::info!("encryption: {tried}"),
     }
     let swept = sweep_private_dirs(&std::env::temp_dir());
     if swept > 0 {
@@ -241,10 +282,10 @@ async fn prune(config: &TargetConfig, stop: &Stop, dry_run: bool) -> anyhow::Res
         async { prepared.apply(config, repository.store()).await.map_err(|refusal| anyhow::anyhow!("{refusal}")) };
     let pruned = stop.or(applied).await?;
     print_line(format_args!(
-        "deleted {} backups ({}) and {} dead runs, kept {}",
+        "deleted {} backups ({}) and {} incomplete runs, kept {}",
         pruned.deleted_backups,
         bytes(pruned.deleted_bytes),
-        pruned.deleted_debris,
+        pruned.deleted_incomplete,
         pruned.kept_backups
     ));
     if let Some(note) = pruned.note {

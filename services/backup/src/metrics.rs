@@ -5,23 +5,24 @@ use std::sync::Arc;
 use backup_core::repository::Kind;
 use backup_core::storage::StoreCounters;
 use backup_daemon::{
-    Activity, DatabaseState, Databases, Families, Metrics, MetricsOf, Sample, State, of_each, state_set, timestamp,
+    Activity, Daemon, DatabaseState, Databases, Deliveries, Families, Metrics, Sample, State, of_each, state_set,
+    timestamp,
 };
 
-use crate::alarms::{CODES, conditions};
+use crate::alarms::conditions;
 use crate::run_report::Outcome;
 use crate::status::Facts;
 use crate::step;
 
-/// All metrics of the service, which counts its requests in `store`.
-pub(crate) fn metrics(store: &StoreCounters, state: &State<Facts>) -> Metrics<Facts> {
+/// All metrics of the service, which counts its requests in `store`, its messages and pings in `deliveries`.
+pub(crate) fn metrics(store: &StoreCounters, deliveries: &Deliveries, state: &State<Facts>) -> Metrics<Facts> {
     Metrics {
-        service: MetricsOf::Backup,
+        service: Daemon::Backup,
         state: state.clone(),
         judge: conditions,
-        codes: &CODES,
         backup_max_age_seconds: |state| state.max_age_seconds,
         store: store.clone(),
+        deliveries: deliveries.clone(),
         own: Arc::new(|databases, _, families| {
             schedule(databases, families);
             last_run(databases, families);

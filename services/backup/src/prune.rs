@@ -1,8 +1,9 @@
 //! Retention at work: a listing, a plan, and its deletions. `backup` may not read, so keys and
 //! sizes are all that it decides by.
 
-mod alone;
 mod deleter;
+mod lock;
+mod preview;
 mod signed;
 
 use std::collections::BTreeSet;
@@ -16,8 +17,9 @@ use serde::Serialize;
 
 use crate::clusters::another;
 use crate::config::TargetConfig;
-use crate::prune::alone::Alone;
 use crate::prune::deleter::Deleter;
+use crate::prune::lock::PruneLock;
+pub(crate) use crate::prune::preview::preview;
 use crate::retention::{Authority, Candidate, Line, PrunePlan, Refusal, RetentionPolicy, Verdict, plan};
 use crate::said_once::SaidOnce;
 use crate::shrink::{SizeRule, Sizes, accepted, judge};
@@ -25,16 +27,16 @@ use crate::standing::{Standing, StandingRule, standings};
 use crate::timing::Timing;
 
 /// A run without a manifest may still be going on somewhere; after a day, and after twice the bound
-/// of a run, it is debris.
-const DEBRIS_AFTER: TimeDelta = TimeDelta::days(1);
+/// of a run, it counts as abandoned.
+const ABANDONED_AFTER: TimeDelta = TimeDelta::days(1);
 
 /// Bound of writing down that retention could not do its work.
 const RECORD_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The age from which on a run without a manifest is debris.
-pub(crate) fn debris_after(run_timeout: Duration) -> TimeDelta {
+/// The age from which on a run without a manifest counts as abandoned.
+pub(crate) fn abandoned_after(run_timeout: Duration) -> TimeDelta {
     let run_timeout = TimeDelta::from_std(run_timeout).unwrap_or(TimeDelta::MAX);
-    DEBRIS_AFTER.max(run_timeout * 2)
+    ABANDONED_AFTER.max(run_timeout * 2)
 }
 
 /// Retention with the authority of a run that has just committed. Its failure is not the run's:
@@ -101,7 +103,7 @@ enum Applied {
 }
 
 async fn apply_retention(config: &TargetConfig, authority: &Authority) -> anyhow::Result<Applied> {
-    let Some(_alone) = Alone::claim(config).await? else { return Ok(Applied::LeftToAnother) };
+    let Some(_lock) = PruneLock::claim(config).await? else { return Ok(Applied::LeftToAnother) };
     let repository = config.repository();
     let prepared = Prune::prepare(config, &repository, authority, Utc::now()).await?;
     Ok(match prepared.apply(config, repository.store()).await {
@@ -113,7 +115,7 @@ async fn apply_retention(config: &TargetConfig, authority: &Authority) -> anyhow
 /// What retention would do, and what it stands on.
 pub(crate) struct Prune {
     pub(crate) plan: PrunePlan,
-    pub(crate) debris: Vec<Incomplete>,
+    pub(crate) incomplete: Vec<Incomplete>,
     catalog: Catalog,
     outdated_events: Vec<ObjectKey>,
 }
@@ -125,7 +127,7 @@ pub(crate) struct Pruned {
     pub(crate) deleted_backups: usize,
     pub(crate) deleted_bytes: u64,
     pub(crate) deferred_backups: usize,
-    pub(crate) deleted_debris: usize,
+    pub(crate) deleted_incomplete: usize,
     /// Backups that were written at another time than their ids say, and take no place from others.
     pub(crate) backups_of_another_time: usize,
     /// What could not be deleted, and why.
@@ -186,13 +188,8 @@ impl Prune {
         let rule = StandingRule::of(&config.timing, config.size_rule.max_shrink_percent, now);
         let (mut sizes, mut candidates) = (Vec::new(), Vec::new());
         for kind in kinds {
-            let judged = judge(&catalog, kind, &config.size_rule);
-            let all = catalog.backups.iter().chain(&catalog.from_the_future);
-            let of_kind = candidates_of(&catalog, all.filter(|backup| backup.kind == kind), &config.size_rule, &rule);
-            candidates.extend(of_kind.into_iter().map(|(backup, candidate)| {
-                let suspect = judged.suspects.contains(&backup.id);
-                (backup, Candidate { suspect, ..candidate })
-            }));
+            let (judged, of_kind) = judged_candidates(&catalog, kind, &config.size_rule, &rule);
+            candidates.extend(of_kind);
             sizes.push(judged);
         }
         let signed = match authority {
@@ -203,18 +200,18 @@ impl Prune {
             .into_iter()
             .map(|(backup, candidate)| Candidate { is_signed: signed.contains(&backup.id), ..candidate })
             .collect();
-        let doubt = doubt(config, repository.store(), &catalog, &sizes, now);
+        let doubt = doubt(config, repository.store().clock(), &catalog, &sizes, now);
         let plan = plan(&candidates, now, &config.retention, authority, doubt);
-        let old = |run: &&Incomplete| is_debris(run, now, config.timing.run_timeout);
-        let mut debris: Vec<Incomplete> = catalog.incomplete.iter().filter(old).cloned().collect();
+        let old = |run: &&Incomplete| is_abandoned(run, now, config.timing.run_timeout);
+        let mut incomplete: Vec<Incomplete> = catalog.incomplete.iter().filter(old).cloned().collect();
         if plan.refused.is_some() {
-            debris.clear();
+            incomplete.clear();
         }
         let most = usize::try_from(config.retention.max_deletes).unwrap_or(usize::MAX);
-        debris.truncate(most);
+        incomplete.truncate(most);
         let mut outdated_events = catalog.outdated_events(now);
         outdated_events.truncate(most);
-        let prepared = Self { plan, debris, catalog, outdated_events };
+        let prepared = Self { plan, incomplete, catalog, outdated_events };
         prepared.warn_of_another_time();
         Ok(prepared)
     }
@@ -263,10 +260,10 @@ impl Prune {
                 pruned.deleted_bytes += backup.stored_bytes;
             }
         }
-        for run in &self.debris {
+        for run in &self.incomplete {
             if deleter.delete_in_order(&run.keys).await {
-                tracing::info!(backup_id = %run.id, stored_bytes = run.stored_bytes, "deleted what a dead run had left");
-                pruned.deleted_debris += 1;
+                tracing::info!(backup_id = %run.id, stored_bytes = run.stored_bytes, "deleted an incomplete run");
+                pruned.deleted_incomplete += 1;
             }
         }
         for key in self.outdated_events {
@@ -290,24 +287,24 @@ pub(crate) fn overdue(catalog: &Catalog, limits: &Limits<'_>, runs: usize) -> us
     let candidates: Vec<Candidate> = candidates.into_iter().map(|(_, candidate)| candidate).collect();
     let plan = plan(&candidates, time, limits.retention, &Authority::Operator, None);
     let backups = plan.lines.iter().filter(|line| !matches!(line.verdict, Verdict::Keep(_))).count();
-    backups + catalog.incomplete.iter().filter(|run| is_debris(run, time, limits.timing.run_timeout)).count()
+    backups + catalog.incomplete.iter().filter(|run| is_abandoned(run, time, limits.timing.run_timeout)).count()
 }
 
 /// Whether a run has left this behind, as far as is known at `now`.
-fn is_debris(run: &Incomplete, now: DateTime<Utc>, run_timeout: Duration) -> bool {
+fn is_abandoned(run: &Incomplete, now: DateTime<Utc>, run_timeout: Duration) -> bool {
     // A manifest without data stays: if the listing is wrong, it is all that tells what was there.
-    !run.lost_its_data && now - run.id.time() > debris_after(run_timeout)
+    !run.lost_its_data && now - run.id.time() > abandoned_after(run_timeout)
 }
 
 /// Why nothing may be deleted now, against the rules.
 fn doubt(
     config: &TargetConfig,
-    store: &Store,
+    clock: Clock,
     catalog: &Catalog,
     sizes: &[Sizes],
     now: DateTime<Utc>,
 ) -> Option<Refusal> {
-    let clock = match store.clock() {
+    let clock = match clock {
         Clock::Agrees => None,
         clock @ (Clock::Apart { .. } | Clock::Unknown) => Some(Refusal::Clock(clock)),
     };
@@ -316,6 +313,24 @@ fn doubt(
         .unwrap_or(TimeDelta::MAX);
     let another = || another(catalog, now, max_age).map(Refusal::AnotherCluster);
     clock.or_else(shrunk).or_else(another)
+}
+
+/// The sizes of the backups of `kind`, and each of these backups with what a plan sees of it. None is signed.
+fn judged_candidates<'catalog>(
+    catalog: &'catalog Catalog,
+    kind: Kind,
+    size_rule: &SizeRule,
+    rule: &StandingRule,
+) -> (Sizes, Vec<(&'catalog Backup, Candidate)>) {
+    let judged = judge(catalog, kind, size_rule);
+    let all = catalog.backups.iter().chain(&catalog.from_the_future);
+    let of_kind = candidates_of(catalog, all.filter(|backup| backup.kind == kind), size_rule, rule);
+    let marked = of_kind.into_iter().map(|(backup, candidate)| {
+        let suspect = judged.suspects.contains(&backup.id);
+        (backup, Candidate { suspect, ..candidate })
+    });
+    let marked = marked.collect();
+    (judged, marked)
 }
 
 /// Backups of one kind, each with what a plan sees of it. None is a suspect, and none signed.

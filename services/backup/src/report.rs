@@ -19,9 +19,9 @@ pub(crate) fn prune_plan(prune: &Prune) -> Lines {
         let doubt = doubt(line.standing);
         lines.line(format_args!("{word:<6}  {}  {:>10}  {reasons}{doubt}", line.id, bytes(line.stored_bytes)));
     }
-    for run in &prune.debris {
+    for run in &prune.incomplete {
         lines.line(format_args!(
-            "delete  {}  {:>10}  left by a dead run, no manifest",
+            "delete  {}  {:>10}  left by an incomplete run, no manifest",
             run.id,
             bytes(run.stored_bytes)
         ));

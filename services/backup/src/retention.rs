@@ -7,6 +7,7 @@
 //!
 //! Applied and made again with the same `now`, a plan finds nothing more to delete.
 
+mod forecast;
 mod reason;
 mod tiers;
 mod views;
@@ -19,6 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use backup_core::repository::Kind;
 use chrono::{DateTime, Duration, Utc};
 
+pub(crate) use forecast::Forecast;
 pub(crate) use reason::{KeepReason, Refusal};
 
 use crate::standing::{CLOCK_TOLERANCE, Standing};
@@ -28,6 +30,11 @@ use crate::standing::{CLOCK_TOLERANCE, Standing};
 /// the record lies.
 const MIN_PROVEN_DAYS: u32 = 3;
 const MAX_PROVEN_DAYS: u32 = 14;
+
+/// How long the newest proven backup stays after a record says that a newer one is proven.
+fn proven_stays(policy: &RetentionPolicy) -> Duration {
+    Duration::days(policy.keep_days.clamp(MIN_PROVEN_DAYS, MAX_PROVEN_DAYS).into())
+}
 
 /// A committed backup. What has no manifest is none and must not be in the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -230,8 +237,7 @@ impl<'policy> Rules<'policy> {
             reasons.push(KeepReason::YoungerThanDays(keep_days));
         }
         reasons.extend(self.tiers.iter_mut().filter_map(|tier| tier.apply(backup.time)));
-        let stays = Duration::days(keep_days.clamp(MIN_PROVEN_DAYS, MAX_PROVEN_DAYS).into());
-        reasons.extend(self.proven.apply(backup.proven_since, self.now - stays));
+        reasons.extend(self.proven.apply(backup.proven_since, self.now - proven_stays(self.policy)));
         reasons
     }
 }

@@ -1,11 +1,11 @@
 //! The report of one run: how it ended, in one value that the log, `/status` and everything that tells people show.
 
 use anyhow::Error;
+use backup_core::progress::StepSeconds;
 use backup_core::repository::{BackupId, Kind, Manifest};
 use backup_core::scrub::Scrubber;
 use backup_core::stop::Stop;
 use backup_core::values::without_values;
-use backup_daemon::StepSeconds;
 use backup_daemon::schedule::Outlook;
 use chrono::{DateTime, Utc};
 use serde::Serialize;

@@ -2,11 +2,11 @@
 
 use backup_core::cause::find_cause;
 use backup_core::postgres::ChildError;
+use backup_core::progress::Progress;
 use backup_core::repository::Manifest;
 use backup_core::stop::Stop;
 use backup_core::storage::TooManyParts;
 use backup_core::values::without_values;
-use backup_daemon::Progress;
 use chrono::Utc;
 use tokio_postgres::error::SqlState;
 

@@ -10,6 +10,10 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde::{Serialize, Serializer};
 
 use crate::clusters::{AnotherCluster, another};
+use crate::failure::FailureClass;
+use crate::journal::Failures;
+use crate::pace::Pace;
+use crate::proof::Proof;
 use crate::prune::{Limits, RetentionState, overdue};
 use crate::run_report::{Made, Outcome, RunReport};
 use crate::shrink::{Shrunk, judge};
@@ -46,6 +50,21 @@ pub(crate) struct Facts {
     pub(crate) drills: Option<String>,
     pub(crate) last_run: Option<LastRun>,
     pub(crate) consecutive_failures: u32,
+    /// When the last of them ended.
+    #[serde(skip)]
+    pub(crate) failed_at: Option<DateTime<Utc>>,
+    /// How long runs take.
+    #[serde(skip)]
+    pub(crate) pace: Pace,
+    /// Whether drills prove what is made.
+    #[serde(skip)]
+    pub(crate) proof: Option<Proof>,
+    /// The class of the last run, if it failed; also before a restart.
+    #[serde(skip)]
+    pub(crate) last_class: Option<FailureClass>,
+    /// Why the last run before the start failed, if it is one of these.
+    #[serde(skip)]
+    pub(crate) past_failure: Option<String>,
     pub(crate) incomplete_runs: usize,
     pub(crate) backups_from_the_future: usize,
     pub(crate) retention: Option<RetentionState>,
@@ -55,6 +74,12 @@ pub(crate) struct Facts {
     /// The last backup that this process has made.
     #[serde(skip)]
     pub(crate) last_made: Option<Made>,
+    /// Rows of the backups that this process has made and that are still there.
+    #[serde(skip)]
+    pub(crate) rows: BTreeMap<String, u64>,
+    /// What the last dump of this process does not contain.
+    #[serde(skip)]
+    pub(crate) gaps: Option<Vec<String>>,
     /// Backups that retention has deleted after runs of this process.
     #[serde(skip)]
     pub(crate) deleted_backups: u64,
@@ -81,11 +106,11 @@ pub(crate) struct LastRun {
 
 impl Facts {
     /// What a listing showed.
-    pub(crate) fn observe(&mut self, catalog: &Catalog, limits: &Limits<'_>, clock: Clock, now: DateTime<Utc>) {
+    pub(crate) fn observe(&mut self, catalog: &Catalog, limits: &Limits<'_>, oddities: &Oddities) {
         self.longest_run = catalog.longest_run(limits.kind);
-        let oddities = Oddities::of(catalog, limits, clock, now);
-        oddities.log();
-        Oddities { shrunk: self.shrunk, another_cluster: self.another_cluster, clock: self.clock } = oddities;
+        self.pace = Pace::of(catalog, limits.kind, limits.timing.run_timeout);
+        self.proof = Proof::of(catalog);
+        Oddities { shrunk: self.shrunk, another_cluster: self.another_cluster, clock: self.clock } = oddities.clone();
         self.retention_overdue = overdue(catalog, limits, FAILURES_UNTIL_ALARM);
         self.newest_full_backup = catalog.newest(Kind::Full).map(|backup| Newest {
             id: backup.id.to_string(),
@@ -93,10 +118,24 @@ impl Facts {
             stored_bytes: backup.stored_bytes,
         });
         self.newest_proven = safe_in(catalog).newest_proven;
+        // A run of another process has succeeded since the last one that failed.
+        let newest = catalog.newest(limits.kind).map(|backup| backup.id.time());
+        if self.failed_at.is_some_and(|at| newest > Some(at)) {
+            (self.consecutive_failures, self.failed_at) = (0, None);
+        }
         self.drills = Some(drills(catalog));
         self.bucket_was_seen = true;
+        self.rows.retain(|id, _| catalog.backups.iter().any(|backup| backup.id.as_str() == id));
         self.incomplete_runs = catalog.incomplete.len();
         self.backups_from_the_future = catalog.from_the_future.len();
+    }
+
+    /// Takes over how runs of earlier processes ended.
+    pub(crate) fn remember(&mut self, failures: &Failures) {
+        self.consecutive_failures = failures.in_a_row;
+        self.failed_at = failures.last_at;
+        self.last_class = failures.last_class;
+        self.past_failure = failures.last_at.map(|_| failures.reason());
     }
 
     /// How a run ended. One that failed to make up for another is no failure of its own: an outage is one, however
@@ -104,10 +143,15 @@ impl Facts {
     pub(crate) fn ran(&mut self, report: &RunReport, occasion: Occasion) {
         *self.runs.entry(report.outcome).or_default() += 1;
         match &report.backup {
-            Some(made) => self.committed(made),
+            Some(made) => {
+                self.gaps = Some(report.warnings.clone());
+                self.committed(made);
+            }
             None if occasion == Occasion::MakeUp && self.consecutive_failures > 0 => {}
             None => self.consecutive_failures += 1,
         }
+        self.failed_at = report.backup.is_none().then_some(report.ended_at);
+        self.last_class = report.class.filter(|_| report.outcome == Outcome::Failed);
         let succeeded = report.outcome == Outcome::Succeeded;
         self.last_run = Some(LastRun { succeeded, report: report.clone() });
     }
@@ -130,6 +174,7 @@ impl Facts {
     fn committed(&mut self, made: &Made) {
         self.consecutive_failures = 0;
         self.last_made = Some(made.clone());
+        self.rows.insert(made.id.to_string(), made.rows);
         if made.kind == Kind::Full {
             let (id, at) = (made.id.to_string(), made.id.time());
             self.newest_full_backup = Some(Newest { id, at, stored_bytes: made.stored_bytes });
@@ -139,6 +184,7 @@ impl Facts {
 }
 
 /// What is odd about a listing, and does not make a run fail.
+#[derive(Debug, Clone)]
 pub(crate) struct Oddities {
     shrunk: Option<Shrunk>,
     another_cluster: Option<AnotherCluster>,
@@ -208,7 +254,36 @@ mod tests {
         let config = crate::config::tests::good();
         let limits =
             Limits { kind: Kind::Full, size_rule: &size_rule, timing: &config.timing, retention: &config.retention };
-        facts.observe(catalog, &limits, Clock::Agrees, Utc::now());
+        facts.observe(catalog, &limits, &Oddities::of(catalog, &limits, Clock::Agrees, Utc::now()));
+    }
+
+    fn full_backup(id: &BackupId) -> Backup {
+        Backup {
+            id: id.clone(),
+            kind: Kind::Full,
+            stored_bytes: 1,
+            dump_bytes: 1,
+            dump_name: "app.dump".to_owned(),
+            committed_at: None,
+            events: RunEvents::default(),
+            has_globals: false,
+            drills: Vec::new(),
+            keys: Vec::new(),
+        }
+    }
+
+    /// Two deployments may overlap: what the other process has made is a backup, too.
+    #[test]
+    fn a_newer_backup_of_another_process_ends_the_failures_in_a_row() {
+        let mut facts = Facts::default();
+        let failed_at = Utc::now();
+        let failed = RunReport { ended_at: failed_at, ..RunReport::begin(failed_at) };
+        for (minutes, in_a_row) in [(-1, 1), (1, 0)] {
+            facts.ran(&failed, Occasion::Tick(failed_at));
+            let made = full_backup(&BackupId::new(failed_at + TimeDelta::minutes(minutes)));
+            observe(&mut facts, &Catalog { backups: vec![made], ..Catalog::default() });
+            assert_eq!(facts.consecutive_failures, in_a_row);
+        }
     }
 
     #[test]
@@ -225,18 +300,7 @@ mod tests {
             passed,
             recorded_at: None,
         };
-        let backup = |drills| Backup {
-            id: id.clone(),
-            kind: Kind::Full,
-            stored_bytes: 1,
-            dump_bytes: 1,
-            dump_name: "app.dump".to_owned(),
-            committed_at: None,
-            events: RunEvents::default(),
-            has_globals: false,
-            drills,
-            keys: Vec::new(),
-        };
+        let backup = |drills| Backup { drills, ..full_backup(&id) };
         let backups = vec![backup(vec![drill(1, true), drill(20, false)]), backup(vec![drill(19, true)])];
         observe(&mut facts, &Catalog { backups, ..Catalog::default() });
         let page = serde_json::to_string(&facts).unwrap();

@@ -6,7 +6,7 @@ use backup_daemon::schedule::{MakeUp, Schedule};
 use chrono::{DateTime, TimeDelta, Utc};
 
 /// When runs happen and how long things may take.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Timing {
     pub(crate) schedule: Schedule,
     pub(crate) run_on_startup: bool,

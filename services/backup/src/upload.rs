@@ -4,16 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backup_core::codec::encode;
+use backup_core::progress::Progress;
 use backup_core::repository::{BackupId, ObjectFacts, Repository, Role};
 use backup_core::stop::{Share, Stop};
 use backup_core::storage::{ObjectKey, UploadPlan};
 use backup_core::stored::{Digests, Stored};
-use backup_daemon::Progress;
 use tokio::io::AsyncRead;
 
 use crate::config::TargetConfig;
 
-/// Time to take back what a failed run has stored; what remains goes as debris a day later.
+/// Time to take back what a failed run has stored; what remains is deleted as an abandoned run a day later.
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Where the objects of a run go.

@@ -8,7 +8,7 @@ use backup_core::storage::{StoreError, UnfinishedUpload};
 use chrono::{DateTime, Utc};
 
 use crate::config::TargetConfig;
-use crate::prune::debris_after;
+use crate::prune::abandoned_after;
 use crate::said_once::SaidOnce;
 
 /// The sweep is not what a run is for.
@@ -47,7 +47,7 @@ async fn sweep_old(config: &TargetConfig, repository: &Repository, now: DateTime
     let mut ended = 0;
     let is_old = |upload: &UnfinishedUpload| {
         // A key that does not parse completely as ours is not ours.
-        layout.parse(&upload.key).is_some_and(|(id, _)| now - id.time() > debris_after(config.timing.run_timeout))
+        layout.parse(&upload.key).is_some_and(|(id, _)| now - id.time() > abandoned_after(config.timing.run_timeout))
     };
     for upload in store.unfinished_uploads(&layout.start()).await?.iter().filter(|upload| is_old(upload)) {
         store.abort(upload).await?;

@@ -2,20 +2,48 @@
 //! the tables of docs/configuration-backup.md.
 
 use backup_core::config::{DATABASE_VARIABLES, Kind, S3_VARIABLES, SERVICE_VARIABLES, Variable};
-use backup_daemon::notify::MESSAGE_VARIABLES;
+use backup_daemon::notify::{MAIL_VARIABLES, MESSAGE_VARIABLES};
 
+use crate::config::keeping::KEEPING_VARIABLES;
 use crate::encryption::ENCRYPTION_VARIABLES;
 
 /// All variables of `backup`, under the headings of docs/configuration-backup.md.
-pub(crate) static SECTIONS: [(&str, &[Variable]); 8] = [
+pub(crate) static SECTIONS: [(&str, &[Variable]); 11] = [
     ("Database", DATABASE_VARIABLES),
+    ("Several databases", SEVERAL_VARIABLES),
     ("Bucket", S3_VARIABLES),
     ("When", SCHEDULE_VARIABLES),
     ("What and how", DUMP_VARIABLES),
+    ("How it is kept", KEEPING_VARIABLES),
     ("Encryption", ENCRYPTION_VARIABLES),
     ("How long", RETENTION_VARIABLES),
     ("Messages", MESSAGE_VARIABLES),
+    ("Mail", MAIL_VARIABLES),
     ("Service", SERVICE_VARIABLES),
+];
+
+static SEVERAL_VARIABLES: &[Variable] = &[
+    Variable::new(
+        "DATABASES",
+        Kind::Text,
+        "",
+        "app,billing",
+        "Databases of the server of `DATABASE_URL` to back up, each with backups, retention and alarms of its own, separated by commas: names, names in quotation marks, and patterns with `*` and `?`; `*` alone is every database that allows connections, is no template and does not belong to a provider. If it is not set: the database of `DATABASE_URL` alone. See [databases.md](databases.md).",
+    ),
+    Variable::new(
+        "DATABASES_EXCLUDE",
+        Kind::Text,
+        "",
+        "tmp_*,test",
+        "Databases that `DATABASES` does not mean, in the same spelling. A database that is gone stays an alarm until it is named here.",
+    ),
+    Variable::new(
+        "DATABASES_JOBS",
+        Kind::Number { min: 1, max: 16 },
+        "1",
+        "1",
+        "Databases that are backed up at once. Each takes connections and memory as a single run does.",
+    ),
 ];
 
 static SCHEDULE_VARIABLES: &[Variable] = &[
@@ -134,6 +162,13 @@ static DUMP_VARIABLES: &[Variable] = &[
         "",
         "--exclude-table-data=audit.*",
         "More options for `pg_dump`, split as a shell would. Those that narrow the dump mark the backup as partial, and a partial backup never counts as fresh.",
+    ),
+    Variable::new(
+        "BACKUP_MAX_RATE",
+        Kind::Number { min: 1, max: 100_000 },
+        "",
+        "50",
+        "MiB a second that are read from the database at most, before compression, for the sake of a small server or a shared network. If it is not set, as fast as it goes.",
     ),
     Variable::new(
         "LOCK_WAIT_TIMEOUT",

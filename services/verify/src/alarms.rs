@@ -2,31 +2,61 @@
 
 use std::fmt;
 
+use backup_core::repository::BackupId;
 use backup_daemon::{AlarmCode, Condition, DatabaseState, Severity};
+use backup_drill::{RUNNING_FOR, Verdict};
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::report::Verdict;
+use crate::backup_life::BackupLife;
 use crate::status::Facts;
 
 /// Drills in a row that could not run, after which that is critical: nothing is proven meanwhile.
 const FAILURES_UNTIL_CRITICAL: u32 = 3;
 
-/// Every alarm that there can be.
-pub(crate) const CODES: [AlarmCode; 6] = [
-    AlarmCode::DrillFailed,
-    AlarmCode::CouldNotRun,
-    AlarmCode::Stale,
-    AlarmCode::NeverPassed,
-    AlarmCode::BackupSilent,
-    AlarmCode::Undelivered,
-];
-
 /// One thing that is wrong.
 #[derive(Debug, PartialEq, Eq)]
 enum Detail {
+    /// The bucket cannot be listed any more.
+    BucketUnseen {
+        since: DateTime<Utc>,
+        is_late: bool,
+    },
     /// No first backup has appeared in time.
     BackupSilent {
         due_by: DateTime<Utc>,
+        life: BackupLife,
+    },
+    /// No newer backup has appeared in time, and nothing else of `backup`.
+    BackupStale {
+        age_seconds: i64,
+        max_age_seconds: u64,
+        life: BackupLife,
+    },
+    /// There was a full backup, and there is none.
+    BackupGone {
+        life: BackupLife,
+    },
+    /// A restore takes longer than it may.
+    SlowRecovery {
+        seconds: u64,
+        max_seconds: u64,
+    },
+    /// The next drill does not fit.
+    SpoolSmall {
+        free_bytes: u64,
+        needed_bytes: u64,
+    },
+    /// The newest run has died.
+    NewestIncomplete {
+        id: BackupId,
+    },
+    /// A backup whose data was deleted.
+    DataLost {
+        id: BackupId,
+    },
+    /// The newest backup was deleted, with all that belonged to it.
+    NewestGone {
+        id: BackupId,
     },
     /// The last drill of this process failed.
     DrillFailed {
@@ -39,6 +69,11 @@ enum Detail {
     /// The last drill did not work.
     CouldNotRun {
         reason: String,
+        in_a_row: u32,
+    },
+    /// The last drill of an earlier process did not work.
+    PastCouldNotRun {
+        at: DateTime<Utc>,
         in_a_row: u32,
     },
     /// A signal ended the last drill.
@@ -57,23 +92,87 @@ enum Detail {
 /// Everything that is wrong; empty means healthy: a drill has passed, or there is no backup yet and the first one
 /// still has time.
 pub(crate) fn conditions(state: &DatabaseState<Facts>, now: DateTime<Utc>) -> Vec<Condition> {
-    let condition =
-        |detail: &Detail| Condition { code: detail.code(), severity: detail.severity(), message: detail.to_string() };
-    details(state, now).iter().map(condition).collect()
+    details(state, now).iter().map(Detail::condition).collect()
+}
+
+/// What of it listings show by themselves, whether or not there are drills.
+pub(crate) fn of_listings(state: &DatabaseState<Facts>, now: DateTime<Utc>) -> Vec<Condition> {
+    let unseen = of_unseen_bucket(state, now);
+    let silent = if unseen.is_none() { of_backup(&state.own, now) } else { None };
+    let all = [unseen, silent].into_iter().flatten().chain(of_bucket(&state.own, now));
+    all.map(|detail| detail.condition()).collect()
 }
 
 fn details(state: &DatabaseState<Facts>, now: DateTime<Utc>) -> Vec<Detail> {
     match state.own.first_backup_by {
         Some(by) if now <= by => Vec::new(),
-        Some(by) => vec![Detail::BackupSilent { due_by: by }],
-        None => [of_last_drill(&state.own), of_last_pass(state, now)].into_iter().flatten().collect(),
+        Some(by) => vec![Detail::BackupSilent { due_by: by, life: state.own.backup.clone() }],
+        None => {
+            let unseen = of_unseen_bucket(state, now);
+            // What `backup` does cannot be seen then.
+            // Of a process that has slept, what it knows is as old as its last look.
+            let seen_at = state.listing.as_ref().map_or(now, |listing| listing.at.min(now));
+            let silent = if unseen.is_none() { of_backup(&state.own, seen_at) } else { None };
+            let all = [unseen, of_last_drill(&state.own), of_last_pass(state, now), silent];
+            all.into_iter().flatten().chain(of_bucket(&state.own, now)).chain(of_figures(&state.own)).collect()
+        }
     }
+}
+
+/// Whether the bucket could not be listed, more than once.
+fn of_unseen_bucket(state: &DatabaseState<Facts>, now: DateTime<Utc>) -> Option<Detail> {
+    let since = state.unlisted.lasting()?;
+    let max_age = TimeDelta::from_std(state.own.backup_max_age).unwrap_or(TimeDelta::MAX);
+    Some(Detail::BucketUnseen { since, is_late: now - since > max_age })
+}
+
+/// Whether `backup` is silent. While it lives, it tells itself that its backups grow old.
+fn of_backup(facts: &Facts, now: DateTime<Utc>) -> Option<Detail> {
+    facts.promised.as_ref()?;
+    let max_age_seconds = facts.backup_max_age.as_secs();
+    let is_old = |at: DateTime<Utc>| (now - at).num_seconds() > i64::try_from(max_age_seconds).unwrap_or(i64::MAX);
+    let (newest_at, seen_at, life) = (facts.backup.newest_at, facts.backup.seen_at, facts.backup.clone());
+    let is_silent = newest_at.is_none_or(is_old) && seen_at.is_none_or(is_old);
+    is_silent.then(|| match newest_at {
+        None => Detail::BackupGone { life },
+        Some(at) => Detail::BackupStale { age_seconds: (now - at).num_seconds(), max_age_seconds, life },
+    })
+}
+
+/// What the listing shows besides the newest backup.
+fn of_bucket(facts: &Facts, now: DateTime<Utc>) -> impl Iterator<Item = Detail> {
+    let gone = || facts.gone.clone().map(|id| Detail::NewestGone { id });
+    let lost = facts.lost.clone().map(|id| Detail::DataLost { id }).or_else(gone);
+    let running_for = facts.promised.as_ref().and_then(|promised| promised.run_timeout).unwrap_or(RUNNING_FOR);
+    let running_for = TimeDelta::from_std(running_for).unwrap_or(TimeDelta::MAX);
+    let died = facts.unfinished.clone().filter(|id| now - id.time() > running_for);
+    lost.into_iter().chain(died.map(|id| Detail::NewestIncomplete { id }))
+}
+
+/// What is wrong with figures of drills.
+fn of_figures(facts: &Facts) -> impl Iterator<Item = Detail> {
+    let slow = facts.recovery_seconds.zip(facts.max_recovery_time);
+    let slow = slow.filter(|(seconds, most)| *seconds > most.as_secs_f64());
+    let slow =
+        slow.map(|(seconds, most)| Detail::SlowRecovery { seconds: seconds as u64, max_seconds: most.as_secs() });
+    let needed_bytes = facts.spool_needed_bytes;
+    let free_bytes = facts.spool_free_bytes.filter(|free_bytes| *free_bytes < needed_bytes);
+    slow.into_iter().chain(free_bytes.map(|free_bytes| Detail::SpoolSmall { free_bytes, needed_bytes }))
 }
 
 fn of_last_drill(facts: &Facts) -> Option<Detail> {
     let Some(report) = &facts.last_report else {
-        let failed = facts.recorded_drill.filter(|drill| !drill.passed)?;
-        return Some(Detail::RecordedDrillFailed { at: failed.time });
+        let recorded = facts.recorded_drill.map(|drill| drill.time);
+        return match facts.past_drill.filter(|(at, _)| Some(*at) > recorded) {
+            Some((at, Verdict::CouldNotRun)) => {
+                Some(Detail::PastCouldNotRun { at, in_a_row: facts.consecutive_failures })
+            }
+            Some((at, _)) => Some(Detail::RecordedDrillFailed { at }),
+            None => {
+                let failed = facts.recorded_drill.filter(|drill| !drill.passed)?;
+                Some(Detail::RecordedDrillFailed { at: failed.time })
+            }
+        };
     };
     let reason = report.reason();
     match report.verdict {
@@ -86,9 +185,15 @@ fn of_last_drill(facts: &Facts) -> Option<Detail> {
 
 fn of_last_pass(state: &DatabaseState<Facts>, now: DateTime<Utc>) -> Option<Detail> {
     let Some(passed_at) = state.own.last_passed_at else {
+        let due_since = state.own.first_drill_since.unwrap_or(state.started_at);
         let bound = TimeDelta::seconds(state.own.drill_timeout_seconds.cast_signed());
-        let since = state.own.first_drill_since.unwrap_or(state.started_at);
-        let is_pending = state.own.last_report.is_none() && now - since <= bound;
+        // A line of many databases may be long. It is too long if proofs would grow older in it than they may.
+        let in_line = TimeDelta::seconds(i64::try_from(state.max_age_seconds).unwrap_or(i64::MAX)).max(bound);
+        let by = match state.run_started_at {
+            _ if state.awaits_turn => due_since.checked_add_signed(in_line),
+            began_at => began_at.unwrap_or(due_since).checked_add_signed(bound),
+        };
+        let is_pending = state.own.last_report.is_none() && by.is_none_or(|by| now <= by);
         return Some(if is_pending { Detail::FirstDrillPending } else { Detail::NeverPassed });
     };
     let (age_seconds, max_age_seconds) = ((now - passed_at).num_seconds(), state.max_age_seconds);
@@ -97,21 +202,46 @@ fn of_last_pass(state: &DatabaseState<Facts>, now: DateTime<Utc>) -> Option<Deta
 }
 
 impl Detail {
+    fn condition(&self) -> Condition {
+        Condition { code: self.code(), severity: self.severity(), message: self.to_string() }
+    }
+
     fn code(&self) -> AlarmCode {
         match self {
-            Self::BackupSilent { .. } => AlarmCode::BackupSilent,
+            Self::BucketUnseen { .. } => AlarmCode::BucketUnseen,
+            Self::BackupSilent { .. } | Self::BackupStale { .. } | Self::BackupGone { .. } => AlarmCode::BackupSilent,
             Self::DrillFailed { .. } | Self::RecordedDrillFailed { .. } => AlarmCode::DrillFailed,
-            Self::CouldNotRun { .. } | Self::Stopped { .. } => AlarmCode::CouldNotRun,
+            Self::CouldNotRun { .. } | Self::PastCouldNotRun { .. } | Self::Stopped { .. } => AlarmCode::CouldNotRun,
             Self::FirstDrillPending | Self::NeverPassed => AlarmCode::NeverPassed,
             Self::Stale { .. } => AlarmCode::Stale,
+            Self::SlowRecovery { .. } => AlarmCode::SlowRecovery,
+            Self::SpoolSmall { .. } => AlarmCode::SpoolSmall,
+            Self::NewestIncomplete { .. } => AlarmCode::NewestIncomplete,
+            Self::DataLost { .. } | Self::NewestGone { .. } => AlarmCode::DataLost,
         }
     }
 
     fn severity(&self) -> Severity {
         match self {
-            Self::CouldNotRun { in_a_row, .. } if *in_a_row >= FAILURES_UNTIL_CRITICAL => Severity::Critical,
-            Self::CouldNotRun { .. } | Self::Stopped { .. } | Self::FirstDrillPending => Severity::Warning,
-            Self::BackupSilent { .. }
+            Self::CouldNotRun { in_a_row, .. } | Self::PastCouldNotRun { in_a_row, .. }
+                if *in_a_row >= FAILURES_UNTIL_CRITICAL =>
+            {
+                Severity::Critical
+            }
+            Self::CouldNotRun { .. }
+            | Self::PastCouldNotRun { .. }
+            | Self::Stopped { .. }
+            | Self::SlowRecovery { .. }
+            | Self::SpoolSmall { .. }
+            | Self::NewestIncomplete { .. }
+            | Self::BucketUnseen { is_late: false, .. }
+            | Self::FirstDrillPending => Severity::Warning,
+            Self::BucketUnseen { is_late: true, .. }
+            | Self::BackupSilent { .. }
+            | Self::BackupStale { .. }
+            | Self::BackupGone { .. }
+            | Self::DataLost { .. }
+            | Self::NewestGone { .. }
             | Self::DrillFailed { .. }
             | Self::RecordedDrillFailed { .. }
             | Self::NeverPassed
@@ -123,11 +253,36 @@ impl Detail {
 impl fmt::Display for Detail {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::BackupSilent { due_by } => write!(
+            Self::BucketUnseen { since, .. } => {
+                write!(formatter, "the bucket has not answered since {}", since.format("%Y-%m-%d %H:%M UTC"))
+            }
+            Self::BackupSilent { due_by, life } => write!(
                 formatter,
-                "there is no backup, and the first one was due by {}",
+                "there is no backup, and the first one was due by {}; {life}",
                 due_by.format("%Y-%m-%d %H:%M UTC")
             ),
+            Self::BackupStale { age_seconds, max_age_seconds, life } => write!(
+                formatter,
+                "the newest full backup is {age_seconds} s old, and {max_age_seconds} s are allowed; {life}"
+            ),
+            Self::SlowRecovery { seconds, max_seconds } => {
+                write!(formatter, "the last restore took {seconds} s, and {max_seconds} s are allowed")
+            }
+            Self::SpoolSmall { free_bytes, needed_bytes } => write!(
+                formatter,
+                "VERIFY_SPOOL_DIR has {free_bytes} bytes free, and the next drill needs {needed_bytes}"
+            ),
+            Self::NewestIncomplete { id } => {
+                write!(formatter, "the newest run, {id}, has no manifest, and does not go on any more")
+            }
+            Self::DataLost { id } => write!(formatter, "{id} has lost its data: its manifest is alone"),
+            Self::NewestGone { id } => {
+                write!(formatter, "{id}, which was the newest full backup, is gone, and no newer one has come")
+            }
+            Self::BackupGone { life } => write!(formatter, "there is no full backup any more; {life}"),
+            Self::PastCouldNotRun { at, .. } => {
+                write!(formatter, "the last drill, of {}, could not run", at.format("%Y-%m-%d %H:%M UTC"))
+            }
             Self::DrillFailed { reason } => write!(formatter, "the last drill failed: {reason}"),
             Self::RecordedDrillFailed { at } => {
                 write!(formatter, "the last drill, of {}, failed", at.format("%Y-%m-%d %H:%M UTC"))

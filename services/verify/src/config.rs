@@ -6,22 +6,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use backup_core::codec::encryption::Keyring;
 use backup_core::config::{ConfigError, Settings};
 use backup_core::postgres::conninfo::{Conninfo, cut_name};
 use backup_core::postgres::{RestoreAs, SourceCluster};
-use backup_core::repository::{BackupId, Signers};
+use backup_core::repository::BackupId;
 use backup_core::secret::Secret;
 use backup_daemon::DatabaseName;
 use backup_daemon::config::{ProcessConfig, schedule};
-use backup_daemon::schedule::Schedule;
+use backup_daemon::schedule::{MakeUp, Schedule};
+use backup_drill::{Amcheck, Content, DrillConfig, Queries, Target, parse_queries};
 use chrono::{DateTime, Utc};
 
-use crate::checks::{Content, Query, parse_queries};
 use crate::keys::{keyring, signers, single_keys};
 use crate::variables::SECTIONS;
-
-pub(crate) use target::Target;
 
 const DEFAULT_SCHEDULE: &str = "0 5 * * *";
 
@@ -33,38 +30,21 @@ const OWN_PREFIXES: [&str; 2] = ["VERIFY_", "S3_"];
 #[derive(Debug)]
 pub(crate) struct VerifyConfig {
     pub(crate) process: Arc<ProcessConfig>,
-    /// The databases whose backups are drilled. Today's variables name one.
-    pub(crate) targets: Vec<TargetConfig>,
+    /// What the backups of the named database need, or of the only one in the bucket, and, but for the name, those of all
+    /// others.
+    pub(crate) given: TargetConfig,
 }
 
-/// Everything that the drills of one database's backups need.
-#[derive(Debug)]
+/// Everything that one database's backups need.
+#[derive(Debug, Clone)]
 pub(crate) struct TargetConfig {
     pub(crate) process: Arc<ProcessConfig>,
-    /// Whose backups; `None`: those of the only database under the prefix.
-    pub(crate) source_database: Option<String>,
-    pub(crate) habit: Habit,
-    /// What can be decrypted.
-    pub(crate) keyring: Keyring,
-    /// Whose manifests are believed; none: all.
-    pub(crate) signers: Signers,
-    /// How old the newest full backup may be.
-    /// `None`: what `backup` has written into the newest manifest.
-    pub(crate) backup_max_age: Option<Duration>,
+    pub(crate) selection_policy: SelectionPolicy,
+    /// How long a restore may take.
+    pub(crate) max_recovery_time: Option<Duration>,
     pub(crate) timing: Timing,
-    pub(crate) target: Target,
-    pub(crate) restore_as: RestoreAs,
-    pub(crate) source_cluster: SourceCluster,
-    /// At least 1.
-    pub(crate) jobs: usize,
-    pub(crate) content: Content,
-    pub(crate) amcheck: Amcheck,
-    pub(crate) queries: Queries,
-    pub(crate) min_table_count: Option<u64>,
-    /// Where backups and throwaway servers lie; exists.
-    pub(crate) spool_dir: PathBuf,
-    /// Whether results are stored in the bucket.
-    pub(crate) attest: bool,
+    /// What a drill and the commands go by.
+    pub(crate) drill: DrillConfig,
     /// The target of `verify restore`, if the command line does not say.
     pub(crate) restore_url: Option<Secret>,
 }
@@ -74,23 +54,31 @@ impl VerifyConfig {
     pub(crate) fn hiding(mut self, secrets: &[Secret]) -> Self {
         let scrubber = self.process.scrubber.with(secrets);
         self.process = Arc::new(ProcessConfig { scrubber, ..(*self.process).clone() });
-        for target in &mut self.targets {
-            target.process = Arc::clone(&self.process);
-        }
+        self.given.process = Arc::clone(&self.process);
+        self.given.drill.scrubber = self.process.scrubber.clone();
         self
+    }
+
+    /// What the backups of `database` need; the given one, if it has no name.
+    pub(crate) fn target(&self, database: &DatabaseName) -> TargetConfig {
+        let mut target = self.given.clone();
+        if let Some(name) = database.name() {
+            target.drill.source_database = Some(name.to_owned());
+        }
+        target
     }
 }
 
 impl TargetConfig {
     /// Its name among those of the process.
     pub(crate) fn database(&self) -> DatabaseName {
-        self.source_database.as_deref().map_or_else(DatabaseName::unknown, DatabaseName::from)
+        self.drill.source_database.as_deref().map_or_else(DatabaseName::unknown, DatabaseName::from)
     }
 }
 
 /// Which backups drills take, unless another is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Habit {
+pub(crate) enum SelectionPolicy {
     /// The newest, and an older one every so many drills; 0: never.
     Newest { random_every: u64 },
     /// One at random each time.
@@ -99,14 +87,19 @@ pub(crate) enum Habit {
     Always(BackupId),
 }
 
-/// When drills happen and how long things may take.
-#[derive(Debug)]
+/// When drills happen, and how old a passed one may be.
+#[derive(Debug, Clone)]
 pub(crate) struct Timing {
     pub(crate) schedule: Schedule,
     pub(crate) run_on_startup: bool,
     /// `None`: by the schedule.
     pub(crate) given_max_age: Option<Duration>,
-    pub(crate) drill_timeout: Duration,
+    /// Whether a newer backup than the last drilled one asks for a drill.
+    pub(crate) after_backup: bool,
+    /// The time between two drills that backups ask for.
+    pub(crate) min_interval: Duration,
+    /// When a drill that could not run is made up for.
+    pub(crate) make_up: MakeUp,
 }
 
 impl Timing {
@@ -116,23 +109,6 @@ impl Timing {
     }
 }
 
-/// Whether the structure of indexes is checked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Amcheck {
-    /// If the server has the module.
-    Auto,
-    Off,
-}
-
-/// The operator's own queries.
-#[derive(Debug, Clone)]
-pub(crate) struct Queries {
-    /// Those of `VERIFY_SQL`, and of what `VERIFY_QUERIES_FILE` held at start.
-    pub(crate) list: Vec<Query>,
-    /// The bound of each.
-    pub(crate) timeout: Duration,
-}
-
 /// Reads the configuration from `vars`.
 ///
 /// # Errors
@@ -140,9 +116,10 @@ pub(crate) struct Queries {
 pub(crate) fn from_vars(vars: impl IntoIterator<Item = (String, String)>) -> Result<VerifyConfig, ConfigError> {
     let mut settings = Settings::read(vars, &SECTIONS.map(|(_, table)| table), &OWN_PREFIXES);
     let process = ProcessConfig::read(&mut settings);
-    let habit = habit(&mut settings);
+    let selection_policy = selection_policy(&mut settings);
     let (keyring, signers) = (keyring(&mut settings), signers(&mut settings));
     let timing = timing(&mut settings);
+    let timeout = settings.seconds("VERIFY_TIMEOUT");
     let target = target::target(&mut settings);
     let spool_dir = spool_dir(&mut settings);
     let restore_as =
@@ -152,6 +129,7 @@ pub(crate) fn from_vars(vars: impl IntoIterator<Item = (String, String)>) -> Res
         false => SourceCluster::Refused,
     };
     let backup_max_age = settings.optional_number("BACKUP_MAX_AGE").map(Duration::from_secs);
+    let max_recovery_time = settings.optional_number("VERIFY_MAX_RECOVERY_TIME").map(Duration::from_secs);
     let jobs = settings.optional_number("VERIFY_JOBS").and_then(|jobs| usize::try_from(jobs).ok());
     let content = settings
         .choice("VERIFY_CONTENT", [("full", Content::Full), ("sample", Content::Sample), ("off", Content::Off)]);
@@ -164,14 +142,15 @@ pub(crate) fn from_vars(vars: impl IntoIterator<Item = (String, String)>) -> Res
     let secrets = secrets(&settings, target.as_ref());
     let config = (|| {
         let process = Arc::new(process?.knowing(&settings, &secrets));
-        let target = TargetConfig {
-            process: Arc::clone(&process),
+        let drill = DrillConfig {
+            store: process.store.clone(),
+            scrubber: process.scrubber.clone(),
+            bin_dir: process.bin_dir.as_ref().map(PathBuf::from),
             source_database,
-            habit: habit?,
             keyring,
             signers,
             backup_max_age,
-            timing: timing?,
+            timeout,
             target: target?,
             restore_as,
             source_cluster,
@@ -182,9 +161,17 @@ pub(crate) fn from_vars(vars: impl IntoIterator<Item = (String, String)>) -> Res
             min_table_count,
             spool_dir: spool_dir?,
             attest,
+        };
+        let (process_of_target, selection_policy) = (Arc::clone(&process), selection_policy?);
+        let given = TargetConfig {
+            process: process_of_target,
+            selection_policy,
+            max_recovery_time,
+            timing: timing?,
+            drill,
             restore_url,
         };
-        Some(VerifyConfig { process, targets: vec![target] })
+        Some(VerifyConfig { process, given })
     })();
     settings.finish(config)
 }
@@ -202,11 +189,11 @@ fn queries(settings: &mut Settings) -> Queries {
     Queries { list, timeout: settings.seconds("VERIFY_QUERY_TIMEOUT") }
 }
 
-fn habit(settings: &mut Settings) -> Option<Habit> {
+fn selection_policy(settings: &mut Settings) -> Option<SelectionPolicy> {
     let latest = settings.flag("VERIFY_LATEST");
     let random_every = settings.number("VERIFY_RANDOM_EVERY");
     let Some(id) = settings.text("VERIFY_BACKUP_ID") else {
-        return Some(if latest { Habit::Newest { random_every } } else { Habit::Random });
+        return Some(if latest { SelectionPolicy::Newest { random_every } } else { SelectionPolicy::Random });
     };
     if !latest {
         settings.reject("VERIFY_BACKUP_ID", "is set together with VERIFY_LATEST=false; keep one of them");
@@ -215,17 +202,20 @@ fn habit(settings: &mut Settings) -> Option<Habit> {
     if id.is_none() {
         settings.reject("VERIFY_BACKUP_ID", "is not the id of a backup, such as 20261122T030000Z-calpt5zmzst5hrp2");
     }
-    id.map(Habit::Always)
+    id.map(SelectionPolicy::Always)
 }
 
 fn timing(settings: &mut Settings) -> Option<Timing> {
     let schedule = schedule(settings, "VERIFY_SCHEDULE", "VERIFY_INTERVAL", DEFAULT_SCHEDULE);
     let given_max_age = settings.optional_number("VERIFY_MAX_AGE").map(Duration::from_secs);
+    let make_up = settings.parsed("VERIFY_RETRY_AFTER", MakeUp::parse);
     Some(Timing {
         run_on_startup: settings.flag("RUN_ON_STARTUP"),
-        drill_timeout: settings.seconds("VERIFY_TIMEOUT"),
+        after_backup: settings.flag("VERIFY_AFTER_BACKUP"),
+        min_interval: settings.seconds("VERIFY_MIN_INTERVAL"),
         schedule: schedule?,
         given_max_age,
+        make_up: make_up?,
     })
 }
 
@@ -244,8 +234,10 @@ fn processors() -> usize {
 
 fn secrets(settings: &Settings, target: Option<&Target>) -> Vec<Secret> {
     let passwords = match target {
-        Some(Target::Given { login, admin }) => [login.password(), admin.as_ref().and_then(|admin| admin.password())],
-        Some(Target::Throwaway) | None => [None, None],
+        Some(Target::External { login, admin }) => {
+            [login.password(), admin.as_ref().and_then(|admin| admin.password())]
+        }
+        Some(Target::Ephemeral) | None => [None, None],
     };
     let restore_url = settings.secret("RESTORE_URL").map(|url| secrets_of_url(&url)).unwrap_or_default();
     let given = settings.secrets().into_iter().chain(single_keys(settings));

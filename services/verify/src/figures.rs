@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::report::Report;
+use backup_drill::Report;
 
 /// What the last drill that came to a verdict has measured; 0 for what it has not.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -4,10 +4,9 @@ use anyhow::Context;
 use backup_core::repository::{Layout, Repository};
 use backup_core::stop::Stop;
 use backup_core::text::{Lines, print, print_json, print_line};
+use backup_drill::DrillConfig;
 use chrono::Utc;
 use serde_json::json;
-
-use crate::config::TargetConfig;
 
 /// How to print.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,15 +20,15 @@ pub(crate) enum Format {
 ///
 /// # Errors
 /// If the bucket cannot be listed completely, or a stop comes first.
-pub(crate) async fn list(config: &TargetConfig, format: Format, stop: &Stop) -> anyhow::Result<()> {
-    let store = config.process.store.open();
+pub(crate) async fn list(config: &DrillConfig, format: Format, stop: &Stop) -> anyhow::Result<()> {
+    let store = config.store.open();
     let names = match &config.source_database {
         Some(name) => vec![name.clone()],
         None => stop.or(async { Repository::databases(&store, Utc::now()).await.context("list databases") }).await?,
     };
     let mut values = Vec::new();
     for name in &names {
-        let repository = Repository::new(config.process.store.open(), Layout::new(store.prefix().clone(), name));
+        let repository = Repository::new(config.store.open(), Layout::new(store.prefix().clone(), name));
         let now = Utc::now();
         let catalog = stop.or(repository.catalog(now)).await?;
         match format {

@@ -1,49 +1,38 @@
 //! `verify`: restores backups into a throwaway database and proves that they are what was dumped.
 
 mod alarms;
-mod attest;
-mod blame;
-mod checks;
-mod choose;
-mod clusters;
+mod backup_life;
 mod config;
 mod daemon;
-mod drill;
-mod evidence;
-mod fetch;
+mod databases;
+mod exit_code;
 mod figures;
-mod globals;
-mod ground;
-mod isolation;
+mod history;
+mod journal;
 mod keys;
-mod leftovers;
 mod list;
 mod metrics;
-mod passes;
+mod news;
+mod page;
 mod print;
-mod proof;
-mod reference;
-mod report;
+mod records;
 mod restore;
 mod restore_roles;
-mod roles;
-mod room;
-mod runner;
-mod sabotage;
-mod scan;
-mod schema;
-mod self_test;
+mod selection;
 mod show;
 mod single_run;
 mod status;
 mod status_page;
+mod target;
 mod tell;
 mod variables;
+mod watch;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use backup_core::config::environment;
+use backup_core::live_secret::LiveSecret;
 use backup_core::postgres::{Grants, refuse_outdated};
 use backup_core::private::sweep_private_dirs;
 use backup_core::repository::BackupId;
@@ -51,11 +40,12 @@ use backup_core::scrub::Scrubber;
 use backup_core::secret::Secret;
 use backup_core::stop::Stop;
 use backup_daemon::{HealthQuestion, Shell, exit, harden, show_health, silence_panics, stand_in_for_init};
+use backup_drill::{Selector, self_test};
 use clap::{Args, Parser, Subcommand};
 use pgdump_archive::Owners;
 
-use crate::choose::Wanted;
-use crate::config::{Habit, TargetConfig, VerifyConfig};
+use crate::config::{SelectionPolicy, TargetConfig, VerifyConfig};
+use crate::exit_code::SkippedDrill;
 use crate::list::Format;
 use crate::restore::RestoreOptions;
 use crate::restore_roles::{Extent, RolesOptions};
@@ -70,6 +60,7 @@ Exit codes:
   3   stopped by a signal before it was done
   4   could not run: no bucket, no server, no disk, no time; says nothing about the backup
    5   skipped: another drill is going on at the same server
+  70  the scheduler of the daemon was stuck, and it ended itself to be started again
   78  bad environment, of which every problem is listed, or tools with known vulnerabilities
 
 Configuration is by environment variables; see docs/configuration.md.";
@@ -91,6 +82,9 @@ enum Command {
         /// Also write the report as JSON to this file
         #[arg(long, value_name = "FILE")]
         report: Option<PathBuf>,
+        /// Exit code 0 instead of 5 if another drill is going on at the same server
+        #[arg(long)]
+        skipped_is_success: bool,
     },
     /// Show the backups in the bucket, each with its last recorded drill
     List {
@@ -106,7 +100,7 @@ enum Command {
     Show {
         /// The id of a backup, or `latest`
         #[arg(value_name = "ID", value_parser = id_or_latest)]
-        backup: Wanted,
+        backup: Selector,
     },
     /// Ask the daemon that runs here how it is: exit code 0 or 1
     Health {
@@ -114,8 +108,10 @@ enum Command {
         #[arg(long)]
         live: bool,
     },
-    /// Send a test to every channel of WEBHOOK_URL and print a line for each
+    /// Send a test to every channel of messages and print a line for each
     Notify,
+    /// Watch everything in the bucket as the daemon does, without drills: needs no PostgreSQL, writes nothing
+    Watch,
     /// Damage copies of the newest backup in every known way, and show that each is caught
     SelfTest,
 }
@@ -142,7 +138,7 @@ struct Choice {
 struct RestoreArguments {
     /// The id of a backup, or `latest`
     #[arg(value_name = "ID", value_parser = id_or_latest)]
-    backup: Wanted,
+    backup: Selector,
     /// The database to restore into, which must be empty. Every user of this machine can read a
     /// command line; RESTORE_URL in the environment, or RESTORE_URL_FILE, keeps a password out of it
     #[arg(long, value_name = "URL", value_parser = secret)]
@@ -171,7 +167,7 @@ struct RestoreArguments {
 struct RolesArguments {
     /// The id of a backup, or `latest`
     #[arg(value_name = "ID", value_parser = id_or_latest)]
-    backup: Wanted,
+    backup: Selector,
     /// A database of the server that lacks roles. Every user of this machine can read a command line; RESTORE_URL in
     /// the environment, or RESTORE_URL_FILE, keeps a password out of it
     #[arg(long, value_name = "URL", value_parser = secret)]
@@ -185,8 +181,8 @@ fn id(text: &str) -> Result<BackupId, &'static str> {
     BackupId::parse(text).ok_or("not the id of a backup, such as 20261122T030000Z-calpt5zmzst5hrp2")
 }
 
-fn id_or_latest(text: &str) -> Result<Wanted, &'static str> {
-    if text == "latest" { Ok(Wanted::Newest) } else { id(text).map(Wanted::Named) }
+fn id_or_latest(text: &str) -> Result<Selector, &'static str> {
+    if text == "latest" { Ok(Selector::Newest) } else { id(text).map(Selector::Named) }
 }
 
 fn jobs(text: &str) -> Result<usize, &'static str> {
@@ -212,7 +208,11 @@ fn main() -> ExitCode {
         }
         Err(help) => help.exit(),
     };
-    let mut config = match config::from_vars(environment()) {
+    let (vars, ignored) = match arguments.command {
+        Some(Command::Watch) => watch::without_drills(environment()),
+        _ => (environment().collect(), Vec::new()),
+    };
+    let mut config = match config::from_vars(vars) {
         Ok(config) => config,
         Err(error) => {
             eprintln!("{error}");
@@ -231,7 +231,15 @@ fn main() -> ExitCode {
         grace: config.process.grace,
         code_of_error: exit::COULD_NOT_RUN,
     };
-    shell.run(async |stop| run(arguments.command, config, &stop).await)
+    shell.run(async |stop| {
+        if !ignored.is_empty() {
+            tracing::info!(
+                variables = ignored.join(" "),
+                "verify watch makes no drills and ignores what only they need"
+            );
+        }
+        run(arguments.command, config, &stop).await
+    })
 }
 
 async fn run(command: Option<Command>, config: VerifyConfig, stop: &Stop) -> anyhow::Result<u8> {
@@ -244,7 +252,14 @@ async fn run(command: Option<Command>, config: VerifyConfig, stop: &Stop) -> any
             return Ok(exit::OK);
         }
         Some(Command::Health { live }) => {
-            return stop.or(async { Ok(show_health(config.process.port, HealthQuestion::of(*live)).await) }).await;
+            let (port, token) = (config.process.port, config.process.http_access.token.as_ref().map(LiveSecret::now));
+            return stop.or(async { Ok(show_health(port, HealthQuestion::of(*live), token.as_ref()).await) }).await;
+        }
+        // It uses neither tools nor the disk.
+        Some(Command::Watch) => {
+            say_warnings(&config);
+            watch::watch(config, stop).await?;
+            return Ok(exit::OK);
         }
         Some(Command::List { .. } | Command::Show { .. } | Command::Notify) => {}
         None | Some(Command::Run { .. } | Command::Restore(_) | Command::Roles(_) | Command::SelfTest) => {
@@ -254,43 +269,46 @@ async fn run(command: Option<Command>, config: VerifyConfig, stop: &Stop) -> any
         }
     }
     match &command {
-        None => return Box::pin(run_all(&config, Habit::wanted_once, None, stop)).await,
-        Some(Command::Run { choice, report }) => {
-            let wanted = |habit: &Habit| choice.wanted(habit);
-            return Box::pin(run_all(&config, wanted, report.as_deref(), stop)).await;
+        None => {
+            let skipped = SkippedDrill::IsSkipped;
+            return Box::pin(run_all(&config, SelectionPolicy::selector_once, None, skipped, stop)).await;
+        }
+        Some(Command::Run { choice, report, skipped_is_success }) => {
+            let selector = |selection_policy: &SelectionPolicy| choice.selector(selection_policy);
+            let skipped = if *skipped_is_success { SkippedDrill::IsSuccess } else { SkippedDrill::IsSkipped };
+            return Box::pin(run_all(&config, selector, report.as_deref(), skipped, stop)).await;
         }
         Some(_) => {}
     }
-    let mut code = exit::OK;
-    for target in &config.targets {
-        code = code.max(Box::pin(run_for(command.as_ref(), target, stop)).await?);
-    }
-    Ok(code)
+    Box::pin(run_for(command.as_ref(), &config.given, stop)).await
 }
 
 /// A command that is about one database.
 async fn run_for(command: Option<&Command>, config: &TargetConfig, stop: &Stop) -> anyhow::Result<u8> {
     match command {
         Some(Command::List { json }) => {
-            list::list(config, if *json { Format::Json } else { Format::Table }, stop).await?;
+            list::list(&config.drill, if *json { Format::Json } else { Format::Table }, stop).await?;
             Ok(exit::OK)
         }
         Some(Command::Restore(arguments)) => match arguments.options(config) {
-            Some(options) => restore::restore(config, &options, stop).await,
+            Some(options) => restore::restore(&config.drill, &options, stop).await,
             None => Ok(no_target()),
         },
         Some(Command::Roles(arguments)) => match arguments.options(config) {
-            Some(options) => restore_roles::restore_roles(config, &options, stop).await,
+            Some(options) => restore_roles::restore_roles(&config.drill, &options, stop).await,
             None => Ok(no_target()),
         },
         Some(Command::Show { backup }) => {
-            show::show(config, backup, stop).await?;
+            show::show(&config.drill, backup, stop).await?;
             Ok(exit::OK)
         }
-        Some(Command::SelfTest) => self_test::self_test(config, stop).await,
+        Some(Command::SelfTest) => {
+            let missed = self_test(&config.drill, stop).await?;
+            Ok(if missed == 0 { exit::OK } else { exit::FAILED })
+        }
         Some(Command::Notify) => stop.or(tell::notifier(&config.process).test(&config.database())).await,
         // These are about the daemon, or about all databases at once.
-        None | Some(Command::Run { .. } | Command::Health { .. }) => Ok(exit::OK),
+        None | Some(Command::Run { .. } | Command::Health { .. } | Command::Watch) => Ok(exit::OK),
     }
 }
 
@@ -301,34 +319,37 @@ fn no_target() -> u8 {
 
 /// What everything that uses the disk says and does first; false if the tools forbid a start.
 async fn start(config: &VerifyConfig) -> bool {
-    for warning in &config.process.warnings {
-        tracing::warn!("{warning}");
-    }
+    say_warnings(config);
     let bin_dir = config.process.bin_dir.as_deref().map(AsRef::as_ref);
     if let Err(error) = refuse_outdated(bin_dir, config.process.outdated_tools).await {
         tracing::error!(%error, "refusing to start");
         return false;
     }
     // Children read their passwords from files below TMPDIR, wherever the spool is.
-    let spools = config.targets.iter().map(|target| sweep_private_dirs(&target.spool_dir)).sum::<usize>();
-    let swept = spools + sweep_private_dirs(&std::env::temp_dir());
+    let swept = sweep_private_dirs(&config.given.drill.spool_dir) + sweep_private_dirs(&std::env::temp_dir());
     if swept > 0 {
         tracing::info!(swept, "removed private folders that dead processes had left");
     }
     true
 }
 
+fn say_warnings(config: &VerifyConfig) {
+    for warning in &config.process.warnings {
+        tracing::warn!("{warning}");
+    }
+}
+
 impl Choice {
     /// A person who names no backup means what the configuration pins, and else the newest: the one
     /// older backup in so many is the daemon's.
-    fn wanted(&self, habit: &Habit) -> Wanted {
-        match (self, habit) {
-            (Self { backup: Some(id), .. }, _) => Wanted::Named(id.clone()),
-            (Self { latest: true, .. }, _) => Wanted::Newest,
-            (Self { oldest: true, .. }, _) => Wanted::Oldest,
-            (Self { random: true, .. }, _) | (_, Habit::Random) => Wanted::Random,
-            (_, Habit::Always(id)) => Wanted::Named(id.clone()),
-            (_, Habit::Newest { .. }) => Wanted::Newest,
+    fn selector(&self, selection_policy: &SelectionPolicy) -> Selector {
+        match (self, selection_policy) {
+            (Self { backup: Some(id), .. }, _) => Selector::Named(id.clone()),
+            (Self { latest: true, .. }, _) => Selector::Newest,
+            (Self { oldest: true, .. }, _) => Selector::Oldest,
+            (Self { random: true, .. }, _) | (_, SelectionPolicy::Random) => Selector::Random,
+            (_, SelectionPolicy::Always(id)) => Selector::Named(id.clone()),
+            (_, SelectionPolicy::Newest { .. }) => Selector::Newest,
         }
     }
 }

@@ -1,19 +1,15 @@
 //! The metrics that only `verify` has.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use backup_core::spool::free_bytes;
 use backup_daemon::{
-    Activity, DatabaseName, DatabaseState, Databases, Families, Metrics, MetricsOf, Sample, State, of_each, state_set,
-    timestamp,
+    Activity, Daemon, DatabaseState, Databases, Families, Judge, Metrics, Sample, State, of_each, state_set, timestamp,
 };
+use backup_drill::Verdict;
 
-use crate::alarms::{CODES, conditions};
 use crate::config::VerifyConfig;
 use crate::figures::Figures;
-use crate::report::Verdict;
 use crate::status::Facts;
 
 /// Every check of a drill that can find something.
@@ -46,23 +42,26 @@ pub(crate) const CHECKS: [&str; 26] = [
     "table_count",
 ];
 
-/// All metrics of the service.
-pub(crate) fn metrics(config: &VerifyConfig, state: &State<Facts>) -> Metrics<Facts> {
-    let spools: BTreeMap<DatabaseName, PathBuf> =
-        config.targets.iter().map(|target| (target.database(), target.spool_dir.clone())).collect();
-    let free_bytes = move |name: &DatabaseName| spools.get(name).and_then(|folder| free_bytes(folder).ok());
+/// All metrics of the service, with the alarms that `judge` finds.
+pub(crate) fn metrics(
+    service: Daemon,
+    config: &VerifyConfig,
+    state: &State<Facts>,
+    judge: Judge<Facts>,
+) -> Metrics<Facts> {
+    let spool_dir = config.given.drill.spool_dir.clone();
     Metrics {
-        service: MetricsOf::Verify,
+        service,
         state: state.clone(),
-        judge: conditions,
-        codes: &CODES,
+        judge,
         backup_max_age_seconds: |state| state.own.backup_max_age.as_secs(),
         store: config.process.store.counters.clone(),
+        deliveries: config.process.notify.deliveries(),
         own: Arc::new(move |databases, _, families| {
             proofs(databases, families);
             drills(databases, families);
             figures(databases, families);
-            spool(databases, &free_bytes, families);
+            spool(databases, free_bytes(&spool_dir).ok(), families);
         }),
     }
 }
@@ -145,13 +144,12 @@ fn figures(databases: &Databases<Facts>, families: &mut Families) {
     gauge("not_exercised", help, |figures| figures.not_exercised as f64);
 }
 
-fn spool(databases: &Databases<Facts>, free_bytes: &dyn Fn(&DatabaseName) -> Option<u64>, families: &mut Families) {
-    let free = databases.iter().map(|(name, state)| {
-        Sample::new([("database", state.label(name))], free_bytes(name).unwrap_or_default() as f64)
-    });
+fn spool(databases: &Databases<Facts>, free_bytes: Option<u64>, families: &mut Families) {
+    let free_bytes = free_bytes.unwrap_or_default() as f64;
+    let free = databases.iter().map(|(name, state)| Sample::new([("database", state.label(name))], free_bytes));
     families.gauge("postgres_verify_spool_free_bytes", "Free bytes where drills keep backups and servers.", free);
     let needed = of_each(databases, |state| state.own.spool_needed_bytes as f64);
-    let help = "Bytes that the last drill had to have there; 0 if that is not known.";
+    let help = "Bytes that a drill of the newest backup, or the last drill, needs there; 0 if that is not known.";
     families.gauge("postgres_verify_spool_needed_bytes", help, needed);
 }
 

@@ -7,10 +7,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use backup_core::text::{Colour, Lines, age, count};
+use backup_drill::{BackupFacts, CheckState, Durations, Report, ServerFacts, TableFigures, Verdict};
 use chrono::TimeDelta;
 use nix::fcntl::{Flock, FlockArg};
-
-use crate::report::{BackupFacts, CheckState, Durations, Report, ServerFacts, TableFigures, Verdict};
 
 /// A terminal gets so many tables; the file has all of them.
 const PRINTED_TABLES: usize = 20;

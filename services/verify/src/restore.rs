@@ -16,23 +16,18 @@ use backup_core::repository::Manifest;
 use backup_core::secret::Secret;
 use backup_core::stop::{Share, Stop};
 use backup_core::text::{self, Lines};
+use backup_drill::{
+    Before, Candidate, Chosen, Content, DrillConfig, DrillError, Evidence, Extent, Fetcher, Place, Ready, Report,
+    Scanned, SchemaDumper, Selector, Verdict, choose, restore_and_prove, wanted_extensions,
+};
 use chrono::Utc;
 use pgdump_archive::{LeftOut, Owners, Reason, Rights, Selection, select};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
-use crate::checks::{Before, Content, Extent};
-use crate::choose::{Chosen, Wanted, choose};
-use crate::config::TargetConfig;
-use crate::evidence::{Evidence, Trouble};
-use crate::fetch::Fetcher;
+use crate::exit_code::exit_code;
 use crate::print::{self, Paint};
-use crate::proof::{Candidate, Ready, restore_and_prove, wanted_extensions};
-use crate::reference::Place;
-use crate::report::{Report, Verdict};
-use crate::scan::Scanned;
-use crate::schema::SchemaDumper;
-use backup_daemon::Progress;
+use backup_core::progress::Progress;
 
 use obstacles::TargetServer;
 use plan::Plan;
@@ -44,7 +39,7 @@ const COMPLETE_LIMIT: Duration = Duration::from_secs(5);
 /// What was typed.
 #[derive(Debug)]
 pub(crate) struct RestoreOptions {
-    pub(crate) backup: Wanted,
+    pub(crate) backup: Selector,
     /// The database to restore into.
     pub(crate) to: Secret,
     /// `None`: `VERIFY_JOBS`.
@@ -66,7 +61,7 @@ pub(crate) struct RestoreOptions {
 /// # Errors
 /// Where the target is not empty or not suitable, and where the backup cannot be had or is damaged. Up to the
 /// line that says that the restore begins, nothing was changed.
-pub(crate) async fn restore(config: &TargetConfig, options: &RestoreOptions, stop: &Stop) -> anyhow::Result<u8> {
+pub(crate) async fn restore(config: &DrillConfig, options: &RestoreOptions, stop: &Stop) -> anyhow::Result<u8> {
     let to =
         Conninfo::parse(&options.to).context("the target of --to")?.with_default_application_name("verify restore");
     let mut evidence = Evidence::new(Utc::now());
@@ -76,23 +71,23 @@ pub(crate) async fn restore(config: &TargetConfig, options: &RestoreOptions, sto
     let outcome = Box::pin(run.restore_into(&to, &mut evidence)).await;
     drop(shown);
     let mut report = evidence.finish(outcome, Utc::now());
-    report.make_safe(&config.process.scrubber);
+    report.make_safe(&config.scrubber);
     if !options.dry_run || report.verdict != Verdict::Passed {
         text::print(&summary(&report));
     }
-    Ok(report.exit_code())
+    Ok(exit_code(report.verdict))
 }
 
 /// What a restore was asked for, and what bounds it.
 struct Run<'run> {
-    config: &'run TargetConfig,
+    config: &'run DrillConfig,
     options: &'run RestoreOptions,
     stop: &'run Stop,
     progress: &'run Progress,
 }
 
 impl Run<'_> {
-    async fn restore_into(&self, to: &Conninfo, evidence: &mut Evidence) -> Result<(), Trouble> {
+    async fn restore_into(&self, to: &Conninfo, evidence: &mut Evidence) -> Result<(), DrillError> {
         let Self { config, options, stop, progress } = *self;
         let Chosen { repository, choice } =
             choose(config, &options.backup, stop).await.map_err(anyhow::Error::from).context("choose a backup")?;
@@ -166,11 +161,11 @@ impl Run<'_> {
         selection: &Selection,
         destination: &Destination,
         evidence: &mut Evidence,
-    ) -> Result<Result<(), Trouble>, Trouble> {
+    ) -> Result<Result<(), DrillError>, DrillError> {
         let Self { config, options, stop, progress } = *self;
         let Candidate { fetched, scanned, folder } = candidate;
-        let (to, scrubber) = (&destination.to, &config.process.scrubber);
-        let bin_dir = config.process.bin_dir.as_deref().map(AsRef::as_ref);
+        let (to, scrubber) = (&destination.to, &config.scrubber);
+        let bin_dir = config.bin_dir.as_deref().map(AsRef::as_ref);
         let tools = scanned.tools(bin_dir, session.server_version_num() / 10_000).await?;
         let extensions = wanted_extensions(selection, &fetched.manifest, &scanned.archive, options.owners);
         let schema = SchemaDumper { tools: &tools, archive: &scanned.archive, folder: folder.path(), scrubber, stop };

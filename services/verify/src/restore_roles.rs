@@ -17,22 +17,20 @@ use backup_core::private::PrivateDir;
 use backup_core::secret::Secret;
 use backup_core::stop::Stop;
 use backup_core::text::{self, Lines};
+use backup_drill::{
+    Chosen, DrillConfig, DrillError, Evidence, Fetcher, Report, Selector, Verdict, choose, role_statements,
+};
 use chrono::Utc;
 
-use crate::choose::{Chosen, Wanted, choose};
-use crate::config::TargetConfig;
-use crate::evidence::{Evidence, Trouble};
-use crate::fetch::Fetcher;
-use crate::globals;
+use crate::exit_code::exit_code;
 use crate::print::{self, Paint};
-use crate::report::{Report, Verdict};
 
 use plan::{Plan, Target};
 
 /// What was typed.
 #[derive(Debug)]
 pub(crate) struct RolesOptions {
-    pub(crate) backup: Wanted,
+    pub(crate) backup: Selector,
     /// A database of the server.
     pub(crate) to: Secret,
     pub(crate) extent: Extent,
@@ -51,25 +49,25 @@ pub(crate) enum Extent {
 ///
 /// # Errors
 /// If the target of `--to` is not usable as such.
-pub(crate) async fn restore_roles(config: &TargetConfig, options: &RolesOptions, stop: &Stop) -> anyhow::Result<u8> {
+pub(crate) async fn restore_roles(config: &DrillConfig, options: &RolesOptions, stop: &Stop) -> anyhow::Result<u8> {
     let to = Conninfo::parse(&options.to).context("the target of --to")?.with_default_application_name("verify roles");
     let mut evidence = Evidence::new(Utc::now());
     let outcome = Box::pin(make(config, options, &to, stop, &mut evidence)).await;
     let mut report = evidence.finish(outcome, Utc::now());
-    report.make_safe(&config.process.scrubber);
+    report.make_safe(&config.scrubber);
     if options.extent == Extent::Apply || report.verdict != Verdict::Passed {
         text::print(&summary(&report));
     }
-    Ok(report.exit_code())
+    Ok(exit_code(report.verdict))
 }
 
 async fn make(
-    config: &TargetConfig,
+    config: &DrillConfig,
     options: &RolesOptions,
     to: &Conninfo,
     stop: &Stop,
     evidence: &mut Evidence,
-) -> Result<(), Trouble> {
+) -> Result<(), DrillError> {
     let Chosen { repository, choice } =
         choose(config, &options.backup, stop).await.map_err(anyhow::Error::from).context("choose a backup")?;
     let folder = PrivateDir::create_in(&config.spool_dir).context("make a folder below VERIFY_SPOOL_DIR")?;
@@ -82,7 +80,7 @@ async fn make(
     if let Some(doubt) = &file.unauthenticated {
         evidence.skip("authentication", format!("ALLOW_UNAUTHENTICATED=true, and {doubt}"));
     }
-    let statements = globals::statements(&file.path, &manifest, evidence).await?;
+    let statements = role_statements(&file.path, &manifest, evidence).await?;
     let session = stop.or(async { Ok(to.connect().await?) }).await.context("connect to the target")?;
     if let Some(warning) = in_the_clear(&session).await.context("inspect the connection")? {
         tracing::warn!("{warning}");

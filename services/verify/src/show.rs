@@ -7,19 +7,15 @@ use backup_core::private::PrivateDir;
 use backup_core::repository::Manifest;
 use backup_core::stop::Stop;
 use backup_core::text::{Lines, bytes, count, print, print_line};
+use backup_drill::{DrillConfig, Evidence, Fetcher, Selector, choose};
 use chrono::Utc;
-
-use crate::choose::{Wanted, choose};
-use crate::config::TargetConfig;
-use crate::evidence::Evidence;
-use crate::fetch::Fetcher;
 
 /// Prints the manifest and the archive's table of contents.
 ///
 /// # Errors
 /// If there is no such backup, or it cannot be read.
-pub(crate) async fn show(config: &TargetConfig, wanted: &Wanted, stop: &Stop) -> anyhow::Result<()> {
-    let chosen = choose(config, wanted, stop).await?;
+pub(crate) async fn show(config: &DrillConfig, selector: &Selector, stop: &Stop) -> anyhow::Result<()> {
+    let chosen = choose(config, selector, stop).await?;
     let folder = PrivateDir::create_in(&config.spool_dir).context("make a folder below VERIFY_SPOOL_DIR")?;
     let counter = AtomicU64::new(0);
     let fetcher = Fetcher {
@@ -30,13 +26,11 @@ pub(crate) async fn show(config: &TargetConfig, wanted: &Wanted, stop: &Stop) ->
         plain_bytes: &counter,
     };
     let mut evidence = Evidence::new(Utc::now());
-    let manifest = fetcher
-        .manifest(&chosen.choice.backup.id, &mut evidence)
-        .await
-        .map_err(|trouble| trouble.into_error(&evidence))?;
+    let manifest =
+        fetcher.manifest(&chosen.choice.backup.id, &mut evidence).await.map_err(|error| error.into_error(&evidence))?;
     print(&describe(&manifest));
     let fetched = fetcher.fetch(manifest, &mut evidence).await;
-    let (_, scanned) = fetched.map_err(|trouble| trouble.into_error(&evidence))?;
+    let (_, scanned) = fetched.map_err(|error| error.into_error(&evidence))?;
     print_line("");
     print_line(format_args!("table of contents, {} entries", count(scanned.archive.entries.len() as u64)));
     for entry in &scanned.archive.entries {

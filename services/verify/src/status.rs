@@ -3,14 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use backup_core::repository::{BackupId, Catalog, Drill};
+use backup_core::repository::{Backup, BackupId, Catalog, Drill, Kind};
 use backup_daemon::notify::{Dated, Safe};
+use backup_drill::{DEFAULT_MAX_AGE, Promised, Report, Verdict, wanted_for};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use crate::choose::DEFAULT_MAX_AGE;
+use crate::backup_life::BackupLife;
+use crate::config::TargetConfig;
 use crate::figures::Figures;
-use crate::report::{Report, Verdict};
+use crate::history::History;
+use crate::journal::PastDrills;
 
 /// A part of `/status`. An allow-list: nothing of the configuration is in it.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -38,6 +41,15 @@ pub(crate) struct Facts {
     /// Backups in the bucket of which a drill has shown that they come back as they were.
     #[serde(skip)]
     pub(crate) proven: BTreeSet<BackupId>,
+    /// Backups of which a drill of this process has shown that they do not.
+    #[serde(skip)]
+    pub(crate) damaged: BTreeSet<BackupId>,
+    /// Drills of this process, and of the records that were read at start.
+    #[serde(skip)]
+    pub(crate) history: History,
+    /// What the last dump does not contain whose manifest a drill has read.
+    #[serde(skip)]
+    pub(crate) gaps: Option<Vec<String>>,
     /// Drills of this process, by how they ended.
     #[serde(skip)]
     pub(crate) drills: BTreeMap<Verdict, u64>,
@@ -47,6 +59,40 @@ pub(crate) struct Facts {
     /// How old the newest full backup may be.
     #[serde(skip)]
     pub(crate) backup_max_age: Duration,
+    /// What the newest manifest says of the schedule of `backup`, once it was read.
+    #[serde(skip)]
+    pub(crate) promised: Option<Promised>,
+    /// A backup whose data was deleted.
+    #[serde(skip)]
+    pub(crate) lost: Option<BackupId>,
+    /// The newest full backup that this process has ever seen, if it is gone and no newer one has come. Retention never
+    /// deletes the newest one.
+    #[serde(skip)]
+    pub(crate) gone: Option<BackupId>,
+    /// The newest run, if it has made no backup yet.
+    #[serde(skip)]
+    pub(crate) unfinished: Option<BackupId>,
+    /// What a restore took in the last drill that came to its end, by its record also before a restart.
+    #[serde(skip)]
+    pub(crate) recovery_seconds: Option<f64>,
+    /// How long a restore may take.
+    #[serde(skip)]
+    pub(crate) max_recovery_time: Option<Duration>,
+    /// Free bytes below `VERIFY_SPOOL_DIR` while no drill was going on.
+    #[serde(skip)]
+    pub(crate) spool_free_bytes: Option<u64>,
+    /// The newest full backup in the bucket.
+    #[serde(skip)]
+    pub(crate) newest_full: Option<BackupId>,
+    /// The newest backup that a drill of this process, or by its record, has looked at.
+    #[serde(skip)]
+    pub(crate) last_drilled: Option<BackupId>,
+    /// What the listing shows of `backup`.
+    #[serde(skip)]
+    pub(crate) backup: BackupLife,
+    /// The last drill of an earlier process that did not pass, if none has passed since.
+    #[serde(skip)]
+    pub(crate) past_drill: Option<(DateTime<Utc>, Verdict)>,
     /// Bytes that the last drill needed below `VERIFY_SPOOL_DIR`; 0 if that is not known.
     #[serde(skip)]
     pub(crate) spool_needed_bytes: u64,
@@ -73,9 +119,51 @@ impl Facts {
         self.proven = proven;
     }
 
-    /// Forgets the proofs of backups that are not in the bucket any more.
-    pub(crate) fn observe(&mut self, catalog: &Catalog) {
-        self.proven.retain(|id| catalog.backups.iter().any(|backup| backup.id == *id));
+    /// Takes over what earlier processes have written down of drills.
+    pub(crate) fn past(&mut self, past: &PastDrills) {
+        self.past_drill = past.last;
+        self.consecutive_failures = past.in_a_row;
+    }
+
+    /// Enters what the newest manifest says, unless it was `given`.
+    pub(crate) fn promise(&mut self, promised: Promised, given: Option<Duration>) {
+        self.backup_max_age = given.or(promised.max_age).unwrap_or(DEFAULT_MAX_AGE);
+        self.promised = Some(promised);
+    }
+
+    /// Enters what the next drill needs on the disk, by the sizes of its backup.
+    pub(crate) fn needs(&mut self, sizes: Option<(u64, u64)>, config: &TargetConfig) {
+        if let Some((plain_bytes, database_bytes)) = sizes {
+            self.spool_needed_bytes = wanted_for(&config.drill, plain_bytes, database_bytes);
+        }
+    }
+
+    /// What a listing showed: what is safe now. Proofs of backups that are not in the bucket any more are forgotten.
+    pub(crate) fn observe(&mut self, catalog: &Catalog, now: DateTime<Utc>) {
+        self.backup = BackupLife::of(catalog, now);
+        self.lost = catalog.incomplete.iter().find(|run| run.lost_its_data).map(|run| run.id.clone());
+        let newest = catalog.newest(Kind::Full).map(|backup| &backup.id);
+        let unfinished = catalog.incomplete.iter().find(|run| !run.lost_its_data && Some(&run.id) > newest);
+        self.unfinished = unfinished.map(|run| run.id.clone());
+        let seen = self.newest_full.take().max(self.gone.take());
+        self.newest_full = newest.cloned();
+        self.gone = seen.filter(|seen| Some(seen) > newest && newest.is_some());
+        let is_listed = |id: &BackupId| catalog.backups.iter().any(|backup| backup.id == *id);
+        self.proven.retain(is_listed);
+        self.damaged.retain(is_listed);
+        let dated = |backup: &Backup| Dated { id: backup.id.to_string(), at: backup.id.time() };
+        // A drill knows the moment of the snapshot, which a listing does not tell.
+        let known = |known: &Option<Dated>, listed: Dated| match known {
+            Some(known) if known.id == listed.id => known.clone(),
+            _ => listed,
+        };
+        let is_good = |backup: &&Backup| backup.kind == Kind::Full && !self.damaged.contains(&backup.id);
+        let newest = catalog.backups.iter().find(is_good).map(dated);
+        let proven = catalog.backups.iter().find(|backup| self.proven.contains(&backup.id)).map(dated);
+        self.safe = Safe {
+            newest_backup: newest.map(|newest| known(&self.safe.newest_backup, newest)),
+            newest_proven: proven.map(|proven| known(&self.safe.newest_proven, proven)),
+        };
     }
 
     /// How the last drill ended, of this process or by its record.
@@ -88,6 +176,8 @@ impl Facts {
     pub(crate) fn drilled(&mut self, report: Report) {
         *self.drills.entry(report.verdict).or_default() += 1;
         self.measure(&report);
+        self.history.add(&report);
+        self.gaps = report.gaps.clone().or(self.gaps.take());
         learn(&mut self.safe, &report);
         match report.verdict {
             Verdict::Skipped => {
@@ -108,12 +198,16 @@ impl Facts {
             self.figures = Figures::of(report);
         }
         self.backup_max_age = report.backup_max_age.unwrap_or(self.backup_max_age);
+        self.recovery_seconds = report.recovery_time_seconds.or(self.recovery_seconds);
         self.spool_needed_bytes = report.spool_needed_bytes.unwrap_or(self.spool_needed_bytes);
         let Some(backup) = &report.backup else { return };
+        self.last_drilled = self.last_drilled.take().max(Some(backup.id.clone()));
         if report.proven == Some(false) {
             self.proven.remove(&backup.id);
+            self.damaged.insert(backup.id.clone());
         } else if report.proven == Some(true) {
             self.proven.insert(backup.id.clone());
+            self.damaged.remove(&backup.id);
         }
     }
 }

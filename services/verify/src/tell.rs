@@ -5,9 +5,10 @@ use backup_daemon::AlarmCode;
 use backup_daemon::DatabaseState;
 use backup_daemon::config::ProcessConfig;
 use backup_daemon::notify::{Ending, Notifier, RunOutcome, Safe, SingleRun, Teller};
+use backup_drill::{Report, Verdict};
 
 use crate::config::TargetConfig;
-use crate::report::{Report, Verdict};
+use crate::exit_code::exit_code;
 use crate::status::{Facts, learn};
 
 /// What messages of the daemon go by.
@@ -35,7 +36,7 @@ fn ending(report: &Report) -> Ending {
     let failed = |code| RunOutcome::Failed {
         code,
         raises_alarm: true,
-        exit_code: report.exit_code(),
+        exit_code: exit_code(report.verdict),
         class: report.findings.first().map(|finding| finding.check),
         what_to_do: None,
     };
@@ -62,8 +63,9 @@ mod tests {
     use backup_core::repository::{BackupId, Kind};
     use chrono::{TimeDelta, Utc};
 
+    use backup_drill::BackupFacts;
+
     use super::*;
-    use crate::report::BackupFacts;
 
     /// A drill of the backup of so many days ago.
     fn drill(days: i64, proven: Option<bool>) -> Report {

@@ -8,23 +8,31 @@ fn parse(line: &str) -> Result<Option<Command>, i32> {
 }
 
 #[track_caller]
-fn check_choice(line: &str, habit: &Habit, expected: &Wanted) {
+fn check_choice(line: &str, selection_policy: &SelectionPolicy, expected: &Selector) {
     let Ok(Some(Command::Run { choice, .. })) = parse(line) else { panic!("{line} is no run") };
-    assert_eq!(choice.wanted(habit), *expected, "{line}");
+    assert_eq!(choice.selector(selection_policy), *expected, "{line}");
 }
 
 #[test]
 fn the_command_line_wins_over_the_habit() {
-    let newest = Habit::Newest { random_every: 1 };
+    let newest = SelectionPolicy::Newest { random_every: 1 };
     let named = BackupId::parse(ID).unwrap();
-    check_choice("verify run", &newest, &Wanted::Newest);
-    check_choice("verify run", &Habit::Random, &Wanted::Random);
-    check_choice("verify run", &Habit::Always(named.clone()), &Wanted::Named(named.clone()));
-    for habit in [newest, Habit::Random, Habit::Always(named.clone())] {
-        check_choice("verify run --latest", &habit, &Wanted::Newest);
-        check_choice("verify run --oldest", &habit, &Wanted::Oldest);
-        check_choice("verify run --random", &habit, &Wanted::Random);
-        check_choice(&format!("verify run --backup {ID}"), &habit, &Wanted::Named(named.clone()));
+    check_choice("verify run", &newest, &Selector::Newest);
+    check_choice("verify run", &SelectionPolicy::Random, &Selector::Random);
+    check_choice("verify run", &SelectionPolicy::Always(named.clone()), &Selector::Named(named.clone()));
+    for selection_policy in [newest, SelectionPolicy::Random, SelectionPolicy::Always(named.clone())] {
+        check_choice("verify run --latest", &selection_policy, &Selector::Newest);
+        check_choice("verify run --oldest", &selection_policy, &Selector::Oldest);
+        check_choice("verify run --random", &selection_policy, &Selector::Random);
+        check_choice(&format!("verify run --backup {ID}"), &selection_policy, &Selector::Named(named.clone()));
+    }
+}
+
+#[test]
+fn a_skipped_drill_is_a_success_only_if_the_command_line_says_so() {
+    for (line, expected) in [("verify run", false), ("verify run --latest --skipped-is-success", true)] {
+        let Ok(Some(Command::Run { skipped_is_success, .. })) = parse(line) else { panic!("{line} is no run") };
+        assert_eq!(skipped_is_success, expected, "{line}");
     }
 }
 

@@ -2,12 +2,12 @@
 //! the tables of docs/configuration-verify.md.
 
 use backup_core::config::{ALLOW_OUTDATED_TOOLS, Kind, S3_VARIABLES, SERVICE_VARIABLES, Variable};
-use backup_daemon::notify::MESSAGE_VARIABLES;
+use backup_daemon::notify::{MAIL_VARIABLES, MESSAGE_VARIABLES};
 
 use crate::keys::KEY_VARIABLES;
 
 /// All variables of `verify`, under the headings of docs/configuration-verify.md.
-pub(crate) static SECTIONS: [(&str, &[Variable]); 8] = [
+pub(crate) static SECTIONS: [(&str, &[Variable]); 9] = [
     ("Bucket", S3_VARIABLES),
     ("When and which backup", CHOICE_VARIABLES),
     ("Where drills happen", TARGET_VARIABLES),
@@ -15,8 +15,28 @@ pub(crate) static SECTIONS: [(&str, &[Variable]); 8] = [
     ("Keys", KEY_VARIABLES),
     ("Around a drill", RUN_VARIABLES),
     ("Messages", MESSAGE_VARIABLES),
+    ("Mail", MAIL_VARIABLES),
     ("Service", SERVICE_VARIABLES),
 ];
+
+/// Of the sections that are about drills: what a service that makes none needs as well.
+const OF_WATCH: [&str; 4] = ["VERIFY_SOURCE_DATABASE", "BACKUP_MAX_AGE", "VERIFY_MAX_AGE", "VERIFY_TRUSTED_KEYS"];
+
+/// Of the other sections: what is about runs.
+const OF_RUNS: [&str; 3] = ["METRICS_FILE", "HEALTHCHECK_PING_URL", "HEALTHCHECK_PING_STYLE"];
+
+/// Whether only drills, or commands about one backup, need this variable, or the file that it names: `verify watch` ignores
+/// it.
+pub(crate) fn is_for_drills(name: &str) -> bool {
+    is_about_drills(name) || name.strip_suffix("_FILE").is_some_and(is_about_drills)
+}
+
+fn is_about_drills(name: &str) -> bool {
+    let sections = [CHOICE_VARIABLES, TARGET_VARIABLES, PROOF_VARIABLES, KEY_VARIABLES, RUN_VARIABLES];
+    let mut all = sections.into_iter().flatten();
+    let known = all.find(|variable| variable.name == name || variable.aliases.contains(&name));
+    OF_RUNS.contains(&name) || known.is_some_and(|variable| !OF_WATCH.contains(&variable.name))
+}
 
 static CHOICE_VARIABLES: &[Variable] = &[
     Variable::new(
@@ -41,6 +61,27 @@ static CHOICE_VARIABLES: &[Variable] = &[
         "Drill once at every start, besides the schedule. A start whose bucket shows no record of a drill since the last tick drills in any case.",
     ),
     Variable::new(
+        "VERIFY_AFTER_BACKUP",
+        Kind::Flag,
+        "true",
+        "true",
+        "`true`: a newer full backup than the last drilled one is drilled as soon as a look at the bucket finds it (`BUCKET_POLL_INTERVAL`), besides the schedule. Not with `VERIFY_BACKUP_ID` or `VERIFY_LATEST=false`.",
+    ),
+    Variable::new(
+        "VERIFY_MIN_INTERVAL",
+        Kind::Number { min: 0, max: 2_678_400 },
+        "3600",
+        "3600",
+        "Seconds: no new backup starts a drill sooner than this after the start of the last one. Drills of the schedule do not wait.",
+    ),
+    Variable::new(
+        "VERIFY_RETRY_AFTER",
+        Kind::Text,
+        "900,3600,14400",
+        "900,3600,14400",
+        "Seconds after which a drill that could not run is tried again; the last pause is repeated until the next tick; `off` waits for the tick. A pause is at least as long as the drill was.",
+    ),
+    Variable::new(
         "SINGLE_SHOT_MODE",
         Kind::Flag,
         "false",
@@ -52,7 +93,7 @@ static CHOICE_VARIABLES: &[Variable] = &[
         Kind::Text,
         "",
         "app",
-        "The database whose backups are drilled. Needed only if the prefix holds backups of several databases.",
+        "The database whose backups are drilled. If it is not set: every one that has backups below the prefix, one drill at a time, see [databases.md](databases.md#drills). `verify restore` and other commands about one backup need it if there are several.",
     ),
     Variable::new(
         "VERIFY_LATEST",
@@ -66,7 +107,7 @@ static CHOICE_VARIABLES: &[Variable] = &[
         Kind::Text,
         "",
         "20261122T030000Z-calpt5zmzst5hrp2",
-        "Always this backup, which may be a partial one.",
+        "Always this backup, which may be a partial one. Of several databases only the one that has it is drilled.",
     ),
     Variable::new(
         "VERIFY_RANDOM_EVERY",
@@ -88,6 +129,13 @@ static CHOICE_VARIABLES: &[Variable] = &[
         "",
         "172800",
         "Seconds: `/health` answers 503 when the last passed drill is older. If it is not set: the longest gap of the schedule, a tenth of it and an hour.",
+    ),
+    Variable::new(
+        "VERIFY_MAX_RECOVERY_TIME",
+        Kind::Number { min: 1, max: 31_622_400 },
+        "",
+        "14400",
+        "Seconds: the recovery time that was promised. A restore of a drill that takes longer, from the first byte of the download to the last index, is an alarm. If it is not set: none.",
     ),
     Variable::new(
         "VERIFY_TIMEOUT",

@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use e2e::process::free_port;
+use e2e::process::{free_port, wait_until};
 use serde_json::Value;
 
 use super::{HELD, Running, SOON, Script};
@@ -105,17 +105,24 @@ fn a_backup_far_smaller_than_those_before_is_red_until_the_operator_says_otherwi
 fn health_as_a_command_tells_what_the_page_tells() {
     let stand = Stand::with_rows(2_000);
     let script = Script::pg_dump(HELD);
-    let daemon = Running::start(script.on(stand.backup()));
+    let token = || stand.backup().env("HTTP_TOKEN", "a-token-of-this-test");
+    let daemon = Running::start(script.on(token()));
     script.wait_for("held");
     let health = |port: u16| {
-        let output = stand.backup().env("PORT", port.to_string()).args(["health"]).output();
+        let output = token().env("PORT", port.to_string()).args(["health"]).output();
         (output.code, output.stdout)
     };
     let (code, page) = health(daemon.port);
     assert!(code == Some(1) && page.contains("there is no full backup"), "{page}");
+    let stranger = stand.backup().env("PORT", daemon.port.to_string()).args(["health"]).output();
+    assert_eq!((stranger.code, stranger.stdout.as_str()), (Some(1), "{\"status\":\"failing\"}\n"));
     script.give("go");
-    daemon.wait_for(SOON, |status| status["state"] == "waiting");
-    assert_eq!(health(daemon.port), (Some(0), "{\"status\":\"ok\"}\n".to_owned()));
+    let mut last = (None, String::new());
+    wait_until(SOON, || {
+        last = health(daemon.port);
+        last.0 == Some(0)
+    });
+    assert_eq!(last, (Some(0), "{\"status\":\"ok\"}\n".to_owned()));
     drop(daemon);
     let (code, words) = health(free_port());
     assert!(code == Some(1) && words.contains("no daemon answers"), "{words}");
@@ -129,7 +136,7 @@ fn health_as_a_command_tells_what_the_page_tells() {
 fn unknown_paths_are_404() {
     let stand = Stand::with_rows(1);
     let daemon = Running::start(stand.backup());
-    for path in ["/", "/metrics/x", "/status/", "/../status", "/livez?x=1"] {
+    for path in ["/x", "/metrics/x", "/status/", "/../status", "/livez?x=1"] {
         let expected = if path.starts_with("/livez") { 200 } else { 404 };
         assert_eq!(daemon.get(path).0, expected, "{path}");
     }

@@ -96,7 +96,7 @@ fn a_bucket_that_is_down_at_the_start_is_waited_for_r094() {
     assert!(reasons(&page).contains("bucket: list"), "{page}");
     assert!(daemon.process.is_running());
 
-    stand.s3 = S3Server::open(options).unwrap();
+    stand.s3 = S3Server::open(options).unwrap().into();
     daemon.wait_for(SOON, |status| status["last_run"]["succeeded"] == true);
     assert_eq!((daemon.get("/health").0, stand.manifests().len()), (200, 1));
 }
@@ -133,7 +133,7 @@ fn a_bucket_that_keeps_failing_turns_health_red_and_tells_why_r088() {
     let daemon = Running::start(run.env("BACKUP_MAX_AGE", "3600"));
     daemon.wait_for(SOON, |status| status["consecutive_failures"] == 1);
     assert_eq!(daemon.get("/health").0, 200, "one failure may pass");
-    let status = daemon.wait_for(Duration::from_secs(40), |status| status["consecutive_failures"] == 3);
+    let status = daemon.wait_for(SOON, |status| status["consecutive_failures"] == 3);
     assert!(status["newest_full_backup"]["id"].is_string(), "the last success is still shown: {status:#}");
     let (code, page) = daemon.get("/health");
     assert_eq!(code, 503);
@@ -215,4 +215,22 @@ fn a_run_that_would_fail_in_the_same_way_waits_for_the_tick_r147() {
     let status = daemon.wait_until_waiting();
     let next: chrono::DateTime<chrono::Utc> = status["next_run_at"].as_str().unwrap().parse().unwrap();
     assert_eq!(next.format("%m-%d %H:%M").to_string(), "01-01 00:00");
+}
+
+/// R147: a try takes so long that a tick passes meanwhile, whose run would have failed as well.
+#[test]
+fn a_tick_that_passes_while_a_run_makes_up_counts_as_a_failure_r147_r092() {
+    let stand = Stand::with_rows(10);
+    stand.seed(chrono::TimeDelta::seconds(30));
+    let script = Script::pg_dump(
+        r#"[ "$(wc -l < "$D/starts")" -eq 1 ] || sleep 12
+           echo 'pg_dump: error: server closed the connection unexpectedly' >&2; exit 1"#,
+    );
+    let run = script.on(stand.backup()).env("BACKUP_INTERVAL", "10").env("BACKUP_MIN_INTERVAL", "0");
+    let run = run.env("RETRY_ATTEMPTS", "1").env("BACKUP_RETRY_AFTER", "1").env("BACKUP_MAX_AGE", "3600");
+    let daemon = Running::start(run);
+    let status = daemon.wait_for(Duration::from_secs(90), |status| status["consecutive_failures"] == 3);
+    // The second of them made up for the first.
+    assert_eq!(script.starts().len(), 3, "{status:#}\n{}", daemon.process.stderr_so_far());
+    assert_eq!(super::poll::codes(&status), ["failing"], "{status:#}");
 }

@@ -208,7 +208,7 @@ fn timeouts_and_defaults_of_the_role_do_not_end_a_backup_r136() {
 fn a_role_without_a_login_or_with_a_wrong_password_is_told_so_r004() {
     let (stand, role, _) = stand_with_role("");
     let before = stand.s3.objects();
-    let url = stand.postgres.url_as(&role, "not its password", &stand.database.name);
+    let url = stand.postgres.url_as(&role, "wrong-4711", &stand.database.name);
     let output = stand.backup().env("DATABASE_URL", url).args(["run"]).output();
     assert_failed(&output, &["28P01", "hint: check the user name, and PGPASSWORD"]);
     stand.assert_no_commit(&before);

@@ -1,5 +1,6 @@
 //! What `backup check` tells, and what becomes of the cluster's roles.
 
+use e2e::postgres::{Database, Postgres, PostgresOptions, SUPERUSER};
 use e2e::tools::FakeTools;
 use serde_json::Value;
 
@@ -47,6 +48,28 @@ fn check_names_what_a_dump_will_not_contain() {
     assert_ne!(neighbour.name, *database);
 }
 
+/// Names of databases are in the encoding of the database in which they were made.
+#[test]
+fn a_neighbour_whose_name_is_no_text_here_is_told_without_it() {
+    let server = Postgres::start(PostgresOptions::default());
+    for sql in [
+        "CREATE DATABASE latin TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'",
+        "CREATE DATABASE app TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C'",
+    ] {
+        server.sql(SUPERUSER, sql);
+    }
+    server.sql("latin", "CREATE DATABASE \"caf\u{e9}\"");
+    server.sql("latin", "CREATE DATABASE \"back\\slash\"");
+    server.sql("latin", "CREATE ROLE \"garc\u{e9}on\"; COMMENT ON ROLE \"garc\u{e9}on\" IS 'd\u{e9}j\u{e0}'");
+    let database = Database { name: "app".to_owned(), url: server.url("app") };
+    let stand = Stand { database, ..Stand::with_rows(5) };
+    server.sql("app", "CREATE TABLE t AS SELECT 1 AS id");
+    let manifest = stand.run_ok();
+    let told =
+        "other databases of this cluster are not in this dump: \"back\\slash\", latin, one whose name is not in ASCII";
+    assert!(notes(&manifest).contains(told), "{}", notes(&manifest));
+}
+
 /// No dump holds these, by any login.
 #[test]
 fn what_no_dump_holds_is_named_by_check_run_and_manifest() {
@@ -55,11 +78,21 @@ fn what_no_dump_holds_is_named_by_check_run_and_manifest() {
     stand.sql(
         "CREATE EXTENSION pg_trgm; CREATE TABLE of_extension AS SELECT 1 AS id; CREATE TABLE empty_one (id int);
          ALTER EXTENSION pg_trgm ADD TABLE of_extension; ALTER EXTENSION pg_trgm ADD TABLE empty_one;
-         CREATE TABLE information_schema.mine AS SELECT 1 AS id",
+         CREATE TABLE information_schema.mine AS SELECT 1 AS id;
+         CREATE FUNCTION same(text, text) RETURNS bool IMMUTABLE LANGUAGE sql AS 'SELECT $1 = $2';
+         CREATE FUNCTION pg_catalog.mine() RETURNS int LANGUAGE sql AS 'SELECT 1';
+         CREATE OPERATOR pg_catalog.=~= (FUNCTION = same, LEFTARG = text, RIGHTARG = text);
+         CREATE COLLATION pg_catalog.mine (provider = libc, locale = 'C');
+         CREATE OPERATOR FAMILY pg_catalog.mine USING btree;
+         CREATE CONVERSION pg_catalog.mine FOR 'LATIN1' TO 'UTF8' FROM iso8859_1_to_utf8;
+         CREATE TEXT SEARCH DICTIONARY pg_catalog.mine (TEMPLATE = simple);
+         CREATE TEXT SEARCH CONFIGURATION pg_catalog.mine (COPY = simple)",
     );
     let parts = [
         "because the extension does not mark them for pg_dump; CREATE EXTENSION makes the tables anew: public.of_extension of pg_trgm",
-        "what is in a schema of the system is in no dump: information_schema.mine;",
+        "what is in a schema of the system is in no dump: collation pg_catalog.mine, conversion pg_catalog.mine, \
+         function pg_catalog.mine(), operator family pg_catalog.mine USING btree, \
+         operator pg_catalog.=~=(pg_catalog.text,pg_catalog.text) and 3 more;",
     ];
     let (code, report) = check(stand.backup());
     assert_eq!(code, Some(0), "{report}");

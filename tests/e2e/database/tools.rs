@@ -89,7 +89,7 @@ fn a_daemon_without_fitting_tools_says_so_at_every_run_r005() {
     assert_eq!(status, 503, "{reasons}");
     let (_, status) = page(port, "/status");
     assert!(status.contains(&format!("postgresql-client-{server}")), "{status}");
-    assert!(stand.s3.objects().is_empty());
+    assert!(stand.objects().is_empty());
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The verdict beside the backup, for `backup` to see.
 
 use backup_core::repository::DrillRecord;
-use chrono::TimeDelta;
+use chrono::{TimeDelta, Utc};
 use e2e::proxy::Operation;
 use serde_json::{Value, json};
 
@@ -75,6 +75,22 @@ fn a_manifest_that_was_replaced_after_a_drill_is_found() {
     manifest["notes"] = json!(["nothing to add"]);
     stand.stand.s3.write(&key, sealed(manifest));
     stand.drill().assert_found_by("manifest", "it was replaced since");
+    // Also among newer records of another writer, of which a note tells.
+    let forged: Vec<String> = (1..=30)
+        .map(|seconds| {
+            (Utc::now() + TimeDelta::seconds(seconds)).format("drill-%Y%m%dT%H%M%SZ-passed.json").to_string()
+        })
+        .map(|name| stand.key(&name))
+        .collect();
+    forged.iter().for_each(|key| stand.stand.s3.write(key, "{}"));
+    let drill = stand.drill();
+    drill.assert_found_by("manifest", "it was replaced since");
+    assert!(
+        drill.report.to_string().contains("30 records of drills beside this backup were not written"),
+        "{}",
+        drill.report
+    );
+    forged.iter().for_each(|key| stand.stand.s3.delete(key));
     // Not if another writer has put the record there.
     let [record] = records(&stand, &stand.id).try_into().expect("one record");
     let text = String::from_utf8(stand.stand.s3.read(&record).to_vec()).unwrap();

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use e2e::process::Run;
+use e2e::process::{Run, wait_until};
 use nix::sys::signal::Signal;
 
 use super::DrillStand;
@@ -105,4 +105,41 @@ fn a_daemon_that_is_there_before_the_first_backup_waits_for_it() {
     let status = daemon.wait_for(DRILL_LIMIT, |status| status["last_report"].is_object());
     assert_eq!(status["last_report"]["verdict"], "passed", "{status:#}");
     assert!(status["first_backup_by"].is_null(), "{status:#}");
+}
+
+/// A request that no drill could follow is refused, and not accepted and forgotten.
+#[test]
+fn a_drill_that_is_asked_for_before_the_first_backup_is_refused_with_a_reason() {
+    const TOKEN: &str = "canary-token-of-this-test";
+    let stand = Stand::with_rows(10);
+    let verify = Run::new("verify").envs(stand.s3.env()).env("PG_BIN_DIR", stand.postgres.bin_dir()).envs([
+        ("RETRY_DELAY", "0"),
+        ("LOG_FORMAT", "json"),
+        ("PORT", "0"),
+        ("HTTP_TOKEN", TOKEN),
+    ]);
+    let daemon = Running::start(verify);
+    let ask = |method, path| crate::api::ask_with(daemon.port(), method, path, TOKEN);
+    let waits = || ask("GET", "/status").1["first_backup_by"].is_string();
+    assert!(wait_until(SOON, waits), "{}", daemon.process.stderr_so_far());
+    let (status, body) = ask("POST", "/api/v1/drills");
+    let reason = body["error"].as_str().unwrap();
+    assert!(status == 409 && reason.contains("there is no backup yet"), "{body}");
+}
+
+/// The proof follows the backup, not the clock.
+#[test]
+fn a_newer_backup_is_drilled_as_soon_as_it_is_found() {
+    let stand = DrillStand::small("zstd");
+    let verify = stand.verify().env("BUCKET_POLL_INTERVAL", "5").env("VERIFY_MIN_INTERVAL", "0");
+    let daemon = Running::start(verify.env("VERIFY_INTERVAL", "86400"));
+    let of = |id: &str, status: &serde_json::Value| {
+        status["last_report"]["backup"]["id"] == id && status["last_report"]["verdict"] == "passed"
+    };
+    daemon.wait_for(DRILL_LIMIT, |status| of(&stand.id, status));
+    crate::stand::wait_for_the_next_second();
+    let newer = stand.stand.run_ok()["id"].as_str().unwrap().to_owned();
+    daemon.wait_for(DRILL_LIMIT, |status| of(&newer, status));
+    let status = daemon.wait_until_waiting();
+    assert!(status["next_drill_at"].is_string(), "the schedule goes on: {status:#}");
 }

@@ -59,7 +59,7 @@ pub(super) fn installation(root: &Path, name: &str, control: &str, script: &str)
     let [programs, libraries, shared] = ["BINDIR", "PKGLIBDIR", "SHAREDIR"].map(setting);
     let copy = here(&programs);
     fs::create_dir_all(&copy).unwrap();
-    for program in ["postgres", "initdb", "psql", "pg_dump", "pg_dumpall", "pg_restore"] {
+    for program in ["postgres", "initdb", "pg_resetwal", "psql", "pg_dump", "pg_dumpall", "pg_restore"] {
         fs::copy(programs.join(program), copy.join(program)).unwrap();
     }
     link_all(&libraries, &here(&libraries));

@@ -100,6 +100,17 @@ fn roles_that_only_rows_name_are_in_the_drill() {
     assert_eq!(assert_good(&DrillStand::of(sql, &[])), "[]");
 }
 
+/// Such a value is a number, which is no other table's on the throwaway server.
+#[test]
+fn references_to_tables_that_were_dropped_come_back() {
+    let stand = DrillStand::of(
+        "CREATE TABLE audited AS SELECT id::oid::regclass AS \"of\" FROM generate_series(16384, 17000) id
+          WHERE NOT EXISTS (SELECT FROM pg_class WHERE oid = id::oid)",
+        &[],
+    );
+    assert_good(&stand);
+}
+
 #[test]
 fn what_is_half_made_in_the_source_is_half_made_after_a_restore() {
     let stand = DrillStand::of(

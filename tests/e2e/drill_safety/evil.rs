@@ -26,6 +26,7 @@ const TOLD: &str = "
     current_database() <> 'SOURCE' OR current_user ~ 'verify|drill'
     OR EXISTS (SELECT FROM pg_roles WHERE rolname ~ 'verify|drill')
     OR EXISTS (SELECT FROM pg_database WHERE datname ~ 'verify|drill')
+    OR EXISTS (SELECT FROM pg_namespace WHERE nspname ~ 'verify|drill')
     OR EXISTS (SELECT FROM pg_shdescription WHERE description ~ 'verify|drill')
     OR EXISTS (SELECT FROM pg_stat_activity WHERE application_name ~ 'verify|drill')
     OR EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory')
@@ -47,6 +48,33 @@ fn a_bomb_that_looks_for_the_names_of_a_drill_goes_off_in_a_drill() {
         drilled.assert_code(FAILED).assert_lists("findings", &["sprung"]);
     }
     site.assert_clean();
+}
+
+/// Functions in indexes run once more when all else is there, while the indexes are checked.
+#[test]
+fn an_index_that_looks_for_the_names_of_a_drill_finds_none_while_it_is_checked() {
+    let told = TOLD.replace("SOURCE", "armed");
+    for (condition, expected) in [("true", FAILED), (&told, PASSED)] {
+        let mut stand = crate::stand::Stand::new();
+        let server = Postgres::start(PostgresOptions::default());
+        server.sql(SUPERUSER, "CREATE DATABASE armed");
+        stand.database = e2e::postgres::Database { url: server.url("armed"), name: "armed".to_owned() };
+        let look = format!(
+            "CREATE TABLE t AS SELECT 1 AS id;
+             CREATE FUNCTION look(n int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$
+             BEGIN
+               IF current_query() ~ 'bt_index_check' AND ({condition}) THEN
+                 RAISE EXCEPTION 'seen' USING ERRCODE = 'index_corrupted';
+               END IF;
+               RETURN n;
+             END $$;
+             CREATE INDEX t_look ON t (look(id))"
+        );
+        server.sql("armed", &look);
+        let site = Site::of(stand);
+        drill(site.verify()).assert_code(expected);
+        site.assert_clean();
+    }
 }
 
 /// Databases with the names that a new server has itself.

@@ -1,4 +1,4 @@
-//! What a dead drill left on a given server goes at every start, whether there is a backup or not.
+//! What a dead drill left on an external server goes at every start, whether there is a backup or not.
 
 use e2e::postgres::{Postgres, SUPERUSER};
 use e2e::process::wait_until;

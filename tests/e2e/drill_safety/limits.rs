@@ -53,6 +53,18 @@ fn an_admin_clears_what_blocks_the_drop_r060() {
     assert_eq!((output.code, leftovers(&server)), (PASSED, String::new()), "{}", output.stderr);
 }
 
+/// The owner of a database may make it a template, and code of the archive runs as the owner.
+#[test]
+fn a_database_that_code_of_the_archive_makes_a_template_goes_r060() {
+    let make = "EXECUTE format('ALTER DATABASE %I IS_TEMPLATE true', current_database())";
+    let site = Site::new(&super::evil::shuts_out(make, super::evil::LAST));
+    let server = server(&[]);
+    for run in [site.verify_on(&server), site.verify_on(&server).env("VERIFY_ADMIN_URL", server.url(SUPERUSER))] {
+        drill(run).assert_code(PASSED);
+        assert_eq!(leftovers(&server), "");
+    }
+}
+
 #[test]
 fn a_server_that_dies_in_the_middle_is_no_pass_and_the_database_on_it_is_named_r060() {
     let site = Site::new(SOURCE);

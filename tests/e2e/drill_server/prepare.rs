@@ -1,6 +1,6 @@
 //! Roles, schemas and extensions before a restore.
 
-use backup_core::postgres::{MissingExtensions, Wanted, WantedExtension};
+use backup_core::postgres::{MissingExtensions, Prerequisites, WantedExtension};
 use e2e::postgres::{Postgres, SUPERUSER};
 
 use super::{leftovers, lock, run, server, source, value, with_admin, without_admin};
@@ -28,7 +28,7 @@ async fn roles_of_the_archive_are_created_and_go_with_the_database_r132() {
     let mut scratch = locked.create_scratch().await.unwrap();
     let wanted =
         roles(&["App \"Owner\"", "readers", "readers", "here_already", "postgres", "pg_monitor", "pg_no_such"]);
-    let prepared = scratch.prepare(&Wanted { roles: wanted, ..Wanted::default() }).await.unwrap();
+    let prepared = scratch.prepare(&Prerequisites { roles: wanted, ..Prerequisites::default() }).await.unwrap();
     assert_eq!(prepared.missing_roles, ["pg_no_such"]);
     assert!(prepared.notes.concat().contains("here_already, postgres"), "{prepared:?}");
 
@@ -65,7 +65,7 @@ async fn extensions_come_in_their_schemas_and_versions_r131() {
         extension(&server, "pageinspect", None),
         other_version,
     ];
-    let prepared = scratch.prepare(&Wanted { extensions, ..Wanted::default() }).await.unwrap();
+    let prepared = scratch.prepare(&Prerequisites { extensions, ..Prerequisites::default() }).await.unwrap();
     let [note] = prepared.extension_notes.as_slice() else { panic!("{prepared:?}") };
     assert!(note.contains("hstore") && note.contains("0.1 in the source"), "{note}");
     let installed = "SELECT string_agg(extname || ' ' || n.nspname, '|' ORDER BY extname)
@@ -88,7 +88,7 @@ async fn the_owner_does_not_reach_the_tables_of_any_extension_r051() {
                 ALTER EXTENSION hstore ADD SCHEMA config; ALTER EXTENSION hstore ADD TABLE config.t;
                 ALTER EXTENSION hstore ADD SEQUENCE config.t_id_seq";
     run(scratch.admin().unwrap(), made).await.unwrap();
-    let prepared = scratch.prepare(&Wanted::default()).await.unwrap();
+    let prepared = scratch.prepare(&Prerequisites::default()).await.unwrap();
     let members: Vec<_> = prepared.members.iter().map(|member| (member.name.name.as_str(), member.is_open)).collect();
     assert_eq!(members, [("t", false), ("t_id_seq", false)]);
     let kept: Vec<_> = prepared.kept_schemas.iter().map(|schema| schema.name.as_str()).collect();
@@ -112,7 +112,10 @@ async fn extensions_that_are_not_there_are_listed_together_before_anything_happe
     let mut newer = extension(&server, "cube", None);
     newer.version = "99.1".to_owned();
     let extensions = vec![missing("no_such_one"), extension(&server, "hstore", None), newer, missing("no_such_two")];
-    let error = scratch.prepare(&Wanted { roles: roles(&["app"]), extensions, ..Wanted::default() }).await.unwrap_err();
+    let error = scratch
+        .prepare(&Prerequisites { roles: roles(&["app"]), extensions, ..Prerequisites::default() })
+        .await
+        .unwrap_err();
     let listed = &error.downcast_ref::<MissingExtensions>().unwrap().extensions;
     assert!(listed.len() == 3 && listed[0].contains("no_such_one") && listed[2].contains("no_such_two"), "{listed:?}");
     assert!(listed[1].starts_with("cube 99.1 is not installed there, only 1."), "{listed:?}");
@@ -129,7 +132,10 @@ async fn without_an_admin_what_a_plain_role_may_create_is_created_and_the_rest_t
     let mut scratch = locked.create_scratch().await.unwrap();
     let extensions =
         vec![extension(&server, "pgcrypto", Some("crypto")), extension(&server, "pageinspect", Some("public"))];
-    let prepared = scratch.prepare(&Wanted { roles: roles(&["app"]), extensions, ..Wanted::default() }).await.unwrap();
+    let prepared = scratch
+        .prepare(&Prerequisites { roles: roles(&["app"]), extensions, ..Prerequisites::default() })
+        .await
+        .unwrap();
     assert_eq!(prepared.missing_roles, ["app"]);
     assert!(prepared.missing_extensions.len() == 1 && prepared.missing_extensions[0].starts_with("pageinspect "));
     assert_eq!(value(scratch.owner(), "SELECT encode(crypto.digest('x', 'md5'), 'hex')").await.len(), 32);

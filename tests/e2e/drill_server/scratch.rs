@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use backup_core::postgres::{DrillPolicy, DrillServer, RestoreAs, Wanted};
+use backup_core::postgres::{DrillPolicy, DrillServer, Prerequisites, RestoreAs};
 use e2e::postgres::SUPERUSER;
 use e2e::process::{Run, wait_until};
 
@@ -53,7 +53,7 @@ fn drill_login(server: &e2e::postgres::Postgres) -> backup_core::postgres::conni
 async fn an_admin_that_is_no_superuser_will_do() {
     let server = server(&[]);
     let admin = super::login(&server, "half_admin", "CREATEDB CREATEROLE");
-    let drill = DrillServer::given(super::login(&server, "drill_login", ""), Some(admin));
+    let drill = DrillServer::external(super::login(&server, "drill_login", ""), Some(admin));
     let locked = lock(&drill, &source("UTF8", "C")).await;
     let scratch = locked.create_scratch().await.unwrap();
     assert_eq!(value(scratch.owner(), "SELECT rolbypassrls FROM pg_roles WHERE rolname = current_user").await, "false");
@@ -78,7 +78,7 @@ async fn without_an_admin_the_login_owns_the_scratch_database() {
 #[tokio::test]
 async fn open_sessions_prepared_transactions_and_subscriptions_do_not_keep_a_scratch_database_r060_r049() {
     let server = server(&["max_prepared_transactions = 5", "wal_level = logical"]);
-    let drill = DrillServer::given(conninfo(&server.url(SUPERUSER)), None);
+    let drill = DrillServer::external(conninfo(&server.url(SUPERUSER)), None);
     let policy = DrillPolicy { restore_as: RestoreAs::Superuser, ..PLAIN };
     let suitable = drill.inspect(&source("UTF8", "C"), policy).await.unwrap();
     let locked = suitable.lock().await.unwrap().unwrap();
@@ -150,7 +150,7 @@ async fn a_role_that_somebody_uses_by_now_is_not_dropped_r047() {
     let mut scratch = locked.create_scratch().await.unwrap();
     let names = ["logs_in", "monitors", "has_members", "unmarked", "unused"];
     let roles = names.map(str::to_owned).to_vec();
-    scratch.prepare(&Wanted { roles, ..Wanted::default() }).await.unwrap();
+    scratch.prepare(&Prerequisites { roles, ..Prerequisites::default() }).await.unwrap();
     server.sql(
         SUPERUSER,
         "ALTER ROLE logs_in LOGIN; GRANT pg_monitor TO monitors; GRANT has_members TO drill_login;

@@ -1,6 +1,6 @@
 //! The sweep at the start: leftovers of dead runs go, and nothing else does.
 
-use backup_core::postgres::Wanted;
+use backup_core::postgres::Prerequisites;
 use e2e::postgres::SUPERUSER;
 
 use super::{conninfo, leftovers, lock, server, source, wait_for_locks, with_admin, without_admin};
@@ -15,7 +15,7 @@ async fn only_the_leftovers_of_dead_runs_are_swept_r059_r047() {
     let source = source("UTF8", "C");
     let locked = lock(&drill, &source).await;
     let mut dead = locked.create_scratch().await.unwrap();
-    let wanted = Wanted { roles: vec!["App Owner".to_owned()], ..Wanted::default() };
+    let wanted = Prerequisites { roles: vec!["App Owner".to_owned()], ..Prerequisites::default() };
     dead.prepare(&wanted).await.unwrap();
     let (dead_name, dead_owner) = (dead.name().to_owned(), dead.owner().user().to_owned());
     let reference = dead.create_reference().await.unwrap().owner().dbname().to_owned();

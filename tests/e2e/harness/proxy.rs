@@ -195,6 +195,32 @@ async fn other_stores_refuse_what_they_refuse() {
 }
 
 #[tokio::test]
+async fn signatures_are_judged_by_their_headers_and_their_region() {
+    let stand = Stand::new();
+    stand.proxy.require_region(&["us-east-1"]);
+    stand.proxy.reject_signed("user-agent");
+    assert_eq!(stand.put("a", 10).await, "OK");
+    stand.proxy.reject_signed("host");
+    assert_eq!(stand.put("a", 10).await, "SignatureDoesNotMatch");
+    let first = Stand::new();
+    first.proxy.require_region(&["auto"]);
+    assert_eq!(first.put("a", 10).await, "AuthorizationHeaderMalformed");
+}
+
+#[tokio::test]
+async fn connections_that_are_lost_swallow_what_comes() {
+    let stand = Stand::new();
+    assert_eq!(stand.put("a", 10).await, "OK");
+    stand.proxy.lose_connections();
+    let error = stand.put("b", 10).await;
+    assert!(error.contains("Timeout") && !stand.has("b"), "{error}");
+    // The client has given that one up and opens another.
+    assert_eq!(stand.put("c", 10).await, "OK");
+    let swallowed: Vec<bool> = stand.proxy.requests().iter().map(|request| request.faulted).collect();
+    assert_eq!(swallowed, [false, true, false]);
+}
+
+#[tokio::test]
 async fn parts_are_counted_and_measured() {
     let stand = Stand::new();
     stand.proxy.max_parts(3);

@@ -42,8 +42,9 @@ fn every_metric_is_in_the_document_with_its_type_and_labels_and_no_other() {
 /// Prometheus keeps a series for each value for as long as it keeps anything: what has no bound is no label.
 #[test]
 fn no_label_has_values_without_end_r157() {
-    const LABELS: [&str; 11] = [
+    const LABELS: [&str; 12] = [
         "alarm",
+        "channel",
         "check",
         "database",
         "direction",

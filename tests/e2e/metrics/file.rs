@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use e2e::process::Run;
+use e2e::receiver::Receiver;
 use nix::sys::signal::Signal;
 
 use super::scrape::Scrape;
@@ -86,4 +87,23 @@ fn a_missing_folder_is_an_error_at_the_start_and_a_file_that_cannot_be_written_f
     let output = stand.backup().args(["run"]).env("METRICS_FILE", "/proc/backup.prom").output();
     assert_eq!(output.code, Some(0), "{}", output.stderr);
     assert!(output.stderr.contains("cannot write METRICS_FILE"), "{}", output.stderr);
+}
+
+/// The limit of file sizes stands for a full disk. A message and a ping need no disk.
+#[test]
+fn a_disk_that_is_full_costs_the_metrics_of_a_run_and_nothing_else() {
+    let (stand, messages, pings) = (Stand::with_rows(10), Receiver::start(), Receiver::start());
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("backup.prom");
+    fs::write(&path, "before").unwrap();
+    let run = stand.backup().env("METRICS_FILE", &path).env("WEBHOOK_ON_SUCCESS", "true").args(["run"]);
+    let run = run.env("WEBHOOK_URL", format!("json+http://{}/x", messages.authority()));
+    let run = run.env("HEALTHCHECK_PING_URL", format!("http://{}/x", pings.authority()));
+    let limit = r#"trap '' XFSZ; ulimit -f 2; exec "$@""#;
+    let output = run.under("/bin/sh", &["-c", limit, "sh"]).output();
+    assert_eq!(output.code, Some(0), "{}", output.stderr);
+    assert!(output.stderr.contains("cannot write METRICS_FILE"), "{}", output.stderr);
+    assert_eq!(fs::read_to_string(&path).unwrap(), "before");
+    assert_eq!(names_in(folder.path()), ["backup.prom"]);
+    assert_eq!((messages.received().len(), pings.received().len()), (1, 1));
 }

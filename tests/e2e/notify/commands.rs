@@ -50,7 +50,7 @@ fn a_test_goes_to_every_channel_and_each_has_its_line() {
             "failed: the receiver answered 302, and redirects are not followed",
         ),
         (Answer::Reset, "failed: the connection broke: connection reset"),
-        (Answer::Endless, "failed: the receiver answered 503"),
+        (Answer::Endless(503), "failed: the receiver answered 503"),
     ] {
         refusing.answer(answer);
         assert_eq!(notify(&urls), (Some(1), format!("json: {words}\njson 2: delivered\n")));
@@ -60,7 +60,10 @@ fn a_test_goes_to_every_channel_and_each_has_its_line() {
         refusing.answer(Answer::Status(status, "", ""));
         assert_eq!(notify(&urls).0, Some(0), "{status}");
     }
-    assert_eq!(stand.backup().args(["notify"]).output().stdout, "there is no channel: set WEBHOOK_URL\n");
+    refusing.answer(Answer::Endless(200));
+    assert_eq!(notify(&urls).0, Some(0), "the answer was enough, and its body is not read");
+    let output = stand.backup().args(["notify"]).output();
+    assert_eq!(output.stdout, "there is no channel: set WEBHOOK_URL or SMTP_URL\n");
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::daemon::{Running, SOON};
 use crate::stand::Stand;
 
 /// A run, a pause of ten seconds, another run, and what comes of it.
-const TWO_RUNS: Duration = Duration::from_secs(60);
+pub(super) const TWO_RUNS: Duration = Duration::from_secs(60);
 
 /// The signature that openssl computes.
 fn signature(received: &Received) -> String {

@@ -26,9 +26,9 @@ fn a_dry_run_gives_a_reason_for_each_line_and_deletes_nothing() {
     assert!(line(plan, &ids[0]).contains("yearly"), "{plan}");
     assert!(line(plan, &ids[1]).contains("newest 3, younger than 7 days"), "{plan}");
     assert!(line(plan, &ids[2]).contains("newest 3"), "{plan}");
-    assert!(line(plan, &dead).starts_with("delete") && line(plan, &dead).contains("dead run"), "{plan}");
+    assert!(line(plan, &dead).starts_with("delete") && line(plan, &dead).contains("incomplete run"), "{plan}");
     let deleted = plan.lines().filter(|line| line.starts_with("delete"));
-    assert!(deleted.clone().all(|line| line.contains("no rule keeps it") || line.contains("dead run")), "{plan}");
+    assert!(deleted.clone().all(|line| line.contains("no rule keeps it") || line.contains("incomplete run")), "{plan}");
     assert_eq!(plan.lines().count(), 7, "{plan}");
     assert_eq!((stand.s3.objects(), deletions(&stand)), (before, Vec::new()));
     // What was announced is what happens.

@@ -28,7 +28,7 @@ fn stand() -> (Stand, String) {
     let folder = tempfile::tempdir().unwrap().keep();
     let (access_key, secret_key) = (ACCESS_KEY.to_owned(), SECRET_KEY.to_owned());
     let options = S3Options { root: folder, port: 0, bucket: "backups".to_owned(), access_key, secret_key };
-    stand.s3 = S3Server::open(options).unwrap();
+    stand.s3 = S3Server::open(options).unwrap().into();
     stand.proxy = FaultProxy::start(&stand.s3);
     let role = format!("{}_role", stand.database.name);
     stand.sql(&format!("CREATE ROLE {role} SUPERUSER LOGIN PASSWORD $p${PASSWORD}$p$"));

@@ -196,7 +196,7 @@ fn a_child_gets_only_what_it_needs_of_the_environment_r082() {
         ("PGSERVICE", "evil"),
         ("PGSERVICEFILE", service.to_str().unwrap()),
         ("PGPASSFILE", "/etc/hostname"),
-        ("PGSSLCERT", "/etc/hostname"),
+        ("PGSSLCRL", "/etc/hostname"),
         ("PGTARGETSESSIONATTRS", "standby"),
         ("PGCLIENTENCODING", "LATIN1"),
         ("PGDATESTYLE", "SQL"),

@@ -1,5 +1,7 @@
 //! R042: no object is ever overwritten.
 
+use std::time::{Duration, Instant};
+
 use e2e::proxy::{Fault, Operation, Rule};
 
 use backup_core::codec::Compression;
@@ -8,6 +10,9 @@ use backup_core::storage::UploadPlan;
 use super::{assert_exactly_one_backup, assert_exit, clear, in_parts, large_stand, requests};
 use crate::stand::Stand;
 use crate::stream::sizes::Bucket;
+
+/// Bound of the wait for a run to begin.
+const FORGERY_LIMIT: Duration = Duration::from_secs(60);
 
 /// R042.
 #[test]
@@ -42,6 +47,36 @@ fn a_key_that_is_taken_makes_the_run_start_again_under_a_new_id_r042() {
     }
 }
 
+/// A writer who may not delete puts a manifest of two bytes beside the dump of a run, before the run has put its own. The
+/// whole dump beside it would look like a backup, and push good ones out.
+#[test]
+fn a_manifest_that_another_writer_puts_first_makes_no_backup() {
+    let stand = Stand::with_rows(1_000);
+    let slow = Fault::Delay(Duration::from_secs(2));
+    stand.proxy.rule(Rule::new(Operation::PutObject, slow).key(".dump.zst").first(1));
+    let forger = std::thread::scope(|scope| {
+        let forger = scope.spawn(|| {
+            let deadline = Instant::now() + FORGERY_LIMIT;
+            let started = || stand.events().into_iter().find(|event| event.contains("-backup-started"));
+            while Instant::now() < deadline {
+                if let Some(event) = started() {
+                    let id: String = event.split('-').take(2).collect::<Vec<_>>().join("-");
+                    stand.s3.write(&stand.key(&id, "manifest.json"), "{}");
+                    return id;
+                }
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            panic!("no run began")
+        });
+        let run = stand.run();
+        assert_exit(&run, 0);
+        assert!(run.stderr.contains("another writer has stored"), "{run:?}");
+        forger.join().unwrap()
+    });
+    assert_exactly_one_backup(&stand);
+    assert!(!stand.objects().keys().any(|key| key.contains(&forger)), "{:?}", stand.objects());
+}
+
 /// R042, where the object really is there: with the same size as ours, it could be taken for ours.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_object_of_somebody_else_is_not_taken_for_ours_r042() {
@@ -53,7 +88,7 @@ async fn an_object_of_somebody_else_is_not_taken_for_ours_r042() {
         let ours = std::io::Cursor::new(vec![b'.'; size]);
         let plan = UploadPlan::with_part_bytes(part as u64, u64::MAX).unwrap();
         let error = bucket.put("taken", ours, Compression::None, plan).await.unwrap_err();
-        assert!(error.contains("p/taken exists already"), "{error}");
+        assert!(error.contains("p/taken") && error.contains("already"), "{error}");
         assert!(bucket.s3.read("p/taken") == theirs, "{size} bytes were overwritten");
         assert_eq!(bucket.s3.open_uploads(), 0);
     }

@@ -19,7 +19,7 @@ const NEVER: [Operation; 6] = [
 
 /// Put, list and delete suffice, for a run with retention and for the other commands.
 #[test]
-fn the_documented_policy_suffices_for_every_command() {
+fn the_documented_policy_suffices_for_every_command_r113_r111() {
     let stand = large_stand();
     stand.proxy.deny(NOT_FOR_BACKUP);
     stand.seed(TimeDelta::days(30));
@@ -56,7 +56,7 @@ fn an_abort_that_is_denied_is_one_warning_with_the_lifecycle_hint() {
 
 /// B2, RGW and their relatives refuse what the SDK would send by default.
 #[test]
-fn nothing_is_sent_that_other_stores_refuse() {
+fn nothing_is_sent_that_other_stores_refuse_r109_r110() {
     let stand = large_stand();
     stand.proxy.reject_headers(B2_REJECTS);
     stand.proxy.reject_headers(RGW_REJECTS);
@@ -70,7 +70,7 @@ fn nothing_is_sent_that_other_stores_refuse() {
 
 /// Buckets with Object Lock want a checksum, and one is enough.
 #[test]
-fn a_checksum_goes_in_a_header_where_it_is_asked_for() {
+fn a_checksum_goes_in_a_header_where_it_is_asked_for_r112() {
     let stand = large_stand();
     stand.proxy.require_digest();
     stand.proxy.require_one_checksum();
@@ -82,6 +82,18 @@ fn a_checksum_goes_in_a_header_where_it_is_asked_for() {
         let sent = stand.proxy.requests_of(operation);
         assert!(!sent.is_empty() && sent.iter().all(|request| request.header("x-amz-checksum-crc32").is_some()));
     }
+}
+
+/// A clock that is off: the store says so, and no retry helps.
+#[test]
+fn a_clock_that_the_store_does_not_believe_is_named_r127() {
+    let stand = large_stand();
+    stand.proxy.rule(Rule::new(Operation::ListObjectsV2, Fault::status(403, "RequestTimeTooSkewed")));
+    let output = in_parts(&stand).output();
+    assert_exit(&output, 1);
+    assert!(output.stderr.contains("the clock of this machine is wrong"), "{}", output.stderr);
+    assert_eq!(stand.proxy.requests_of(Operation::ListObjectsV2).len(), 1);
+    assert_eq!(stand.objects(), BTreeMap::new());
 }
 
 /// Every body is signed as a whole and has its length before it: nothing is chunked, nothing trails.

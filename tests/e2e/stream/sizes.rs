@@ -7,16 +7,19 @@ use std::time::Duration;
 
 use backup_core::codec::encryption::{Encryption, Label};
 use backup_core::codec::{Codec, Compression, encode};
+use backup_core::proxies::Proxies;
 use backup_core::secret::Secret;
 use backup_core::stop::Stop;
 use backup_core::storage::{
-    Authorities, Checksum, ObjectKey, Prefix, RetryPolicy, Store, StoreConfig, StoreCounters, UploadPlan,
+    Authorities, Checksum, Keeping, ObjectKey, Prefix, RetryPolicy, Store, StoreConfig, StoreCounters, UploadPlan,
 };
 use backup_core::stored::Digests;
 use e2e::process::Run;
 use e2e::proxy::{FaultProxy, Operation};
 use e2e::s3::S3Server;
 use tokio::io::AsyncRead;
+
+use crate::stand::keys;
 
 const MIB: usize = 1024 * 1024;
 
@@ -43,12 +46,13 @@ impl Bucket {
             endpoint: Some(proxy.endpoint()),
             bucket: s3.bucket().to_owned(),
             region: "us-east-1".to_owned(),
-            access_key_id: Secret::new(s3.access_key().to_owned()),
-            secret_access_key: Secret::new(s3.secret_key().to_owned()),
-            session_token: None,
+            credentials: keys(&s3),
+            record_secret: Secret::new("x".to_owned()),
             path_style: true,
             checksum: Checksum::None,
             authorities: Authorities::System,
+            proxies: Proxies::default(),
+            keeping: Keeping::default(),
             prefix: Prefix::parse("p").unwrap(),
             retry: RetryPolicy { attempts: 3, first_pause: Duration::ZERO },
             connect_timeout: Duration::from_secs(5),

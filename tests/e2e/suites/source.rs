@@ -38,7 +38,7 @@ pub(super) fn stand(name: &str, options: &str) -> Stand {
     postgres.sql(SUPERUSER, &format!("CREATE DATABASE {name} TEMPLATE template0 {options}"));
     let s3 = S3Server::start();
     let proxy = FaultProxy::start(&s3);
-    Stand { postgres, database: Database { name: name.to_owned(), url: postgres.url(name) }, s3, proxy }
+    Stand { postgres, database: Database { name: name.to_owned(), url: postgres.url(name) }, s3: s3.into(), proxy }
 }
 
 /// `verify` with a complete environment but for `PG_BIN_DIR`. Its files go into `folder`.

@@ -9,6 +9,7 @@
 //! It is a package of its own so that the demo and the benchmarks build it without the harness of the tests.
 
 mod background;
+mod keys;
 mod listing;
 mod operations;
 mod receive;

@@ -7,14 +7,24 @@ use std::{
     io,
     path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
+    time::SystemTime,
 };
 
-use hyper::server::conn::http1;
+use hyper::{
+    body::Incoming,
+    header::{DATE, HeaderValue},
+    server::conn::http1,
+    service::{Service, service_fn},
+};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use s3s::{auth::SimpleAuth, service::S3ServiceBuilder};
+use s3s::{
+    dto::{Timestamp, TimestampFormat},
+    service::S3ServiceBuilder,
+};
 
 use crate::{
     background::{Background, ReceiveBuffer},
+    keys::Keys,
     operations::Operations,
     store::{Replace, Store},
 };
@@ -38,6 +48,7 @@ pub struct S3Options {
 pub struct S3Server {
     options: S3Options,
     store: Arc<Store>,
+    keys: Keys,
     listener: Background,
 }
 
@@ -50,11 +61,17 @@ impl S3Server {
     pub fn open(options: S3Options) -> io::Result<Self> {
         let store = Arc::new(Store::open(&options.root, &options.bucket)?);
         let mut builder = S3ServiceBuilder::new(Operations(Arc::clone(&store)));
-        let (access, secret) = (options.access_key.as_str(), options.secret_key.as_str());
-        builder.set_auth(SimpleAuth::from_single(access, secret));
+        let keys = Keys::default();
+        keys.add(&options.access_key, &options.secret_key, None);
+        builder.set_auth(keys.clone());
+        builder.set_access(keys.clone());
         let service = builder.build();
         let listener = Background::listen(options.port, ReceiveBuffer::Kernel, move |stream| {
             let service = service.clone();
+            let service = service_fn(move |request: hyper::Request<Incoming>| {
+                let answer = Service::call(&service, request);
+                async { answer.await.map(dated) }
+            });
             tokio::spawn(async move {
                 let mut http = http1::Builder::new();
                 http.timer(TokioTimer::new());
@@ -62,7 +79,7 @@ impl S3Server {
                 drop(http.serve_connection(TokioIo::new(stream), service).await);
             });
         })?;
-        Ok(Self { options, store, listener })
+        Ok(Self { options, store, keys, listener })
     }
 
     /// The port on 127.0.0.1.
@@ -90,6 +107,26 @@ impl S3Server {
         &self.options.secret_key
     }
 
+    /// Lets another key in, whose requests bring `session_token` along, until `expires_at`.
+    pub fn lend(&self, access_key: &str, secret_key: &str, session_token: &str, expires_at: SystemTime) {
+        self.keys.add(access_key, secret_key, Some((session_token, expires_at)));
+    }
+
+    /// Lets another key in that stays, as one that was made for a rotation.
+    pub fn add_key(&self, access_key: &str, secret_key: &str) {
+        self.keys.add(access_key, secret_key, None);
+    }
+
+    /// Lets a key in no more.
+    pub fn remove_key(&self, access_key: &str) {
+        self.keys.remove(access_key);
+    }
+
+    /// How many requests each key has signed that were let in.
+    pub fn requests_by_key(&self) -> BTreeMap<String, usize> {
+        self.keys.requests()
+    }
+
     /// Every object of the bucket: its key and its size in bytes.
     pub fn objects(&self) -> BTreeMap<String, u64> {
         let files = self.store.list(self.bucket()).expect("list the bucket");
@@ -109,7 +146,7 @@ impl S3Server {
     }
 
     /// From now on says that an object, which must exist, was written at `time`.
-    pub fn set_modified(&self, key: &str, time: std::time::SystemTime) {
+    pub fn set_modified(&self, key: &str, time: SystemTime) {
         let file = fs::File::options().write(true).open(self.path(key)).expect("open an object");
         file.set_modified(time).expect("set the time of an object");
     }
@@ -139,6 +176,17 @@ impl S3Server {
     pub fn open_uploads(&self) -> usize {
         self.store.uploads.list(self.bucket()).len()
     }
+}
+
+/// The answer with its time. hyper remembers the time of the last answer until a later one comes, so a clock that is set
+/// back would stand still.
+fn dated<B>(mut answer: hyper::Response<B>) -> hyper::Response<B> {
+    let mut date = Vec::new();
+    let written = Timestamp::from(std::time::SystemTime::now()).format(TimestampFormat::HttpDate, &mut date);
+    if let (Ok(()), Ok(value)) = (written, HeaderValue::from_bytes(&date)) {
+        answer.headers_mut().insert(DATE, value);
+    }
+    answer
 }
 
 /// `length` lower-case hexadecimal characters that are given once. Random enough for a test; a

@@ -1,7 +1,7 @@
 //! Multipart uploads: in memory, with the bytes of their parts in work files.
 //!
 //! Parts of one size arrive in one file, each at its place, which becomes the object: no real server copies the
-//! bytes of an upload when it is completed, and a benchmark must not wait for that. Whatever does not fit (a part that
+//! bytes of an upload when it is completed, and a benchmark must not wait for that. What does not fit (a part that
 //! comes again, sizes that differ) lies in a file of its own, and then they are copied.
 //!
 //! They follow S3 in what a client can rely on: an unknown upload is `NoSuchUpload`, a refused

@@ -18,7 +18,7 @@ use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode
 const SERVICES: [&str; 2] = ["backup", "verify"];
 
 /// The variables that are a secret as a whole.
-const SECRETS: [&str; 7] = [
+const SECRETS: [&str; 11] = [
     "S3_SECRET_ACCESS_KEY",
     "S3_ACCESS_KEY_ID",
     "S3_SESSION_TOKEN",
@@ -26,10 +26,15 @@ const SECRETS: [&str; 7] = [
     "BACKUP_ENCRYPTION_KEY",
     "AGE_IDENTITY",
     "BACKUP_SIGNING_KEY",
+    "SMTP_PASSWORD",
+    "HTTP_TOKEN",
+    "RECORD_KEY",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
 ];
 
 /// The variables that are connection strings with a password.
-const URLS: [&str; 4] = ["DATABASE_URL", "VERIFY_DATABASE_URL", "VERIFY_ADMIN_URL", "RESTORE_URL"];
+const URLS: [&str; 6] =
+    ["DATABASE_URL", "VERIFY_DATABASE_URL", "VERIFY_ADMIN_URL", "RESTORE_URL", "HTTPS_PROXY", "HTTP_PROXY"];
 
 /// So many bytes in a row of a secret never show by chance, hexadecimal digits included. Secrets that are
 /// shorter are words of tests about something else.

@@ -13,6 +13,8 @@ pub(super) enum Policy {
     RejectHeaders(Vec<String>),
     RejectIfNoneMatch(u16),
     RequireIfNoneMatch,
+    RejectSigned(&'static str),
+    RequireRegion(Vec<&'static str>),
     RequireContentLength,
     RequireDigest,
     OneChecksum,
@@ -52,6 +54,18 @@ impl Policy {
                 let creates = matches!(request.operation, Operation::PutObject | Operation::CompleteMultipartUpload);
                 let missing = creates && request.header("if-none-match").is_none();
                 missing.then(|| refusal(403, "AccessDenied", "Access Denied"))
+            }
+            Self::RejectSigned(name) => {
+                let names = between(request, "SignedHeaders=", ',')?;
+                let message = "The request signature we calculated does not match the signature you provided.";
+                names.split(';').any(|signed| signed == *name).then(|| refusal(403, "SignatureDoesNotMatch", message))
+            }
+            Self::RequireRegion(names) => {
+                // Credential=key/date/region/s3/aws4_request
+                let region = between(request, "Credential=", ',')?.split('/').nth(2)?;
+                let expected = names.first()?;
+                let message = format!("the region '{region}' is wrong; expecting '{expected}'");
+                (!names.contains(&region)).then(|| refusal(400, "AuthorizationHeaderMalformed", message))
             }
             Self::RequireContentLength => {
                 let missing = writes && request.header("content-length").is_none();
@@ -93,6 +107,11 @@ fn rejected_header(request: &Recorded, pattern: &str) -> Option<Refusal> {
     };
     let name = found?;
     Some(refusal(400, "InvalidArgument", format!("Unsupported header '{name}' received for this API call.")))
+}
+
+/// The text of the signature from `begin` to `end`.
+fn between<'a>(request: &'a Recorded, begin: &str, end: char) -> Option<&'a str> {
+    request.header("authorization")?.split_once(begin)?.1.split(end).next()
 }
 
 fn checksums(request: &Recorded) -> usize {

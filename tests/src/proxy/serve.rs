@@ -27,7 +27,8 @@ pub(super) const READ_AHEAD_BYTES: u32 = 64 * 1024;
 
 /// Serves requests until the client is gone or a rule cuts the connection.
 pub(super) async fn connection(shared: Arc<Shared>, stream: TcpStream) {
-    let service = service_fn(move |request| Box::pin(answer(Arc::clone(&shared), request)));
+    let losses = shared.losses();
+    let service = service_fn(move |request| Box::pin(answer(Arc::clone(&shared), request, losses)));
     let mut http = server::Builder::new();
     http.timer(TokioTimer::new()).max_buf_size(READ_AHEAD_BYTES as usize);
     let mut connection = http.serve_connection(TokioIo::new(stream), service);
@@ -39,9 +40,14 @@ pub(super) async fn connection(shared: Arc<Shared>, stream: TcpStream) {
     }
 }
 
-async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Response<ProxyBody>, Hangup> {
+/// Answers a request on a connection that came after so many `losses`.
+async fn answer(shared: Arc<Shared>, request: Request<Incoming>, losses: usize) -> Result<Response<ProxyBody>, Hangup> {
     let recorded = Recorded::new(request.method(), request.uri(), request.headers());
     let index = shared.record(recorded.clone());
+    if losses < shared.losses() {
+        shared.update(index, |entry| entry.faulted = true);
+        return hurt(&shared, index, request, Fault::BlackHole).await;
+    }
     let reply = match shared.refuse(&recorded) {
         Some(refusal) => {
             drain(&shared, index, request).await;

@@ -3,7 +3,7 @@
 use crate::sql::{Lexer, Token};
 
 /// Most statements that are read. No database is known to have more settings and grants.
-const MOST_STATEMENTS: usize = 100_000;
+const MAX_STATEMENTS: usize = 100_000;
 
 /// The tokens of one statement, with their texts.
 pub(super) struct Words<'sql> {
@@ -23,7 +23,7 @@ impl<'sql> Words<'sql> {
                 Token::Unfinished => return None,
                 Token::Symbol(';') if !tokens.is_empty() => {
                     statements.push(Self { tokens: std::mem::take(&mut tokens), place: 0, escapes });
-                    if statements.len() > MOST_STATEMENTS {
+                    if statements.len() > MAX_STATEMENTS {
                         return None;
                     }
                 }

@@ -5,7 +5,7 @@
 /// HTTP, and what asks models that others serve. Programs and files: languages that are not trusted,
 /// `adminpack`. Later: schedulers and background workers, which would run the source's jobs.
 ///
-/// `timescaledb` is not among them: a throwaway server gives it no workers, and on a given server its jobs run as
+/// `timescaledb` is not among them: a throwaway server gives it no workers, and on an external server its jobs run as
 /// plain roles, in the scratch database alone, and end with it; they reach no further than any function of the
 /// archive.
 const OUTSIDE: &[&str] = &[

@@ -36,7 +36,7 @@ const LAST_FAST_LEVEL: i32 = 4;
 const FAST_HASH_LOG: u32 = 15;
 
 /// The largest that zstd takes (`ZSTD_MINMATCH_MAX`).
-const SHORTEST_MATCH_BYTES: u32 = 7;
+const MIN_MATCH_BYTES: u32 = 7;
 
 /// What compressed bytes go through on their way into parts.
 type Below = Sealer<PartWriter>;
@@ -134,7 +134,7 @@ impl Worker {
         compressor.include_checksum(true)?;
         if level <= LAST_FAST_LEVEL {
             compressor.set_parameter(CParameter::Strategy(Strategy::ZSTD_fast))?;
-            compressor.set_parameter(CParameter::MinMatch(SHORTEST_MATCH_BYTES))?;
+            compressor.set_parameter(CParameter::MinMatch(MIN_MATCH_BYTES))?;
             compressor.set_parameter(CParameter::HashLog(FAST_HASH_LOG))?;
         }
         let (plain, input) = sync_channel::<Vec<u8>>(1);

@@ -2,7 +2,8 @@
 
 use super::Settings;
 use crate::private_host::is_private;
-use crate::storage::{Authorities, Checksum, Prefix, RetryPolicy, StoreConfig, StoreCounters};
+use crate::proxies::{self, Proxies};
+use crate::storage::{AtRest, Authorities, Checksum, Keeping, Prefix, RetryPolicy, StoreConfig, StoreCounters};
 
 impl Settings {
     /// Attempts of requests, and of everything else that is tried again.
@@ -15,12 +16,9 @@ impl Settings {
 
     /// The bucket; `None` if something is missing or wrong, which is noted then.
     pub fn store(&mut self, retry: RetryPolicy) -> Option<StoreConfig> {
-        let access_key_id = self.required("S3_ACCESS_KEY_ID");
-        let secret_access_key = self.required("S3_SECRET_ACCESS_KEY");
         let bucket = self.required("S3_BUCKET").map(|bucket| bucket.expose().to_owned());
-        let endpoint = self.required("S3_ENDPOINT").and_then(|endpoint| {
-            Endpoint::parse(endpoint.expose()).map_err(|message| self.reject("S3_ENDPOINT", message)).ok()
-        });
+        let endpoint = self.endpoint();
+        let region = self.text("S3_REGION").unwrap_or_default();
         let prefix = self.parsed("BACKUP_PREFIX", Prefix::parse);
         let path_style = self.optional_flag("S3_FORCE_PATH_STYLE");
         let checksum = self
@@ -33,6 +31,10 @@ impl Settings {
             }
             None => Authorities::System,
         };
+        let proxies = self.proxies();
+        let credentials = self.credentials(&region, &authorities, &proxies);
+        let record_secret = credentials.as_ref().map(|credentials| self.record_secret(credentials));
+        let keeping = Keeping { encryption: self.encryption_at_rest(), ..Keeping::default() };
         let (endpoint, bucket) = (endpoint?, bucket?);
         if let Some(warning) = endpoint.plain_http_warning() {
             self.warn(warning);
@@ -46,11 +48,12 @@ impl Settings {
             },
             endpoint: endpoint.for_sdk(),
             bucket,
-            region: self.text("S3_REGION").unwrap_or_default(),
-            access_key_id: access_key_id?,
-            secret_access_key: secret_access_key?,
-            session_token: self.secret("S3_SESSION_TOKEN"),
+            region,
+            credentials: credentials?,
+            record_secret: record_secret?,
             authorities,
+            proxies,
+            keeping,
             prefix: prefix?,
             retry,
             connect_timeout: self.seconds("S3_CONNECT_TIMEOUT"),
@@ -58,7 +61,53 @@ impl Settings {
             counters: StoreCounters::default(),
         })
     }
+
+    /// How the store is asked to encrypt what it keeps.
+    fn encryption_at_rest(&mut self) -> Option<AtRest> {
+        let key_id = self.text("S3_SSE_KMS_KEY_ID");
+        let words = [("aes256", Sse::Aes256), ("aws:kms", Sse::Kms)];
+        let chosen = self.is_set("S3_SSE").then(|| self.choice("S3_SSE", words));
+        match (chosen, key_id) {
+            (Some(Sse::Kms), key_id) => Some(AtRest::Kms { key_id }),
+            (chosen, Some(_)) => {
+                self.reject("S3_SSE_KMS_KEY_ID", "is set, and S3_SSE is not aws:kms");
+                chosen.map(|_| AtRest::Aes256)
+            }
+            (Some(Sse::Aes256), None) => Some(AtRest::Aes256),
+            (None, None) => None,
+        }
+    }
+
+    /// The proxies for everything that goes by HTTP. An empty value is no proxy.
+    fn proxies(&mut self) -> Proxies {
+        let (https, http) = (self.parsed("HTTPS_PROXY", proxies::check), self.parsed("HTTP_PROXY", proxies::check));
+        Proxies::new(https, http, self.text("NO_PROXY"))
+    }
+
+    /// The URL of the store. On AWS, the region says enough.
+    fn endpoint(&mut self) -> Option<Endpoint> {
+        match self.secret("S3_ENDPOINT") {
+            Some(endpoint) => {
+                Endpoint::parse(endpoint.expose()).map_err(|message| self.reject("S3_ENDPOINT", message)).ok()
+            }
+            None if self.is_set("S3_REGION") => Some(Endpoint(AWS.to_owned())),
+            None => {
+                self.reject("S3_ENDPOINT", "is not set; for a bucket on AWS, S3_REGION is enough");
+                None
+            }
+        }
+    }
 }
+
+/// A word of `S3_SSE`.
+#[derive(Clone, Copy)]
+enum Sse {
+    Aes256,
+    Kms,
+}
+
+/// Stands for the endpoint of the region.
+const AWS: &str = "https://s3.amazonaws.com";
 
 /// The URL of the S3 service.
 struct Endpoint(String);
@@ -91,9 +140,12 @@ impl Endpoint {
         self.host().ends_with(".amazonaws.com") || self.host().ends_with(".amazonaws.com.cn")
     }
 
-    /// `None` if the SDK knows the regional endpoint better than the global name.
+    /// `None` if the SDK knows the regional endpoint better than the global name. A path needs its last slash: the SDK
+    /// puts the name of the bucket right behind it.
     fn for_sdk(self) -> Option<String> {
-        (self.host() != "s3.amazonaws.com").then_some(self.0)
+        let has_path = self.0.split_once("://").is_some_and(|(_, rest)| rest.contains('/'));
+        let slash = if has_path { "/" } else { "" };
+        (self.host() != "s3.amazonaws.com").then(|| format!("{}{slash}", self.0))
     }
 
     fn plain_http_warning(&self) -> Option<String> {

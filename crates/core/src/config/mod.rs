@@ -2,25 +2,30 @@
 //! showing a value.
 
 mod bucket;
+mod bucket_variables;
+mod credentials;
+mod foreign;
+pub(crate) mod value_file;
 mod variable;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::fs::File;
-use std::io::Read;
+use std::path::PathBuf;
 use std::time::Duration;
 
+pub use bucket_variables::S3_VARIABLES;
 pub use variable::{
-    ALLOW_OUTDATED_TOOLS, DATABASE_VARIABLES, Kind, S3_VARIABLES, SERVICE_VARIABLES, Variable, example_difference,
-    index_difference, markdown_tables,
+    ALLOW_OUTDATED_TOOLS, DATABASE_VARIABLES, Kind, SERVICE_VARIABLES, Variable, example_difference, index_difference,
+    markdown_tables,
 };
 
-use variable::{FOREIGN_VARIABLES, PLATFORM_VARIABLES, RENAMED_VARIABLES};
+use foreign::{
+    FOREIGN_PREFIXES, FOREIGN_SECRETS, FOREIGN_SOURCES, FOREIGN_VARIABLES, PLATFORM_VARIABLES, RENAMED_VARIABLES,
+};
+use value_file::read_value_file;
 
+use crate::live_secret::LiveSecret;
 use crate::secret::Secret;
-
-/// A `NAME_FILE` larger than this is a mistake, not a setting.
-const LARGEST_FILE_BYTES: u64 = 1024 * 1024;
 
 /// All that is wrong with the environment; shown once, then the process exits with 78.
 #[derive(Debug, Default)]
@@ -47,7 +52,13 @@ impl std::error::Error for ConfigError {}
 pub struct Settings {
     tables: Vec<&'static [Variable]>,
     values: HashMap<String, Secret>,
+    /// The file of each value that came from one, with the variable that names it.
+    files: HashMap<&'static str, (String, PathBuf)>,
     platform: HashMap<&'static str, String>,
+    /// Names of other tools that were given, each with ours for the same.
+    foreign: Vec<(String, &'static str)>,
+    /// Secrets of others in this environment, which are not ours to read and must not be shown.
+    foreign_secrets: Vec<Secret>,
     warnings: Vec<String>,
     error: ConfigError,
 }
@@ -71,7 +82,10 @@ impl Settings {
         let mut settings = Self {
             tables: tables.to_vec(),
             values: HashMap::new(),
+            files: HashMap::new(),
             platform: HashMap::new(),
+            foreign: Vec::new(),
+            foreign_secrets: Vec::new(),
             warnings: Vec::new(),
             error: ConfigError::default(),
         };
@@ -83,16 +97,22 @@ impl Settings {
         }
         settings.refuse_renamed(&given);
         settings.values = envy::from_iter(pairs).expect("a map of texts takes any text");
+        settings.foreign = settings.foreign_names(&given);
         for name in settings.unknown_names(&given, own_prefixes) {
-            settings.warn(format!("{name} is not a variable of this program; see docs/configuration.md"));
+            if settings.foreign.iter().all(|(theirs, _)| *theirs != name) {
+                settings.warn(format!("{name} is not a variable of this program; see docs/configuration.md"));
+            }
         }
-        settings.warn_of_foreign(&given);
+        let hints: Vec<String> =
+            settings.foreign.iter().map(|(theirs, ours)| format!("{theirs} {}", hint(ours))).collect();
+        settings.warnings.extend(hints);
         let of_platform = |name: &&'static str| Some((*name, given.get(*name)?.expose().to_owned()));
         settings.platform = PLATFORM_VARIABLES.iter().filter_map(of_platform).collect();
+        settings.foreign_secrets = FOREIGN_SECRETS.iter().filter_map(|name| given.get(*name).cloned()).collect();
         settings
     }
 
-    fn resolve(&mut self, variable: &Variable, given: &HashMap<String, Secret>) -> Option<Secret> {
+    fn resolve(&mut self, variable: &'static Variable, given: &HashMap<String, Secret>) -> Option<Secret> {
         let names = std::iter::once(&variable.name).chain(variable.aliases);
         for name in names {
             let file_name = format!("{name}_FILE");
@@ -103,7 +123,10 @@ impl Settings {
                 }
                 (Some(value), None) => return Some(value.clone()),
                 (None, Some(path)) => match read_value_file(path.expose()) {
-                    Ok(value) => return Some(value).filter(|value| !value.is_empty()),
+                    Ok(value) => {
+                        self.files.insert(variable.name, (file_name, PathBuf::from(path.expose())));
+                        return Some(value).filter(|value| !value.is_empty());
+                    }
                     Err(message) => {
                         self.reject(&file_name, message);
                         return None;
@@ -127,15 +150,26 @@ impl Settings {
         }
     }
 
-    /// Says which of our names stands for one that people bring from other tools: nothing would come of it otherwise.
-    fn warn_of_foreign(&mut self, given: &HashMap<String, Secret>) {
-        let knows =
-            |name: &str| self.tables.iter().flat_map(|table| table.iter()).any(|variable| variable.name == name);
-        let foreign = FOREIGN_VARIABLES.iter().filter(|(theirs, ours)| given.contains_key(*theirs) && knows(ours));
-        let warnings: Vec<String> = foreign
-            .map(|(theirs, ours)| format!("{theirs} is not a variable of this program; did you mean {ours}?"))
-            .collect();
-        self.warnings.extend(warnings);
+    /// The given names that people bring from other tools, each with ours for the same, if this service has it.
+    fn foreign_names(&self, given: &HashMap<String, Secret>) -> Vec<(String, &'static str)> {
+        let variables = || self.tables.iter().flat_map(|table| table.iter());
+        let knows = |name: &str| variables().any(|variable| variable.name == name || variable.aliases.contains(&name));
+        // Only a service that dumps has a source: for another one, DATABASE_URL is a server to drill on.
+        let lacks_source = knows("PGHOST") && !self.is_set("DATABASE_URL") && !self.is_set("PGHOST");
+        let sources = if lacks_source { FOREIGN_SOURCES } else { &[] };
+        let ours = |theirs: &str| {
+            let exact = FOREIGN_VARIABLES.iter().chain(sources).find(|(name, _)| *name == theirs);
+            exact
+                .or_else(|| FOREIGN_PREFIXES.iter().find(|(start, _)| theirs.starts_with(start)))
+                .map(|(_, ours)| *ours)
+        };
+        let mut names: Vec<&String> = given.keys().collect();
+        names.sort();
+        let foreign = names.into_iter().filter_map(|theirs| {
+            let name = theirs.trim_end_matches("_FILE");
+            ours(name).filter(|ours| !knows(name) && knows(ours)).map(|ours| (theirs.clone(), ours))
+        });
+        foreign.collect()
     }
 
     /// What the platform says of itself, if it is one of the variables that are known for that.
@@ -184,11 +218,26 @@ impl Settings {
         self.values.get(&self.variable(name).name.to_lowercase()).cloned()
     }
 
+    /// As [`Settings::secret`], and read again from its file when that changes.
+    pub fn live_secret(&self, name: &str) -> Option<LiveSecret> {
+        let secret = self.secret(name)?;
+        Some(match self.files.get(self.variable(name).name) {
+            Some((variable, path)) => LiveSecret::in_file(secret, variable.clone(), path.clone()),
+            None => LiveSecret::fixed(secret),
+        })
+    }
+
+    /// Whether the value came from a file.
+    pub fn is_from_file(&self, name: &str) -> bool {
+        self.files.contains_key(self.variable(name).name)
+    }
+
     /// Every value that the tables call a secret, for a [`Scrubber`](crate::scrub::Scrubber).
     pub fn secrets(&self) -> Vec<Secret> {
         let all = self.tables.iter().flat_map(|table| table.iter());
         all.filter(|variable| matches!(variable.kind, Kind::Secret))
             .filter_map(|variable| self.secret(variable.name))
+            .chain(self.foreign_secrets.iter().cloned())
             .collect()
     }
 
@@ -275,10 +324,16 @@ impl Settings {
     ///
     /// # Errors
     /// Every problem noted since [`Settings::read`].
-    pub fn finish<T>(self, config: Option<T>) -> Result<T, ConfigError> {
+    pub fn finish<T>(mut self, config: Option<T>) -> Result<T, ConfigError> {
         match config {
             Some(config) if self.error.problems.is_empty() => Ok(config),
-            _ => Err(self.error),
+            _ => {
+                // Warnings are not shown now, and the name of another tool may be why one of ours is missing.
+                for (theirs, ours) in std::mem::take(&mut self.foreign) {
+                    self.reject(&theirs, hint(ours));
+                }
+                Err(self.error)
+            }
         }
     }
 
@@ -296,26 +351,15 @@ impl Settings {
     }
 }
 
+/// What to say of the name of another tool.
+fn hint(ours: &str) -> String {
+    format!("is not a variable of this program; did you mean {ours}?")
+}
+
 /// The environment as text. What is no UTF-8 cannot be a value of ours; replacing its bytes keeps
 /// foreign variables from ending the start, and makes one of ours fail where it is used.
 pub fn environment() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os().map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
-}
-
-fn read_value_file(path: &str) -> Result<Secret, String> {
-    let mut text = String::new();
-    let opened = File::open(path).and_then(|file| file.take(LARGEST_FILE_BYTES + 1).read_to_string(&mut text));
-    match opened {
-        Err(error) => Err(format!("the file that it names cannot be read: {}", error.kind())),
-        Ok(_) if text.len() as u64 > LARGEST_FILE_BYTES => {
-            Err("the file that it names is larger than 1 MiB".to_owned())
-        }
-        Ok(_) => {
-            let end = text.trim_end_matches(['\r', '\n']).len();
-            text.truncate(end);
-            Ok(Secret::new(text))
-        }
-    }
 }
 
 #[cfg(test)]

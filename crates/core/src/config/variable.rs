@@ -50,38 +50,6 @@ impl Variable {
     }
 }
 
-/// The old name and the new name of each variable that was renamed.
-pub(super) static RENAMED_VARIABLES: &[(&str, &str)] = &[("VERIFY_SIGNING_KEY", "VERIFY_TRUSTED_KEYS")];
-
-/// Names of other tools, and ours for the same.
-pub(super) static FOREIGN_VARIABLES: &[(&str, &str)] = &[
-    ("APPRISE_URL", "WEBHOOK_URL"),
-    ("DISCORD_URL", "WEBHOOK_URL"),
-    ("DISCORD_WEBHOOK", "WEBHOOK_URL"),
-    ("DISCORD_WEBHOOK_URL", "WEBHOOK_URL"),
-    ("HEALTHCHECKS_URL", "HEALTHCHECK_PING_URL"),
-    ("HEALTHCHECK_URL", "HEALTHCHECK_PING_URL"),
-    ("HEARTBEAT_URL", "HEALTHCHECK_PING_URL"),
-    ("HC_PING_URL", "HEALTHCHECK_PING_URL"),
-    ("NOTIFICATION_URL", "WEBHOOK_URL"),
-    ("NOTIFICATION_URLS", "WEBHOOK_URL"),
-    ("NTFY_TOPIC", "WEBHOOK_URL"),
-    ("NTFY_URL", "WEBHOOK_URL"),
-    ("PAGERDUTY_ROUTING_KEY", "WEBHOOK_URL"),
-    ("SLACK_URL", "WEBHOOK_URL"),
-    ("SLACK_WEBHOOK", "WEBHOOK_URL"),
-    ("SLACK_WEBHOOK_URL", "WEBHOOK_URL"),
-    ("TEAMS_WEBHOOK_URL", "WEBHOOK_URL"),
-    ("TELEGRAM_BOT_TOKEN", "WEBHOOK_URL"),
-    ("UPTIME_KUMA_URL", "HEALTHCHECK_PING_URL"),
-    ("WEBHOOK", "WEBHOOK_URL"),
-    ("WEBHOOK_URLS", "WEBHOOK_URL"),
-];
-
-/// What platforms say of themselves.
-pub(super) static PLATFORM_VARIABLES: &[&str] =
-    &["HOSTNAME", "RAILWAY_ENVIRONMENT_NAME", "RAILWAY_PROJECT_NAME", "RAILWAY_SERVICE_NAME"];
-
 /// The tables of a service's page of docs/, each under its heading.
 pub fn markdown_tables(sections: &[(&str, &[Variable])]) -> String {
     let mut text = String::new();
@@ -168,11 +136,21 @@ fn markdown_row(variable: &Variable) -> String {
     format!("| `{}` | {kind} | {default} | {range} | `{}` | {meaning} |", variable.name, variable.example)
 }
 
-const fn text(name: &'static str, default: &'static str, example: &'static str, meaning: &'static str) -> Variable {
+pub(super) const fn text(
+    name: &'static str,
+    default: &'static str,
+    example: &'static str,
+    meaning: &'static str,
+) -> Variable {
     Variable { name, kind: Kind::Text, default, example, aliases: &[], meaning }
 }
 
-const fn number(name: &'static str, (min, max): (u64, u64), default: &'static str, meaning: &'static str) -> Variable {
+pub(super) const fn number(
+    name: &'static str,
+    (min, max): (u64, u64),
+    default: &'static str,
+    meaning: &'static str,
+) -> Variable {
     Variable { name, kind: Kind::Number { min, max }, default, example: default, aliases: &[], meaning }
 }
 
@@ -198,6 +176,14 @@ pub static DATABASE_VARIABLES: &[Variable] = &[
         aliases: &[],
         meaning: "Password; also fills in for a `DATABASE_URL` that has none.",
     },
+    Variable {
+        name: "DATABASE_PASSWORD_COMMAND",
+        kind: Kind::Secret,
+        default: "",
+        example: "aws rds generate-db-auth-token --hostname db.internal --port 5432 --username backup",
+        aliases: &[],
+        meaning: "A command that prints the password, for tokens of RDS IAM and Cloud SQL. It is run without a shell, for new connections and for the tools, at most once a minute.",
+    },
     text(
         "PGSSLMODE",
         "",
@@ -209,6 +195,18 @@ pub static DATABASE_VARIABLES: &[Variable] = &[
         "",
         "/etc/ssl/own-ca.pem",
         "File of certificates to trust, or `system`, if `DATABASE_URL` does not set it.",
+    ),
+    text(
+        "PGSSLCERT",
+        "",
+        "/run/secrets/client.crt",
+        "File of a client certificate to log in with, in PEM form, if `DATABASE_URL` does not set it.",
+    ),
+    text(
+        "PGSSLKEY",
+        "",
+        "/run/secrets/client.key",
+        "File of its key, unencrypted, which others cannot read, if `DATABASE_URL` does not set it.",
     ),
     text(
         "PG_BIN_DIR",
@@ -228,112 +226,25 @@ pub const ALLOW_OUTDATED_TOOLS: Variable = Variable::new(
     "`true`: run with PostgreSQL tools that have known vulnerabilities (before 13.22, 14.19, 15.14, 16.10, 17.6), with a warning at each start. Otherwise such a tool in a searched folder ends the start with exit code 78.",
 );
 
-/// How the bucket is reached.
-pub static S3_VARIABLES: &[Variable] = &[
-    Variable {
-        name: "S3_ENDPOINT",
-        kind: Kind::Text,
-        default: "",
-        example: "https://s3.us-west-002.backblazeb2.com",
-        aliases: &["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "ENDPOINT"],
-        meaning: "URL of the S3 service. Required. With `https://s3.amazonaws.com` the endpoint of `S3_REGION` is used.",
-    },
-    Variable {
-        name: "S3_BUCKET",
-        kind: Kind::Text,
-        default: "",
-        example: "my-backups",
-        aliases: &["BUCKET"],
-        meaning: "The bucket, which must exist. Required.",
-    },
-    Variable {
-        name: "S3_ACCESS_KEY_ID",
-        kind: Kind::Secret,
-        default: "",
-        example: "AKIAEXAMPLE",
-        aliases: &["AWS_ACCESS_KEY_ID", "ACCESS_KEY_ID"],
-        meaning: "Access key. Required.",
-    },
-    Variable {
-        name: "S3_SECRET_ACCESS_KEY",
-        kind: Kind::Secret,
-        default: "",
-        example: "secret",
-        aliases: &["AWS_SECRET_ACCESS_KEY", "SECRET_ACCESS_KEY"],
-        meaning: "Secret key. Required.",
-    },
-    Variable {
-        name: "S3_SESSION_TOKEN",
-        kind: Kind::Secret,
-        default: "",
-        example: "token",
-        aliases: &["AWS_SESSION_TOKEN"],
-        meaning: "Session token of temporary credentials.",
-    },
-    Variable {
-        name: "S3_REGION",
-        kind: Kind::Text,
-        default: "us-east-1",
-        example: "eu-central-1",
-        aliases: &["AWS_REGION", "AWS_DEFAULT_REGION", "REGION"],
-        meaning: "Region that requests are signed for.",
-    },
-    Variable {
-        name: "S3_FORCE_PATH_STYLE",
-        kind: Kind::Flag,
-        default: "",
-        example: "true",
-        aliases: &[],
-        meaning: "`true`: `endpoint/bucket/key`; `false`: `bucket.endpoint/key`. If it is not set: path style everywhere but on AWS, and there too for a bucket with a dot in its name.",
-    },
-    Variable {
-        name: "S3_CHECKSUM",
-        kind: Kind::Choice(&["auto", "crc32", "none"]),
-        default: "auto",
-        example: "auto",
-        aliases: &[],
-        meaning: "Checksum header of uploads beside the signature's own SHA-256. `auto`: CRC-32 on AWS, none elsewhere, since several other stores refuse it.",
-    },
-    Variable {
-        name: "S3_CA_CERT",
-        kind: Kind::Text,
-        default: "",
-        example: "/etc/ssl/own-ca.pem",
-        aliases: &["AWS_CA_BUNDLE"],
-        meaning: "File of certificates in PEM form. The store's certificate must come from one of these authorities, and those of this machine no longer count.",
-    },
-    Variable {
-        name: "BACKUP_PREFIX",
-        kind: Kind::Text,
-        default: "postgres-backups",
-        example: "postgres-backups",
-        aliases: &[],
-        meaning: "Folder in the bucket. Letters, digits, `-`, `_`, `.` and `/` only. Two clusters with databases of the same name need two prefixes.",
-    },
-    number("S3_CONNECT_TIMEOUT", (1, 300), "10", "Seconds to wait for a connection to the bucket."),
-    number(
-        "S3_ATTEMPT_TIMEOUT",
-        (5, 3600),
-        "60",
-        "Seconds of silence, in which the bucket takes no byte and sends none, after which an attempt of a request is given up.",
-    ),
-    number(
-        "RETRY_ATTEMPTS",
-        (1, 20),
-        "3",
-        "Attempts of a request. `backup` also tries a run that failed for a passing reason as often.",
-    ),
-    number(
-        "RETRY_DELAY",
-        (0, 3600),
-        "5",
-        "Seconds before the second attempt; doubled for each further one, up to a minute, with jitter.",
-    ),
-];
-
 /// How a daemon shows itself.
 pub static SERVICE_VARIABLES: &[Variable] = &[
     number("PORT", (0, 65535), "8080", "Port of the HTTP pages, on all addresses, IPv4 and IPv6; 0 picks a free one."),
+    Variable {
+        name: "HTTP_TOKEN",
+        kind: Kind::Secret,
+        default: "",
+        example: "8c1f0e5d7a6b4c3d2e1f0a9b8c7d6e5f",
+        aliases: &[],
+        meaning: "Token for everything over HTTP: as `Authorization: Bearer`, or as the password that a browser asks for, with any user name. Without it, `/livez`, `/readyz` and `/health` answer with a status and one word, and nothing else does. At least 16 characters. If it is not set, everyone who reaches the port can read the pages, and nothing can be started over HTTP.",
+    },
+    Variable {
+        name: "BADGE_PUBLIC",
+        kind: Kind::Flag,
+        default: "false",
+        example: "true",
+        aliases: &[],
+        meaning: "`true`: `/badge.svg` is shown without `HTTP_TOKEN`, for a page that others see. It tells whether backups are proven, and of when.",
+    },
     Variable {
         name: "LOG_LEVEL",
         kind: Kind::Choice(&["error", "warn", "info", "debug", "trace"]),
@@ -365,6 +276,30 @@ pub static SERVICE_VARIABLES: &[Variable] = &[
         "8",
         "Seconds that a run has to end cleanly after SIGTERM or SIGINT. Less than what the platform waits before SIGKILL.",
     ),
+    Variable {
+        name: "HTTPS_PROXY",
+        kind: Kind::Secret,
+        default: "",
+        example: "http://user:password@proxy.internal:3128",
+        aliases: &["https_proxy"],
+        meaning: "Proxy for `https://`: for the bucket, STS, messages and pings. Not for the database and not for mail.",
+    },
+    Variable {
+        name: "HTTP_PROXY",
+        kind: Kind::Secret,
+        default: "",
+        example: "http://proxy.internal:3128",
+        aliases: &["http_proxy"],
+        meaning: "The same for `http://`.",
+    },
+    Variable {
+        name: "NO_PROXY",
+        kind: Kind::Text,
+        default: "",
+        example: "minio,.internal,10.0.0.0/8",
+        aliases: &["no_proxy"],
+        meaning: "Hosts that are reached without a proxy, separated by commas: names with what is below them, addresses, networks, or `*`.",
+    },
     text(
         "METRICS_FILE",
         "",

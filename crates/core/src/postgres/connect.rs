@@ -49,7 +49,8 @@ impl Conninfo {
     /// # Errors
     /// The only host's failure, or one [`ConnectError::Every`] with all of them.
     pub async fn connect(&self) -> Result<Session, ConnectError> {
-        let endpoints = self.endpoints().map_err(ConnectError::Settings)?;
+        let refreshed = self.refreshed().await.map_err(ConnectError::Password)?;
+        let endpoints = refreshed.endpoints().map_err(ConnectError::Settings)?;
         let rounds: &[TargetSessionAttrs] = match self.target_session_attrs() {
             TargetSessionAttrs::PreferStandby => &[TargetSessionAttrs::Standby, TargetSessionAttrs::Any],
             wanted => &[wanted],

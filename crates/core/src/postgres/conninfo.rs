@@ -5,27 +5,32 @@
 //! ([`Endpoint::child_variables`]). No error of this module holds any of the input.
 
 mod choices;
+mod client_certificate;
 mod endpoint;
 mod error;
 mod host;
 mod keyword;
 mod options;
+mod password_source;
 mod settings;
 #[cfg(test)]
 mod tests;
 mod url;
 mod variables;
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::secret::Secret;
 
 pub use choices::{ChannelBinding, SslMode, TargetSessionAttrs};
+pub use client_certificate::ClientCertificate;
 pub use endpoint::Endpoint;
 pub use error::{ConninfoError, Position};
 pub use host::{Host, Place};
 pub(in crate::postgres) use options::{FIRST_WITH_LOGIN_TRIGGERS, WITHOUT_EVENT_TRIGGERS, escaped};
+pub use password_source::{PasswordCommand, PasswordError, PasswordSource};
 pub use variables::{PgVariables, VariableErrors};
 
 /// PostgreSQL's registered port.
@@ -84,9 +89,12 @@ pub struct Conninfo {
     hosts: Vec<Host>,
     user: String,
     password: Option<Secret>,
+    password_source: Option<PasswordSource>,
     dbname: String,
     sslmode: Option<SslMode>,
     sslrootcert: Option<RootCertificates>,
+    sslcert: Option<PathBuf>,
+    sslkey: Option<PathBuf>,
     channel_binding: ChannelBinding,
     target_session_attrs: TargetSessionAttrs,
     options: String,
@@ -146,9 +154,12 @@ impl Conninfo {
             hosts: vec![host],
             user: user.to_owned(),
             password: None,
+            password_source: None,
             dbname: dbname.to_owned(),
             sslmode: Some(SslMode::Disable),
             sslrootcert: None,
+            sslcert: None,
+            sslkey: None,
             channel_binding: ChannelBinding::Prefer,
             target_session_attrs: TargetSessionAttrs::Any,
             options: String::new(),
@@ -202,11 +213,28 @@ impl Conninfo {
             return Err(ConninfoError::MissingUser);
         }
         user.clone_into(&mut self.user);
+        self.password_source = None;
         self.password = match password {
             Some(password) => settings::read_password(password.expose())?,
             None => None,
         };
         Ok(self)
+    }
+
+    /// The same connection, whose sessions ask `source` for the password each time.
+    #[must_use]
+    pub fn with_password_source(self, source: PasswordSource) -> Self {
+        Self { password_source: Some(source), ..self }
+    }
+
+    /// The same connection with the password as it is now.
+    ///
+    /// # Errors
+    /// If a command gives none.
+    pub(super) async fn refreshed(&self) -> Result<Cow<'_, Self>, PasswordError> {
+        let Some(source) = &self.password_source else { return Ok(Cow::Borrowed(self)) };
+        let password = source.password().await?.or_else(|| self.password.clone());
+        Ok(Cow::Owned(Self { password, ..self.clone() }))
     }
 
     /// Takes `name` for `application_name` unless the connection string gave one.
@@ -301,13 +329,29 @@ impl Conninfo {
         }
     }
 
+    /// The certificate by which this program logs in, if one was given.
+    ///
+    /// # Errors
+    /// [`ConninfoError::HalfClientCertificate`] if only one of its two files was.
+    pub fn client_certificate(&self) -> Result<Option<ClientCertificate>, ConninfoError> {
+        match (&self.sslcert, &self.sslkey) {
+            (None, None) => Ok(None),
+            (Some(certificate), Some(key)) => {
+                Ok(Some(ClientCertificate { certificate: certificate.clone(), key: key.clone() }))
+            }
+            (Some(_), None) => Err(ConninfoError::HalfClientCertificate { missing: "sslkey (or PGSSLKEY)" }),
+            (None, Some(_)) => Err(ConninfoError::HalfClientCertificate { missing: "sslcert (or PGSSLCERT)" }),
+        }
+    }
+
     /// One endpoint for each host, in order.
     ///
     /// # Errors
-    /// As [`Conninfo::root_certificate_file`].
+    /// As [`Conninfo::root_certificate_file`] and [`Conninfo::client_certificate`].
     pub fn endpoints(&self) -> Result<Vec<Endpoint>, ConninfoError> {
         let root_certificate_file = self.root_certificate_file()?;
-        let new = |host| Endpoint::new(self, host, root_certificate_file.clone());
+        let client_certificate = self.client_certificate()?;
+        let new = |host| Endpoint::new(self, host, root_certificate_file.clone(), client_certificate.clone());
         Ok(self.hosts.iter().map(new).collect())
     }
 

@@ -89,7 +89,7 @@ pub(super) enum Ownership {
 impl DrillServer {
     /// A server of the operator's. `admin` is a login to the same cluster that may create roles,
     /// extensions and databases. The databases that the two name are connected to, and nothing else.
-    pub fn given(login: Conninfo, admin: Option<Conninfo>) -> Self {
+    pub fn external(login: Conninfo, admin: Option<Conninfo>) -> Self {
         Self { login, admin, is_throwaway: false }
     }
 

@@ -24,15 +24,16 @@ impl<'run> Dumper<'run> {
     /// outlive the streams that it starts.
     ///
     /// # Errors
-    /// If the folder for temporary files is full or not writable.
-    pub fn new(
+    /// If the folder for temporary files is full or not writable, or if there is no password.
+    pub async fn new(
         tools: &'run ClientTools,
         session: &'run Session,
         lock_wait: Duration,
         scrubber: &'run Scrubber,
         stop: &'run Stop,
     ) -> anyhow::Result<Self> {
-        Ok(Self { workbench: Workbench::new(tools, session, scrubber, stop)?, lock_wait })
+        let password = session.endpoint().refreshed().await?.passfile_line();
+        Ok(Self { workbench: Workbench::new(tools, session, password.as_ref(), scrubber, stop)?, lock_wait })
     }
 
     /// Starts `pg_dump` in custom format, uncompressed, inside the exported `snapshot`.

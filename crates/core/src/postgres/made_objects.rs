@@ -1,4 +1,4 @@
-//! Whether anybody has made anything in a database.
+//! Whether a database holds anything that a person has made.
 
 use std::collections::BTreeMap;
 

@@ -7,6 +7,7 @@ mod confinement;
 pub mod connect;
 pub mod conninfo;
 mod database_level;
+mod databases;
 mod drill_server;
 mod dump;
 mod extension_members;
@@ -44,6 +45,7 @@ pub use checked_dump::{
 pub use child::{ChildError, ChildReader};
 pub use confinement::Held;
 pub use database_level::{close_database, database_differences, set_database_level};
+pub use databases::{Databases, roles_digest};
 pub use drill_server::{DrillPolicy, DrillServer, LockedServer, RestoreAs, SourceCluster, SuitableServer, Swept};
 pub use dump::Dumper;
 pub use extension_members::ExtensionMembers;
@@ -53,12 +55,13 @@ pub use inventory::{kinds_asked_otherwise, list_objects, take_inventory};
 pub use last_values::LastValues;
 pub use locale::{NewDatabase, create_database};
 pub use made_objects::made_objects;
+pub use neutral::neutral_name;
 pub use patched::{OutdatedError, OutdatedTools, refuse_outdated};
 pub use postgres_protocol::escape::{escape_identifier, escape_literal};
 pub use preflight::{Preflight, preflight};
 pub use prepare::{
-    KeptSchema, MissingExtensions, Prepared, Touched, Wanted, WantedExtension, create_beforehand, have_other_versions,
-    keep_schemas,
+    KeptSchema, MissingExtensions, Prepared, Prerequisites, Touched, WantedExtension, create_beforehand,
+    have_other_versions, keep_schemas,
 };
 pub use recode::{encoding_to_compare, read_texts};
 pub use renamed::{Moved, Renamed, Schemas, moved_relations};

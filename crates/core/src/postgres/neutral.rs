@@ -27,7 +27,7 @@ impl SourceName {
 }
 
 /// Lower-case letters, not always as many, so that there is no pattern to know a drill by.
-pub(super) fn neutral_name() -> String {
+pub fn neutral_name() -> String {
     let mut random = rand::rng();
     (0..random.random_range(LETTERS)).map(|_| char::from(random.random_range(b'a'..=b'z'))).collect()
 }

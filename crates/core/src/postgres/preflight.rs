@@ -4,9 +4,10 @@
 use anyhow::Context;
 
 use super::connect::Session;
+use crate::text::some_of;
 
 /// Names shown of each finding; the rest is counted.
-const NAMES_SHOWN: usize = 5;
+const MAX_NAMES: usize = 5;
 
 /// What was found before a dump.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -122,18 +123,23 @@ const GAPS: [Question; 5] = [
         },
     },
     Question {
-        sql:
-            "SELECT format('%I.%I', n.nspname, made.name)
-                FROM (SELECT 'pg_class'::regclass AS catalog, c.oid, c.relnamespace AS schema, c.relname::text AS name
-                        FROM pg_class c WHERE c.relkind IN ('r', 'p', 'm', 'v', 'f', 'S')
-                      UNION ALL
-                      SELECT 'pg_proc'::regclass, p.oid, p.pronamespace,
-                             format('%s(%s)', p.proname, pg_get_function_identity_arguments(p.oid)) FROM pg_proc p
-                      UNION ALL
-                      SELECT 'pg_type'::regclass, t.oid, t.typnamespace, t.typname::text FROM pg_type t
+        sql: "SELECT format('%s %s', o.type, o.identity)
+                FROM (SELECT 'pg_class'::regclass AS catalog, oid, relnamespace AS schema FROM pg_class
+                       WHERE relkind IN ('r', 'p', 'm', 'v', 'f', 'S')
+                      UNION ALL SELECT 'pg_proc'::regclass, oid, pronamespace FROM pg_proc
+                      UNION ALL SELECT 'pg_type'::regclass, t.oid, t.typnamespace FROM pg_type t
                        WHERE t.typtype IN ('b', 'd', 'e', 'r') AND t.typelem = 0
-                          OR EXISTS (SELECT FROM pg_class k WHERE k.oid = t.typrelid AND k.relkind = 'c')) made
-                JOIN pg_namespace n ON n.oid = made.schema
+                          OR EXISTS (SELECT FROM pg_class k WHERE k.oid = t.typrelid AND k.relkind = 'c')
+                      UNION ALL SELECT 'pg_operator'::regclass, oid, oprnamespace FROM pg_operator
+                      UNION ALL SELECT 'pg_opclass'::regclass, oid, opcnamespace FROM pg_opclass
+                      UNION ALL SELECT 'pg_opfamily'::regclass, oid, opfnamespace FROM pg_opfamily
+                      UNION ALL SELECT 'pg_collation'::regclass, oid, collnamespace FROM pg_collation
+                      UNION ALL SELECT 'pg_conversion'::regclass, oid, connamespace FROM pg_conversion
+                      UNION ALL SELECT 'pg_ts_config'::regclass, oid, cfgnamespace FROM pg_ts_config
+                      UNION ALL SELECT 'pg_ts_dict'::regclass, oid, dictnamespace FROM pg_ts_dict
+                      UNION ALL SELECT 'pg_ts_parser'::regclass, oid, prsnamespace FROM pg_ts_parser
+                      UNION ALL SELECT 'pg_ts_template'::regclass, oid, tmplnamespace FROM pg_ts_template) made
+                JOIN pg_namespace n ON n.oid = made.schema, pg_identify_object(made.catalog, made.oid, 0) o
                WHERE made.oid >= 16384 AND n.nspname IN ('information_schema', 'pg_catalog')
                  AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = made.catalog AND e.objid = made.oid
                                     AND e.deptype = 'e')
@@ -153,7 +159,13 @@ const GAPS: [Question; 5] = [
 
 const NOTES: [Question; 8] = [
     Question {
-        sql: "SELECT quote_ident(datname) FROM pg_database
+        // A name of another database is in that one's encoding, and may be no text in this one: only its bytes can be
+        // looked at. In some encodings of several bytes even the backslashes cannot be found.
+        sql: "SELECT CASE WHEN (getdatabaseencoding() = 'UTF8'
+                                OR pg_encoding_max_length(pg_char_to_encoding(getdatabaseencoding())) = 1)
+                           AND encode(replace(datname::text, chr(92), repeat(chr(92), 2))::bytea, 'hex') ~ '^([2-7][0-9a-f])+$'
+                          THEN quote_ident(datname) ELSE 'one whose name is not in ASCII' END
+                FROM pg_database
                WHERE datname <> current_database() AND NOT datistemplate AND datname <> 'postgres' AND datallowconn ORDER BY 1",
         sentence: |names| format!("other databases of this cluster are not in this dump: {names}"),
     },
@@ -208,17 +220,9 @@ pub async fn preflight(session: &Session) -> anyhow::Result<Preflight> {
             let rows = rows.context("look for what a dump would miss")?;
             let names: Vec<String> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
             if !names.is_empty() {
-                answers.push((question.sentence)(&some_of(&names)));
+                answers.push((question.sentence)(&some_of(&names, MAX_NAMES)));
             }
         }
     }
     Ok(found)
-}
-
-fn some_of(names: &[String]) -> String {
-    let shown = names.iter().take(NAMES_SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
-    match names.len().saturating_sub(NAMES_SHOWN) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
-    }
 }

@@ -19,7 +19,7 @@ use members::{kept_schemas, open_members};
 
 /// What an archive needs beside itself.
 #[derive(Debug, Clone, Default)]
-pub struct Wanted {
+pub struct Prerequisites {
     /// Roles that it names: owners, grantees, those of default privileges.
     pub roles: Vec<String>,
     /// Further roles of the source's cluster: rows may name them. They are made if the login may do that, and no drill
@@ -81,20 +81,20 @@ impl ScratchDb<'_> {
     ///
     /// # Errors
     /// [`MissingExtensions`], and what the server says.
-    pub async fn prepare(&mut self, wanted: &Wanted) -> anyhow::Result<Prepared> {
+    pub async fn prepare(&mut self, prerequisites: &Prerequisites) -> anyhow::Result<Prepared> {
         let session =
             self.admin().unwrap_or(self.owner()).connect().await.context("connect to the scratch database")?;
         let available = available(&session).await.context("look for available extensions")?;
-        let extensions = in_order(&wanted.extensions, &available)?;
+        let extensions = in_order(&prerequisites.extensions, &available)?;
         let mut prepared = Prepared::default();
-        self.create_roles(&session, wanted, &mut prepared).await.context("create the archive's roles")?;
+        self.create_roles(&session, prerequisites, &mut prepared).await.context("create the archive's roles")?;
         self.own_public(&session, &mut prepared).await;
         let refused = self.create_extensions(&session, &extensions, &mut prepared).await?;
         if self.admin().is_some() {
             if !refused.is_empty() {
                 return Err(MissingExtensions { extensions: refused }.into());
             }
-            self.guard_extensions(&session, &wanted.touched, &mut prepared).await?;
+            self.guard_extensions(&session, &prerequisites.touched, &mut prepared).await?;
         } else {
             prepared.missing_extensions = refused;
         }
@@ -105,13 +105,13 @@ impl ScratchDb<'_> {
     async fn create_roles(
         &mut self,
         session: &Session,
-        wanted: &Wanted,
+        prerequisites: &Prerequisites,
         prepared: &mut Prepared,
     ) -> anyhow::Result<()> {
         let rows = session.client().query("SELECT rolname::text FROM pg_roles", &[]).await?;
         let existing: BTreeSet<String> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
         let (kept, absent): (BTreeSet<String>, BTreeSet<String>) =
-            wanted.roles.iter().cloned().partition(|name| existing.contains(name));
+            prerequisites.roles.iter().cloned().partition(|name| existing.contains(name));
         // Names that begin so are PostgreSQL's own, and no role can create one.
         let may_create = |name: &String| self.admin().is_some() && !name.starts_with("pg_");
         let (named, missing): (BTreeSet<String>, BTreeSet<String>) = absent.into_iter().partition(may_create);
@@ -122,12 +122,13 @@ impl ScratchDb<'_> {
         }
         let owner = escape_identifier(self.owner().user());
         let is_new = |name: &&String| !existing.contains(*name) && !named.contains(*name) && may_create(name);
-        let bystanders: Vec<String> = wanted.bystanders.iter().filter(is_new).cloned().collect();
+        let bystanders: Vec<String> = prerequisites.bystanders.iter().filter(is_new).cloned().collect();
         let members_from = named.len();
         let create: Vec<String> = named.into_iter().chain(bystanders).collect();
         let statement = |(place, name): (usize, &String)| {
             let role = escape_identifier(name);
-            let kind = if self.owner_is_superuser() && wanted.superusers.contains(name) { " SUPERUSER" } else { "" };
+            let kind =
+                if self.owner_is_superuser() && prerequisites.superusers.contains(name) { " SUPERUSER" } else { "" };
             let membership = if place < members_from { format!("GRANT {role} TO {owner};") } else { String::new() };
             let mark = self.mark(&format!("ROLE {role}"));
             format!("CREATE ROLE {role} NOLOGIN{kind}; {mark} {membership}")

@@ -112,7 +112,8 @@ impl<'run> Restorer<'run> {
         scrubber: &'run Scrubber,
         stop: &'run Stop,
     ) -> anyhow::Result<Self> {
-        let workbench = Workbench::new(tools, session, scrubber, stop)?;
+        let password = session.endpoint().passfile_line();
+        let workbench = Workbench::new(tools, session, password.as_ref(), scrubber, stop)?;
         let lists = passes::split(source.contents, source.list, source.kept_schemas);
         let count = lists.len();
         let mut list_files = BTreeMap::new();

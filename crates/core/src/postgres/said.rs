@@ -27,6 +27,12 @@ use templates::{TEMPLATES, WORDS};
 /// In the place of words that may be anything.
 const HIDDEN: &str = "...";
 
+/// Maximum words of one name or value that are told. Types have up to four, and a schema before them.
+const MAX_WORDS: usize = 5;
+
+/// Maximum characters between words of one name or value that are told: `"a"."b"`, `character varying(20)[]`.
+const MAX_MARKS: usize = 10;
+
 /// What stands before a message of the server, said by a tool.
 const BEFORE: [&str; 8] = [
     r"could not execute query: ",
@@ -159,10 +165,16 @@ impl<'archive> Said<'archive> {
         Some(told)
     }
 
-    /// `text` with what is not known hidden.
+    /// `text` with what is not known hidden: all of it, if it is longer than a name or a type can be. Code of an archive
+    /// could choose a long row of known words, and say what it wants by that choice.
     pub fn known_words(&self, text: &str) -> String {
         if text.is_empty() || text == HIDDEN || self.names().contains(text) {
             return text.to_owned();
+        }
+        let marks = text.chars().filter(|character| !is_of_word(*character)).count();
+        let words = text.split(|character| !is_of_word(character)).filter(|word| !word.is_empty()).count();
+        if words > MAX_WORDS || marks > MAX_MARKS {
+            return HIDDEN.to_owned();
         }
         let mut known = String::new();
         let mut rest = text;
@@ -246,6 +258,15 @@ mod tests {
             |most: usize| format!("a message that code of the backup may have written (at most {most} characters)");
         check("ERROR:  the secret is canary", &hidden(32));
         check("relation \"orders\" does not exist\npg_restore: canary", &hidden(64));
+    }
+
+    #[test]
+    fn a_row_of_known_words_or_marks_that_is_no_name_and_no_type_is_hidden() {
+        let whole = "operator does not exist: \"app\".\"orders\" = timestamp without time zone";
+        check(whole, "operator does not exist: ...");
+        check("value too long for type character varying(20)[]", "value too long for type character varying(...)[]");
+        check("operator does not exist: integer integer text text integer text", "operator does not exist: ...");
+        check("relation \"!,!;!,!;!,!\" does not exist", "relation \"...\" does not exist");
     }
 
     #[test]

@@ -29,7 +29,7 @@ const NAMES: [&str; 11] = [
 ];
 
 /// Most bytes of all values together: a server takes a startup packet of at most 10,000.
-const MOST_BYTES: usize = 4000;
+const MAX_BYTES: usize = 4000;
 
 const QUESTION: &str = "
     SELECT s.name::text, coalesce(own.value, s.reset_val)
@@ -80,7 +80,7 @@ impl RestoreSettings {
         let mut bytes = 0;
         for (name, value) in wanted(manifest, archive) {
             bytes += name.len() + value.len();
-            if bytes > MOST_BYTES {
+            if bytes > MAX_BYTES {
                 settings.notes.push("the settings of the source are too long to restore with all of them".to_owned());
                 break;
             }

@@ -127,8 +127,8 @@ impl Throwaway {
     }
 
     /// The end of the server's log, 4 KiB at most: what it said before it died.
-    pub fn last_words(&self) -> String {
-        self.cluster.last_words()
+    pub fn log_tail(&self) -> String {
+        self.cluster.log_tail()
     }
 
     /// Shuts the server down at once, ends everything that it has started, and removes its folder.
@@ -154,7 +154,7 @@ impl Throwaway {
         let deadline = Instant::now() + START_LIMIT;
         loop {
             if let Some(status) = self.postmaster.ended()? {
-                bail!("postgres ended early ({status}): {}", self.cluster.last_words());
+                bail!("postgres ended early ({status}): {}", self.cluster.log_tail());
             }
             match self.admin.connect().await {
                 Ok(session) => {
@@ -163,7 +163,7 @@ impl Throwaway {
                 }
                 // A server that is up and refuses does so again.
                 Err(error) if Instant::now() >= deadline || is_final(&error) => {
-                    return Err(anyhow::Error::from(error).context(self.cluster.last_words()));
+                    return Err(anyhow::Error::from(error).context(self.cluster.log_tail()));
                 }
                 Err(_) => sleep(PAUSE).await,
             }

@@ -13,11 +13,13 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use rustls::client::ResolvesClientCert;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::ring;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{ClientConfig, InconsistentKeys, RootCertStore};
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, ServerName};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio_postgres::Socket;
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -63,6 +65,9 @@ pub enum TlsSetupError {
     Library(#[from] rustls::Error),
 }
 
+/// A certificate by which a client logs in, with its chain and its key.
+pub(super) type ClientLogin = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
+
 /// Makes one TLS connection, with a memory of its own for the certificate that it was shown.
 pub(super) struct PgTls {
     inner: MakeRustlsConnect,
@@ -71,12 +76,13 @@ pub(super) struct PgTls {
 }
 
 impl PgTls {
-    /// Reads the authorities, if any are needed. Use a new one for each connection.
+    /// Reads the authorities, if any are needed, and shows the server the certificate of `client`, if it asks for one. Use a
+    /// new one for each connection.
     ///
     /// # Errors
     /// A file that cannot be read or holds no certificate. Its contents are never shown: a wrong
     /// path may lead to a private key.
-    pub(super) fn new(verification: &Verification) -> Result<Self, TlsSetupError> {
+    pub(super) fn new(verification: &Verification, client: Option<ClientLogin>) -> Result<Self, TlsSetupError> {
         let (file, depth) = match verification {
             Verification::None => (None, Depth::Nothing),
             Verification::Chain(file) => (Some(file), Depth::Chain),
@@ -103,10 +109,25 @@ impl PgTls {
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
             .dangerous()
-            .with_custom_certificate_verifier(verifier)
-            .with_no_client_auth();
+            .with_custom_certificate_verifier(verifier);
+        let config = match client {
+            Some((certificates, key)) => config.with_client_cert_resolver(certified(certificates, key)?),
+            None => config.with_no_client_auth(),
+        };
         let needs_name = depth == Depth::Full;
         Ok(Self { inner: MakeRustlsConnect::new(config), believed, needs_name })
+    }
+}
+
+/// As rustls makes it, but certificates of version 1, which it cannot parse, are taken as libpq takes them.
+fn certified(
+    certificates: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<Arc<dyn ResolvesClientCert>, rustls::Error> {
+    let certified = CertifiedKey::new(certificates, ring::sign::any_supported_type(&key)?);
+    match certified.keys_match() {
+        Err(error @ rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => Err(error),
+        Ok(()) | Err(_) => Ok(Arc::new(SingleCertAndKey::from(certified))),
     }
 }
 
@@ -169,7 +190,7 @@ mod tests {
     fn check(contents: &str, expected: &str) {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), contents).unwrap();
-        let error = PgTls::new(&Verification::Full(file.path().to_owned())).err().unwrap();
+        let error = PgTls::new(&Verification::Full(file.path().to_owned()), None).err().unwrap();
         let shown = format!("{error:#}").replace(file.path().to_str().unwrap(), "FILE");
         assert_eq!(shown, expected);
     }
@@ -186,6 +207,6 @@ mod tests {
 
     #[test]
     fn no_verification_needs_no_file() {
-        assert!(PgTls::new(&Verification::None).is_ok());
+        assert!(PgTls::new(&Verification::None, None).is_ok());
     }
 }

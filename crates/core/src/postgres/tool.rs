@@ -12,6 +12,7 @@ use super::connect::{LIBPQ_KEEPALIVES, Session};
 use super::tools::ClientTools;
 use crate::private::PrivateDir;
 use crate::scrub::Scrubber;
+use crate::secret::Secret;
 use crate::stop::Stop;
 
 /// Search path of scripts that stand in for tools; the real ones need none.
@@ -32,7 +33,7 @@ pub(super) struct Workbench<'run> {
 }
 
 impl<'run> Workbench<'run> {
-    /// Prepares the private folder with the password file. It lives as long as this value, which
+    /// Prepares the private folder with the password file, whose line is `password`. It lives as long as this value, which
     /// must outlive the streams that it starts.
     ///
     /// # Errors
@@ -40,12 +41,13 @@ impl<'run> Workbench<'run> {
     pub(super) fn new(
         tools: &'run ClientTools,
         session: &'run Session,
+        password: Option<&Secret>,
         scrubber: &'run Scrubber,
         stop: &'run Stop,
     ) -> anyhow::Result<Self> {
         let private = PrivateDir::create().context("create a private folder below TMPDIR")?;
-        if let Some(line) = session.endpoint().passfile_line() {
-            private.write("pgpass", &line).context("write the password file below TMPDIR")?;
+        if let Some(line) = password {
+            private.write("pgpass", line).context("write the password file below TMPDIR")?;
         }
         Ok(Self { tools, session, scrubber, stop, private })
     }
@@ -111,6 +113,12 @@ impl<'run> Workbench<'run> {
         let mut read: Vec<PathBuf> = args.iter().filter_map(|arg| named_file(arg)).collect();
         read.push(self.private.path().to_owned());
         read.extend(endpoint.root_certificate_file().map(Path::to_owned));
+        read.extend(
+            endpoint
+                .client_certificate()
+                .into_iter()
+                .flat_map(|client| [client.certificate.clone(), client.key.clone()]),
+        );
         if !is_local {
             read.extend(NETWORK_FACTS.map(PathBuf::from));
         }

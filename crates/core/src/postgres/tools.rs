@@ -47,7 +47,7 @@ pub struct ServerTools {
 const LIBRARY_FOLDERS: [&str; 2] = ["../lib", "../lib/postgresql"];
 
 /// What a drill needs of an installation.
-const SERVER_PROGRAMS: [&str; 4] = ["postgres", "initdb", "pg_restore", "pg_dump"];
+const SERVER_PROGRAMS: [&str; 5] = ["postgres", "initdb", "pg_resetwal", "pg_restore", "pg_dump"];
 
 /// Why no installation fits.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -274,7 +274,9 @@ mod tests {
     async fn a_missing_server_is_told_with_its_package() {
         let empty = tempfile::tempdir().unwrap();
         let error = ServerTools::find(Some(empty.path().as_os_str()), 17).await.unwrap_err().to_string();
-        assert!(error.starts_with("no server of PostgreSQL 17 found (postgres, initdb, pg_restore, pg_dump); install"));
+        assert!(error.starts_with(
+            "no server of PostgreSQL 17 found (postgres, initdb, pg_resetwal, pg_restore, pg_dump); install"
+        ));
         assert!(error.contains("postgresql-17 (Debian), postgresql17 (Alpine) or postgresql@17 (Homebrew)"), "{error}");
         let error = ToolsError::NoServer { major: 17, installed: vec![13, 15] }.to_string();
         assert!(error.contains("; installed is 13, 15; install postgresql-17"), "{error}");

@@ -1,21 +1,20 @@
 //! Which databases have backups below a prefix, and whose of them may be believed.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
 
 use super::open::MAX_MANIFEST_BYTES;
 use super::{Backup, BackupId, Catalog, DatabaseDir, Layout, ManifestError, Repository, Role, Signers};
+use crate::database_list::MAX_DATABASES;
 use crate::storage::{ListedObject, Prefix, Store, StoreError};
-
-/// Maximum number of databases whose manifests are read, those first that the store has had the longest.
-const MAX_DATABASES_READ: usize = 50;
 
 /// Number of the newest manifests of a database that are read. One more is that which the store has had the longest:
 /// a writer who adds manifests cannot make one older.
 const NEWEST_READ: usize = 2;
 
-/// Maximum bytes of all manifests that are read: a writer to the bucket shall not choose how long that takes.
+/// Maximum bytes of all manifests that one search reads: a writer to the bucket shall not choose how long that takes.
 const MAX_BYTES_READ: u64 = 4 * MAX_MANIFEST_BYTES;
 
 /// A database that has backups, by the listing.
@@ -27,6 +26,36 @@ struct Found {
     since: Option<DateTime<Utc>>,
 }
 
+/// The databases that have backups below a prefix, each list in the order of their folders.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StoredDatabases {
+    /// Those that count.
+    pub names: Vec<String>,
+    /// Those of which no manifest that was read is signed as it must be, while others have such a one.
+    pub unsigned: Vec<String>,
+    /// Those whose signature was not looked for, since there was too much to read. The next search goes on with them.
+    pub unread: Vec<String>,
+    /// Those that are too many.
+    pub beyond: Vec<String>,
+}
+
+/// A search for databases whose backups may be believed. It remembers what it has read, so that a daemon does not read it
+/// again at every look.
+#[derive(Debug, Default)]
+pub struct DatabaseSearch {
+    /// What is known by name.
+    known: Mutex<BTreeMap<String, Signature>>,
+}
+
+/// What was found out of a database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Signature {
+    /// One of its manifests was signed. Those that come later are looked at if they are used.
+    Good,
+    /// None of these is.
+    NoneOf(Vec<(BackupId, u64)>),
+}
+
 impl Repository {
     /// The names of the databases that have backups below the prefix of `store`, in the order of their folders.
     ///
@@ -36,42 +65,83 @@ impl Repository {
         let found = found_in(list(store).await?, store.prefix(), now);
         Ok(found.into_iter().map(|found| found.name).collect())
     }
+}
 
-    /// As [`Repository::databases`]; of several only those that have a manifest which one of `signers` has signed, if
-    /// there are signers and there is one. Anyone who can write to the bucket can make a folder that looks like a
-    /// database. At most 50 are looked at, and of each the two newest manifests and its first one.
+impl DatabaseSearch {
+    /// As [`Repository::databases`], at most [`MAX_DATABASES`], those that the bucket has had the longest; of several only
+    /// those count that have a manifest which one of `signers` has signed, if there are signers and there is one. Anyone who
+    /// can write to the bucket can make a folder that looks like a database. Of each, the two newest manifests and its first
+    /// one are looked at, and 256 MiB altogether; those come first that the store has had the longest.
     ///
     /// # Errors
     /// As there, or if a manifest cannot be read for now.
-    pub async fn databases_signed_by(
+    pub async fn find(
+        &self,
         signers: &Signers,
         store: &Store,
         now: DateTime<Utc>,
-    ) -> Result<Vec<String>, StoreError> {
-        let mut found = found_in(list(store).await?, store.prefix(), now);
-        let names = |found: &[Found]| found.iter().map(|found| found.name.clone()).collect::<Vec<String>>();
-        let all = names(&found);
-        if all.len() < 2 || signers.is_empty() {
-            return Ok(all);
+    ) -> Result<StoredDatabases, StoreError> {
+        let (mut found, beyond) = first_of(found_in(list(store).await?, store.prefix(), now), MAX_DATABASES);
+        let names: Vec<String> = found.iter().map(|found| found.name.clone()).collect();
+        if names.len() < 2 || signers.is_empty() {
+            return Ok(StoredDatabases { names, beyond, ..StoredDatabases::default() });
         }
         found.sort_by_key(|found| (found.since.is_none(), found.since));
-        let (mut signed, mut bytes_left) = (Vec::new(), MAX_BYTES_READ);
-        for found in found.into_iter().take(MAX_DATABASES_READ) {
+        let mut bytes_left = MAX_BYTES_READ;
+        for found in &found {
+            if self.knows(found) {
+                continue;
+            }
             let layout = Layout::new(store.prefix().clone(), &found.name).trusting(signers.clone());
-            if found.is_signed(store, &layout, &mut bytes_left).await? {
-                signed.push(found);
+            if let Some(signature) = found.signature(store, &layout, &mut bytes_left).await? {
+                self.lock().insert(found.name.clone(), signature);
             }
         }
-        Ok(if signed.is_empty() { all } else { names(&signed) })
+        let mut known = self.lock();
+        known.retain(|name, _| names.contains(name));
+        Ok(StoredDatabases { beyond, ..StoredDatabases::of(names, &known) })
+    }
+
+    /// Whether there is nothing to read of `found`.
+    fn knows(&self, found: &Found) -> bool {
+        match self.lock().get(&found.name) {
+            Some(Signature::Good) => true,
+            Some(Signature::NoneOf(read)) => *read == found.manifests,
+            None => false,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Signature>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl StoredDatabases {
+    fn of(all: Vec<String>, known: &BTreeMap<String, Signature>) -> Self {
+        let mut stored = Self::default();
+        for name in &all {
+            let list = match known.get(name) {
+                Some(Signature::Good) => &mut stored.names,
+                Some(Signature::NoneOf(_)) => &mut stored.unsigned,
+                None => &mut stored.unread,
+            };
+            list.push(name.clone());
+        }
+        if stored.names.is_empty() { Self { names: all, ..Self::default() } } else { stored }
     }
 }
 
 impl Found {
-    /// Whether one of its manifests is signed as `layout` asks for. Reads at most `bytes_left`, and takes off what it has
-    /// read.
-    async fn is_signed(&self, store: &Store, layout: &Layout, bytes_left: &mut u64) -> Result<bool, StoreError> {
+    /// Whether one of its manifests is signed as `layout` asks for; `None` if not all could be looked at. Reads at most
+    /// `bytes_left`, and takes off what it has read.
+    async fn signature(
+        &self,
+        store: &Store,
+        layout: &Layout,
+        bytes_left: &mut u64,
+    ) -> Result<Option<Signature>, StoreError> {
         for (id, bytes) in &self.manifests {
-            let Some(left) = bytes_left.checked_sub(*bytes) else { continue };
+            let Some(left) = bytes_left.checked_sub(*bytes) else { return Ok(None) };
             *bytes_left = left;
             let text = match store.read(&layout.key(id, &Role::Manifest), *bytes).await {
                 Ok(text) => text,
@@ -81,16 +151,26 @@ impl Found {
             };
             match layout.open_manifest(id, &text) {
                 // The signature was checked before the format.
-                Ok(_) | Err(ManifestError::TooNew { .. }) => return Ok(true),
+                Ok(_) | Err(ManifestError::TooNew { .. }) => return Ok(Some(Signature::Good)),
                 Err(_) => {}
             }
         }
-        Ok(false)
+        Ok(Some(Signature::NoneOf(self.manifests.clone())))
     }
 }
 
 async fn list(store: &Store) -> Result<Vec<ListedObject>, StoreError> {
     store.list(&store.prefix().key("")).await
+}
+
+/// At most so many of these, in their order, and the names of the others: those come first that the store has had the
+/// longest. A writer to the bucket can make any number of folders, and can give them any name and no earlier time.
+fn first_of(found: Vec<Found>, most: usize) -> (Vec<Found>, Vec<String>) {
+    let mut placed: Vec<(usize, Found)> = found.into_iter().enumerate().collect();
+    placed.sort_by_key(|(_, found)| (found.since.is_none(), found.since));
+    let beyond = placed.split_off(placed.len().min(most)).into_iter().map(|(_, found)| found.name).collect();
+    placed.sort_by_key(|(place, _)| *place);
+    (placed.into_iter().map(|(_, found)| found).collect(), beyond)
 }
 
 /// The databases that have backups among `objects`, in the order of their folders.
@@ -156,6 +236,25 @@ mod tests {
         assert_eq!(names("2020-01-01T00:00:00Z"), ["Süd/1", "app"]);
     }
 
+    /// Names that come before others in the alphabet take no place from what was there before.
+    #[test]
+    fn of_too_many_databases_those_count_that_the_bucket_has_had_the_longest() {
+        let found = |name: &str, day: Option<u32>| Found {
+            name: name.to_owned(),
+            manifests: Vec::new(),
+            since: day.map(|day| format!("2026-11-{day:02}T03:00:00Z").parse().unwrap()),
+        };
+        let all = || vec![found("0", Some(9)), found("1", None), found("app", Some(9)), found("zoo", Some(3))];
+        let names = |most| {
+            let (found, beyond) = first_of(all(), most);
+            (found.into_iter().map(|found| found.name).collect::<Vec<_>>(), beyond)
+        };
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        assert_eq!(names(2), (owned(&["0", "zoo"]), owned(&["app", "1"])));
+        assert_eq!(names(3), (owned(&["0", "app", "zoo"]), owned(&["1"])));
+        assert_eq!(names(5), (owned(&["0", "1", "app", "zoo"]), Vec::new()));
+    }
+
     /// A writer who adds manifests makes neither the first one nor more than the newest ones be read.
     #[test]
     fn the_newest_manifests_and_the_first_one_are_read() {
@@ -176,5 +275,23 @@ mod tests {
         let read: Vec<(BackupId, u64)> =
             [(18, 19), (17, 18), (8, 9)].map(|(at, bytes)| (ids[at].clone(), bytes)).into();
         assert_eq!((found[0].manifests.clone(), found[0].since), (read, Some(time(9))));
+    }
+
+    #[test]
+    fn what_does_not_count_is_named() {
+        let all = || ["app", "crm", "shop"].map(str::to_owned).to_vec();
+        let none = || Signature::NoneOf(Vec::new());
+        let known = |entries: &[(&str, Signature)]| {
+            entries.iter().map(|(name, signature)| ((*name).to_owned(), signature.clone())).collect::<BTreeMap<_, _>>()
+        };
+        let stored = StoredDatabases::of(all(), &known(&[("app", none()), ("shop", Signature::Good)]));
+        let one = |name: &str| vec![name.to_owned()];
+        assert_eq!(
+            stored,
+            StoredDatabases { names: one("shop"), unsigned: one("app"), unread: one("crm"), beyond: Vec::new() }
+        );
+        // If there is no good one, signatures tell nothing.
+        let stored = StoredDatabases::of(all(), &known(&[("app", none())]));
+        assert_eq!(stored, StoredDatabases { names: all(), ..StoredDatabases::default() });
     }
 }

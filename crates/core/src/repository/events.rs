@@ -1,13 +1,18 @@
 //! The journal of a database: empty objects in its folder `events/`, whose names say everything, since
 //! `backup` may list and not read. docs/format.md describes the names.
 
-use std::fmt;
+mod kept;
+mod kind;
+mod word;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sha2::{Digest, Sha256};
 
 use super::BackupId;
 use crate::storage::{ListedObject, ObjectKey};
+
+pub use kept::{Author, Kept};
+pub use kind::{ClusterTag, EventKind, EventSignature, Tag};
+pub use word::Word;
 
 /// The folder beside those of the backups. No id is equal to it.
 pub(super) const FOLDER: &str = "events";
@@ -15,141 +20,19 @@ pub(super) const FOLDER: &str = "events";
 /// How long an event is kept that belongs to no object of a run.
 const KEPT_FOR: TimeDelta = TimeDelta::days(90);
 
+/// What is dated later than this from now was made by a wrong clock, here or there, or forged.
+pub(super) const FUTURE_TOLERANCE: TimeDelta = TimeDelta::minutes(10);
+
+/// Maximum number of events that can be in force. Each is held against all newer ones, and a writer to the bucket can
+/// write any number.
+const MAX_JUDGED: usize = 4_000;
+
 /// Maximum number of such events that are kept.
-const MAX_KEPT: usize = 1_000;
+pub const MAX_EVENTS: usize = 1_000;
 
 /// How far the time of a start and the store's time of its object may be apart: the clocks of the two are not the same
 /// one, and the object is written a moment after.
 const START_TOLERANCE: TimeDelta = TimeDelta::minutes(60);
-
-/// Hexadecimal digits of a [`ClusterTag`]: 48 bits, so that two clusters do not meet by chance.
-const CLUSTER_DIGITS: usize = 12;
-
-/// Characters of an [`EventSignature`]: 64 bytes.
-const SIGNATURE_CHARS: usize = 86;
-
-/// What stands in a name for something that could not be read.
-const UNKNOWN: &str = "unknown";
-
-/// What stands in a name in the place of an id that there is none of.
-const NONE: &str = "none";
-
-/// Tells one PostgreSQL cluster from another in a key: the start of a SHA-256 of its `system_identifier`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct ClusterTag(String);
-
-impl ClusterTag {
-    /// The tag of the cluster with this `system_identifier`.
-    pub fn of(system_identifier: &str) -> Self {
-        let digest = Sha256::digest(format!("system_identifier {system_identifier}"));
-        let digits = digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        Self(digits[..CLUSTER_DIGITS].to_owned())
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        let good = text.len() == CLUSTER_DIGITS && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-        good.then(|| Self(text.to_owned()))
-    }
-}
-
-impl fmt::Display for ClusterTag {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
-
-/// A signature in a name: base64 in the alphabet for URLs, without padding.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EventSignature(String);
-
-impl EventSignature {
-    /// Of a signature in base64.
-    pub(super) fn of(base64: &str) -> Self {
-        Self(base64.trim_end_matches('=').replace('+', "-").replace('/', "_"))
-    }
-
-    /// The signature in base64.
-    pub(super) fn to_base64(&self) -> String {
-        format!("{}==", self.0.replace('-', "+").replace('_', "/"))
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        let is_of_alphabet = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-        (text.len() == SIGNATURE_CHARS && text.bytes().all(is_of_alphabet)).then(|| Self(text.to_owned()))
-    }
-}
-
-/// What happened.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum EventKind {
-    /// The run of the event's id is about to dump: `backup-started-<cluster>-<tables>`.
-    BackupStarted {
-        /// The cluster that is dumped; `None` if the role may not read its identifier.
-        cluster: Option<ClusterTag>,
-        /// Tables of the database at that moment; `None` if they could not be counted.
-        tables: Option<u64>,
-    },
-    /// Retention could not delete what it had to after the run of the event's id: `retention-degraded`.
-    RetentionDegraded,
-    /// The backup of the event's id is much smaller than usual: `size-suspect-<backup or none>`.
-    SizeSuspect {
-        /// The acceptance that was in force when it was judged. A later one makes the mark void.
-        accepted: Option<BackupId>,
-    },
-    /// An operator says that from this backup on the smaller size is right: `size-accepted-<backup>`, and, if there is
-    /// a key for it, `-<signature>`.
-    SizeAccepted {
-        /// The first backup of the new size.
-        from: BackupId,
-        /// See [`Layout::sign_event`](super::Layout::sign_event).
-        signature: Option<EventSignature>,
-    },
-}
-
-impl fmt::Display for EventKind {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::BackupStarted { cluster, tables } => {
-                let cluster = cluster.as_ref().map_or_else(|| UNKNOWN.to_owned(), ToString::to_string);
-                let tables = tables.map_or_else(|| UNKNOWN.to_owned(), |tables| tables.to_string());
-                write!(formatter, "backup-started-{cluster}-{tables}")
-            }
-            Self::RetentionDegraded => formatter.write_str("retention-degraded"),
-            Self::SizeSuspect { accepted: None } => write!(formatter, "size-suspect-{NONE}"),
-            Self::SizeSuspect { accepted: Some(id) } => write!(formatter, "size-suspect-{id}"),
-            Self::SizeAccepted { from, signature: None } => write!(formatter, "size-accepted-{from}"),
-            Self::SizeAccepted { from, signature: Some(signature) } => {
-                write!(formatter, "size-accepted-{from}-{}", signature.0)
-            }
-        }
-    }
-}
-
-impl EventKind {
-    /// Reads what follows the id; `None` for anything that `Display` could not have written.
-    fn parse(text: &str) -> Option<Self> {
-        let known_or = |text: &str| (text != UNKNOWN).then(|| text.to_owned());
-        let kind = if text == "retention-degraded" {
-            Self::RetentionDegraded
-        } else if let Some(from) = text.strip_prefix("size-accepted-") {
-            let (from, signature) = from.split_at_checked(BackupId::CHARS)?;
-            let signature = match signature.strip_prefix('-') {
-                Some(signature) => Some(EventSignature::parse(signature)?),
-                None => None,
-            };
-            Self::SizeAccepted { from: BackupId::parse(from)?, signature }
-        } else if let Some(accepted) = text.strip_prefix("size-suspect-") {
-            let accepted = (accepted != NONE).then(|| BackupId::parse(accepted).ok_or(())).transpose().ok()?;
-            Self::SizeSuspect { accepted }
-        } else {
-            let (cluster, tables) = text.strip_prefix("backup-started-")?.split_once('-')?;
-            let cluster = known_or(cluster).map(|tag| ClusterTag::parse(&tag).ok_or(())).transpose().ok()?;
-            let tables = known_or(tables).map(|count| count.parse::<u64>()).transpose().ok()?;
-            Self::BackupStarted { cluster, tables }
-        };
-        (kind.to_string() == text).then_some(kind)
-    }
-}
 
 /// One line of the journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -196,7 +79,12 @@ impl RunEvents {
             }
             EventKind::RetentionDegraded => self.retention_degraded = true,
             EventKind::SizeSuspect { accepted } => self.size_suspect.push(accepted.clone()),
-            EventKind::SizeAccepted { .. } => {}
+            EventKind::SizeAccepted { .. }
+            | EventKind::BackupFailed { .. }
+            | EventKind::BackupStopped
+            | EventKind::DatabaseAppeared
+            | EventKind::DrillEnded { .. }
+            | EventKind::Kept(..) => {}
         }
     }
 }
@@ -221,6 +109,11 @@ impl Journal {
         self.events.push((event, object.key));
     }
 
+    /// All events, the newest first.
+    pub fn events(&self) -> impl Iterator<Item = &Event> {
+        self.events.iter().map(|(event, _)| event)
+    }
+
     /// When the first run began later than `after` and not later than `until`, by starts that the store has written
     /// when they say; of runs that died, too.
     ///
@@ -234,21 +127,46 @@ impl Journal {
     pub fn accepted_from(&self) -> impl Iterator<Item = &BackupId> {
         self.events.iter().filter_map(|(event, _)| match &event.kind {
             EventKind::SizeAccepted { from, .. } => Some(from),
-            EventKind::BackupStarted { .. } | EventKind::RetentionDegraded | EventKind::SizeSuspect { .. } => None,
+            _ => None,
         })
     }
 
+    /// Those that are not dated in the future at `now`, the newest first.
+    pub fn past_events(&self, now: DateTime<Utc>) -> impl Iterator<Item = &Event> {
+        self.events().filter(move |event| event.id.time() <= now + FUTURE_TOLERANCE)
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.events.len()
+    }
+
+    /// Whether nothing newer of the same subject makes `event`, at `place`, void: an alarm that was raised and not
+    /// resolved, the last message about something that is still wrong.
+    fn is_in_force(&self, place: usize, event: &Event) -> bool {
+        let EventKind::Kept(kept, _) = &event.kind else { return false };
+        if place >= MAX_JUDGED {
+            return false;
+        }
+        let mut newer = self.events.iter().take(place).filter_map(|(event, _)| match &event.kind {
+            EventKind::Kept(newer, _) => Some(newer),
+            _ => None,
+        });
+        !newer.any(|newer| kept.is_void_by(newer)) && kept.is_wrong()
+    }
+
     /// Keys of events that may go: of no run in `listed`, and older than 90 days or beyond the newest 1,000.
-    /// The acceptance that counts stays.
+    /// What is in force stays: the acceptance that counts, alarms that hold, and what was told last of them.
     pub(super) fn outdated(&self, now: DateTime<Utc>, is_listed: impl Fn(&BackupId) -> bool) -> Vec<ObjectKey> {
-        let counts = |kind: &EventKind| match kind {
+        let is_needed = |place: usize, event: &Event| match &event.kind {
             EventKind::SizeAccepted { from, .. } => Some(from) == self.accepted_from().max(),
-            EventKind::BackupStarted { .. } | EventKind::RetentionDegraded | EventKind::SizeSuspect { .. } => false,
+            _ => self.is_in_force(place, event),
         };
-        let alone = self.events.iter().filter(|(event, _)| !is_listed(&event.id) && !counts(&event.kind));
+        let alone = self.events.iter().enumerate().filter(|(_, (event, _))| !is_listed(&event.id));
+        let alone = alone.filter(|(place, (event, _))| !is_needed(*place, event)).map(|(_, event)| event);
         let old = alone.enumerate().filter(|(place, (event, _))| {
             let age = now - event.id.time();
-            *place >= MAX_KEPT || age > KEPT_FOR
+            *place >= MAX_EVENTS || age > KEPT_FOR
         });
         old.map(|(_, (_, key))| key.clone()).collect()
     }
@@ -258,57 +176,8 @@ impl Journal {
 mod tests {
     use super::*;
 
-    const ID: &str = "20261122T030000Z-calpt5zmzst5hrp2";
-
     fn id(text: &str) -> BackupId {
         BackupId::parse(text).unwrap()
-    }
-
-    #[test]
-    fn names_are_read_as_they_are_written_and_nothing_else_is() {
-        let cluster = Some(ClusterTag::of("7343342892334"));
-        let kinds = [
-            EventKind::BackupStarted { cluster, tables: Some(184) },
-            EventKind::BackupStarted { cluster: None, tables: None },
-            EventKind::RetentionDegraded,
-            EventKind::SizeSuspect { accepted: None },
-            EventKind::SizeSuspect { accepted: Some(id("20261121T030000Z-calpt5zmzst5hrp2")) },
-            EventKind::SizeAccepted { from: id("20261121T030000Z-calpt5zmzst5hrp2"), signature: None },
-            EventKind::SizeAccepted {
-                from: id("20261121T030000Z-calpt5zmzst5hrp2"),
-                signature: EventSignature::parse(&"a-_9".repeat(22)[..86]),
-            },
-        ];
-        for kind in kinds {
-            let event = Event { id: id(ID), kind };
-            assert_eq!(Event::parse(&event.file_name()), Some(event));
-        }
-        for wrong in [
-            "",
-            ID,
-            "20261122T030000Z-calpt5zmzst5hrp2-",
-            "20261122T030000Z-calpt5zmzst5hrp2-backup-started",
-            "20261122T030000Z-calpt5zmzst5hrp2-backup-started-0123456789ab-007",
-            "20261122T030000Z-calpt5zmzst5hrp2-backup-started-0123456789AB-7",
-            "20261122T030000Z-calpt5zmzst5hrp2-backup-started-0123456789ab-+7",
-            "20261122T030000Z-calpt5zmzst5hrp2-backup-started-0123456789ab-7.tmp",
-            "20261122T030000Z-calpt5zmzst5hrp2-size-accepted-yesterday",
-            "20261122T030000Z-calpt5zmzst5hrp2-size-accepted-20261121T030000Z-calpt5zmzst5hrp2-",
-            "20261122T030000Z-calpt5zmzst5hrp2-size-accepted-20261121T030000Z-calpt5zmzst5hrp2-abc",
-            "20261122T030000Z-calpt5zmzst5hrp2-size-suspect-",
-            "20261122T030000Z-calpt5zmzst5hrp2-retention-degraded-x",
-            "20261122T030000Z_calpt5zmzst5hrp2-retention-degraded",
-            "ü0261122T030000Z-calpt5zmzst5hrp2-retention-degraded",
-        ] {
-            assert_eq!(Event::parse(wrong), None, "{wrong}");
-        }
-    }
-
-    #[test]
-    fn a_tag_depends_on_the_cluster_alone() {
-        assert_eq!(ClusterTag::of("1"), ClusterTag::of("1"));
-        assert_ne!(ClusterTag::of("1"), ClusterTag::of("2"));
-        assert_eq!(ClusterTag::of("1").to_string().len(), CLUSTER_DIGITS);
     }
 
     #[test]
@@ -336,6 +205,64 @@ mod tests {
         names.sort_unstable();
         assert_eq!(names, ["p/old", "p/superseded", "p/young 1000"]);
         assert_eq!(journal.accepted_from().max(), Some(&id(listed)));
+    }
+
+    /// However many events follow, an alarm that holds is known with its time.
+    #[test]
+    fn what_is_in_force_stays_and_what_is_over_goes() {
+        let prefix = crate::storage::Prefix::parse("p").unwrap();
+        let now: DateTime<Utc> = "2026-11-22T00:00:00Z".parse().unwrap();
+        let (by, code) = (Author::Backup, Word::of("stale"));
+        let raised = |severity| Kept::AlarmRaised { by, code: code.clone(), severity: Word::of(severity) };
+        let told = |occasion, severity: Option<&'static str>| Kept::Told {
+            by,
+            family: Word::of("main"),
+            occasion: Word::of(occasion),
+            severity: severity.map(Word::of),
+            since: now,
+            codes: vec![code.clone()],
+        };
+        let old = [
+            ("raised", raised("warning")),
+            ("resolved", Kept::AlarmResolved { by, code: code.clone() }),
+            ("raised again", raised("warning")),
+            ("worse", raised("critical")),
+            ("onset", told("onset", Some("critical"))),
+            ("over", told("resolved", None)),
+            ("onset again", told("onset", Some("warning"))),
+            ("reminder", told("reminder", Some("critical"))),
+        ];
+        let old = old.into_iter().enumerate().map(|(second, (name, kept))| {
+            let at = now - TimeDelta::days(100) + TimeDelta::seconds(i64::try_from(second).unwrap());
+            let kind = EventKind::Kept(kept, Tag::none());
+            (Event { id: BackupId::new(at), kind }, prefix.key(name))
+        });
+        let mut events: Vec<_> = old.collect();
+        events.reverse();
+        let journal = Journal { events, starts: Vec::new() };
+        let outdated = journal.outdated(now, |_| false);
+        let mut names: Vec<&str> = outdated.iter().map(|key| key.as_str()).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["p/onset", "p/onset again", "p/over", "p/raised", "p/resolved"]);
+    }
+
+    /// Each event in force is held against all newer ones, so that any number of forged ones would take hours.
+    #[test]
+    fn of_many_events_the_newest_can_be_in_force() {
+        let prefix = crate::storage::Prefix::parse("p").unwrap();
+        let now: DateTime<Utc> = "2026-11-22T00:00:00Z".parse().unwrap();
+        let raised = |number: usize| {
+            let letters = number.to_string().bytes().map(|digit| char::from(digit - b'0' + b'a')).collect::<String>();
+            let (code, severity) = (Word::parse(&letters).unwrap(), Word::of("critical"));
+            EventKind::Kept(Kept::AlarmRaised { by: Author::Verify, code, severity }, Tag::none())
+        };
+        let event = |number: usize| {
+            let id = BackupId::new(now - TimeDelta::days(100) - TimeDelta::seconds(i64::try_from(number).unwrap()));
+            (Event { id, kind: raised(number) }, prefix.key(&number.to_string()))
+        };
+        let journal = Journal { events: (0..MAX_JUDGED + 2).map(event).collect(), starts: Vec::new() };
+        let outdated = journal.outdated(now, |_| false);
+        assert_eq!(outdated.iter().map(|key| key.as_str()).collect::<Vec<_>>(), ["p/4000", "p/4001"]);
     }
 
     #[test]

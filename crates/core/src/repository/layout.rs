@@ -1,6 +1,8 @@
 //! Which key each object of a database's backups has, and whose signatures count. Nothing here asks the store.
 
-use super::{BackupId, DatabaseDir, Event, EventKind, EventSignature, Role, Signers, SigningKey, events};
+use super::{
+    BackupId, DatabaseDir, Event, EventKind, EventSignature, Kept, RecordKey, Role, Signers, SigningKey, Tag, events,
+};
 use crate::codec::encryption::Label;
 use crate::storage::{ObjectKey, Prefix};
 
@@ -81,6 +83,19 @@ impl Layout {
         let unsigned = Event { id: id.clone(), kind: EventKind::SizeAccepted { from: from.clone(), signature: None } };
         let signature = Some(EventSignature::of(&key.sign(self.event_key(&unsigned).as_str().as_bytes())));
         Event { id, kind: EventKind::SizeAccepted { from, signature } }
+    }
+
+    /// What happened at `at`, as the service keeps it that has `key`.
+    pub fn keep(&self, at: BackupId, kept: Kept, key: &RecordKey) -> Event {
+        let untagged = Event { id: at.clone(), kind: EventKind::Kept(kept.clone(), Tag::none()) };
+        let tag = key.tag(&self.event_key(&untagged));
+        Event { id: at, kind: EventKind::Kept(kept, tag) }
+    }
+
+    /// What `event` keeps, if the holder of `key` has written it here.
+    pub fn kept<'event>(&self, event: &'event Event, key: &RecordKey) -> Option<&'event Kept> {
+        let EventKind::Kept(kept, _) = &event.kind else { return None };
+        (self.keep(event.id.clone(), kept.clone(), key) == *event).then_some(kept)
     }
 
     /// Whether `event` counts: if signatures matter, one that stands for an operator's word must have one.

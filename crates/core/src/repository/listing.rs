@@ -1,4 +1,4 @@
-//! A listing, sorted into backups, remains of dead runs, and what is not ours.
+//! A listing, sorted into backups, incomplete runs, and what is not ours.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -6,11 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
+use super::events::FUTURE_TOLERANCE;
 use super::{BackupId, Journal, Kind, Layout, Role, RunEvents};
 use crate::storage::{ListedObject, ObjectKey};
-
-/// A backup dated later than this from now was made by a wrong clock, here or there.
-const FUTURE_TOLERANCE: TimeDelta = TimeDelta::minutes(10);
 
 /// Number of runs that tell how long one takes.
 const RECENT_RUNS: usize = 5;

@@ -24,7 +24,10 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
-pub use events::{ClusterTag, Event, EventKind, EventSignature, Journal, RunEvents};
+pub use databases::{DatabaseSearch, StoredDatabases};
+pub use events::{
+    Author, ClusterTag, Event, EventKind, EventSignature, Journal, Kept, MAX_EVENTS, RunEvents, Tag, Word,
+};
 pub use id::BackupId;
 pub use layout::Layout;
 pub use listing::{Backup, Catalog, Drill, Incomplete};
@@ -38,7 +41,7 @@ pub use record::{DrillRecord, RECORD_FORMAT, RecordError, RecordKey};
 pub use seal::{UNSEALED, seal};
 pub use signing::{Signers, SigningKey, SigningKeyError};
 
-use crate::storage::{ObjectKey, Store, StoreError};
+use crate::storage::{ObjectKey, Purpose, Store, StoreError};
 
 /// How often the listing is asked for what was stored, and the time between.
 const LISTING_ATTEMPTS: u32 = 3;
@@ -58,6 +61,14 @@ pub struct NotListed {
     /// Its size in the listing, if it is there.
     pub listed_bytes: Option<u64>,
 }
+
+/// Another writer has stored a manifest for a run of ours, which would make garbage of our dump a backup.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "another writer has stored {0} before this run could: its credentials can write to this prefix. The dump is taken back, \
+     since that manifest is not its own; rotate the keys of the bucket"
+)]
+pub struct Displaced(ObjectKey);
 
 /// The backups of one database in a bucket: where they are, and the store that holds them.
 pub struct Repository {
@@ -105,7 +116,7 @@ impl Repository {
     /// # Errors
     /// If the store refuses or cannot be reached.
     pub async fn record(&self, event: &Event) -> Result<(), StoreError> {
-        self.store.put_new(&self.layout.event_key(event), Bytes::new()).await
+        self.store.put_new(&self.layout.event_key(event), Bytes::new(), Purpose::Note).await
     }
 
     /// Lists the bucket and sorts what it finds.
@@ -145,13 +156,17 @@ impl Repository {
         }
     }
 
-    /// Takes back what a run has stored before its commit was tried. After that it must not be
-    /// called: the manifest may be there, and would outlive its data.
+    /// Takes back what a run has stored before its commit was tried, or if that was [`Displaced`]. After another commit
+    /// it must not be called: the manifest may be there, and would outlive its data.
     ///
     /// # Errors
     /// If the store refuses; what remains is an incomplete run.
     pub async fn discard(&self, id: &BackupId) -> anyhow::Result<()> {
-        for object in self.store.list(&self.layout.run_start(id)).await.context("list what was stored")? {
+        let mut objects = self.store.list(&self.layout.run_start(id)).await.context("list what was stored")?;
+        // A manifest first: alone, it would look like a backup that has lost its data.
+        let manifest = self.layout.key(id, &Role::Manifest);
+        objects.sort_by_key(|object| object.key != manifest);
+        for object in objects {
             self.store.delete(&object.key).await.context("delete")?;
         }
         Ok(())
@@ -162,11 +177,14 @@ impl Repository {
     ///
     /// # Errors
     /// If it cannot be written, or is not listed ([`NotListed`]). It may be there nevertheless, or come later,
-    /// so its data must stay.
+    /// so its data must stay; but not with [`Displaced`].
     pub async fn commit(&self, manifest: &Manifest, signing_key: Option<&SigningKey>) -> anyhow::Result<()> {
         let body = seal::write(manifest, signing_key).context("write manifest as JSON")?;
         let (key, sent_bytes) = (self.layout.key(&manifest.id, &Role::Manifest), body.len() as u64);
-        self.store.put_new(&key, body.into()).await.context("store manifest")?;
+        match self.store.put_new(&key, body.into(), Purpose::Manifest).await {
+            Err(StoreError::AlreadyExists(key)) => return Err(Displaced(key).into()),
+            stored => stored.context("store manifest")?,
+        }
         self.find_in_listing(&manifest.id, &[(key, sent_bytes)]).await
     }
 }

@@ -7,7 +7,7 @@ use ring::hmac::{HMAC_SHA256, Key, sign, verify};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::BackupId;
+use super::{BackupId, Tag};
 use crate::secret::Secret;
 use crate::storage::ObjectKey;
 
@@ -16,6 +16,9 @@ pub const RECORD_FORMAT: u32 = 1;
 
 /// What the key is derived for, so that it is no key for anything else.
 const PURPOSE: &[u8] = b"record of a drill, written by verify";
+
+/// What an event has in the place of a record, which is never one.
+const EVENT: &str = "event";
 
 /// The last fields of a record, each up to its value.
 const MAC_FIELD: &str = ",\n  \"record_hmac_sha256\": \"";
@@ -111,6 +114,11 @@ impl RecordKey {
             Some(head) => format!("{head}{}{END}", digest(&unsealed)),
             None => unsealed,
         }
+    }
+
+    /// The tag of the event at `key`, whose own tag is left out.
+    pub(super) fn tag(&self, key: &ObjectKey) -> Tag {
+        Tag::of(&hex::encode(sign(&self.0, &message(key, EVENT))))
     }
 
     /// Whether `text` is what was written with this key to `key`.

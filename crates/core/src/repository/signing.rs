@@ -25,7 +25,7 @@ const PUBLIC_HEAD: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0
 const KEY_BYTES: usize = 32;
 
 /// More public keys than a rotation needs.
-const MOST_SIGNERS: usize = 100;
+const MAX_SIGNERS: usize = 100;
 
 /// The private key of `BACKUP_SIGNING_KEY`.
 #[derive(Clone)]
@@ -48,14 +48,14 @@ pub enum SigningKeyError {
     #[error("key {0} is a private key, which belongs to backup alone; give the public one")]
     PrivateForPublic(usize),
     /// The list has none, or too many.
-    #[error("holds no key, or more than {MOST_SIGNERS}")]
+    #[error("holds no key, or more than {MAX_SIGNERS}")]
     Number,
 }
 
 /// Why a signature does not hold.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum SignatureError {
-    #[error("it is not signed, and VERIFY_TRUSTED_KEYS is set, so it may be anybody's")]
+    #[error("it is not signed, and VERIFY_TRUSTED_KEYS is set, so its writer is not known")]
     Missing,
     #[error("its signature is by none of the keys of VERIFY_TRUSTED_KEYS ({0}), or it was changed since")]
     Wrong(String),
@@ -117,7 +117,7 @@ impl Signers {
     pub fn parse(text: &str) -> Result<Self, SigningKeyError> {
         let keys: Vec<_> =
             words(text).enumerate().map(|(index, word)| public_key(index + 1, word)).collect::<Result<_, _>>()?;
-        if (1..=MOST_SIGNERS).contains(&keys.len()) { Ok(Self(keys)) } else { Err(SigningKeyError::Number) }
+        if (1..=MAX_SIGNERS).contains(&keys.len()) { Ok(Self(keys)) } else { Err(SigningKeyError::Number) }
     }
 
     /// These keys and those of `more`.

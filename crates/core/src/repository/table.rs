@@ -25,7 +25,7 @@ impl Catalog {
             ));
         }
         for run in &self.incomplete {
-            let why = if run.lost_its_data { "its data is gone" } else { "no manifest: running, or a dead run" };
+            let why = if run.lost_its_data { "its data is gone" } else { "no manifest: running, or ended early" };
             lines.line(format_args!("{:<33}  not a backup ({why})", run.id.to_string()));
         }
         let full = self.backups.iter().filter(|backup| backup.kind == Kind::Full).count();

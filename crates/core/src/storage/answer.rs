@@ -7,14 +7,19 @@ use std::time::Duration;
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 
-use super::fault::{Refusal, StoreError, innermost};
+use super::credentials::NoCredentials;
+use super::fault::{Refusal, StoreError, find, innermost};
 use super::{ObjectKey, Operation};
+use crate::proxies;
 
 /// Codes that pass, under any HTTP status (S3 answers 200 with an error inside). Some say that
-/// bytes were damaged or lost on their way, the rest that the store is busy or broken.
-const PASSING_CODES: [&str; 18] = [
+/// bytes were damaged or lost on their way, the rest that the store is busy or broken. `ConnectionClosed` and
+/// `DisconnectError` are Wasabi's, with 410.
+const PASSING_CODES: [&str; 20] = [
     "BadDigest",
     "ConditionalRequestConflict",
+    "ConnectionClosed",
+    "DisconnectError",
     "IncompleteBody",
     "InternalError",
     "InternalServerError",
@@ -55,6 +60,13 @@ const FULL_WORDS: [&str; 4] = ["Quota", "StorageLimit", "StorageFull", "Insuffic
 /// The status of WebDAV (RFC 4918) that stores send if their disks are full.
 const INSUFFICIENT_STORAGE: u16 = 507;
 
+/// Maximum characters of a code. S3's own have 40 at most.
+const MAX_CODE_CHARACTERS: usize = 64;
+
+/// Said if a proxy refuses the login.
+const PROXY_LOGIN: &str =
+    "cannot reach the store: the proxy refuses the login; check the user and the password in HTTPS_PROXY";
+
 const FULL_HINT: &str = "the bucket or the account is full: raise its quota, or keep fewer backups";
 
 impl StoreError {
@@ -64,10 +76,23 @@ impl StoreError {
         E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
     {
         let passing = |reason, retry_after| Self::Passing { operation, key: key.clone(), reason, retry_after };
+        if let Some(none) = find::<NoCredentials>(&error) {
+            let refusal = Refusal::Credentials;
+            return Self::Permanent { operation, key: key.clone(), reason: none.to_string(), refusal };
+        }
         match &error {
             SdkError::ServiceError(service) => answered(operation, key, service.err(), service.raw()),
             SdkError::DispatchFailure(failure) => {
                 let reason = innermost(&error);
+                if proxies::wants_login(&error) {
+                    let reason = PROXY_LOGIN.to_owned();
+                    return Self::Permanent { operation, key: key.clone(), reason, refusal: Refusal::Unsent };
+                }
+                if let Some(words) = proxies::tunnel_error(&error) {
+                    // The innermost error is why the proxy itself cannot be reached, if that is so.
+                    let words = if reason.contains(&words) { words } else { format!("{words}: {reason}") };
+                    return passing(format!("cannot reach the store through the proxy of HTTPS_PROXY: {words}"), None);
+                }
                 if failure.is_user() || is_certificate_problem(&reason) {
                     let reason = format!("{reason}; {}", certificate_hint(&reason));
                     return Self::Permanent { operation, key: key.clone(), reason, refusal: Refusal::Unsent };
@@ -154,7 +179,8 @@ fn hint(operation: Operation, status: u16, code: &str) -> Option<&'static str> {
         (_, "InvalidAccessKeyId") => Some("check S3_ACCESS_KEY_ID"),
         (_, "SignatureDoesNotMatch") => Some("check S3_SECRET_ACCESS_KEY and S3_REGION"),
         (_, "ExpiredToken" | "InvalidToken" | "RequestExpired" | "TokenRefreshRequired") => Some(
-            "the temporary credentials have ended: renew S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY and S3_SESSION_TOKEN",
+            "the temporary credentials have ended: if they were given, renew S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY and \
+             S3_SESSION_TOKEN",
         ),
         (_, "RequestTimeTooSkewed") => Some("the clock of this machine is wrong"),
         (_, "PermanentRedirect" | "AuthorizationHeaderMalformed" | "TemporaryRedirect") | (301 | 307 | 308, _) => {
@@ -166,6 +192,7 @@ fn hint(operation: Operation, status: u16, code: &str) -> Option<&'static str> {
             Some("the account cannot be used: ask its provider")
         }
         (_, code) if code.starts_with("KMS") => Some("the key that encrypts the bucket cannot be used: see its policy"),
+        (407, _) => Some("the proxy refuses the login; check the user and the password in HTTP_PROXY"),
         (401, _) => Some("check S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY"),
         (403, "AccessDenied" | "AccessForbidden" | "Forbidden" | "UnauthorizedAccess" | NO_CODE) => {
             Some(rights(operation))
@@ -186,7 +213,12 @@ fn rights(operation: Operation) -> &'static str {
     }
 }
 
-/// Stands for a code if an answer has none.
+/// Whether it can be a code, and no text of any length that a store makes up.
+fn is_code(text: &str) -> bool {
+    text.len() <= MAX_CODE_CHARACTERS && text.chars().all(|one| one.is_ascii_alphanumeric() || "._-".contains(one))
+}
+
+/// Stands for a code if an answer has none, or something else in its place.
 const NO_CODE: &str = "no code";
 
 /// What is read of an answer.
@@ -206,7 +238,7 @@ impl<'answer> Answer<'answer> {
         let body = raw.body().bytes().and_then(|body| std::str::from_utf8(body).ok()).unwrap_or_default();
         Self {
             status: raw.status().as_u16(),
-            code: error.code().unwrap_or(NO_CODE),
+            code: error.code().filter(|code| is_code(code)).unwrap_or(NO_CODE),
             request_id: header("x-amz-request-id").unwrap_or("none"),
             retry_after: header("retry-after").and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs),
             region: header("x-amz-bucket-region").filter(|text| is_name(text)).or_else(|| element(body, "Region")),

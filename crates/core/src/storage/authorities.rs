@@ -39,15 +39,23 @@ impl Authorities {
     /// If the cryptography library refuses its own defaults.
     pub fn for_other_servers(&self) -> Result<ClientConfig, rustls::Error> {
         let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        if let Self::Given(pem) = self {
-            roots.add_parsable_certificates(CertificateDer::pem_slice_iter(pem).filter_map(Result::ok));
-        }
+        roots.add_parsable_certificates(self.certificates_for_other_servers());
         let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()?
             .with_root_certificates(roots)
             .with_no_client_auth();
         Ok(config)
+    }
+
+    /// The certificates of the authorities of [`Authorities::for_other_servers`] that the TLS library can read.
+    pub fn certificates_for_other_servers(&self) -> Vec<CertificateDer<'static>> {
+        let given: &[u8] = match self {
+            Self::System => &[],
+            Self::Given(pem) => pem,
+        };
+        let given = CertificateDer::pem_slice_iter(given).filter_map(Result::ok);
+        let all = rustls_native_certs::load_native_certs().certs.into_iter().chain(given);
+        all.filter(|certificate| RootCertStore::empty().add(certificate.clone()).is_ok()).collect()
     }
 }
 

@@ -7,15 +7,14 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
-    Credentials, RequestChecksumCalculation, ResponseChecksumValidation, SharedCredentialsProvider,
-    StalledStreamProtectionConfig,
+    IdentityCache, RequestChecksumCalculation, ResponseChecksumValidation, StalledStreamProtectionConfig,
 };
-use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
 
 use super::clock::ClockWatch;
 use super::requests::Requests;
 use super::watch::WatchedClient;
-use super::{Authorities, Prefix, RetryPolicy, Store, StoreCounters};
+use super::{Authorities, Credentials, Keeping, Prefix, RetryPolicy, Store, StoreCounters, http};
+use crate::proxies::Proxies;
 use crate::secret::Secret;
 
 /// Everything that reaching the bucket needs.
@@ -27,18 +26,20 @@ pub struct StoreConfig {
     pub bucket: String,
     /// Region that requests are signed for.
     pub region: String,
-    /// Access key.
-    pub access_key_id: Secret,
-    /// Secret key.
-    pub secret_access_key: Secret,
-    /// Token of temporary credentials.
-    pub session_token: Option<Secret>,
+    /// What signs requests.
+    pub credentials: Credentials,
+    /// By which this service knows what it has written in the bucket.
+    pub record_secret: Secret,
     /// `endpoint/bucket/key` instead of `bucket.endpoint/key`.
     pub path_style: bool,
     /// Checksum header of uploads.
     pub checksum: Checksum,
     /// Who may vouch for the store's certificate.
     pub authorities: Authorities,
+    /// What stands between this process and the store, and receivers of messages.
+    pub proxies: Proxies,
+    /// How the store is asked to keep objects.
+    pub keeping: Keeping,
     /// The folder that is ours.
     pub prefix: Prefix,
     /// Attempts of a request.
@@ -80,24 +81,12 @@ impl StoreConfig {
 
     /// A fresh client; sends nothing yet.
     pub fn open(&self) -> Store {
-        let credentials = Credentials::new(
-            self.access_key_id.expose(),
-            self.secret_access_key.expose(),
-            self.session_token.as_ref().map(|token| token.expose().to_owned()),
-            None,
-            "environment",
-        );
-        let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring));
-        let http = match &self.authorities {
-            Authorities::System => http.build_https(),
-            Authorities::Given(pem) => http.tls_context(trusting(pem)).build_https(),
-        };
-        // Built by hand and not loaded from the surroundings: no profile files, no instance metadata.
+        // Built by hand and not loaded from the surroundings: what was not asked for is not looked for.
         let mut shared = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(self.region.clone()))
-            .credentials_provider(SharedCredentialsProvider::new(credentials))
-            .http_client(WatchedClient(http))
+            .credentials_provider(self.credentials.provider())
+            .http_client(WatchedClient(http::for_store(&self.authorities, &self.proxies, self.endpoint.as_deref())))
             .timeout_config(TimeoutConfig::builder().connect_timeout(self.connect_timeout).build())
             .retry_config(RetryConfig::disabled()) // Our own retries know which operation is safe to repeat.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
@@ -105,6 +94,7 @@ impl StoreConfig {
         let clock = ClockWatch::default();
         let config = aws_sdk_s3::config::Builder::from(&shared.build())
             .interceptor(clock.clone())
+            .identity_cache(IdentityCache::no_cache()) // Ours outlives a client and renews earlier.
             .force_path_style(self.path_style)
             .request_checksum_calculation(self.checksum.calculation())
             .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
@@ -113,17 +103,12 @@ impl StoreConfig {
             client: aws_sdk_s3::Client::from_conf(config),
             bucket: self.bucket.clone(),
             prefix: self.prefix.clone(),
-            requests: Requests::new(self.retry, self.attempt_timeout, self.counters.clone()),
+            requests: Requests::new(self.retry, self.attempt_timeout, self.counters.clone(), self.credentials.clone()),
             checksum: self.checksum == Checksum::Crc32,
             conditional: AtomicBool::new(true),
+            keeping: self.keeping.clone(),
             hides: self.is_b2(),
             clock,
         }
     }
-}
-
-/// These authorities and no others.
-fn trusting(pem: &[u8]) -> TlsContext {
-    let context = TlsContext::builder().with_trust_store(TrustStore::empty().with_pem_certificate(pem)).build();
-    context.expect("what can be wrong with a context is an additional server name, and there is none")
 }

@@ -127,6 +127,12 @@ impl StoreError {
         Self::Permanent { operation: Operation::List, key: key.clone(), reason, refusal: Refusal::Unsent }
     }
 
+    /// An object is there that this very call may have stored.
+    pub(super) fn unclear(key: &ObjectKey) -> Self {
+        let reason = "an object is there already that may be of this very run; its data stays".to_owned();
+        Self::Passing { operation: Operation::Store, key: key.clone(), reason, retry_after: None }
+    }
+
     pub(super) fn damaged(key: &ObjectKey, reason: impl Into<String>) -> Self {
         Self::Damaged { key: key.clone(), reason: reason.into() }
     }
@@ -149,6 +155,19 @@ impl StoreError {
         let reason = format!("the bucket is too slow: not done within {} s", longest.as_secs());
         Self::Passing { operation, key: key.clone(), reason, retry_after: None }
     }
+}
+
+/// The first link of a chain of errors that is an `E`.
+pub(super) fn find<'error, E: StdError + 'static>(error: &'error (dyn StdError + 'static)) -> Option<&'error E> {
+    let mut next = Some(error);
+    for _ in 0..20 {
+        let error = next?;
+        if let Some(found) = error.downcast_ref::<E>() {
+            return Some(found);
+        }
+        next = error.source();
+    }
+    None
 }
 
 /// The last link of a chain of errors is the one that says what happened: "connection refused".

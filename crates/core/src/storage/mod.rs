@@ -7,8 +7,11 @@ mod authorities;
 mod client;
 mod clock;
 mod counters;
+mod credentials;
 mod download;
 mod fault;
+mod http;
+mod keeping;
 mod key;
 mod operation;
 mod plan;
@@ -25,13 +28,16 @@ use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 pub use authorities::Authorities;
 pub use client::{Checksum, StoreConfig};
 pub use clock::Clock;
 pub use counters::StoreCounters;
+pub use credentials::{Credentials, Identity, IdentitySource, Keys};
 pub use download::Download;
 pub use fault::{Refusal, StoreError};
+pub use keeping::{AtRest, Keeping, LockMode, ObjectLock, Purpose};
 pub use key::{KeyError, ObjectKey, Prefix};
 pub use operation::Operation;
 pub use plan::{Basis, Estimate, PlanError, TooManyParts, UploadPlan};
@@ -41,7 +47,11 @@ pub use unfinished::UnfinishedUpload;
 use requests::Requests;
 
 /// S3 lists at most 1,000 keys a page; beyond ten million keys under one prefix something else is wrong.
-const MOST_PAGES: usize = 10_000;
+const MAX_PAGES: usize = 10_000;
+
+/// Bound of a whole listing: each page has a bound of its own, and a store that keeps within that could send pages for
+/// days while no run begins.
+const MAX_LISTING_TIME: Duration = Duration::from_secs(15 * 60);
 
 /// Of a page with 1,000 keys of some hundred bytes each.
 const PAGE_BYTES: u64 = 1024 * 1024;
@@ -76,6 +86,8 @@ pub struct Store {
     checksum: bool,
     /// Whether the store takes `If-None-Match`; false after it has answered 501 once.
     conditional: AtomicBool,
+    /// How the store is asked to keep objects.
+    keeping: Keeping,
     /// Whether every deletion hides the object, against what the reply says.
     hides: bool,
     /// What sees the `Date` of every answer.
@@ -91,15 +103,20 @@ impl Store {
     /// Stores `body` under `key` unless something is there already.
     ///
     /// # Errors
-    /// [`StoreError::AlreadyExists`] if another object has the key. If the store does not know
+    /// [`StoreError::AlreadyExists`] if an object of another size has the key, which is not of this call. If the store does not know
     /// `If-None-Match`, the key's own randomness is what prevents an overwrite.
-    pub async fn put_new(&self, key: &ObjectKey, body: Bytes) -> Result<(), StoreError> {
+    pub async fn put_new(&self, key: &ObjectKey, body: Bytes, purpose: Purpose) -> Result<(), StoreError> {
         let expected_bytes = body.len() as u64;
-        let put = || self.put_once(key, body.clone());
+        let put = || self.put_once(key, body.clone(), purpose);
         let (outcome, attempts) = self.requests.run(Operation::Store, key, expected_bytes, put).await;
         match outcome {
-            // The reply of an earlier attempt may have been lost after its effect.
-            Err(StoreError::AlreadyExists(_)) if attempts > 1 && self.has(key, expected_bytes).await? => Ok(()),
+            Err(error @ StoreError::AlreadyExists(_)) => match self.listed_bytes(key).await? {
+                // The reply of an earlier attempt may have been lost after its effect.
+                Some(bytes) if bytes == expected_bytes && attempts > 1 => Ok(()),
+                Some(bytes) if bytes != expected_bytes => Err(error),
+                // What stands between this and the store may have sent it twice: the object may be ours.
+                _ => Err(StoreError::unclear(key)),
+            },
             Err(StoreError::Unsupported { .. }) if self.conditional.swap(false, Ordering::Relaxed) => {
                 self.requests.run(Operation::Store, key, expected_bytes, put).await.0
             }
@@ -107,7 +124,7 @@ impl Store {
         }
     }
 
-    async fn put_once(&self, key: &ObjectKey, body: Bytes) -> Result<(), StoreError> {
+    async fn put_once(&self, key: &ObjectKey, body: Bytes, purpose: Purpose) -> Result<(), StoreError> {
         let request = self
             .client
             .put_object()
@@ -117,6 +134,7 @@ impl Store {
             .set_checksum_algorithm(self.checksum_algorithm())
             .content_length(i64::try_from(body.len()).unwrap_or(i64::MAX))
             .body(ByteStream::from(body));
+        let request = self.keeping.headers(purpose, self.now()).put(request);
         request.send().await.map(drop).map_err(|error| self.failed(Operation::Store, key, error))
     }
 
@@ -125,9 +143,14 @@ impl Store {
     /// # Errors
     /// If a page cannot be read or contradicts itself: half a listing is not a listing.
     pub async fn list(&self, start: &ObjectKey) -> Result<Vec<ListedObject>, StoreError> {
+        let listed = tokio::time::timeout(MAX_LISTING_TIME, Box::pin(self.list_pages(start))).await;
+        listed.unwrap_or_else(|_| Err(StoreError::broken_listing(start, "it took longer than 15 minutes")))
+    }
+
+    async fn list_pages(&self, start: &ObjectKey) -> Result<Vec<ListedObject>, StoreError> {
         let mut objects = Vec::new();
         let mut token: Option<String> = None;
-        for _ in 0..MOST_PAGES {
+        for _ in 0..MAX_PAGES {
             let page = || self.list_page(start, token.clone());
             let page = self.requests.run(Operation::List, start, PAGE_BYTES, page).await.0?;
             for object in page.contents() {
@@ -160,7 +183,11 @@ impl Store {
     /// # Errors
     /// As [`Store::list`].
     pub async fn has(&self, key: &ObjectKey, bytes: u64) -> Result<bool, StoreError> {
-        Ok(self.list(key).await?.iter().any(|object| object.key == *key && object.bytes == bytes))
+        Ok(self.listed_bytes(key).await? == Some(bytes))
+    }
+
+    async fn listed_bytes(&self, key: &ObjectKey) -> Result<Option<u64>, StoreError> {
+        Ok(self.list(key).await?.iter().find(|object| object.key == *key).map(|object| object.bytes))
     }
 
     /// Asks for one page of the listing below `start`: what is wrong with the bucket or the credentials comes out
@@ -212,7 +239,7 @@ impl Store {
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
-        StoreError::from_sdk(operation, key, error)
+        self.keeping.explain(operation, StoreError::from_sdk(operation, key, error))
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::fault::Refusal;
 use super::retry::MAX_PAUSE;
 use super::watch::Watch;
-use super::{ObjectKey, Operation, RetryPolicy, StoreCounters, StoreError};
+use super::{Credentials, ObjectKey, Operation, RetryPolicy, StoreCounters, StoreError};
 
 /// Attempts of a request that is refused although the same was allowed before. Stores and their gateways answer a
 /// single 403 by mistake; a right that was taken away stays away.
@@ -35,11 +35,17 @@ pub(super) struct Requests {
     /// The rights that the store has granted, as a set of [`Operation::right`].
     granted: Arc<AtomicU8>,
     counters: StoreCounters,
+    credentials: Credentials,
 }
 
 impl Requests {
-    pub(super) fn new(policy: RetryPolicy, silence: Duration, counters: StoreCounters) -> Self {
-        Self { policy, silence, granted: Arc::default(), counters }
+    pub(super) fn new(
+        policy: RetryPolicy,
+        silence: Duration,
+        counters: StoreCounters,
+        credentials: Credentials,
+    ) -> Self {
+        Self { policy, silence, granted: Arc::default(), counters, credentials }
     }
 
     /// The same, with a single attempt.
@@ -79,8 +85,11 @@ impl Requests {
             if let StoreError::Silent { silence, .. } = &error {
                 silent += *silence;
             }
-            if matches!(error, StoreError::Permanent { .. }) {
+            if let StoreError::Permanent { refusal, .. } = &error {
                 refused_attempts += 1;
+                if *refusal == Refusal::Credentials {
+                    self.credentials.doubt();
+                }
             }
             let is_enough = silent >= self.silence.mul_f64(MAX_SILENCES)
                 || refused_attempts >= self.max_refused_attempts(operation, &error)
@@ -141,11 +150,18 @@ impl Requests {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::storage::Prefix;
+    use crate::live_secret::LiveSecret;
+    use crate::secret::Secret;
+    use crate::storage::{Keys, Prefix};
 
     fn requests() -> Requests {
         let policy = RetryPolicy { attempts: 3, first_pause: Duration::from_secs(5) };
-        Requests::new(policy, Duration::from_secs(60), StoreCounters::default())
+        Requests::new(policy, Duration::from_secs(60), StoreCounters::default(), keys())
+    }
+
+    fn keys() -> Credentials {
+        let secret = || LiveSecret::fixed(Secret::new("x".to_owned()));
+        Credentials::Keys(Keys { access_key_id: secret(), secret_access_key: secret(), session_token: None })
     }
 
     fn key() -> ObjectKey {

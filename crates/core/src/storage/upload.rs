@@ -12,7 +12,7 @@ use anyhow::Context;
 
 use super::plan::{TooManyParts, UploadPlan};
 use super::unfinished::UnfinishedUpload;
-use super::{ObjectKey, Operation, Store, StoreError};
+use super::{ObjectKey, Operation, Purpose, Store, StoreError};
 use crate::stop::{Share, Stop};
 use crate::stored::{Digests, Stored};
 
@@ -49,7 +49,7 @@ impl Store {
         let second = body.next_part().await;
         let Some(second) = second else {
             let digests = body.finish().await?;
-            let stored = async { Ok(self.put_new(key, first.unwrap_or_default()).await?) };
+            let stored = async { Ok(self.put_new(key, first.unwrap_or_default(), Purpose::Data).await?) };
             return stop.or_within(Share::Finish, stored).await.map(|()| digests);
         };
         let upload = stop.or_within(Share::Finish, async { Ok(self.create_upload(key).await?) }).await?;
@@ -66,6 +66,7 @@ impl Store {
                 .bucket(&self.bucket)
                 .key(key.as_str())
                 .set_checksum_algorithm(self.checksum_algorithm());
+            let request = self.keeping.headers(Purpose::Data, self.now()).begin(request);
             request.send().await.map_err(|error| self.failed(Operation::BeginUpload, key, error))
         };
         let reply = self.requests.run(Operation::BeginUpload, key, 0, once).await.0?;

@@ -27,7 +27,7 @@ const BUFFERED_BYTES: u64 = 2 * 1024 * 1024;
 
 /// Most bytes of an answer that is not an object: a page of a listing has a thousand keys of at most 1 KiB, with five
 /// characters for some of theirs.
-const MOST_ANSWER_BYTES: u64 = 16 * 1024 * 1024;
+const MAX_ANSWER_BYTES: u64 = 16 * 1024 * 1024;
 
 /// How the SDK marks a request for an object, whose body is not kept in memory.
 const OF_AN_OBJECT: &str = "x-id=GetObject";
@@ -140,7 +140,7 @@ impl HttpConnector for WatchedConnector {
             let mut response: HttpResponse = answered.await?;
             watch.received();
             let body = response.take_body();
-            let left_bytes = if of_object && response.status().is_success() { u64::MAX } else { MOST_ANSWER_BYTES };
+            let left_bytes = if of_object && response.status().is_success() { u64::MAX } else { MAX_ANSWER_BYTES };
             *response.body_mut() = SdkBody::from_body_1_x(Received { body, watch, left_bytes });
             Ok(response)
         })

@@ -4,13 +4,15 @@
 use backup_core::storage::StoreCounters;
 use chrono::{DateTime, Utc};
 
-use super::{Databases, Families, Metrics, MetricsOf, Sample, of_each, timestamp};
-use crate::alarm::{AlarmCode, Severity};
+use super::{Daemon, Databases, Families, Metrics, Sample, of_each, timestamp};
+use crate::alarm::Severity;
+use crate::alarm_code::AlarmCode;
+use crate::deliveries::Deliveries;
 use crate::listing::{Kept, Listing};
 use crate::state::DatabaseState;
 
-pub(super) fn build_info(service: MetricsOf, families: &mut Families) {
-    let labels = [("version", env!("CARGO_PKG_VERSION")), ("service", service.name())];
+pub(super) fn build_info(service: Daemon, families: &mut Families) {
+    let labels = [("version", env!("CARGO_PKG_VERSION")), ("service", service.label())];
     let help = "The version of the service that answers; always 1.";
     families.gauge("postgres_backup_build_info", help, [Sample::new(labels, 1.0)]);
 }
@@ -67,14 +69,13 @@ pub(super) fn alarms<D: Clone>(
     families: &mut Families,
 ) {
     let samples = databases.iter().flat_map(|(name, state)| {
-        let mut conditions = (metrics.judge)(state, now);
-        conditions.extend(state.undelivered.condition());
+        let conditions = state.conditions(metrics.judge, now);
         let sample = |code: AlarmCode| {
             let raised = conditions.iter().filter(|condition| condition.code == code);
             let urgency = raised.map(|condition| urgency(condition.severity)).fold(0.0, f64::max);
             Sample::new([("database", state.label(name)), ("alarm", code.into())], urgency)
         };
-        metrics.codes.iter().copied().map(sample).collect::<Vec<_>>()
+        AlarmCode::all_of(metrics.service).map(sample).collect::<Vec<_>>()
     });
     let help = "Whether an alarm holds: 0 no, 1 as a warning, 2 critical.";
     families.gauge(metrics.service.metric("alarm"), help, samples);
@@ -88,14 +89,14 @@ fn urgency(severity: Severity) -> f64 {
 }
 
 /// When the loops have last shown that they live.
-pub(super) fn ticks<D>(service: MetricsOf, databases: &Databases<D>, families: &mut Families) {
+pub(super) fn ticks<D>(service: Daemon, databases: &Databases<D>, families: &mut Families) {
     let help = "When the scheduler of this database last showed that it lives, which it does every few seconds.";
     let samples = of_each(databases, |state| timestamp(state.heartbeat.at));
     families.gauge(service.metric("scheduler_tick_timestamp_seconds"), help, samples);
 }
 
 /// What was asked of the store since the start.
-pub(super) fn store(service: MetricsOf, counters: &StoreCounters, families: &mut Families) {
+pub(super) fn store(service: Daemon, counters: &StoreCounters, families: &mut Families) {
     let samples = counters.requests().flat_map(|(operation, succeeded, failed)| {
         [("succeeded", succeeded), ("failed", failed)].map(|(outcome, requests)| {
             Sample::new([("operation", operation.name()), ("outcome", outcome)], requests as f64)
@@ -107,4 +108,25 @@ pub(super) fn store(service: MetricsOf, counters: &StoreCounters, families: &mut
         .map(|(direction, bytes)| Sample::new([("direction", direction)], bytes as f64));
     let help = "Bytes of the bodies of requests to the store, and of its answers.";
     families.counter(service.metric("store_bytes_total"), help, samples);
+}
+
+/// What became of messages and pings since the start. Each channel has its samples before anything was sent there.
+pub(super) fn deliveries(service: Daemon, deliveries: &Deliveries, families: &mut Families) {
+    let channels = deliveries.channels();
+    let samples = channels.iter().flat_map(|(channel, counts)| {
+        [("delivered", counts.delivered), ("failed", counts.failed)].map(|(outcome, messages)| {
+            Sample::new([("channel", channel.as_str()), ("outcome", outcome)], messages as f64)
+        })
+    });
+    let help = "Messages that were delivered or given up.";
+    families.counter(service.metric("notifications_total"), help, samples);
+    let samples = channels
+        .iter()
+        .map(|(channel, counts)| Sample::new([("channel", channel.as_str())], counts.undelivered as f64));
+    let help = "Messages that were given up since the last one that was delivered.";
+    families.gauge(service.metric("notifications_undelivered"), help, samples);
+    let pings = deliveries.pings();
+    let samples = [("delivered", pings.delivered), ("failed", pings.failed)]
+        .map(|(outcome, pings)| Sample::new([("outcome", outcome)], pings as f64));
+    families.counter(service.metric("pings_total"), "Pings that were delivered or given up.", samples);
 }

@@ -57,4 +57,27 @@ mod tests {
         assert!(replace(&folder.join("missing/backup.prom"), "four").is_err());
         fs::remove_dir_all(&folder).unwrap();
     }
+    /// So a process that is killed while it writes leaves the file as it was.
+    #[test]
+    fn a_reader_sees_one_text_or_the_other_and_never_a_part() {
+        let folder = std::env::temp_dir().join(format!("metrics-{:016x}", rand::random::<u64>()));
+        fs::create_dir(&folder).unwrap();
+        let path = folder.join("backup.prom");
+        let texts = ["a".repeat(300_000), "b".repeat(200_000)];
+        replace(&path, &texts[0]).unwrap();
+        let is_over = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for number in 0..100 {
+                    replace(&path, &texts[number % 2]).unwrap();
+                }
+                is_over.store(true, std::sync::atomic::Ordering::SeqCst);
+            });
+            while !is_over.load(std::sync::atomic::Ordering::SeqCst) {
+                let seen = fs::read_to_string(&path).unwrap();
+                assert!(texts.contains(&seen), "{} bytes", seen.len());
+            }
+        });
+        fs::remove_dir_all(&folder).unwrap();
+    }
 }

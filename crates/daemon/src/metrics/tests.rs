@@ -4,6 +4,7 @@ use backup_core::repository::{Catalog, Kind};
 
 use super::*;
 use crate::alarm::{Condition, Severity};
+use crate::alarm_code::AlarmCode;
 use crate::listing::Listing;
 
 fn at(minutes: i64) -> DateTime<Utc> {
@@ -16,7 +17,7 @@ fn judge(state: &DatabaseState<Option<Severity>>, _: DateTime<Utc>) -> Vec<Condi
     state.own.map(condition).into_iter().collect()
 }
 
-fn metrics(service: MetricsOf, name: DatabaseName) -> Metrics<Option<Severity>> {
+fn metrics(service: Daemon, name: DatabaseName) -> Metrics<Option<Severity>> {
     let database = DatabaseState::new("daily".to_owned(), Duration::from_secs(60), Utc::now(), None);
     let own = move |databases: &Databases<Option<Severity>>, _, families: &mut Families| {
         families.gauge(service.metric("own"), "Own.", of_each(databases, |_| 7.0));
@@ -25,9 +26,9 @@ fn metrics(service: MetricsOf, name: DatabaseName) -> Metrics<Option<Severity>> 
         service,
         state: State::new([(name, database)]),
         judge,
-        codes: &[AlarmCode::Stale, AlarmCode::Failing],
         backup_max_age_seconds: |state| state.max_age_seconds,
         store: StoreCounters::default(),
+        deliveries: Deliveries::to(["json", "mail 2"]),
         own: Arc::new(own),
     }
 }
@@ -41,7 +42,7 @@ fn assert_has(text: &str, lines: &[&str]) {
 
 #[test]
 fn everything_is_there_before_anything_is_known() {
-    let text = metrics(MetricsOf::Backup, DatabaseName::from("app")).page();
+    let text = metrics(Daemon::Backup, DatabaseName::from("app")).page();
     assert_has(
         &text,
         &[
@@ -55,14 +56,41 @@ fn everything_is_there_before_anything_is_known() {
             "postgres_backup_alarm{database=\"app\",alarm=\"failing\"} 0.0",
             "postgres_backup_store_requests_total{operation=\"upload_part\",outcome=\"failed\"} 0.0",
             "postgres_backup_store_bytes_total{direction=\"received\"} 0.0",
+            "postgres_backup_notifications_total{channel=\"json\",outcome=\"delivered\"} 0.0",
+            "postgres_backup_notifications_total{channel=\"mail 2\",outcome=\"failed\"} 0.0",
+            "postgres_backup_notifications_undelivered{channel=\"mail 2\"} 0.0",
+            "postgres_backup_pings_total{outcome=\"failed\"} 0.0",
         ],
     );
 }
 
 #[test]
+fn messages_and_pings_are_counted_by_what_became_of_them_r090() {
+    let metrics = metrics(Daemon::Verify, DatabaseName::from("app"));
+    metrics.deliveries.given_up("mail 2", "canary");
+    metrics.deliveries.given_up("json", "canary");
+    metrics.deliveries.delivered("json");
+    metrics.deliveries.ping_given_up();
+    metrics.deliveries.ping_delivered();
+    let text = metrics.page();
+    assert_has(
+        &text,
+        &[
+            "postgres_verify_notifications_total{channel=\"json\",outcome=\"delivered\"} 1.0",
+            "postgres_verify_notifications_total{channel=\"json\",outcome=\"failed\"} 1.0",
+            "postgres_verify_notifications_undelivered{channel=\"json\"} 0.0",
+            "postgres_verify_notifications_undelivered{channel=\"mail 2\"} 1.0",
+            "postgres_verify_pings_total{outcome=\"delivered\"} 1.0",
+            "postgres_verify_pings_total{outcome=\"failed\"} 1.0",
+        ],
+    );
+    assert!(!text.contains("canary"), "{text}");
+}
+
+#[test]
 fn a_listing_and_alarms_are_numbers_and_messages_are_not_shown() {
     let name = DatabaseName::from("app");
-    let metrics = metrics(MetricsOf::Verify, name.clone());
+    let metrics = metrics(Daemon::Verify, name.clone());
     let mut listing = Listing::of("app", &Catalog::default(), at(0));
     listing.add(Kind::Full, at(-10), 5);
     listing.add(Kind::Full, at(-20), 7);
@@ -81,7 +109,7 @@ fn a_listing_and_alarms_are_numbers_and_messages_are_not_shown() {
             "postgres_backup_kept_bytes{database=\"app\",kind=\"full\"} 12.0",
             "postgres_backup_kept{database=\"app\",kind=\"partial\"} 0.0",
             "postgres_verify_alarm{database=\"app\",alarm=\"stale\"} 1.0",
-            "postgres_verify_alarm{database=\"app\",alarm=\"failing\"} 0.0",
+            "postgres_verify_alarm{database=\"app\",alarm=\"slow_recovery\"} 0.0",
         ],
     );
     assert!(!text.contains("canary"), "{text}");
@@ -92,7 +120,7 @@ fn a_listing_and_alarms_are_numbers_and_messages_are_not_shown() {
 /// `verify` may be told of no database, and finds the only one.
 #[test]
 fn a_database_has_the_name_that_the_listing_tells() {
-    let metrics = metrics(MetricsOf::Verify, DatabaseName::unknown());
+    let metrics = metrics(Daemon::Verify, DatabaseName::unknown());
     assert_has(&metrics.page(), &["postgres_verify_own{database=\"\"} 7.0"]);
     let listing = Listing::of("app", &Catalog::default(), at(0));
     metrics.state.change(&DatabaseName::unknown(), |state| state.listing = Some(listing));
@@ -109,10 +137,10 @@ fn files_of_two_services_and_two_databases_can_lie_in_one_folder() {
         let samples = text.lines().filter(|line| !line.starts_with('#'));
         samples.map(|line| line.rsplit_once(' ').unwrap().0.to_owned()).collect::<Vec<_>>()
     };
-    let mut all = samples(MetricsOf::Backup, "app");
+    let mut all = samples(Daemon::Backup, "app");
     assert!(all.iter().any(|line| line.starts_with("postgres_backup_newest_timestamp_seconds")), "{all:#?}");
-    all.extend(samples(MetricsOf::Backup, "crm"));
-    all.extend(samples(MetricsOf::Verify, "app"));
+    all.extend(samples(Daemon::Backup, "crm"));
+    all.extend(samples(Daemon::Verify, "app"));
     std::fs::remove_file(&path).unwrap();
     let (count, foreign) = (all.len(), all.iter().find(|line| !line.starts_with("postgres_")));
     assert_eq!(foreign, None);

@@ -121,9 +121,7 @@ mod tests {
         let addresses = parse(text).unwrap();
         let found: Vec<_> = addresses
             .iter()
-            .map(|address| {
-                (address.channel.format.word(), address.channel.filter.as_ref().map_or(vec![], Filter::words))
-            })
+            .map(|address| (address.channel.word(), address.channel.filter.as_ref().map_or(vec![], Filter::words)))
             .collect();
         let expected: Vec<_> = expected.iter().map(|(word, filter)| (*word, filter.to_vec())).collect();
         assert_eq!(found, expected, "{text}");
@@ -170,7 +168,10 @@ mod tests {
             ("https://ntfy.sh/", "topic"),
             ("pagerduty://", "key"),
             ("https://events.pagerduty.com/v2/enqueue", "routing_key"),
-            ("https://x/y#canary", "has something after # that is not on= with words of: failure, recovery, success"),
+            (
+                "https://x/y#canary",
+                "has something after # that is not on= with words of: failure, recovery, success, summary",
+            ),
             ("https://x/y#on=canary", "has something after # that is not on="),
             (&"https://x/y\n".repeat(17), "holds more than 16 addresses"),
         ] {

@@ -1,6 +1,7 @@
 //! Which format an address wants, and which messages go there.
 
 use backup_core::secret::Secret;
+use lettre::message::Mailbox;
 use reqwest::Url;
 
 use super::message::{Message, Occasion};
@@ -96,25 +97,28 @@ pub(crate) struct Filter {
     failure: bool,
     recovery: bool,
     success: bool,
+    summary: bool,
 }
 
 impl Filter {
-    /// What is wrong, and what is in order again.
-    pub(super) const DEFAULT: Self = Self { failure: true, recovery: true, success: false };
+    /// What is wrong, what is in order again, and the message of life, if there is one.
+    pub(super) const DEFAULT: Self = Self { failure: true, recovery: true, success: false, summary: true };
 
     /// The default, and runs that succeed.
     pub(super) const ALL: Self = Self { success: true, ..Self::DEFAULT };
 
     /// Of the part of an address after its `#`.
     pub(super) fn parse(fragment: &str) -> Result<Self, String> {
-        const PROBLEM: &str = "has something after # that is not on= with words of: failure, recovery, success";
+        const PROBLEM: &str = "has something after # that is not on= with words of: failure, recovery, success, \
+                               summary";
         let words = fragment.trim().strip_prefix("on=").ok_or(PROBLEM)?;
-        let mut filter = Self { failure: false, recovery: false, success: false };
+        let mut filter = Self { failure: false, recovery: false, success: false, summary: false };
         for word in words.split(',') {
             match word.trim() {
                 "failure" => filter.failure = true,
                 "recovery" => filter.recovery = true,
                 "success" => filter.success = true,
+                "summary" => filter.summary = true,
                 _ => return Err(PROBLEM.to_owned()),
             }
         }
@@ -124,7 +128,12 @@ impl Filter {
     /// The words that it was made of.
     #[cfg(test)]
     pub(super) fn words(&self) -> Vec<&'static str> {
-        let words = [(self.failure, "failure"), (self.recovery, "recovery"), (self.success, "success")];
+        let words = [
+            (self.failure, "failure"),
+            (self.recovery, "recovery"),
+            (self.success, "success"),
+            (self.summary, "summary"),
+        ];
         words.into_iter().filter(|(takes, _)| *takes).map(|(_, word)| word).collect()
     }
 
@@ -137,6 +146,7 @@ impl Filter {
             | Occasion::Digest { .. } => self.failure,
             Occasion::Resolved => self.recovery,
             Occasion::Success => self.success,
+            Occasion::Summary { .. } => self.summary,
             Occasion::Test => true,
         }
     }
@@ -145,15 +155,33 @@ impl Filter {
 /// Where messages go.
 #[derive(Debug, Clone)]
 pub(crate) struct Channel {
-    /// What the log calls it: its format, with a number if there are several of it.
+    /// What the log calls it: its kind, with a number if there are several of it.
     pub(crate) name: String,
-    pub(crate) format: Format,
-    pub(crate) url: Secret,
+    pub(crate) route: Route,
     /// `None`: what the process wants.
     pub(crate) filter: Option<Filter>,
+}
+
+/// How messages reach a channel.
+#[derive(Debug, Clone)]
+pub(crate) enum Route {
+    /// A POST.
+    Webhook(Webhook),
+    /// A mail to this address, through the mail server of the process.
+    Mail(Mailbox),
+}
+
+/// A receiver of POSTs.
+#[derive(Debug, Clone)]
+pub(crate) struct Webhook {
+    pub(crate) format: Format,
+    pub(crate) url: Secret,
     /// A topic of ntfy, a routing key of PagerDuty.
     pub(crate) key: Secret,
 }
+
+/// The name of channels that are addresses of mail.
+const MAIL: &str = "mail";
 
 /// Where PagerDuty takes events.
 const PAGERDUTY: &str = "https://events.pagerduty.com/v2/enqueue";
@@ -196,8 +224,7 @@ impl Channel {
             }
             Format::Slack(_) | Format::Discord | Format::Teams | Format::GoogleChat | Format::Json => String::new(),
         };
-        let (name, url) = (format.word().to_owned(), Secret::new(url.into()));
-        Ok(Self { name, format, url, filter, key: Secret::new(key) })
+        Ok(Self::posted(Webhook { format, url: Secret::new(url.into()), key: Secret::new(key) }, filter))
     }
 
     /// One of PagerDuty with this key.
@@ -209,21 +236,45 @@ impl Channel {
         if key.is_empty() || !key.chars().all(|letter| letter.is_ascii_alphanumeric()) {
             return Err("is PagerDuty's and has no key; its form is pagerduty://<integration key>".to_owned());
         }
-        let (format, url) = (Format::PagerDuty, Secret::new(PAGERDUTY.to_owned()));
-        Ok(Self { name: format.word().to_owned(), format, url, filter, key: Secret::new(key.to_owned()) })
+        let (url, key) = (Secret::new(PAGERDUTY.to_owned()), Secret::new(key.to_owned()));
+        Ok(Self::posted(Webhook { format: Format::PagerDuty, url, key }, filter))
     }
 
-    /// Whether `message` goes there, by its own filter or by that of the process.
+    fn posted(webhook: Webhook, filter: Option<Filter>) -> Self {
+        Self { name: webhook.format.word().to_owned(), route: Route::Webhook(webhook), filter }
+    }
+
+    /// One that is the mailbox of a person or a group.
+    pub(super) fn mail(to: Mailbox, filter: Option<Filter>) -> Self {
+        Self { name: MAIL.to_owned(), route: Route::Mail(to), filter }
+    }
+
+    /// What kind of channel it is.
+    pub(super) fn word(&self) -> &'static str {
+        match &self.route {
+            Route::Webhook(webhook) => webhook.format.word(),
+            Route::Mail(_) => MAIL,
+        }
+    }
+
+    /// Whether it takes webhooks of this format.
+    pub(super) fn takes_format(&self, format: Format) -> bool {
+        matches!(&self.route, Route::Webhook(webhook) if webhook.format == format)
+    }
+
+    /// Whether `message` goes there, by its own filter or by that of the process. A page is for what needs a person now.
     pub(crate) fn wants(&self, message: &Message, default: Filter) -> bool {
-        self.filter.unwrap_or(default).takes(message.occasion)
+        let is_page_of_life =
+            self.takes_format(Format::PagerDuty) && matches!(message.occasion, Occasion::Summary { .. });
+        !is_page_of_life && self.filter.unwrap_or(default).takes(message.occasion)
     }
 }
 
 /// Gives each of `channels` a name of its own.
 pub(super) fn number(channels: &mut [Channel]) {
     for at in (0..channels.len()).rev() {
-        let word = channels[at].format.word();
-        let before = channels[..at].iter().filter(|channel| channel.format.word() == word).count();
+        let word = channels[at].word();
+        let before = channels[..at].iter().filter(|channel| channel.word() == word).count();
         if before > 0 {
             channels[at].name = format!("{word} {}", before + 1);
         }
@@ -242,13 +293,17 @@ mod tests {
         let channel = |filter: Option<&str>| {
             Channel::new(Format::Json, &url, filter.map(|words| Filter::parse(words).unwrap())).unwrap()
         };
+        let summary = Occasion::Summary { succeeded: 1, failed: 0 };
+        let page = Channel::page("0123456789", None).unwrap();
+        assert!(page.wants(&of(Occasion::Onset), Filter::ALL) && !page.wants(&of(summary), Filter::ALL));
         for (filter, default, expected) in [
-            (None, Filter::DEFAULT, [true, true, false, true]),
-            (None, Filter::ALL, [true, true, true, true]),
-            (Some("on=recovery"), Filter::ALL, [false, true, false, true]),
-            (Some("on=success,failure"), Filter::DEFAULT, [true, false, true, true]),
+            (None, Filter::DEFAULT, [true, true, false, true, true]),
+            (None, Filter::ALL, [true, true, true, true, true]),
+            (Some("on=recovery"), Filter::ALL, [false, true, false, true, false]),
+            (Some("on=success,failure"), Filter::DEFAULT, [true, false, true, true, false]),
+            (Some("on=summary"), Filter::DEFAULT, [false, false, false, true, true]),
         ] {
-            let occasions = [Occasion::Reminder, Occasion::Resolved, Occasion::Success, Occasion::Test];
+            let occasions = [Occasion::Reminder, Occasion::Resolved, Occasion::Success, Occasion::Test, summary];
             assert_eq!(occasions.map(|occasion| channel(filter).wants(&of(occasion), default)), expected, "{filter:?}");
         }
     }
@@ -257,7 +312,8 @@ mod tests {
     fn the_address_of_ntfy_is_its_server_and_the_topic_is_apart() {
         let url = Url::parse("https://example.com/ntfy/alerts").unwrap();
         let channel = Channel::new(Format::Ntfy, &url, None).unwrap();
-        assert_eq!((channel.url.expose(), channel.key.expose()), ("https://example.com/ntfy/", "alerts"));
+        let Route::Webhook(webhook) = channel.route else { panic!("it is a URL") };
+        assert_eq!((webhook.url.expose(), webhook.key.expose()), ("https://example.com/ntfy/", "alerts"));
     }
 
     #[test]

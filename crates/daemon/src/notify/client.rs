@@ -4,18 +4,19 @@
 use std::error::Error;
 use std::time::Duration;
 
+use backup_core::proxies::{self, Proxies};
 use backup_core::secret::Secret;
 use backup_core::storage::Authorities;
 use chrono::{DateTime, Utc};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use reqwest::redirect::Policy;
-use reqwest::{Method, Response, StatusCode};
+use reqwest::{Method, NoProxy, Proxy, Response, StatusCode};
 use serde_json::Value;
 
 use super::format::Post;
 
 /// An attempt takes at most this long, from the name to the end of the answer.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Maximum bytes of an answer that are read.
 const MAX_ANSWER_BYTES: usize = 1024;
@@ -38,24 +39,30 @@ pub(super) enum Refusal {
     Gone,
 }
 
+/// Said if the proxy refuses the login.
+const PROXY_LOGIN: &str = "the proxy refuses the login; check the user and the password in HTTPS_PROXY or HTTP_PROXY";
+
 /// The client of a process. Clones share its connections.
 #[derive(Debug, Clone)]
 pub(crate) struct Client(reqwest::Client);
 
 impl Client {
-    /// One that trusts these authorities, and goes through the proxy that `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`
-    /// name.
+    /// One that trusts these authorities, and goes through these proxies.
     ///
     /// # Errors
     /// If the TLS library refuses its own defaults.
-    pub(crate) fn new(authorities: &Authorities) -> anyhow::Result<Self> {
+    pub(crate) fn new(authorities: &Authorities, proxies: &Proxies) -> anyhow::Result<Self> {
         let client = reqwest::Client::builder()
             .use_preconfigured_tls(authorities.for_other_servers()?)
             .redirect(Policy::none())
             .timeout(ATTEMPT_TIMEOUT)
             .user_agent(concat!("postgres-backup/", env!("CARGO_PKG_VERSION")))
-            .build()?;
-        Ok(Self(client))
+            .no_proxy(); // What is not in the configuration does not count.
+        let exceptions = || proxies.exceptions().and_then(NoProxy::from_string);
+        let https = proxies.https().map(|url| Proxy::https(url.expose())).transpose()?;
+        let http = proxies.http().map(|url| Proxy::http(url.expose())).transpose()?;
+        let all = [https, http].into_iter().flatten().map(|proxy| proxy.no_proxy(exceptions()));
+        Ok(Self(all.fold(client, reqwest::ClientBuilder::proxy).build()?))
     }
 
     /// Sends `post` to `url`.
@@ -93,6 +100,8 @@ async fn answered(outcome: Result<Response, reqwest::Error>) -> Result<(), Refus
     let reason = format!("the receiver answered {}", status.as_u16());
     Err(match status {
         StatusCode::GONE => Refusal::Gone,
+        // What stands before the receiver has answered.
+        StatusCode::PROXY_AUTHENTICATION_REQUIRED => Refusal::Final { reason: PROXY_LOGIN.to_owned() },
         StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => passing(reason, response).await,
         status if status.is_server_error() => passing(reason, response).await,
         status if status.is_redirection() => {
@@ -145,6 +154,7 @@ fn unsent(error: &reqwest::Error) -> Refusal {
     let reason = match (error.is_timeout(), error.is_builder(), cause) {
         (true, ..) => format!("no answer within {} s", ATTEMPT_TIMEOUT.as_secs()),
         (_, true, _) => return Refusal::Final { reason: "the request cannot be made".to_owned() },
+        _ if proxies::wants_login(error) => return Refusal::Final { reason: PROXY_LOGIN.to_owned() },
         (_, _, Some(cause)) if error.is_connect() => format!("no connection: {cause}"),
         (_, _, None) if error.is_connect() => "no connection: is the host known and the proxy right?".to_owned(),
         (_, _, Some(cause)) => format!("the connection broke: {cause}"),
@@ -154,10 +164,10 @@ fn unsent(error: &reqwest::Error) -> Refusal {
 }
 
 /// What of the cause can be shown: what is wrong with a certificate, or what the system says.
-fn cause_of(error: &dyn Error) -> Option<String> {
-    let mut source = error.source();
+pub(super) fn cause_of(error: &(dyn Error + 'static)) -> Option<String> {
+    let mut next = Some(error);
     let mut found = None;
-    while let Some(error) = source {
+    while let Some(error) = next {
         if let Some(tls) = error.downcast_ref::<rustls::Error>() {
             return Some(tls.to_string());
         }
@@ -167,7 +177,7 @@ fn cause_of(error: &dyn Error) -> Option<String> {
             }
             found = Some(io.kind().to_string());
         }
-        source = error.source();
+        next = error.source();
     }
     found
 }
@@ -194,7 +204,7 @@ mod tests {
                 while answer.ends_with("endless") && stream.write_all(&[b'x'; 4096]).is_ok() {}
             }
         });
-        let client = Client::new(&Authorities::System).unwrap();
+        let client = Client::new(&Authorities::System, &Proxies::default()).unwrap();
         let outcome = client.post(&url, &Post { body: "{}".to_owned(), headers: Vec::new() }).await;
         assert!(!format!("{outcome:?}").contains("canary"), "{outcome:?}");
         outcome
@@ -237,7 +247,7 @@ mod tests {
         assert!(reason.starts_with("the connection broke"), "{reason}");
         let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
         let url = Secret::new(format!("http://127.0.0.1:{port}/canary"));
-        let client = Client::new(&Authorities::System).unwrap();
+        let client = Client::new(&Authorities::System, &Proxies::default()).unwrap();
         let outcome = client.post(&url, &Post { body: String::new(), headers: Vec::new() }).await;
         assert_eq!(outcome, passing("no connection: connection refused", None));
     }

@@ -1,6 +1,7 @@
 //! What is sent where, out of the environment.
 
 use backup_core::config::{Kind, Settings, Variable};
+use backup_core::proxies::Proxies;
 use backup_core::scrub::Scrubber;
 use backup_core::secret::Secret;
 use backup_core::storage::Authorities;
@@ -8,8 +9,12 @@ use backup_core::storage::Authorities;
 use super::address;
 use super::channel::{Channel, Filter, Format, number};
 use super::format::{Credentials, SigningSecret};
+use super::mail::{self, MailConfig, MailServer};
 use super::message::Speaker;
 use super::ping::PingTarget;
+use super::summary::Rhythm;
+use crate::deliveries::Deliveries;
+use crate::schedule::Schedule;
 
 /// The variables of messages, of both services.
 pub static MESSAGE_VARIABLES: &[Variable] = &[
@@ -33,6 +38,13 @@ pub static MESSAGE_VARIABLES: &[Variable] = &[
         "false",
         "true",
         "`true`: a message also for each run that succeeds. A URL with `#on=` decides for itself.",
+    ),
+    Variable::new(
+        "NOTIFY_DIGEST",
+        Kind::Choice(&["off", "daily", "weekly"]),
+        "off",
+        "weekly",
+        "A message of life: `daily` at 08:00, `weekly` on Mondays at 08:00, by the clock of `TZ`.",
     ),
     Variable::new(
         "INSTANCE_NAME",
@@ -70,9 +82,14 @@ pub static MESSAGE_VARIABLES: &[Variable] = &[
 pub struct NotifyConfig {
     pub(super) channels: Vec<Channel>,
     pub(super) credentials: Credentials,
+    pub(super) mail: Option<MailServer>,
     pub(super) filter: Filter,
+    /// When the message of life is sent, if it is.
+    pub(super) summary: Option<Schedule>,
     pub(super) authorities: Authorities,
+    pub(super) proxies: Proxies,
     pub(super) ping: Option<PingTarget>,
+    deliveries: Deliveries,
     instance: String,
     public_url: Option<String>,
     /// What nothing may show besides the values of the variables themselves.
@@ -80,27 +97,41 @@ pub struct NotifyConfig {
 }
 
 impl NotifyConfig {
-    /// Reads it; what is wrong is noted. Messages trust the authorities of the machine, and `authorities` besides.
-    pub(crate) fn read(settings: &mut Settings, authorities: Authorities) -> Self {
+    /// Reads it; what is wrong is noted. Messages trust the authorities of the machine, and `authorities` besides, and go
+    /// through `proxies`.
+    pub(crate) fn read(settings: &mut Settings, authorities: Authorities, proxies: Proxies) -> Self {
         let text = settings.secret("WEBHOOK_URL").unwrap_or_else(|| Secret::new(String::new()));
-        let channels = channels(settings, &text);
-        let ntfy_token = settings.secret("NTFY_TOKEN");
+        let mut channels = channels(settings, &text);
+        let mail = mail::read(settings);
+        let mut secrets = mail.as_ref().map(MailConfig::secrets).unwrap_or_default();
+        let ntfy_token = settings.live_secret("NTFY_TOKEN");
         let signing = settings.parsed("WEBHOOK_SECRET", SigningSecret::parse);
         warn_of_the_useless(settings, &channels);
         let public_url = settings.parsed("PUBLIC_URL", public_url);
         let wants_healthchecks = settings.choice("HEALTHCHECK_PING_STYLE", [("auto", false), ("healthchecks", true)]);
         let ping = settings.parsed("HEALTHCHECK_PING_URL", |text| PingTarget::parse(text, wants_healthchecks));
         let ping_text = settings.secret("HEALTHCHECK_PING_URL").unwrap_or_else(|| Secret::new(String::new()));
+        let mail = mail.map(|mail| {
+            channels.extend(mail.channels);
+            mail.server
+        });
+        number(&mut channels);
+        secrets.extend([&text, &ping_text].into_iter().flat_map(|text| address::secrets(text.expose())));
         let filter = if settings.flag("WEBHOOK_ON_SUCCESS") { Filter::ALL } else { Filter::DEFAULT };
+        let deliveries = Deliveries::to(channels.iter().map(|channel| channel.name.as_str()));
         Self {
             channels,
             credentials: Credentials { ntfy_token, signing },
+            mail,
             filter,
+            summary: summary(settings),
             authorities,
+            proxies,
             ping,
+            deliveries,
             instance: instance(settings),
             public_url,
-            secrets: [&text, &ping_text].into_iter().flat_map(|text| address::secrets(text.expose())).collect(),
+            secrets,
         }
     }
 
@@ -109,9 +140,19 @@ impl NotifyConfig {
         !self.channels.is_empty()
     }
 
+    /// What became of messages and pings of this process.
+    pub fn deliveries(&self) -> Deliveries {
+        self.deliveries.clone()
+    }
+
     /// What nothing may show.
     pub(crate) fn secrets(&self) -> &[Secret] {
         &self.secrets
+    }
+
+    /// What this instance is called, in messages and on the page.
+    pub fn instance(&self) -> &str {
+        &self.instance
     }
 
     /// Who speaks in messages of `service`.
@@ -132,13 +173,11 @@ fn channels(settings: &mut Settings, text: &Secret) -> Vec<Channel> {
     if addresses.iter().any(|address| address.is_exposed) {
         settings.warn("WEBHOOK_URL is plain http to a public address: messages travel unprotected; use https");
     }
-    let mut channels: Vec<Channel> = addresses.into_iter().map(|address| address.channel).collect();
-    number(&mut channels);
-    channels
+    addresses.into_iter().map(|address| address.channel).collect()
 }
 
 fn warn_of_the_useless(settings: &mut Settings, channels: &[Channel]) {
-    let has = |wanted: Format| channels.iter().any(|channel| channel.format == wanted);
+    let has = |wanted: Format| channels.iter().any(|channel| channel.takes_format(wanted));
     for (name, format, what) in
         [("NTFY_TOKEN", Format::Ntfy, "ntfy"), ("WEBHOOK_SECRET", Format::Json, "a receiver of Standard Webhooks")]
     {
@@ -146,6 +185,13 @@ fn warn_of_the_useless(settings: &mut Settings, channels: &[Channel]) {
             settings.warn(format!("{name} is set, and WEBHOOK_URL has no address of {what}"));
         }
     }
+}
+
+fn summary(settings: &mut Settings) -> Option<Schedule> {
+    let rhythms = [("off", None), ("daily", Some(Rhythm::Daily)), ("weekly", Some(Rhythm::Weekly))];
+    let rhythm = settings.choice("NOTIFY_DIGEST", rhythms)?;
+    let schedule = rhythm.schedule(&settings.text("TZ").unwrap_or_default());
+    schedule.map_err(|error| settings.reject("NOTIFY_DIGEST", error.to_string())).ok()
 }
 
 fn public_url(text: &str) -> Result<String, &'static str> {

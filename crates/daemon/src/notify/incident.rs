@@ -1,6 +1,7 @@
 //! What belongs together: the alarms that one outage raises are one thing to tell, not five.
 
-use crate::alarm::{AlarmCode, Severity};
+use crate::alarm::Severity;
+use crate::alarm_code::{AlarmCode, Reach};
 
 /// The alarms of a database that are told as one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -13,21 +14,16 @@ pub(crate) enum Family {
 
 impl Family {
     pub(crate) fn of(code: AlarmCode) -> Self {
-        match code {
-            AlarmCode::BucketUnseen
-            | AlarmCode::NoBackup
-            | AlarmCode::Stale
-            | AlarmCode::Failing
-            | AlarmCode::DrillFailed
-            | AlarmCode::CouldNotRun
-            | AlarmCode::NeverPassed
-            | AlarmCode::BackupSilent => Self::Main,
-            AlarmCode::Shrunk
-            | AlarmCode::SharedRepository
-            | AlarmCode::ClockSkew
-            | AlarmCode::RetentionDegraded
-            | AlarmCode::Undelivered => Self::Other(code),
+        match code.entry().reach {
+            Reach::Broken | Reach::Late => Self::Main,
+            Reach::Aside => Self::Other(code),
         }
+    }
+
+    /// The family that has this word.
+    pub(crate) fn of_word(word: &str) -> Option<Self> {
+        let other = || AlarmCode::named(word).map(Self::of).filter(|family| *family != Self::Main);
+        if word == "main" { Some(Self::Main) } else { other() }
     }
 
     /// A word for keys.
@@ -50,7 +46,7 @@ pub(crate) struct Sign {
 impl Sign {
     /// Whether it follows from others, which say more.
     fn is_consequence(&self) -> bool {
-        matches!(self.code, AlarmCode::Stale | AlarmCode::NoBackup | AlarmCode::NeverPassed)
+        self.code.entry().reach == Reach::Late
     }
 }
 
@@ -99,6 +95,16 @@ impl Signs {
 
     /// Whether there is a cause that is not among `told`.
     pub(super) fn has_cause_beyond(&self, told: &[AlarmCode]) -> bool {
-        self.0.iter().any(|sign| !sign.is_consequence() && !told.contains(&sign.code))
+        let is_told = |sign: &Sign| told.iter().any(|code| cause(*code) == cause(sign.code));
+        self.0.iter().any(|sign| !sign.is_consequence() && !is_told(sign))
+    }
+}
+
+/// A code for all that one and the same outage can raise: runs fail, and drills cannot run, because the bucket does not
+/// answer.
+fn cause(code: AlarmCode) -> AlarmCode {
+    match code {
+        AlarmCode::BucketUnseen | AlarmCode::DatabaseMissing | AlarmCode::CouldNotRun => AlarmCode::Failing,
+        _ => code,
     }
 }

@@ -41,8 +41,32 @@ pub(crate) enum Occasion {
     },
     /// A run has succeeded.
     Success,
+    /// The message of life.
+    Summary {
+        /// Runs since the last one.
+        succeeded: u32,
+        /// The same of those that failed.
+        failed: u32,
+    },
     /// An operator tries the channels.
     Test,
+}
+
+impl Occasion {
+    /// Its word in keys.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Onset => "onset",
+            Self::Worse => "worse",
+            Self::Reminder => "reminder",
+            Self::Resolved => "resolved",
+            Self::Unstable { .. } => "unstable",
+            Self::Digest { .. } => "digest",
+            Self::Success => "success",
+            Self::Summary { .. } => "summary",
+            Self::Test => "test",
+        }
+    }
 }
 
 /// Whether what a message is about holds now.
@@ -99,7 +123,7 @@ pub(crate) struct Speaker {
 pub(crate) struct Message {
     #[serde(flatten)]
     pub(crate) occasion: Occasion,
-    /// What it is about: the code of an alarm, `succeeded` or `test`.
+    /// What it is about: the code of an alarm, `succeeded`, `summary` or `test`.
     pub(crate) event: &'static str,
     pub(crate) severity: Level,
     pub(crate) status: Status,
@@ -180,6 +204,8 @@ impl Message {
             Occasion::Unstable { .. } => format!("UNSTABLE, {severity}"),
             Occasion::Digest { changes } => format!("UNSTABLE, {changes} changes"),
             Occasion::Success => "OK".to_owned(),
+            Occasion::Summary { .. } if self.status == Status::Resolved => "SUMMARY".to_owned(),
+            Occasion::Summary { .. } => format!("SUMMARY, {severity}"),
             Occasion::Test => "TEST".to_owned(),
         };
         let database = self.database.as_deref().unwrap_or("the only database");
@@ -198,14 +224,24 @@ impl Message {
                 let now = if self.status == Status::Firing { "wrong" } else { "in order" };
                 Some(format!("{changes} changes since the last message; at the moment it is {now}"))
             }
-            _ => None,
+            Occasion::Summary { succeeded, failed } => {
+                let (runs, since) = (if self.service == "verify" { "drills" } else { "runs" }, shown_time(self.since));
+                Some(format!("{runs} since {since}: {succeeded} succeeded, {failed} failed"))
+            }
+            Occasion::Onset
+            | Occasion::Worse
+            | Occasion::Reminder
+            | Occasion::Resolved
+            | Occasion::Success
+            | Occasion::Test => None,
         };
         facts.extend(note.map(|note| ("Note", note)));
-        facts.extend(self.reason.clone().map(|reason| ("Reason", reason)));
+        let name = if matches!(self.occasion, Occasion::Summary { .. }) { "Alarms" } else { "Reason" };
+        facts.extend(self.reason.clone().map(|reason| (name, reason)));
         facts.push(("Still safe", self.still_safe()));
         facts.extend(self.next_attempt_at.map(|at| ("Next attempt", shown_time(at))));
         facts.push(("What to do", format!("{} Runbook: {}", self.what_to_do, self.runbook)));
-        if matches!(self.occasion, Occasion::Success | Occasion::Test) {
+        if matches!(self.occasion, Occasion::Success | Occasion::Summary { .. } | Occasion::Test) {
             facts.push(("At", shown_time(self.at)));
         } else {
             facts.push(("Since", format!("{} ({})", shown_time(self.since), age(self.at - self.since))));
@@ -330,6 +366,7 @@ pub(super) mod tests {
             (Occasion::Unstable { changes: 4 }, "UNSTABLE, CRITICAL: "),
             (Occasion::Digest { changes: 7 }, "UNSTABLE, 7 changes: "),
             (Occasion::Success, "OK: backup of app"),
+            (Occasion::Summary { succeeded: 1, failed: 0 }, "SUMMARY, CRITICAL: backup of app"),
             (Occasion::Test, "TEST: backup of app"),
         ] {
             assert!(title(occasion).starts_with(start), "{}", title(occasion));

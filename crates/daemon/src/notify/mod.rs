@@ -1,17 +1,23 @@
 //! Messages to people: what is wrong, what is still safe, and what to do.
 
 mod address;
-mod advice;
 mod channel;
 mod client;
 mod config;
+mod courier;
+mod ending;
 mod format;
 mod incident;
+mod mail;
 mod message;
 mod ping;
 mod queue;
+mod summary;
 mod tell;
 mod when;
+
+#[cfg(test)]
+mod restart_tests;
 
 use std::time::Duration;
 
@@ -19,22 +25,27 @@ use backup_core::scrub::Scrubber;
 use backup_core::stop::Stop;
 use backup_core::text::print_line;
 use chrono::Utc;
+use serde::Serialize;
 use tokio::task::JoinHandle;
 
 use crate::database_name::DatabaseName;
 use crate::events::Events;
 use crate::exit;
+use crate::journal::Journal;
 use crate::state::State;
 
 use channel::Format;
 use client::{Client, Refusal};
+use courier::{Courier, message_id};
 use ping::Pinger;
-use queue::{Outbox, attempt, message_id};
+use queue::Outbox;
+use summary::Summary;
 
 pub use config::{MESSAGE_VARIABLES, NotifyConfig};
+pub use ending::{Ending, RunOutcome, Teller};
+pub use mail::MAIL_VARIABLES;
 pub use message::{Dated, Safe};
 pub use ping::SingleRun;
-pub use tell::{Ending, RunOutcome, Teller};
 
 /// How long the end of a single run waits for its messages.
 const SINGLE_RUN_BOUND: Duration = Duration::from_secs(30);
@@ -51,6 +62,17 @@ pub struct Notifier<'config> {
     pub config: &'config NotifyConfig,
     /// What nothing may show.
     pub scrubber: &'config Scrubber,
+}
+
+/// How the test message to one channel went.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ChannelTest {
+    /// The channel, without its address.
+    pub channel: String,
+    /// Whether the receiver took it.
+    pub delivered: bool,
+    /// What the receiver did, in words.
+    pub detail: String,
 }
 
 /// Logs that a stop came before everything was told of a single run.
@@ -73,7 +95,7 @@ impl Notifier<'_> {
         &self,
         state: &State<D>,
         events: &Events<R>,
-        teller: Teller<D, R>,
+        (teller, journal): (Teller<D, R>, &Journal),
         stop: &Stop,
     ) -> anyhow::Result<Telling>
     where
@@ -87,10 +109,12 @@ impl Notifier<'_> {
         let events = events.subscribe("messages");
         let outbox = self.outbox()?;
         for database in state.copy().keys() {
-            state.change(database, |state| state.undelivered = outbox.undelivered());
+            state.change(database, |state| state.undelivered = self.config.deliveries());
         }
         let speaker = self.config.speaker(self.service, self.scrubber);
-        let told = tell::tell((state.clone(), teller), events, (speaker, outbox), stop.clone());
+        let summary = self.config.summary.clone().map(|schedule| Summary::begin(schedule, Utc::now()));
+        let channels = (speaker, outbox, journal.clone());
+        let told = tell::tell((state.clone(), teller), events, channels, (summary, stop.clone()));
         Ok(Telling { messages: Some(tokio::spawn(told)), pings })
     }
 
@@ -143,38 +167,55 @@ impl Notifier<'_> {
     /// If the HTTP client cannot be made.
     pub async fn test(&self, database: &DatabaseName) -> anyhow::Result<u8> {
         if !self.config.is_used() {
-            print_line("there is no channel: set WEBHOOK_URL");
+            print_line("there is no channel: set WEBHOOK_URL or SMTP_URL");
             return Ok(exit::FAILED);
         }
-        let client = Client::new(&self.config.authorities)?;
+        let tests = self.test_channels(database).await?;
+        for ChannelTest { channel, detail, .. } in &tests {
+            print_line(format_args!("{channel}: {detail}"));
+        }
+        Ok(if tests.iter().all(|test| test.delivered) { exit::OK } else { exit::FAILED })
+    }
+
+    /// Sends a test to every channel; how each of them went.
+    ///
+    /// # Errors
+    /// If the HTTP client cannot be made.
+    pub async fn test_channels(&self, database: &DatabaseName) -> anyhow::Result<Vec<ChannelTest>> {
+        let courier = Courier::new(self.config)?;
         let speaker = self.config.speaker(self.service, self.scrubber);
         let message = tell::test(&speaker, database, Utc::now());
-        let mut code = exit::OK;
+        let mut tests = Vec::new();
         for channel in &self.config.channels {
-            let outcome = match attempt(channel, &message, &client, &self.config.credentials, &message_id()).await {
-                Ok(()) if channel.format == Format::Teams => "accepted; look whether it has arrived".to_owned(),
+            let outcome = courier.attempt(channel, &message, &message_id()).await;
+            let delivered = outcome.is_ok();
+            let detail = match outcome {
+                Ok(()) if channel.takes_format(Format::Teams) => "accepted; look whether it has arrived".to_owned(),
                 Ok(()) => "delivered".to_owned(),
-                Err(refusal) => {
-                    code = exit::FAILED;
-                    match refusal {
-                        Refusal::Passing { reason, .. } | Refusal::Final { reason } => format!("failed: {reason}"),
-                        Refusal::Gone => "failed: the receiver answered 410: the address is gone".to_owned(),
-                    }
-                }
+                Err(Refusal::Passing { reason, .. } | Refusal::Final { reason }) => format!("failed: {reason}"),
+                Err(Refusal::Gone) => "failed: the receiver answered 410: the address is gone".to_owned(),
             };
-            print_line(format_args!("{}: {outcome}", channel.name));
+            tests.push(ChannelTest { channel: channel.name.clone(), delivered, detail });
         }
-        Ok(code)
+        Ok(tests)
     }
 
     fn pinger(&self) -> anyhow::Result<Option<Pinger>> {
         let Some(target) = self.config.ping.clone() else { return Ok(None) };
-        Ok(Some(Pinger { client: Client::new(&self.config.authorities)?, target }))
+        Ok(Some(Pinger {
+            client: Client::new(&self.config.authorities, &self.config.proxies)?,
+            target,
+            deliveries: self.config.deliveries(),
+        }))
     }
 
     fn outbox(&self) -> anyhow::Result<Outbox> {
-        let client = Client::new(&self.config.authorities)?;
-        Ok(Outbox::open(&self.config.channels, &client, &self.config.credentials, self.config.filter))
+        Ok(Outbox::open(
+            &self.config.channels,
+            &Courier::new(self.config)?,
+            self.config.filter,
+            self.config.deliveries(),
+        ))
     }
 }
 

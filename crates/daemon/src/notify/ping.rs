@@ -10,8 +10,9 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::client::{Client, Refusal};
-use super::tell::{Ending, Teller};
+use super::ending::{Ending, Teller};
 use crate::database_name::DatabaseName;
+use crate::deliveries::Deliveries;
 use crate::events::{Event, Subscription};
 
 use target::Signal;
@@ -26,6 +27,7 @@ const PAUSES: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(10)];
 pub(super) struct Pinger {
     pub(super) client: Client,
     pub(super) target: PingTarget,
+    pub(super) deliveries: Deliveries,
 }
 
 /// A run that goes on.
@@ -57,7 +59,7 @@ impl Pinger {
                     let run = runs.remove(&database).unwrap_or_else(Run::begin);
                     self.end(&database, &(teller.ending)(&report), &run).await;
                 }
-                Event::AlarmRaised(_) | Event::AlarmResolved { .. } => {}
+                Event::Remembered { .. } | Event::AlarmRaised(_) | Event::AlarmResolved { .. } => {}
             }
         }
     }
@@ -72,7 +74,7 @@ impl Pinger {
         let mut pauses = PAUSES.iter();
         loop {
             let reason = match self.client.ping(ping.method.clone(), &ping.url, &ping.body).await {
-                Ok(()) => return,
+                Ok(()) => return self.deliveries.ping_delivered(),
                 Err(Refusal::Passing { reason, .. }) => match pauses.next() {
                     Some(pause) => {
                         tokio::time::sleep(*pause).await;
@@ -83,6 +85,7 @@ impl Pinger {
                 Err(Refusal::Final { reason }) => reason,
                 Err(Refusal::Gone) => "the receiver answered 410".to_owned(),
             };
+            self.deliveries.ping_given_up();
             tracing::warn!(reason, "a ping could not be delivered");
             return;
         }

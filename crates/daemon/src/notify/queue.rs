@@ -3,19 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::Utc;
 use rand::Rng;
-use rand::distr::Alphanumeric;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::channel::{Channel, Filter};
-use super::client::{Client, Refusal};
-use super::format::{Credentials, post};
+use super::client::Refusal;
+use super::courier::{Courier, message_id};
 use super::message::Message;
-use crate::undelivered::Undelivered;
+use crate::deliveries::Deliveries;
 
 /// Messages that wait for one channel. More than these are not delivered.
 const MAX_WAITING: usize = 32;
@@ -35,30 +33,21 @@ pub(crate) struct Outbox {
     queues: Vec<(Channel, Sender<Arc<Message>>)>,
     workers: JoinSet<()>,
     filter: Filter,
-    undelivered: Undelivered,
+    deliveries: Deliveries,
 }
 
 impl Outbox {
     /// Opens a queue for each of `channels`. `filter` is for those without one of their own.
-    pub(crate) fn open(channels: &[Channel], client: &Client, credentials: &Credentials, filter: Filter) -> Self {
-        let (undelivered, mut workers) = (Undelivered::default(), JoinSet::new());
+    pub(super) fn open(channels: &[Channel], courier: &Courier, filter: Filter, deliveries: Deliveries) -> Self {
+        let mut workers = JoinSet::new();
         let queues = channels.iter().map(|own| {
             let (sender, receiver) = channel(MAX_WAITING);
-            let worker = Worker {
-                channel: own.clone(),
-                client: client.clone(),
-                credentials: credentials.clone(),
-                undelivered: undelivered.clone(),
-            };
+            let (courier, deliveries) = (courier.clone(), deliveries.clone());
+            let worker = Worker { channel: own.clone(), courier, deliveries };
             workers.spawn(worker.work(receiver));
             (own.clone(), sender)
         });
-        Self { queues: queues.collect(), workers, filter, undelivered }
-    }
-
-    /// What could not be delivered.
-    pub(crate) fn undelivered(&self) -> Undelivered {
-        self.undelivered.clone()
+        Self { queues: queues.collect(), workers, filter, deliveries }
     }
 
     /// Puts `message` into the queue of each channel that wants it. Never waits.
@@ -70,7 +59,7 @@ impl Outbox {
                     TrySendError::Full(_) => "too many messages wait",
                     TrySendError::Closed(_) => "the address is gone",
                 };
-                give_up(&self.undelivered, channel, reason);
+                give_up(&self.deliveries, channel, reason);
             }
         }
     }
@@ -89,9 +78,8 @@ impl Outbox {
 /// What delivers the messages of one channel, one after the other.
 struct Worker {
     channel: Channel,
-    client: Client,
-    credentials: Credentials,
-    undelivered: Undelivered,
+    courier: Courier,
+    deliveries: Deliveries,
 }
 
 impl Worker {
@@ -99,14 +87,14 @@ impl Worker {
         while let Some(message) = queue.recv().await {
             match self.deliver(&message).await {
                 Ok(()) => {
-                    self.undelivered.remove(&self.channel.name);
+                    self.deliveries.delivered(&self.channel.name);
                     tracing::info!(channel = self.channel.name, event = message.event, "message delivered");
                 }
                 Err(Refusal::Passing { reason, .. } | Refusal::Final { reason }) => {
-                    give_up(&self.undelivered, &self.channel, &reason);
+                    give_up(&self.deliveries, &self.channel, &reason);
                 }
                 Err(Refusal::Gone) => {
-                    give_up(&self.undelivered, &self.channel, "the receiver answered 410: nothing more is sent there");
+                    give_up(&self.deliveries, &self.channel, "the receiver answered 410: nothing more is sent there");
                     return;
                 }
             }
@@ -114,14 +102,26 @@ impl Worker {
     }
 
     async fn deliver(&self, message: &Message) -> Result<(), Refusal> {
-        let (mut pauses, id) = (Pauses::begin(), message_id());
-        loop {
-            let outcome = attempt(&self.channel, message, &self.client, &self.credentials, &id).await;
-            let Err(Refusal::Passing { reason, retry_after }) = &outcome else { return outcome };
-            let Some(pause) = pauses.next(*retry_after) else { return outcome };
-            tracing::debug!(channel = self.channel.name, reason, ?pause, "a message is tried again");
-            tokio::time::sleep(pause).await;
-        }
+        let (channel, id) = (&self.channel, message_id());
+        until_delivered(&channel.name, || self.courier.attempt(channel, message, &id)).await
+    }
+}
+
+/// Tries again and again what may succeed later.
+///
+/// # Errors
+/// The last refusal.
+async fn until_delivered<F: Future<Output = Result<(), Refusal>>>(
+    channel: &str,
+    mut attempt: impl FnMut() -> F,
+) -> Result<(), Refusal> {
+    let mut pauses = Pauses::begin();
+    loop {
+        let outcome = attempt().await;
+        let Err(Refusal::Passing { reason, retry_after }) = &outcome else { return outcome };
+        let Some(pause) = pauses.next(*retry_after) else { return outcome };
+        tracing::debug!(channel, reason, ?pause, "a message is tried again");
+        tokio::time::sleep(pause).await;
     }
 }
 
@@ -144,28 +144,8 @@ impl Pauses {
     }
 }
 
-/// Sends `message` once.
-///
-/// # Errors
-/// Unless the receiver has taken it.
-pub(super) async fn attempt(
-    channel: &Channel,
-    message: &Message,
-    client: &Client,
-    credentials: &Credentials,
-    id: &str,
-) -> Result<(), Refusal> {
-    client.post(&channel.url, &post(channel, message, credentials, id, Utc::now())).await
-}
-
-/// A receiver that gets a message twice can tell by it.
-pub(super) fn message_id() -> String {
-    let random: String = rand::rng().sample_iter(Alphanumeric).take(24).map(char::from).collect();
-    format!("msg_{random}")
-}
-
-fn give_up(undelivered: &Undelivered, channel: &Channel, reason: &str) {
-    undelivered.add(&channel.name, reason);
+fn give_up(deliveries: &Deliveries, channel: &Channel, reason: &str) {
+    deliveries.given_up(&channel.name, reason);
     tracing::warn!(channel = channel.name, reason, "a message could not be delivered");
 }
 

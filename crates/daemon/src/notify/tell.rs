@@ -2,93 +2,45 @@
 
 use std::time::Duration;
 
+use backup_core::repository::{Author, Kept, Word};
 use backup_core::stop::Stop;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
-use super::advice::{headline, what_to_do};
+use super::ending::{Ending, RunOutcome, Teller};
 use super::message::{Level, Message, Occasion, Safe, Speaker, Status};
 use super::queue::Outbox;
-use super::when::{FailedRun, Incidents, Notice};
-use crate::alarm::{AlarmCode, Severity};
+use super::summary::{Runs, Summary};
+use super::when::{Incidents, Notice};
+use crate::alarm::{Alarm, Severity};
+use crate::alarm_code::AlarmCode;
 use crate::database_name::DatabaseName;
 use crate::events::{Event, Subscription};
+use crate::journal::Journal;
 use crate::state::{DatabaseState, State};
 
 /// The clock may be set, so what is due is looked for at least this often.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
-/// How a run ended, as far as people are told.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ending {
-    /// When.
-    pub ended_at: DateTime<Utc>,
-    /// How.
-    pub outcome: RunOutcome,
-    /// The backup that it made or drilled.
-    pub backup_id: Option<String>,
-    /// Figures of a success or the reason of a failure.
-    pub summary: String,
-}
-
-/// What a run came to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RunOutcome {
-    /// What it is for.
-    Succeeded,
-    /// Nothing.
-    Failed {
-        /// The alarm that it raises, or that it is a first sign of.
-        code: AlarmCode,
-        /// Whether the state raises that alarm already because of this failure alone.
-        raises_alarm: bool,
-        /// The exit code of a single run that ends so.
-        exit_code: u8,
-        /// The class of the failure.
-        class: Option<&'static str>,
-        /// What to do about it, if more is known than by its alarm.
-        what_to_do: Option<&'static str>,
-    },
-    /// It was stopped or skipped, which is nothing to tell.
-    Untold,
-}
-
-impl Ending {
-    fn failed_run(&self) -> Option<FailedRun> {
-        let RunOutcome::Failed { code, raises_alarm, class, what_to_do, .. } = self.outcome else { return None };
-        let (ended_at, reason) = (self.ended_at, self.summary.clone());
-        Some(FailedRun { ended_at, sign: (!raises_alarm).then_some(code), class, reason, what_to_do })
-    }
-}
-
-/// What a service knows for messages: `D` is its own state of a database, `R` the report of a run.
-pub struct Teller<D, R> {
-    /// What is still safe.
-    pub safe: fn(&DatabaseState<D>) -> Safe,
-    /// How a run ended.
-    pub ending: fn(&R) -> Ending,
-}
-
-impl<D, R> Clone for Teller<D, R> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<D, R> Copy for Teller<D, R> {}
-
 /// Sends what `events` give reason to, until they end.
 pub(super) async fn tell<D: Clone, R>(
     (state, teller): (State<D>, Teller<D, R>),
     mut events: Subscription<R>,
-    (speaker, outbox): (Speaker, Outbox),
-    stop: Stop,
+    (speaker, outbox, journal): (Speaker, Outbox, Journal),
+    (mut summary, stop): (Option<Summary>, Stop),
 ) -> Outbox {
     let mut incidents = Incidents::default();
+    let send = |notice: Notice, now| {
+        outbox.send(message_of(&notice, &speaker, &state, teller, now));
+        if let Some(kept) = kept(&notice, journal.author()) {
+            journal.keep(&notice.database, kept, now);
+        }
+    };
     loop {
         let now = Utc::now();
-        let send = |notice: Notice| outbox.send(message_of(&notice, &speaker, &state, teller, now));
-        incidents.due(now).into_iter().for_each(send);
-        let until_due = incidents.next_due().map(|at| (at - now).max(TimeDelta::zero()).to_std().unwrap_or_default());
+        incidents.due(now).into_iter().for_each(|notice| send(notice, now));
+        summaries(&mut summary, (&state, teller), &speaker, now).into_iter().for_each(|message| outbox.send(message));
+        let next_due = [incidents.next_due(), summary.as_ref().and_then(Summary::next_due)].into_iter().flatten().min();
+        let until_due = next_due.map(|at| (at - now).max(TimeDelta::zero()).to_std().unwrap_or_default());
         let event = tokio::select! {
             event = events.next() => event,
             () = tokio::time::sleep(until_due.unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT)) => continue,
@@ -97,7 +49,8 @@ pub(super) async fn tell<D: Clone, R>(
         match event {
             None => break,
             Some(Event::RunStarted { .. }) => {}
-            // What a stop interrupts looks wrong, and is none of anybody's business.
+            Some(Event::Remembered { database, remembered }) => incidents.restore(&database, &remembered, now),
+            // What a stop interrupts looks wrong, and is not worth a message.
             Some(Event::AlarmRaised(_)) if stop.reason().is_some() => {}
             Some(Event::AlarmRaised(alarm)) => incidents.raised(&alarm, now),
             Some(Event::AlarmResolved { alarm, at }) => incidents.resolved(&alarm, at),
@@ -106,9 +59,11 @@ pub(super) async fn tell<D: Clone, R>(
                 match &ending.outcome {
                     RunOutcome::Succeeded => {
                         incidents.succeeded(&database, now);
+                        summary.iter_mut().for_each(|summary| summary.succeeded(&database));
                         outbox.send(success(&ending, &speaker, &database, safe(&state, teller, &database)));
                     }
                     RunOutcome::Failed { .. } => {
+                        summary.iter_mut().for_each(|summary| summary.failed(&database));
                         ending.failed_run().into_iter().for_each(|run| incidents.failed(&database, run, now));
                     }
                     RunOutcome::Untold => {}
@@ -118,9 +73,29 @@ pub(super) async fn tell<D: Clone, R>(
     }
     let now = Utc::now();
     incidents.settle(now);
-    let last = incidents.due(now).into_iter().map(|notice| message_of(&notice, &speaker, &state, teller, now));
-    last.for_each(|message| outbox.send(message));
+    incidents.due(now).into_iter().for_each(|notice| send(notice, now));
     outbox
+}
+
+/// What a restart has to know of `notice`. Of what belongs to this process alone, nothing: another one has other channels.
+pub(super) fn kept(notice: &Notice, by: Author) -> Option<Kept> {
+    if notice.lead.code == AlarmCode::Undelivered {
+        return None;
+    }
+    let mut codes = vec![notice.lead.code];
+    for code in notice.told.iter().flat_map(|(_, codes)| codes) {
+        if !codes.contains(code) {
+            codes.push(*code);
+        }
+    }
+    Some(Kept::Told {
+        by,
+        family: Word::of(notice.family.word()),
+        occasion: Word::of(notice.occasion.word()),
+        severity: notice.told.as_ref().map(|(severity, _)| Word::of(severity.name())),
+        since: notice.since,
+        codes: codes.into_iter().map(|code| Word::of(code.into())).collect(),
+    })
 }
 
 fn safe<D: Clone, R>(state: &State<D>, teller: Teller<D, R>, database: &DatabaseName) -> Safe {
@@ -142,6 +117,7 @@ fn message_of<D: Clone, R>(
 /// A message about `notice`, without what only the state knows.
 fn incident(notice: &Notice, speaker: &Speaker, now: DateTime<Utc>) -> Message {
     let code = notice.lead.code;
+    let entry = code.entry();
     let message = Message::new(speaker, notice.occasion, notice.database.name(), now);
     let message = message.with_reason(&notice.lead.reason, speaker);
     let status = if notice.is_firing { Status::Firing } else { Status::Resolved };
@@ -149,25 +125,86 @@ fn incident(notice: &Notice, speaker: &Speaker, now: DateTime<Utc>) -> Message {
         Status::Resolved => "Nothing: it is in order again.",
         Status::Firing => match code {
             AlarmCode::Failing | AlarmCode::NoBackup | AlarmCode::Stale => {
-                notice.what_to_do.unwrap_or_else(|| what_to_do(code))
+                notice.what_to_do.unwrap_or(entry.what_to_do)
             }
-            code => what_to_do(code),
+            _ => entry.what_to_do,
         },
     };
     Message {
         event: code.into(),
-        severity: match notice.lead.severity {
-            Severity::Warning => Level::Warning,
-            Severity::Critical => Level::Critical,
-        },
+        severity: level(notice.lead.severity),
         status,
         since: notice.since,
         occurrences: notice.occurrences,
         class: notice.class,
         what_to_do: advice,
-        headline: headline(code),
+        runbook: entry.runbook,
+        headline: entry.headline,
         key: format!("{}/{}", message.key, notice.family.word()),
         ..message
+    }
+}
+
+/// The messages of life, one for each database, if they are due.
+fn summaries<D: Clone, R>(
+    summary: &mut Option<Summary>,
+    (state, teller): (&State<D>, Teller<D, R>),
+    speaker: &Speaker,
+    now: DateTime<Utc>,
+) -> Vec<Message> {
+    let Some((since, runs)) = summary.as_mut().and_then(|summary| summary.due(now)) else { return Vec::new() };
+    let of = |(database, state): (DatabaseName, DatabaseState<D>)| {
+        let runs = runs.get(&database).copied().unwrap_or_default();
+        let message = life(&database, (since, runs), state.noticed.iter(), speaker, now);
+        Message { safe: (teller.safe)(&state), next_attempt_at: state.next_run_at, ..message }
+    };
+    state.copy().into_iter().map(of).collect()
+}
+
+/// The message of life of `database`, of which `alarms` hold, without what only the state knows.
+fn life<'alarm>(
+    database: &DatabaseName,
+    (since, runs): (DateTime<Utc>, Runs),
+    alarms: impl Iterator<Item = &'alarm Alarm>,
+    speaker: &Speaker,
+    now: DateTime<Utc>,
+) -> Message {
+    let mut alarms: Vec<&Alarm> = alarms.collect();
+    alarms.sort_by_key(|alarm| std::cmp::Reverse(alarm.severity));
+    let named = |alarm: &&Alarm| {
+        let (code, since) = (<&str>::from(alarm.code), alarm.since.to_rfc3339_opts(SecondsFormat::Secs, true));
+        let severity = match alarm.severity {
+            Severity::Warning => "warning",
+            Severity::Critical => "critical",
+        };
+        format!("{code} ({severity}, since {since})")
+    };
+    let named: Vec<String> = alarms.iter().map(named).collect();
+    let occasion = Occasion::Summary { succeeded: runs.succeeded, failed: runs.failed };
+    let message = Message::new(speaker, occasion, database.name(), now);
+    let message = match named.is_empty() {
+        true => message.with_reason("none", speaker),
+        false => message.with_reason(&named.join(", "), speaker),
+    };
+    let worst = alarms.first();
+    let entry = worst.map(|alarm| alarm.code.entry());
+    Message {
+        event: "summary",
+        severity: worst.map_or(Level::Info, |alarm| level(alarm.severity)),
+        status: if worst.is_some() { Status::Firing } else { Status::Resolved },
+        since,
+        what_to_do: entry.map_or("Nothing.", |entry| entry.what_to_do),
+        runbook: entry.map_or(message.runbook, |entry| entry.runbook),
+        headline: entry.map_or("everything is in order", |entry| entry.headline),
+        key: format!("{}/summary", message.key),
+        ..message
+    }
+}
+
+fn level(severity: Severity) -> Level {
+    match severity {
+        Severity::Warning => Level::Warning,
+        Severity::Critical => Level::Critical,
     }
 }
 
@@ -203,8 +240,9 @@ pub(super) fn single_failure(
         class,
         backup_id: ending.backup_id.clone(),
         safe,
-        what_to_do: advice.unwrap_or_else(|| what_to_do(code)),
-        headline: headline(code),
+        what_to_do: advice.unwrap_or(code.entry().what_to_do),
+        runbook: code.entry().runbook,
+        headline: code.entry().headline,
         key: format!("{}/main", message.key),
         ..message
     })
@@ -216,3 +254,6 @@ pub(super) fn test(speaker: &Speaker, database: &DatabaseName, now: DateTime<Utc
     let message = message.with_reason("this is a test of the channels; nothing is wrong", speaker);
     Message { headline: "messages arrive", ..message }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,8 +7,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::incident::{Family, Sign, Signs};
 use super::message::Occasion;
-use crate::alarm::{Alarm, AlarmCode, Severity};
+use crate::alarm::{Alarm, Severity};
+use crate::alarm_code::{AlarmCode, Reach};
 use crate::database_name::DatabaseName;
+use crate::remembered::{Past, Remembered};
 
 /// How long a change waits for others: the end of a run moves several alarms within moments, which are one message.
 pub(super) const SETTLING: TimeDelta = TimeDelta::seconds(3);
@@ -37,6 +39,8 @@ pub(crate) struct Notice {
     /// Of the last run that failed.
     pub(crate) class: Option<&'static str>,
     pub(crate) what_to_do: Option<&'static str>,
+    /// The most urgent that was told until now, and all causes; `None`: that it is over.
+    pub(crate) told: Option<(Severity, Vec<AlarmCode>)>,
 }
 
 /// A run that failed.
@@ -89,11 +93,13 @@ struct Muted {
 impl Incidents {
     /// An alarm was raised, or has become more urgent.
     pub(crate) fn raised(&mut self, alarm: &Alarm, now: DateTime<Utc>) {
-        if is_waiting(alarm) {
+        let incident = self.of(&alarm.database, Family::of(alarm.code));
+        // A first result that an outage has delayed is a part of it: the outage is over when the result is there.
+        if is_waiting(alarm) && incident.signs.is_empty() {
             return;
         }
         let sign = Sign { code: alarm.code, severity: alarm.severity, reason: alarm.message.clone() };
-        self.of(&alarm.database, Family::of(alarm.code)).show(sign, alarm.since, now);
+        incident.show(sign, alarm.since, now);
     }
 
     /// An alarm no longer holds.
@@ -117,6 +123,37 @@ impl Incidents {
     /// A run has succeeded, which ends what only failed runs are a sign of.
     pub(crate) fn succeeded(&mut self, database: &DatabaseName, now: DateTime<Utc>) {
         self.of(database, Family::Main).end(AlarmCode::Failing, now);
+    }
+
+    /// Takes over what was told before a restart.
+    pub(crate) fn restore(&mut self, database: &DatabaseName, remembered: &Remembered, now: DateTime<Utc>) {
+        for (word, past) in &remembered.told {
+            let Some(family) = Family::of_word(word) else { continue };
+            let held = remembered.alarms.iter().filter(|(code, _)| Family::of(**code) == family);
+            let held = held.map(|(code, (since, severity))| {
+                let (code, severity) = (*code, *severity);
+                Alarm { code, database: database.clone(), severity, since: *since, message: String::new() }
+            });
+            let incident = self.of(database, family);
+            incident.restore(past, held.filter(|alarm| !is_waiting(alarm)), now);
+            incident.count_unsaid(&remembered.changes, family);
+            let failures = remembered.failed_at.iter().filter(|at| **at >= past.since - SETTLING).count();
+            incident.occurrences = incident.occurrences.max(u64::try_from(failures).unwrap_or(u64::MAX));
+        }
+        if let Some(run) = &remembered.failed_before {
+            let incident = self.of(database, Family::Main);
+            if !incident.signs.hold(run.code) {
+                let sign = Sign { code: run.code, severity: Severity::Warning, reason: run.reason.clone() };
+                incident.show(sign, run.at, now);
+            }
+            incident.last_failure.get_or_insert(FailedRun {
+                ended_at: run.at,
+                sign: Some(run.code),
+                class: run.class,
+                reason: run.reason.clone(),
+                what_to_do: run.what_to_do,
+            });
+        }
     }
 
     /// What is due at `now`. Each is due once.
@@ -147,11 +184,54 @@ impl Incidents {
 
 /// What is no more than a first deployment that has not come to its first result yet.
 fn is_waiting(alarm: &Alarm) -> bool {
-    let is_first = matches!(alarm.code, AlarmCode::NoBackup | AlarmCode::BucketUnseen | AlarmCode::NeverPassed);
-    is_first && alarm.severity == Severity::Warning
+    alarm.code.entry().reach == Reach::Late && alarm.severity == Severity::Warning
 }
 
 impl Incident {
+    fn restore(&mut self, past: &Past, held: impl Iterator<Item = Alarm>, now: DateTime<Utc>) {
+        let told_at = past.messages.last().map_or(past.since, |(at, _)| *at);
+        let reminders = (0..).take_while(|number| past.since + reminder_after(*number) <= told_at).count();
+        self.since = if self.told.is_none() { past.since } else { self.since.min(past.since) };
+        self.told = past.severity.map(|severity| {
+            let now_told = self.told.take();
+            let severity = now_told.as_ref().map_or(severity, |told| told.severity.max(severity));
+            let codes = past.codes.iter().copied().chain(now_told.into_iter().flat_map(|told| told.codes));
+            Told { severity, codes: codes.collect(), reminders }
+        });
+        for (at, occasion) in &past.messages {
+            let is = |other: Occasion| other.word() == occasion;
+            let is_muting = is(Occasion::Unstable { changes: 0 });
+            if is_muting || is(Occasion::Digest { changes: 0 }) {
+                let told_critical = past.severity == Some(Severity::Critical);
+                self.muted = Some(Muted { until: *at + CHANGES_WINDOW, changes: 0, told_critical });
+            } else {
+                self.muted.take_if(|muted| muted.until <= *at);
+            }
+            let is_change = [Occasion::Onset, Occasion::Worse, Occasion::Resolved].into_iter().any(is);
+            if (is_change || is_muting) && now - *at < CHANGES_WINDOW {
+                self.changes.push_back(*at);
+            }
+        }
+        // A day without a change has ended it.
+        self.muted.take_if(|muted| now - muted.until >= CHANGES_WINDOW);
+        for alarm in held {
+            self.signs.show(Sign { code: alarm.code, severity: alarm.severity, reason: alarm.message });
+        }
+        let lead = past.codes.first().zip(past.severity.or(Some(Severity::Warning)));
+        let lead = lead.map(|(code, severity)| Sign { code: *code, severity, reason: String::new() });
+        self.lead = self.signs.lead().or(self.lead.take()).or(lead);
+        self.changed(now);
+    }
+
+    /// Counts what has changed while changes were only counted.
+    fn count_unsaid(&mut self, changes: &[(DateTime<Utc>, AlarmCode)], family: Family) {
+        if let Some(muted) = &mut self.muted {
+            let begun = muted.until - CHANGES_WINDOW;
+            let unsaid = changes.iter().filter(|(at, code)| *at > begun && Family::of(*code) == family);
+            muted.changes = u32::try_from(unsaid.count()).unwrap_or(u32::MAX);
+        }
+    }
+
     fn show(&mut self, sign: Sign, since: DateTime<Utc>, now: DateTime<Utc>) {
         if self.signs.is_empty() && self.told.is_none() {
             (self.since, self.occurrences) = (since, 1);
@@ -192,6 +272,8 @@ impl Incident {
                 self.changes.push_back(now);
                 Some(if self.changes.len() > MAX_CHANGES { self.mute(now) } else { occasion })
             }
+            // What is about to settle may be over: after a restart nothing is judged yet.
+            None if self.settles_at.is_some() => None,
             None => self.reminder(now),
         }
     }
@@ -278,6 +360,7 @@ impl Incident {
             occurrences: self.occurrences,
             class: failure.and_then(|failure| failure.class),
             what_to_do: failure.and_then(|failure| failure.what_to_do),
+            told: self.told.as_ref().map(|told| (told.severity, told.codes.clone())),
         })
     }
 

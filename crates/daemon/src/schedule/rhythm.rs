@@ -68,6 +68,8 @@ pub enum Occasion {
     Tick(DateTime<Utc>),
     /// The last run failed, or was put off.
     MakeUp,
+    /// Something has appeared in the bucket that asks for one.
+    News,
 }
 
 /// A [`Ticker`] that also knows how runs ended. There is one run at a time, and never a queue.
@@ -126,6 +128,11 @@ impl Rhythm {
     pub fn upcoming(&self) -> Option<DateTime<Utc>> {
         let due = self.due.map(|(_, time)| time);
         due.into_iter().chain(self.ticker.upcoming()).min()
+    }
+
+    /// When the next tick comes.
+    pub fn next_tick(&self) -> Option<DateTime<Utc>> {
+        self.ticker.upcoming()
     }
 
     /// As [`Ticker::skipped_overlap`].

@@ -16,7 +16,7 @@ fn read(changes: &[(&str, &str)]) -> Result<TargetConfig, String> {
     let kept = GOOD.iter().filter(|(name, _)| !changes.iter().any(|(changed, _)| changed == name));
     let pairs = kept.chain(changes).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     let config = from_vars(pairs).map_err(|error| error.to_string())?;
-    Ok(config.targets.into_iter().next().expect("there is one target"))
+    Ok(config.given)
 }
 
 /// Defaults, for tests of what stands on them.
@@ -100,19 +100,106 @@ fn each_mistake_is_one_line_that_names_its_variable() {
         &[("WEBHOOK_SECRET", "canary")],
         "WEBHOOK_SECRET: is not whsec_ and 24 to 64 bytes in base64; make one with: echo whsec_$(openssl rand -base64 32)",
     );
+    check(&[("SMTP_URL", "smtp://h"), ("MAIL_FROM", "a@x.org")], "MAIL_TO: is not set");
+    check(
+        &[("SMTP_URL", "https://canary"), ("MAIL_FROM", "a@x.org"), ("MAIL_TO", "a@x.org")],
+        "SMTP_URL: is not a URL such as smtps://host, smtp://host:587 or smtp+plain://host:25",
+    );
+    check(&[("DATABASES_EXCLUDE", "tmp_*")], "DATABASES_EXCLUDE: is set, and DATABASES is not");
+    check(&[("DATABASES_JOBS", "2")], "DATABASES_JOBS: is set, and DATABASES is not");
+    check(&[("DATABASES", " , ")], "DATABASES: names no database");
+    check(
+        &[("DATABASES", "*"), ("DATABASES_EXCLUDE", "\"tmp")],
+        "DATABASES_EXCLUDE: has an entry that begins with a quotation mark and does not end with one",
+    );
     check(
         &[("PUBLIC_URL", "backup.example.com")],
         "PUBLIC_URL: is not a plain http:// or https:// URL of at most 200 characters",
     );
 }
 
+/// The names of docs/migrate.md, each with ours. A start that lacks ours names both.
+#[test]
+fn every_name_of_another_tool_in_the_documents_leads_to_ours() {
+    let document = include_str!("../../../../docs/migrate.md");
+    let mut pairs = 0;
+    for row in document.lines().filter(|line| line.starts_with("| `")) {
+        let mut cells = row.split('|').skip(1).map(|cell| cell.trim().trim_matches('`'));
+        let (Some(theirs), Some(ours)) = (cells.next(), cells.next()) else { panic!("{row}") };
+        if theirs == ours || ours == "-" {
+            continue;
+        }
+        let error = from_vars([(theirs.to_owned(), "canary".to_owned())]).expect_err("five variables are missing");
+        let error = error.to_string();
+        let hint = format!("\n  {theirs}: is not a variable of this program; did you mean {ours}?");
+        assert!(error.contains(&hint) && !error.contains("canary"), "{row}\n{error}");
+        pairs += 1;
+    }
+    assert!(pairs > 30, "{pairs}");
+    // The image of PostgreSQL has such variables, too.
+    assert_eq!(read(&[("POSTGRES_PASSWORD", "canary")]).unwrap().process.warnings, [""; 0]);
+}
+
+#[test]
+fn each_mistake_about_the_bucket_names_its_variable() {
+    check(&[("S3_ENDPOINT", "")], "S3_ENDPOINT: is not set; for a bucket on AWS, S3_REGION is enough");
+    check(&[("S3_SECRET_ACCESS_KEY", "")], "S3_SECRET_ACCESS_KEY: is not set");
+    check(&[("S3_CREDENTIALS", "instance")], "S3_CREDENTIALS: is instance, and keys are set; keep one of them");
+    let no_keys = [("S3_ACCESS_KEY_ID", ""), ("S3_SECRET_ACCESS_KEY", "")];
+    let with = |more: &[(&'static str, &'static str)]| no_keys.iter().chain(more).copied().collect::<Vec<_>>();
+    check(
+        &with(&[("AWS_WEB_IDENTITY_TOKEN_FILE", "/x")]),
+        "AWS_ROLE_ARN: is not set, and AWS_WEB_IDENTITY_TOKEN_FILE is",
+    );
+    check(&with(&[("S3_SESSION_TOKEN", "canary")]), "S3_ACCESS_KEY_ID: is not set, and S3_SESSION_TOKEN is");
+    check(
+        &[("RECORD_KEY", "canary")],
+        "RECORD_KEY: is shorter than 16 characters; `openssl rand -hex 32` makes a good one",
+    );
+    check(&[("S3_SSE", "kms")], "S3_SSE: is not one of: aes256, aws:kms");
+    check(&[("S3_SSE", "AES256"), ("S3_SSE_KMS_KEY_ID", "k")], "S3_SSE_KMS_KEY_ID: is set, and S3_SSE is not aws:kms");
+    check(&[("S3_OBJECT_LOCK_MODE", "compliance")], "S3_OBJECT_LOCK_MODE: is set, and S3_OBJECT_LOCK_DAYS is not");
+    check(
+        &[("S3_OBJECT_LOCK_DAYS", "14"), ("S3_CHECKSUM", "none")],
+        "S3_CHECKSUM: is none, and S3_OBJECT_LOCK_DAYS needs a checksum with each object",
+    );
+    check(&[("BACKUP_MAX_RATE", "0")], "BACKUP_MAX_RATE: is not a whole number from 1 to 100000");
+}
+
+#[test]
+fn a_lock_brings_a_checksum_and_a_region_is_enough_for_aws() {
+    let locked = read(&[("S3_OBJECT_LOCK_DAYS", "14")]).unwrap();
+    assert_eq!(locked.process.store.checksum, Checksum::Crc32);
+    let aws = read(&[("S3_ENDPOINT", ""), ("AWS_REGION", "eu-central-1")]).unwrap();
+    let store = &aws.process.store;
+    assert_eq!((store.endpoint.as_deref(), store.region.as_str()), (None, "eu-central-1"));
+    assert_eq!((store.path_style, store.checksum), (false, Checksum::Crc32));
+}
+
 #[test]
 fn names_of_other_tools_and_settings_without_effect_draw_a_warning() {
     let warnings = |vars: &[(&str, &str)]| read(vars).unwrap().process.warnings.clone();
+    let shared = warnings(&[("DATABASES", "*"), ("HEALTHCHECK_PING_URL", "https://hc-ping.com/x")]);
+    assert!(shared.iter().any(|warning| warning.contains("all databases share one check")), "{shared:?}");
+    assert_eq!(warnings(&[("DATABASES", "*"), ("HEALTHCHECK_PING_URL", "https://hc-ping.com/x/{database}")]), [""; 0]);
     assert_eq!(
         warnings(&[("SLACK_WEBHOOK_URL", "https://hooks.slack.com/x")]),
         ["SLACK_WEBHOOK_URL is not a variable of this program; did you mean WEBHOOK_URL?"]
     );
+    for (theirs, ours) in [
+        ("SMTP_HOST", "SMTP_URL"),
+        ("SMTP_PASS_FILE", "SMTP_PASSWORD"),
+        ("SMTP_ULR", "SMTP_URL"),
+        ("EMAIL_TO", "MAIL_TO"),
+        ("EMAIL_BACKEND", "SMTP_URL"),
+        ("MAIL_SERVER", "SMTP_URL"),
+        ("MAIL_FORM", "SMTP_URL"),
+        ("BACKUP_CRON_SCHEDULE", "BACKUP_SCHEDULE"),
+        ("S3_PREFIX", "BACKUP_PREFIX"),
+    ] {
+        let warning = format!("{theirs} is not a variable of this program; did you mean {ours}?");
+        assert_eq!(warnings(&[(theirs, "canary")]), [warning]);
+    }
     assert_eq!(
         warnings(&[("NTFY_TOKEN", "tk_x"), ("WEBHOOK_URL", "https://example.com/x")]),
         ["NTFY_TOKEN is set, and WEBHOOK_URL has no address of ntfy"]
@@ -121,6 +208,12 @@ fn names_of_other_tools_and_settings_without_effect_draw_a_warning() {
         warnings(&[("WEBHOOK_URL", "http://example.com/x")]),
         ["WEBHOOK_URL is plain http to a public address: messages travel unprotected; use https"]
     );
+    let mail = |url| warnings(&[("SMTP_URL", url), ("MAIL_FROM", "a@x.org"), ("MAIL_TO", "b@x.org")]);
+    assert_eq!(
+        mail("smtp+plain://mail.example.com"),
+        ["SMTP_URL is smtp+plain:// to a public host: messages and the password travel unprotected"]
+    );
+    assert_eq!(mail("smtp+plain://10.0.0.1:1025"), [""; 0]);
     assert_eq!(warnings(&[("WEBHOOK_URL", "http://10.0.0.1/x,https://ntfy.sh/x")]), [""; 0]);
 }
 

@@ -43,6 +43,23 @@ pub(crate) enum KeepReason {
     FutureDated,
 }
 
+impl KeepReason {
+    /// The name of its rule, for programs.
+    pub(crate) fn rule(self) -> &'static str {
+        match self {
+            Self::Newest(_) => "newest",
+            Self::YoungerThanDays(_) => "days",
+            Self::Daily(_) => "daily",
+            Self::Weekly { .. } => "weekly",
+            Self::Monthly { .. } => "monthly",
+            Self::Yearly(_) => "yearly",
+            Self::NewestProven => "newest_proven",
+            Self::NewestProvenUntil(_) => "was_newest_proven",
+            Self::FutureDated => "from_the_future",
+        }
+    }
+}
+
 impl fmt::Display for KeepReason {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,5 +1,6 @@
 use super::*;
 
+mod forecast;
 mod forged;
 mod histories;
 

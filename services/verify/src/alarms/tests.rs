@@ -3,10 +3,10 @@ use std::time::Duration;
 use backup_core::repository::Drill;
 use backup_core::stop::Stop;
 use backup_daemon::notify::Safe;
+use backup_drill::{ChooseError, Promised, Report};
 
 use super::*;
-use crate::choose::ChooseError;
-use crate::report::Report;
+use crate::journal::PastDrills;
 
 fn at(minutes: i64) -> DateTime<Utc> {
     "2026-11-22T12:00:00Z".parse::<DateTime<Utc>>().unwrap() + TimeDelta::minutes(minutes)
@@ -51,13 +51,23 @@ fn waiting_for_the_first_backup_is_red_only_when_that_is_late() {
     let mut state = state();
     state.own.first_backup_by = Some(at(60));
     assert_eq!(words(&state, at(60)), [] as [&str; 0]);
-    assert_eq!(words(&state, at(61)), ["there is no backup, and the first one was due by 2026-11-22 13:00 UTC"]);
+    assert_eq!(
+        words(&state, at(61)),
+        ["there is no backup, and the first one was due by 2026-11-22 13:00 UTC; nothing of backup in the bucket"]
+    );
     state.own.first_backup_by = None;
     assert_eq!(words(&state, at(61)), ["no drill has passed yet"]);
     // The first drill has its time from the moment on at which the first backup can have come.
     state.own.first_drill_since = Some(at(60));
     assert_eq!(codes(&state, at(61)), [(AlarmCode::NeverPassed, Severity::Warning)]);
     assert_eq!(codes(&state, at(91)), [(AlarmCode::NeverPassed, Severity::Critical)]);
+    // In the line of many databases it waits as long as a proof may be old, and has its time from then on.
+    (state.awaits_turn, state.max_age_seconds) = (true, 2 * 3600);
+    assert_eq!(codes(&state, at(180)), [(AlarmCode::NeverPassed, Severity::Warning)]);
+    assert_eq!(codes(&state, at(181)), [(AlarmCode::NeverPassed, Severity::Critical)]);
+    (state.awaits_turn, state.run_started_at) = (false, Some(at(170)));
+    assert_eq!(codes(&state, at(200)), [(AlarmCode::NeverPassed, Severity::Warning)]);
+    assert_eq!(codes(&state, at(201)), [(AlarmCode::NeverPassed, Severity::Critical)]);
 }
 
 #[test]
@@ -136,4 +146,106 @@ fn a_first_drill_that_has_time_is_no_more_than_a_warning() {
     let state = state();
     assert_eq!(codes(&state, at(30)), [(AlarmCode::NeverPassed, Severity::Warning)]);
     assert_eq!(codes(&state, at(31)), [(AlarmCode::NeverPassed, Severity::Critical)]);
+}
+
+/// While `backup` writes anything, it can tell by itself.
+#[test]
+fn backup_is_silent_if_neither_a_backup_nor_a_failure_of_it_is_young() {
+    let mut state = state();
+    state.own.drilled(report(Verdict::Passed, at(0)));
+    state.max_age_seconds = 1_000_000;
+    let life = |newest: Option<i64>, seen: Option<i64>| BackupLife {
+        newest_at: newest.map(at),
+        seen_at: seen.map(at),
+        ..BackupLife::default()
+    };
+    state.own.backup = life(Some(0), Some(0));
+    assert_eq!(words(&state, at(6000)), [] as [&str; 0], "how old it may be is not known yet");
+    let by = backup_core::repository::BackupId::new(at(0));
+    let promised = Promised { by, max_age: Some(Duration::from_secs(3600)), run_timeout: None, sizes: None };
+    state.own.promise(promised, None);
+    assert_eq!(words(&state, at(60)), [] as [&str; 0]);
+    let silent = "the newest full backup is 3660 s old, and 3600 s are allowed; nothing new of backup since \
+                  2026-11-22 12:00 UTC";
+    assert_eq!(words(&state, at(61)), [silent]);
+    assert_eq!(codes(&state, at(61)), [(AlarmCode::BackupSilent, Severity::Critical)]);
+    state.own.backup = life(Some(0), Some(59));
+    assert_eq!(words(&state, at(61)), [] as [&str; 0], "it tries");
+    assert_eq!(words(&state, at(120)).len(), 1);
+    state.own.backup = life(None, None);
+    assert_eq!(words(&state, at(61)), ["there is no full backup any more; nothing of backup in the bucket"]);
+    // A process that has slept has not looked since.
+    state.own.backup = life(Some(0), Some(0));
+    state.listing = Some(backup_daemon::Listing::of("app", &Default::default(), at(59)));
+    assert_eq!(words(&state, at(120)), [] as [&str; 0]);
+}
+
+#[test]
+fn a_drill_that_could_not_run_before_the_restart_is_known() {
+    let mut state = state();
+    let passed = Drill { time: at(-90), passed: true, recorded_at: None };
+    state.own.remember(Some(passed), Some(at(-10)), Default::default(), Safe::default());
+    let mut past = PastDrills { last: Some((at(-5), Verdict::CouldNotRun)), in_a_row: 1, ..PastDrills::default() };
+    state.own.past(&past);
+    assert_eq!(codes(&state, at(0)), [(AlarmCode::CouldNotRun, Severity::Warning)]);
+    past.in_a_row = 3;
+    state.own.past(&past);
+    assert_eq!(codes(&state, at(0)), [(AlarmCode::CouldNotRun, Severity::Critical)]);
+    state.own.drilled(report(Verdict::Passed, at(1)));
+    assert_eq!(codes(&state, at(1)), []);
+}
+
+#[test]
+fn what_a_listing_and_the_figures_of_drills_show_is_told_beside_the_drills() {
+    let mut state = state();
+    state.own.drilled(report(Verdict::Passed, at(0)));
+    let id = |minute| backup_core::repository::BackupId::new(at(minute));
+    state.own.unfinished = Some(id(0));
+    assert_eq!(codes(&state, at(60)), []);
+    let by = id(-60);
+    let promised = Promised { by, max_age: None, run_timeout: Some(Duration::from_secs(1800)), sizes: None };
+    state.own.promise(promised, None);
+    state.own.backup.newest_at = Some(at(0));
+    assert_eq!(codes(&state, at(30)), []);
+    assert_eq!(codes(&state, at(31)), [(AlarmCode::NewestIncomplete, Severity::Warning)]);
+    state.own.unfinished = None;
+    state.own.lost = Some(id(0));
+    assert_eq!(codes(&state, at(1)), [(AlarmCode::DataLost, Severity::Critical)]);
+    state.own.lost = None;
+    state.own.gone = Some(id(0));
+    assert_eq!(codes(&state, at(1)), [(AlarmCode::DataLost, Severity::Critical)]);
+    state.own.gone = None;
+    state.own.recovery_seconds = Some(61.5);
+    assert_eq!(codes(&state, at(1)), [], "no bound is given");
+    state.own.max_recovery_time = Some(Duration::from_secs(61));
+    assert_eq!(codes(&state, at(1)), [(AlarmCode::SlowRecovery, Severity::Warning)]);
+    state.own.recovery_seconds = Some(60.9);
+    (state.own.spool_needed_bytes, state.own.spool_free_bytes) = (100, Some(99));
+    assert_eq!(codes(&state, at(1)), [(AlarmCode::SpoolSmall, Severity::Warning)]);
+    state.own.spool_free_bytes = Some(100);
+    assert_eq!(codes(&state, at(1)), []);
+}
+
+/// One failed look may pass. What `backup` does is not seen meanwhile, so nothing is said of it.
+#[test]
+fn a_bucket_that_does_not_answer_is_an_alarm_of_its_own() {
+    let mut state = state();
+    state.own.drilled(report(Verdict::Passed, at(0)));
+    state.own.promised = Some(Promised { by: state_id(), max_age: None, run_timeout: None, sizes: None });
+    let of_the_bucket = |state: &DatabaseState<Facts>, now| {
+        let mut codes = codes(state, now);
+        codes.retain(|(code, _)| matches!(code, AlarmCode::BucketUnseen | AlarmCode::BackupSilent));
+        codes
+    };
+    assert_eq!(of_the_bucket(&state, at(1)), [(AlarmCode::BackupSilent, Severity::Critical)]);
+    state.unlisted.failed(at(1));
+    assert_eq!(of_the_bucket(&state, at(1)), [(AlarmCode::BackupSilent, Severity::Critical)]);
+    state.unlisted.failed(at(6));
+    assert_eq!(of_the_bucket(&state, at(6)), [(AlarmCode::BucketUnseen, Severity::Warning)]);
+    let late = at(1 + 26 * 60 + 1);
+    assert_eq!(of_the_bucket(&state, late), [(AlarmCode::BucketUnseen, Severity::Critical)]);
+}
+
+fn state_id() -> backup_core::repository::BackupId {
+    backup_core::repository::BackupId::new(at(0))
 }

@@ -3,26 +3,13 @@
 mod places;
 
 use backup_core::config::Settings;
-use backup_core::postgres::conninfo::Conninfo;
+use backup_core::postgres::conninfo::{Conninfo, PasswordSource};
+use backup_drill::Target;
 
 use places::same_database;
 
 /// What `pg_stat_activity` shows, if the URL does not say otherwise.
 const APPLICATION_NAME: &str = "verify";
-
-/// Where drills happen.
-#[derive(Debug, Clone)]
-pub(crate) enum Target {
-    /// On a server that each drill starts and removes.
-    Throwaway,
-    /// On a server of the operator's, in a database that each drill creates and drops.
-    Given {
-        /// May create databases.
-        login: Box<Conninfo>,
-        /// A superuser there.
-        admin: Option<Box<Conninfo>>,
-    },
-}
 
 /// The target; `None` if something is wrong, which is noted then.
 pub(super) fn target(settings: &mut Settings) -> Option<Target> {
@@ -37,8 +24,8 @@ pub(super) fn target(settings: &mut Settings) -> Option<Target> {
     }
     let (drill, other, admin) = (drill.ok()?, other.ok()?, admin.ok()?);
     match (drill.or(other), admin) {
-        (Some(login), admin) => Some(Target::Given { login: Box::new(login), admin: admin.map(Box::new) }),
-        (None, None) => Some(Target::Throwaway),
+        (Some(login), admin) => Some(Target::External { login: Box::new(login), admin: admin.map(Box::new) }),
+        (None, None) => Some(Target::Ephemeral),
         (None, Some(_)) => {
             settings.reject("VERIFY_ADMIN_URL", "is set without VERIFY_DATABASE_URL, whose server it is for");
             None
@@ -48,12 +35,19 @@ pub(super) fn target(settings: &mut Settings) -> Option<Target> {
 
 /// The connection that `name` gives; `Err` if it is wrong, which is noted then.
 ///
-/// No `PG*` variable fills in: there is more than one connection, and one password.
+/// No `PG*` variable fills in: there is more than one connection, and one password. That of a file is read again.
 fn conninfo(settings: &mut Settings, name: &str) -> Result<Option<Conninfo>, ()> {
     let Some(url) = settings.secret(name) else { return Ok(None) };
-    let parsed = Conninfo::parse(&url).and_then(|conninfo| conninfo.root_certificate_file().map(|_| conninfo));
+    let parsed = Conninfo::parse(&url).and_then(|conninfo| conninfo.endpoints().map(|_| conninfo));
     match parsed {
-        Ok(conninfo) => Ok(Some(conninfo.with_default_application_name(APPLICATION_NAME))),
+        Ok(conninfo) => {
+            let conninfo = conninfo.with_default_application_name(APPLICATION_NAME);
+            let has_password = conninfo.password().is_some() && settings.is_from_file(name);
+            Ok(Some(match settings.live_secret(name).filter(|_| has_password) {
+                Some(file) => conninfo.with_password_source(PasswordSource::Url(file)),
+                None => conninfo,
+            }))
+        }
         Err(error) => {
             settings.reject(name, error.to_string());
             Err(())

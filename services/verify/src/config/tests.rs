@@ -16,7 +16,7 @@ fn read(changes: &[(&str, &str)]) -> Result<TargetConfig, String> {
     let kept = GOOD.iter().filter(|(name, _)| !changes.iter().any(|(changed, _)| changed == name));
     let pairs = kept.chain(changes).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     let config = from_vars(pairs).map_err(|error| error.to_string())?;
-    Ok(config.targets.into_iter().next().expect("there is one target"))
+    Ok(config.given)
 }
 
 #[track_caller]
@@ -27,17 +27,20 @@ fn check(changes: &[(&str, &str)], complaint: &str) {
 #[test]
 fn four_variables_suffice_and_defaults_are_those_of_the_documents() {
     let config = read(&[]).unwrap();
-    assert!(matches!(config.target, Target::Throwaway));
-    assert_eq!(config.habit, Habit::Newest { random_every: 5 });
-    assert_eq!(config.backup_max_age, None);
+    assert!(matches!(config.drill.target, Target::Ephemeral));
+    assert_eq!(config.selection_policy, SelectionPolicy::Newest { random_every: 5 });
+    assert_eq!(config.drill.backup_max_age, None);
     assert_eq!(config.timing.schedule.to_string(), "0 5 * * * UTC");
-    assert_eq!(config.timing.drill_timeout, Duration::from_secs(6 * 3600));
+    assert_eq!(config.drill.timeout, Duration::from_secs(6 * 3600));
     assert_eq!(config.timing.max_age(Utc::now()), Duration::from_secs(24 * 3600 + 24 * 360 + 3600));
-    assert_eq!((config.restore_as, config.source_cluster), (RestoreAs::PlainRole, SourceCluster::Refused));
-    assert_eq!((config.content, config.amcheck, config.attest), (Content::Full, Amcheck::Auto, false));
-    assert_eq!((config.jobs, &config.spool_dir), (processors(), &std::env::temp_dir()));
-    assert_eq!(config.queries.timeout, Duration::from_secs(60));
-    assert_eq!(config.min_table_count, None);
+    assert_eq!((config.drill.restore_as, config.drill.source_cluster), (RestoreAs::PlainRole, SourceCluster::Refused));
+    assert_eq!(
+        (config.drill.content, config.drill.amcheck, config.drill.attest),
+        (Content::Full, Amcheck::Auto, false)
+    );
+    assert_eq!((config.drill.jobs, &config.drill.spool_dir), (processors(), &std::env::temp_dir()));
+    assert_eq!(config.drill.queries.timeout, Duration::from_secs(60));
+    assert_eq!(config.drill.min_table_count, None);
     assert!(config.process.warnings.is_empty(), "{:?}", config.process.warnings);
 }
 
@@ -103,7 +106,7 @@ fn keys_that_are_none_stop_the_start_and_are_not_shown() {
         ("BACKUP_ENCRYPTION_KEYS_OLD", &old),
     ])
     .unwrap();
-    assert_eq!((config.keyring.passphrases.len(), config.keyring.identities.key_ids().len()), (3, 1));
+    assert_eq!((config.drill.keyring.passphrases.len(), config.drill.keyring.identities.key_ids().len()), (3, 1));
     let shown = format!("{config:?}");
     assert!(!shown.contains("yyyy") && !shown.contains("AGE-SECRET"), "{shown}");
     let scrubbed = config.process.scrubber.scrub(&format!("{} {}", "z".repeat(32), private.expose())).into_owned();
@@ -121,10 +124,10 @@ fn every_mistake_is_reported_at_once() {
 
 #[test]
 fn which_backup_is_a_habit() {
-    let habit = |changes: &[(&str, &str)]| read(changes).unwrap().habit;
-    assert_eq!(habit(&[("VERIFY_LATEST", "false")]), Habit::Random);
-    assert_eq!(habit(&[("VERIFY_RANDOM_EVERY", "0")]), Habit::Newest { random_every: 0 });
-    assert_eq!(habit(&[("VERIFY_BACKUP_ID", ID)]), Habit::Always(BackupId::parse(ID).unwrap()));
+    let selection_policy = |changes: &[(&str, &str)]| read(changes).unwrap().selection_policy;
+    assert_eq!(selection_policy(&[("VERIFY_LATEST", "false")]), SelectionPolicy::Random);
+    assert_eq!(selection_policy(&[("VERIFY_RANDOM_EVERY", "0")]), SelectionPolicy::Newest { random_every: 0 });
+    assert_eq!(selection_policy(&[("VERIFY_BACKUP_ID", ID)]), SelectionPolicy::Always(BackupId::parse(ID).unwrap()));
 }
 
 #[test]
@@ -134,9 +137,9 @@ fn the_drill_server_must_not_be_production() {
         &[("VERIFY_DATABASE_URL", url), ("DATABASE_URL", "postgresql://app@localhost:5432/app")],
         "VERIFY_DATABASE_URL: must differ from the production DATABASE_URL",
     );
-    let login = |changes: &[(&str, &str)]| match read(changes).unwrap().target {
-        Target::Given { login, .. } => login.hosts()[0].to_string(),
-        Target::Throwaway => "throwaway".to_owned(),
+    let login = |changes: &[(&str, &str)]| match read(changes).unwrap().drill.target {
+        Target::External { login, .. } => login.hosts()[0].to_string(),
+        Target::Ephemeral => "throwaway".to_owned(),
     };
     assert_eq!(login(&[("DATABASE_URL", url)]), "127.0.0.1:5432");
     assert_eq!(
@@ -150,7 +153,7 @@ fn queries_are_read_at_start() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "SELECT true;\n").unwrap();
     let config = read(&[("VERIFY_QUERIES_FILE", file.path().to_str().unwrap()), ("VERIFY_SQL", "SELECT 1")]).unwrap();
-    let names: Vec<_> = config.queries.list.iter().map(|query| query.name.as_str()).collect();
+    let names: Vec<_> = config.drill.queries.list.iter().map(|query| query.name.as_str()).collect();
     assert_eq!(names, ["VERIFY_SQL", "VERIFY_QUERIES_FILE"]);
     check(&[("VERIFY_SQL", "-- name: x")], "VERIFY_SQL: has no SQL under the name \"x\"");
 }
@@ -162,6 +165,14 @@ fn a_misspelled_name_is_worth_a_warning_and_a_variable_of_backup_is_not() {
         config.process.warnings,
         ["VERIFY_SCHEDUL is not a variable of this program; see docs/configuration.md"]
     );
+}
+
+/// For `verify`, DATABASE_URL is a server to drill on, and no hint may lead to it.
+#[test]
+fn the_source_of_another_tool_is_none_of_verify() {
+    let config = read(&[("BACKUP_DATABASE_URL", "postgres://h.invalid/d"), ("AWS_S3_BUCKET", "b")]).unwrap();
+    let hint = "AWS_S3_BUCKET is not a variable of this program; did you mean S3_BUCKET?";
+    assert_eq!(config.process.warnings, [hint]);
 }
 
 #[test]

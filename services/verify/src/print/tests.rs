@@ -2,11 +2,10 @@ use std::os::unix::fs::PermissionsExt;
 
 use backup_core::repository::{BackupId, Kind};
 use backup_core::stop::Stop;
+use backup_drill::{Check, ChooseError, Finding, NotExercised};
 use chrono::{DateTime, Utc};
 
 use super::*;
-use crate::choose::ChooseError;
-use crate::report::{Check, Finding, NotExercised};
 
 fn at(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()

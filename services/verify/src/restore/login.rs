@@ -6,11 +6,11 @@ use std::collections::BTreeSet;
 use anyhow::Context;
 use backup_core::postgres::connect::Session;
 use backup_core::postgres::{Grants, TIMESCALEDB};
+use backup_drill::Evidence;
 use pgdump_archive::{Archive, DatabaseLevel, NeededRoles, Owners, Selection};
 
 use super::RestoreOptions;
 use super::obstacles::{TargetServer, quoted, taken};
-use crate::evidence::Evidence;
 
 /// Since then only its owner may create in the schema `public` of a new database.
 const PUBLIC_IS_OWNED_SINCE: u32 = 150_000;

@@ -10,9 +10,8 @@ use backup_core::postgres::{
     set_database_level,
 };
 use backup_core::repository::DatabaseFacts;
+use backup_drill::Evidence;
 use pgdump_archive::{Archive, DatabaseLevel};
-
-use crate::evidence::Evidence;
 
 /// What is known of the target before anything is changed.
 pub(crate) struct Destination {

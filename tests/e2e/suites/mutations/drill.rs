@@ -122,7 +122,7 @@ impl Zoo {
     }
 }
 
-/// Tools of a drill whose server asks no password of anybody, and whose last pass applies `sql`.
+/// Tools of a drill whose server asks for no password, and whose last pass applies `sql`.
 fn tools(sql: &str) -> FakeTools {
     let mut tools = restore_then(APPLY);
     fs::write(tools.path().join("item.sql"), sql).unwrap();

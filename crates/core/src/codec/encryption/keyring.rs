@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Cipher, Identities, Label, MOST_ITERATIONS, Passphrase};
+use super::{Cipher, Identities, Label, MAX_ITERATIONS, Passphrase};
 use crate::codec::{Decoding, Decompression};
 
 /// Of what a manifest says, so many ids are shown.
-const MOST_SHOWN: usize = 10;
+const MAX_SHOWN: usize = 10;
 
 /// Keys of all kinds, old and new.
 #[derive(Debug, Clone, Default)]
@@ -90,7 +90,7 @@ pub enum KeyError {
         given: String,
     },
     /// A number whose only purpose is to make this program compute forever.
-    #[error("the manifest asks for {0} iterations of PBKDF2; from 1 to {MOST_ITERATIONS} are taken")]
+    #[error("the manifest asks for {0} iterations of PBKDF2; from 1 to {MAX_ITERATIONS} are taken")]
     Iterations(u32),
 }
 
@@ -118,7 +118,7 @@ impl Keyring {
             Cipher::Age => return Err(self.no_key(wanted)),
             Cipher::Aes256Cbc => {
                 let iterations = iterations.unwrap_or_default();
-                if !(1..=MOST_ITERATIONS).contains(&iterations) {
+                if !(1..=MAX_ITERATIONS).contains(&iterations) {
                     return Err(KeyError::Iterations(iterations));
                 }
                 let fits = |passphrase: &&Passphrase| wanted.contains(&passphrase.key_id());
@@ -150,6 +150,6 @@ impl Keyring {
 fn shown(ids: &[String]) -> String {
     let is_id =
         |id: &&String| id.len() <= 40 && id.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'));
-    let ids: Vec<&str> = ids.iter().filter(is_id).take(MOST_SHOWN).map(String::as_str).collect();
+    let ids: Vec<&str> = ids.iter().filter(is_id).take(MAX_SHOWN).map(String::as_str).collect();
     if ids.is_empty() { "none".to_owned() } else { ids.join(", ") }
 }

@@ -16,7 +16,7 @@ mod wipe;
 use std::fmt;
 
 pub use keyring::{KeyError, Keyring, Opening, Required, Unauthenticated, Unlock};
-pub use passphrase::{ITERATIONS, MOST_ITERATIONS, Passphrase, PassphraseError};
+pub use passphrase::{ITERATIONS, MAX_ITERATIONS, Passphrase, PassphraseError};
 pub use probe::{Probe, probe};
 pub use recipients::{AgeError, Identities, Recipients, generate as generate_age_pair};
 

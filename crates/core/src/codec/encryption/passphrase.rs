@@ -21,7 +21,7 @@ use crate::secret::Secret;
 pub const ITERATIONS: u32 = if cfg!(test) { 100 } else { 600_000 };
 
 /// What a manifest may ask for: above, a reader would compute for as long as the writer of the manifest likes.
-pub const MOST_ITERATIONS: u32 = 2_000_000;
+pub const MAX_ITERATIONS: u32 = 2_000_000;
 
 /// The salt of openssl's layout, in bytes.
 pub(super) const SALT_BYTES: usize = 8;
@@ -35,7 +35,7 @@ const KEY_ID: &[u8] = b"postgres-backup key id 1";
 const FEWEST_CHARACTERS: usize = 32;
 
 /// `openssl` reads no longer ones from a file.
-const MOST_BYTES: usize = 512;
+const MAX_BYTES: usize = 512;
 
 /// The text of `BACKUP_ENCRYPTION_KEY`.
 #[derive(Clone)]
@@ -52,7 +52,7 @@ pub enum PassphraseError {
     #[error("is shorter than {FEWEST_CHARACTERS} characters; make one with: openssl rand -base64 48")]
     TooShort,
     /// More than openssl would take.
-    #[error("is longer than {MOST_BYTES} bytes")]
+    #[error("is longer than {MAX_BYTES} bytes")]
     TooLong,
     /// `openssl -pass` would end at the line break.
     #[error("holds a line break or another control character")]
@@ -80,7 +80,7 @@ impl Passphrase {
         if exposed.chars().count() < FEWEST_CHARACTERS {
             return Err(PassphraseError::TooShort);
         }
-        if exposed.len() > MOST_BYTES {
+        if exposed.len() > MAX_BYTES {
             return Err(PassphraseError::TooLong);
         }
         if exposed.chars().any(char::is_control) {

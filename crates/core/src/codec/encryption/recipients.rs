@@ -13,10 +13,10 @@ use ring::digest::{SHA256, digest};
 use crate::secret::Secret;
 
 /// More recipients are a mistake: a header has 100 bytes for each.
-const MOST_KEYS: usize = 100;
+const MAX_KEYS: usize = 100;
 
-/// What a header of [`MOST_KEYS`] recipients needs, twice. A header is read whole before anything in it is checked.
-const MOST_HEADER_BYTES: usize = 32 * 1024;
+/// What a header of [`MAX_KEYS`] recipients needs, twice. A header is read whole before anything in it is checked.
+const MAX_HEADER_BYTES: usize = 32 * 1024;
 
 /// How the last line of a header begins.
 const LAST_LINE: &[u8] = b"--- ";
@@ -41,16 +41,16 @@ pub enum AgeError {
     /// Only comments and white space.
     #[error("holds no key")]
     Empty,
-    /// More than anybody means.
-    #[error("holds more than {MOST_KEYS} keys")]
+    /// More than a person would set.
+    #[error("holds more than {MAX_KEYS} keys")]
     TooMany,
     /// Not of the form `age1...`; its place in the list is told.
     #[error("key {0} is not a public key such as age1...; ssh keys, plugins and passphrases are not supported")]
     Recipient(usize),
-    /// A private key where public ones belong.
+    /// A private key in the place of a public one.
     #[error(
         "key {0} is a private key (AGE-SECRET-KEY-1...), which must not be on this side; replace it by its public \
-         key, and make a new pair if this environment was ever shown to anybody"
+         key, and make a new pair if this environment was ever shown to others"
     )]
     Private(usize),
     /// Not of the form `AGE-SECRET-KEY-1...`; its place in the list is told.
@@ -134,7 +134,7 @@ fn parse_each<K>(text: &str, parse: impl Fn(usize, &str) -> Result<K, AgeError>)
     let keys: Vec<K> = words.enumerate().map(|(index, word)| parse(index + 1, word)).collect::<Result<_, _>>()?;
     match keys.len() {
         0 => Err(AgeError::Empty),
-        1..=MOST_KEYS => Ok(keys),
+        1..=MAX_KEYS => Ok(keys),
         _ => Err(AgeError::TooMany),
     }
 }
@@ -149,10 +149,10 @@ fn read_header(stored: &mut impl BufRead) -> io::Result<Vec<u8>> {
     let mut header = Vec::new();
     loop {
         let start = header.len();
-        let room = (MOST_HEADER_BYTES - start) as u64;
+        let room = (MAX_HEADER_BYTES - start) as u64;
         let read_bytes = stored.by_ref().take(room).read_until(b'\n', &mut header)?;
         if read_bytes == 0 || !header.ends_with(b"\n") {
-            let reason = if header.len() == MOST_HEADER_BYTES { "its header is too long" } else { "it has no header" };
+            let reason = if header.len() == MAX_HEADER_BYTES { "its header is too long" } else { "it has no header" };
             return Err(io::Error::other(reason));
         }
         if header[start..].starts_with(LAST_LINE) {

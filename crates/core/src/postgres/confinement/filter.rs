@@ -29,7 +29,7 @@ const MISSING: [libc::c_long; 4] =
 
 /// Refused: other processes, namespaces of users (in which a process has every capability), and parts of the kernel
 /// with a history of vulnerabilities that no database needs.
-const FORBIDDEN: [libc::c_long; 16] = [
+const FORBIDDEN: [libc::c_long; 20] = [
     libc::SYS_ptrace,
     libc::SYS_process_vm_readv,
     libc::SYS_process_vm_writev,
@@ -46,6 +46,11 @@ const FORBIDDEN: [libc::c_long; 16] = [
     libc::SYS_move_mount,
     libc::SYS_open_tree,
     libc::SYS_fsopen,
+    // Programs that are in no folder, and what outlives the server: its own shared memory is the only such thing.
+    libc::SYS_memfd_create,
+    libc::SYS_execveat,
+    libc::SYS_msgget,
+    libc::SYS_semget,
 ];
 
 /// The filters for a child that may use these sockets, none if there is no compiler for this processor.
@@ -113,4 +118,46 @@ fn without_x32(filter: Program) -> Program {
 #[cfg(not(target_arch = "x86_64"))]
 fn without_x32(filter: Program) -> Program {
     filter
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    /// The error numbers that a child gets for `calls`, behind the filter if it `is_filtered`; 0 for none.
+    fn errors(calls: &[libc::c_long], is_filtered: bool) -> Vec<i32> {
+        let error = |call: &libc::c_long| {
+            let script = "exit(syscall($ARGV[0] + 0, 0, 0, 0, 0, 0) == -1 ? $! + 0 : 0)";
+            let status = Command::new("perl").args(["-e", script, &call.to_string()]).status().unwrap();
+            status.code().unwrap()
+        };
+        // A filter is one of a thread, and of what the thread starts.
+        std::thread::scope(|scope| {
+            let thread = scope.spawn(|| {
+                let filters = if is_filtered { programs(Sockets::Local) } else { Vec::new() };
+                filters.iter().for_each(|filter| seccompiler::apply_filter(filter).unwrap());
+                calls.iter().map(error).collect()
+            });
+            thread.join().unwrap()
+        })
+    }
+
+    #[test]
+    fn calls_that_no_server_needs_are_refused() {
+        let calls = [
+            libc::SYS_memfd_create,
+            libc::SYS_execveat,
+            libc::SYS_msgget,
+            libc::SYS_semget,
+            libc::SYS_unshare,
+            libc::SYS_keyctl,
+            libc::SYS_ptrace,
+            libc::SYS_mount,
+        ];
+        assert_eq!(errors(&calls, true), [libc::EACCES; 8]);
+        assert!(!errors(&calls, false).contains(&libc::EACCES), "another wall refuses them, and nothing is shown");
+        assert_eq!(errors(&[libc::SYS_io_uring_setup, libc::SYS_clone3], true), [libc::ENOSYS; 2]);
+    }
 }

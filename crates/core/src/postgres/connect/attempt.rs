@@ -11,7 +11,7 @@ use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{Client, Config, NoTls, Socket};
 
 use super::ConnectError;
-use crate::postgres::conninfo::{ChannelBinding, ConninfoError, Endpoint, Place, SslMode};
+use crate::postgres::conninfo::{ChannelBinding, ClientCertificate, ConninfoError, Endpoint, Place, SslMode};
 use crate::postgres::tls::{PgTls, Verification};
 
 /// A connection without traffic for a minute is probed, so that firewalls do not forget it.
@@ -113,7 +113,8 @@ async fn login_once(
     match encryption {
         Encryption::Never => open(endpoint, &config, NoTls).await,
         Encryption::IfOffered | Encryption::Always => {
-            let tls = PgTls::new(&verification(endpoint)?)?;
+            let client = endpoint.client_certificate().map(ClientCertificate::load).transpose();
+            let tls = PgTls::new(&verification(endpoint)?, client.map_err(ConnectError::Settings)?)?;
             open(endpoint, &config, tls).await
         }
     }

@@ -86,6 +86,9 @@ pub(super) fn server_hint(code: &SqlState, message: &str) -> Option<&'static str
         "28000" if message.contains("no encryption") || message.contains("SSL off") => {
             Some("the server wants TLS; set sslmode=require")
         }
+        "28000" if message.contains("valid client certificate") => {
+            Some("the server wants a client certificate; give it by sslcert and sslkey (or PGSSLCERT and PGSSLKEY)")
+        }
         "28000" if message.contains("pg_hba.conf") => {
             Some("the server's pg_hba.conf must admit this user, database and address")
         }

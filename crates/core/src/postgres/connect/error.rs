@@ -4,7 +4,7 @@ use std::{fmt, io};
 
 use tokio_postgres::error::SqlState;
 
-use crate::postgres::conninfo::ConninfoError;
+use crate::postgres::conninfo::{ConninfoError, PasswordError};
 use crate::postgres::tls::TlsSetupError;
 use crate::secret::Secret;
 
@@ -16,6 +16,9 @@ pub enum ConnectError {
     /// The settings themselves do not allow a connection.
     #[error("the connection string {0}")]
     Settings(ConninfoError),
+    /// There is no password to log in with.
+    #[error("log in to the database: {0}")]
+    Password(PasswordError),
     /// The file of authorities is of no use.
     #[error(transparent)]
     TlsSetup(#[from] TlsSetupError),
@@ -126,10 +129,15 @@ pub enum ConnectError {
 }
 
 impl ConnectError {
-    /// Whether the same attempt may succeed later without anybody changing a setting.
+    /// Whether the same attempt may succeed later with the same settings.
     pub fn is_passing(&self) -> bool {
         match self {
-            Self::Resolve { .. } | Self::Unreachable { .. } | Self::TimedOut { .. } | Self::WrongKind { .. } => true,
+            Self::Resolve { .. }
+            | Self::Unreachable { .. }
+            | Self::TimedOut { .. }
+            | Self::WrongKind { .. }
+            // What lends tokens has its own bad minutes.
+            | Self::Password(_) => true,
             Self::Server { code, .. } => is_passing_code(code),
             Self::Every(failures) => failures.iter().any(Self::is_passing),
             Self::Settings(_)
@@ -148,6 +156,7 @@ impl ConnectError {
             Self::Resolve { .. } | Self::Unreachable { .. } | Self::TimedOut { .. } => true,
             Self::Every(failures) => failures.iter().all(Self::is_silence),
             Self::Settings(_)
+            | Self::Password(_)
             | Self::TlsSetup(_)
             | Self::Server { .. }
             | Self::Pooler { .. }
@@ -163,7 +172,7 @@ impl ConnectError {
     /// same rule as libpq's.
     pub(super) fn concerns_every_host(&self) -> bool {
         match self {
-            Self::Settings(_) | Self::TlsSetup(_) | Self::Login { .. } => true,
+            Self::Settings(_) | Self::Password(_) | Self::TlsSetup(_) | Self::Login { .. } => true,
             Self::Server { code, .. } => {
                 let code = code.code();
                 code.starts_with("28") || code == "3D000" || code == "42501"

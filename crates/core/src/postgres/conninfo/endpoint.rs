@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::secret::Secret;
 
-use super::{ChannelBinding, Conninfo, Host, Place, SslMode};
+use super::{ChannelBinding, ClientCertificate, Conninfo, Host, PasswordError, PasswordSource, Place, SslMode};
 
 /// One chosen host together with login, database and TLS settings.
 ///
@@ -17,9 +17,11 @@ pub struct Endpoint {
     host: Host,
     user: String,
     password: Option<Secret>,
+    password_source: Option<PasswordSource>,
     dbname: String,
     sslmode: SslMode,
     root_certificate_file: Option<PathBuf>,
+    client_certificate: Option<ClientCertificate>,
     channel_binding: ChannelBinding,
     connect_timeout_seconds: u32,
     application_name: Option<String>,
@@ -27,14 +29,21 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    pub(super) fn new(conninfo: &Conninfo, host: &Host, root_certificate_file: Option<PathBuf>) -> Self {
+    pub(super) fn new(
+        conninfo: &Conninfo,
+        host: &Host,
+        root_certificate_file: Option<PathBuf>,
+        client_certificate: Option<ClientCertificate>,
+    ) -> Self {
         Self {
             host: host.clone(),
             user: conninfo.user.clone(),
             password: conninfo.password.clone(),
+            password_source: conninfo.password_source.clone(),
             dbname: conninfo.dbname.clone(),
             sslmode: conninfo.sslmode(),
             root_certificate_file,
+            client_certificate,
             channel_binding: conninfo.channel_binding,
             connect_timeout_seconds: conninfo.connect_timeout_seconds,
             application_name: conninfo.application_name.clone(),
@@ -70,6 +79,11 @@ impl Endpoint {
     /// The PEM file to verify the server against; `None` if nothing is verified.
     pub fn root_certificate_file(&self) -> Option<&Path> {
         self.root_certificate_file.as_deref()
+    }
+
+    /// The certificate by which the role logs in; without meaning if TLS is not used.
+    pub fn client_certificate(&self) -> Option<&ClientCertificate> {
+        self.client_certificate.as_ref()
     }
 
     /// Whether the login is tied to its TLS session.
@@ -118,10 +132,27 @@ impl Endpoint {
         if let Some(file) = &self.root_certificate_file {
             variables.push(("PGSSLROOTCERT", file.into()));
         }
+        if let Some(ClientCertificate { certificate, key }) = &self.client_certificate {
+            variables.push(("PGSSLCERT", certificate.into()));
+            variables.push(("PGSSLKEY", key.into()));
+        }
         if let Some(name) = &self.application_name {
             variables.push(("PGAPPNAME", name.into()));
         }
         variables
+    }
+
+    /// The same endpoint with the password as it is now: that of the session may have expired since.
+    ///
+    /// # Errors
+    /// If a command gives none.
+    pub(in crate::postgres) async fn refreshed(&self) -> Result<Self, PasswordError> {
+        let fresh = match &self.password_source {
+            Some(source) => source.password().await?,
+            None => None,
+        };
+        let password = fresh.or_else(|| self.password.clone());
+        Ok(Self { password, ..self.clone() })
     }
 
     /// The only line of a password file (`PGPASSFILE`) for this endpoint, without a line break;

@@ -4,7 +4,7 @@ use std::{fmt, io};
 
 /// Every parameter with an effect; for error messages.
 pub(super) const KNOWN: &str = "host, hostaddr, port, user, password, dbname, sslmode, \
-    sslrootcert, channel_binding, target_session_attrs, options, connect_timeout, \
+    sslrootcert, sslcert, sslkey, channel_binding, target_session_attrs, options, connect_timeout, \
     application_name; accepted without effect: keepalives, keepalives_idle, \
     keepalives_interval, keepalives_count, tcp_user_timeout, sslcompression, sslnegotiation, \
     sslsni, gssencmode, client_encoding, load_balance_hosts";
@@ -180,6 +180,24 @@ pub enum ConninfoError {
     RootCertificates {
         /// The kind of failure; its words never hold the path.
         reason: io::ErrorKind,
+    },
+    /// The file named by `sslcert`.
+    #[error("has an sslcert file that cannot be used: {reason}")]
+    ClientCertificate {
+        /// Words of this program, or the kind of failure.
+        reason: String,
+    },
+    /// The file named by `sslkey`.
+    #[error("has an sslkey file that cannot be used: {reason}")]
+    ClientKey {
+        /// Words of this program, or the kind of failure.
+        reason: String,
+    },
+    /// A certificate without its key, or the other way round.
+    #[error("names one file of a client certificate and not the other: {missing} is missing")]
+    HalfClientCertificate {
+        /// The parameter and its variable.
+        missing: &'static str,
     },
     /// The machine has no bundle in any of the usual places.
     #[error(

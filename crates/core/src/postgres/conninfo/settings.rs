@@ -6,14 +6,13 @@ use std::path::{Path, PathBuf};
 
 use crate::secret::Secret;
 
+use super::client_certificate::{read_certificate, read_key};
 use super::error::{KNOWN, Position};
 use super::host::read_hosts;
 use super::{
     ChannelBinding, Conninfo, ConninfoError, DEFAULT_CONNECT_TIMEOUT_SECONDS, MAX_CONNECT_TIMEOUT_SECONDS,
     MIN_CONNECT_TIMEOUT_SECONDS, RootCertificates, SslMode, TargetSessionAttrs,
 };
-
-const CLIENT_CERTIFICATES: &str = "log in with a password over TLS; client certificates are not implemented";
 
 /// The texts of one connection string or of the `PG*` variables.
 #[derive(Default)]
@@ -26,6 +25,8 @@ pub(super) struct Settings {
     pub(super) dbname: Option<String>,
     pub(super) sslmode: Option<SslMode>,
     pub(super) sslrootcert: Option<RootCertificates>,
+    pub(super) sslcert: Option<PathBuf>,
+    pub(super) sslkey: Option<PathBuf>,
     pub(super) channel_binding: Option<ChannelBinding>,
     pub(super) target_session_attrs: Option<TargetSessionAttrs>,
     pub(super) options: String,
@@ -54,6 +55,8 @@ impl Settings {
             "dbname" => self.dbname = Some(value.to_owned()),
             "sslmode" => self.sslmode = Some(SslMode::parse(value)?),
             "sslrootcert" => self.sslrootcert = Some(read_root_certificates(value)?),
+            "sslcert" => self.sslcert = Some(read_certificate(value)?),
+            "sslkey" => self.sslkey = Some(read_key(value)?),
             "channel_binding" => self.channel_binding = Some(ChannelBinding::parse(value)?),
             "target_session_attrs" => {
                 self.target_session_attrs = Some(TargetSessionAttrs::parse(value)?);
@@ -102,8 +105,11 @@ impl Settings {
             dbname: super::cut_name(self.dbname.as_deref().unwrap_or(&user)).to_owned(),
             user,
             password: self.password,
+            password_source: None,
             sslmode: self.sslmode,
             sslrootcert: self.sslrootcert,
+            sslcert: self.sslcert,
+            sslkey: self.sslkey,
             channel_binding: self.channel_binding.unwrap_or(ChannelBinding::Prefer),
             target_session_attrs: self.target_session_attrs.unwrap_or(TargetSessionAttrs::Any),
             options: self.options,
@@ -121,9 +127,7 @@ fn refuse_unsupported(name: &str) -> Result<(), ConninfoError> {
     let (name, reason) = match name {
         "service" | "servicefile" => ("service", "write the parameters out; service files are not read"),
         "passfile" => ("passfile", "give the password itself, or PGPASSWORD"),
-        "sslcert" => ("sslcert", CLIENT_CERTIFICATES),
-        "sslkey" => ("sslkey", CLIENT_CERTIFICATES),
-        "sslpassword" => ("sslpassword", CLIENT_CERTIFICATES),
+        "sslpassword" => ("sslpassword", "write the key of sslkey without a password: openssl pkey -in KEY -out NEW"),
         "sslcrl" | "sslcrldir" => ("sslcrl", "revocation lists are not implemented"),
         "require_auth" => ("require_auth", "use channel_binding=require instead"),
         "requirepeer" => ("requirepeer", "the owner of a socket is not checked"),

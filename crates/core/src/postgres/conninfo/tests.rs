@@ -151,7 +151,7 @@ fn the_wrong_parameter_is_named() {
     check_refused("postgres://u:p@db/app?options=-cx=1", "%3D");
     check_refused("postgres://u:p@db/app?sslmode=on", "disable, allow, prefer, require, verify-ca, verify-full");
     check_refused("postgres://u:p@db/app?connect_timeout=soon", "connect_timeout");
-    check_refused("postgres://u:p@db/app?sslcert=x", "sslcert, which is not supported");
+    check_refused("postgres://u:p@db/app?sslcert=x", "has an sslcert file that cannot be used");
     check_refused("postgres://u:p@db/app?service=x", "service");
     check_refused("postgres://u:p@db/app?passfile=x", "PGPASSWORD");
     check_refused("postgres://u:p@db/app?sslrootcert=/no/such/file", "sslrootcert file that cannot be read");

@@ -1,7 +1,10 @@
 //! The `PG*` variables, which may hold a whole connection or complete a connection string.
 
+use std::path::PathBuf;
+
 use crate::secret::Secret;
 
+use super::client_certificate::{read_certificate, read_key};
 use super::settings::{Settings, read_password, read_root_certificates, split_list};
 use super::{Conninfo, ConninfoError, SslMode};
 
@@ -25,6 +28,10 @@ pub struct PgVariables {
     pub sslmode: Option<String>,
     /// `PGSSLROOTCERT`: a file, or `system`.
     pub sslrootcert: Option<String>,
+    /// `PGSSLCERT`: the file of a client certificate.
+    pub sslcert: Option<String>,
+    /// `PGSSLKEY`: the file of its key.
+    pub sslkey: Option<String>,
 }
 
 /// What completes a connection string.
@@ -33,6 +40,8 @@ struct Completion {
     password: Option<Secret>,
     sslmode: Option<SslMode>,
     sslrootcert: Option<super::RootCertificates>,
+    sslcert: Option<PathBuf>,
+    sslkey: Option<PathBuf>,
 }
 
 impl Conninfo {
@@ -66,10 +75,12 @@ impl Conninfo {
             password: completion.password,
             sslmode: completion.sslmode,
             sslrootcert: completion.sslrootcert,
+            sslcert: completion.sslcert,
+            sslkey: completion.sslkey,
             ..Settings::default()
         };
         match settings.into_conninfo().and_then(|conninfo| {
-            conninfo.root_certificate_file()?;
+            conninfo.endpoints()?;
             Ok(conninfo)
         }) {
             Ok(conninfo) if errors.is_empty() => return Ok(conninfo),
@@ -90,6 +101,8 @@ impl Conninfo {
             password: variables.password.clone().filter(|_| self.password.is_none()),
             sslmode: variables.sslmode.clone().filter(|_| self.sslmode.is_none()),
             sslrootcert: variables.sslrootcert.clone().filter(|_| self.sslrootcert.is_none()),
+            sslcert: variables.sslcert.clone().filter(|_| self.sslcert.is_none()),
+            sslkey: variables.sslkey.clone().filter(|_| self.sslkey.is_none()),
             ..PgVariables::default()
         };
         let mut errors = VariableErrors::new();
@@ -98,7 +111,10 @@ impl Conninfo {
         filled.password = filled.password.or(completion.password);
         filled.sslmode = filled.sslmode.or(completion.sslmode);
         filled.sslrootcert = filled.sslrootcert.or(completion.sslrootcert);
-        let check = filled.refuse_weak_system_roots().and(filled.root_certificate_file().map(drop));
+        filled.sslcert = filled.sslcert.or(completion.sslcert);
+        filled.sslkey = filled.sslkey.or(completion.sslkey);
+        let files = filled.root_certificate_file().map(drop).and(filled.client_certificate().map(drop));
+        let check = filled.refuse_weak_system_roots().and(files);
         if let Err(error) = check {
             errors.push((variable_of(&error), error));
         }
@@ -127,8 +143,21 @@ fn read_completion(variables: &PgVariables, errors: &mut VariableErrors) -> Comp
         Some(Err(error)) => errors.push(("PGSSLROOTCERT", error)),
         None => {}
     }
+    for (name, value, read, slot) in [
+        ("PGSSLCERT", &variables.sslcert, read_certificate as ReadFile, &mut completion.sslcert),
+        ("PGSSLKEY", &variables.sslkey, read_key, &mut completion.sslkey),
+    ] {
+        match given(value).map(read) {
+            Some(Ok(path)) => *slot = Some(path),
+            Some(Err(error)) => errors.push((name, error)),
+            None => {}
+        }
+    }
     completion
 }
+
+/// Takes the path of a file that can be used.
+type ReadFile = fn(&str) -> Result<PathBuf, ConninfoError>;
 
 fn given(value: &Option<String>) -> Option<&str> {
     value.as_deref().filter(|value| !value.is_empty())
@@ -139,6 +168,7 @@ fn variable_of(error: &ConninfoError) -> &'static str {
     match error {
         ConninfoError::Port { .. } | ConninfoError::PortCount { .. } => "PGPORT",
         ConninfoError::NoSystemRoots => "PGSSLROOTCERT",
+        ConninfoError::HalfClientCertificate { .. } => "PGSSLCERT",
         ConninfoError::WeakSystemRoots => "PGSSLMODE",
         ConninfoError::MissingUser => "PGUSER",
         _ => "PGHOST",

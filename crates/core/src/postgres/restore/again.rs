@@ -16,7 +16,7 @@ use super::{Complaint, ComplaintClass, Pass, PassOutcome, Restorer};
 use crate::secret::Secret;
 
 /// Most rounds. Each needs one table more than the one before in a chain of constraints.
-const MOST_ROUNDS: usize = 16;
+const MAX_ROUNDS: usize = 16;
 
 impl Restorer<'_> {
     /// Restores once more what `complaints` of `pass` are about, in one job and in the archive's order, for as long as that
@@ -24,7 +24,7 @@ impl Restorer<'_> {
     pub(super) async fn again(&self, pass: Pass, mut complaints: Vec<Complaint>) -> anyhow::Result<PassOutcome> {
         let mut late = BTreeSet::new();
         let mut failed = self.failed(pass, &complaints);
-        for round in 1..=MOST_ROUNDS {
+        for round in 1..=MAX_ROUNDS {
             if failed.is_empty() {
                 break;
             }

@@ -11,7 +11,10 @@ use super::complaint::{Complaint, complaint, of_the_tool};
 use crate::postgres::said::Said;
 
 /// Most complaints that are kept; the others are counted.
-const MOST_COMPLAINTS: usize = 1000;
+const MAX_COMPLAINTS: usize = 1000;
+
+/// Maximum number of warnings that are logged. A message of the server can have a line that reads like one.
+const MAX_WARNINGS: usize = 10;
 
 /// What a process goes on to, so that an error after it is not about the entry before.
 const STEPS: [&str; 7] =
@@ -76,7 +79,7 @@ impl Heard {
     }
 
     fn complain(&mut self, complaint: Complaint) {
-        if self.complaints.len() < MOST_COMPLAINTS {
+        if self.complaints.len() < MAX_COMPLAINTS {
             self.complaints.push(complaint);
         } else {
             self.more_complaints += 1;
@@ -84,7 +87,7 @@ impl Heard {
     }
 
     fn warn(&mut self, warning: &str) {
-        if self.warnings.len() < MOST_COMPLAINTS {
+        if self.warnings.len() < MAX_WARNINGS {
             self.warnings.push(warning.to_owned());
         }
     }
@@ -222,14 +225,14 @@ Command was: SET transaction_timeout = 0;";
     #[test]
     fn of_a_flood_of_complaints_the_first_are_kept_and_all_are_counted() {
         let mut heard = Heard::default();
-        for _ in 0..MOST_COMPLAINTS + 5 {
+        for _ in 0..MAX_COMPLAINTS + 5 {
             heard.hear(1, "pg_restore: error: could not execute query: ERROR:  no");
         }
-        heard.hear(1, &format!("pg_restore: warning: errors ignored on restore: {}", MOST_COMPLAINTS + 5));
+        heard.hear(1, &format!("pg_restore: warning: errors ignored on restore: {}", MAX_COMPLAINTS + 5));
         let complaints = heard.of_failure("exit status: 1", 1);
         assert_eq!(
             (complaints.len(), complaints.last().unwrap().words.as_str()),
-            (MOST_COMPLAINTS + 1, "and 5 complaints more")
+            (MAX_COMPLAINTS + 1, "and 5 complaints more")
         );
     }
 }

@@ -15,6 +15,8 @@ access method "{}" does not exist
 aggregate {} does not exist
 cache lookup failed for {}
 canceling statement due to {}
+cannot execute {} in a read-only transaction
+cannot insert multiple commands into a prepared statement
 cannot {}
 character with byte sequence ... in encoding "{}" has no equivalent in encoding "{}"
 check constraint "{}" is violated by some row

@@ -10,7 +10,7 @@ use super::super::connect::Session;
 use super::super::conninfo::Conninfo;
 use super::super::drill_server::hold_lock;
 use super::super::locale::{Locale, NewDatabase};
-use super::super::prepare::{Prepared, Wanted};
+use super::super::prepare::{Prepared, Prerequisites};
 use super::{CREATE_LIMIT, CleanupFailed, RunId, ScratchDb, remove};
 use crate::repository::DatabaseFacts;
 
@@ -59,7 +59,7 @@ impl ReferenceDb<'_> {
     ///
     /// # Errors
     /// As [`ScratchDb::prepare`].
-    pub async fn prepare(&mut self, wanted: &Wanted) -> anyhow::Result<Prepared> {
+    pub async fn prepare(&mut self, wanted: &Prerequisites) -> anyhow::Result<Prepared> {
         self.inner.prepare(wanted).await
     }
 }

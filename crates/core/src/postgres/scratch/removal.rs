@@ -70,6 +70,7 @@ async fn try_remove(maintenance: &Conninfo, inside: &Conninfo, run: &RunId, role
             blockers.remove(&inside).await?;
             inside.close().await;
         }
+        make_droppable(&session, &database).await?;
         let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", escape_identifier(&database));
         session.client().batch_execute(&sql).await.with_context(|| format!("drop database {database}"))?;
     }
@@ -92,6 +93,17 @@ async fn reference(session: &Session, run: &RunId) -> anyhow::Result<Option<Stri
     let name = run.reference();
     let found = session.client().query("SELECT FROM pg_catalog.pg_database WHERE datname = $1", &[&name]).await;
     Ok((!found.context("look for the reference database")?.is_empty()).then_some(name))
+}
+
+/// Takes back that `database` is a template, which no force drops: its owner may make it one, and code of an archive runs
+/// as the owner.
+async fn make_droppable(session: &Session, database: &str) -> anyhow::Result<()> {
+    let question = "SELECT FROM pg_catalog.pg_database WHERE datname = $1 AND datistemplate";
+    if session.client().query(question, &[&database]).await.context("look for a template")?.is_empty() {
+        return Ok(());
+    }
+    let sql = format!("ALTER DATABASE {} WITH IS_TEMPLATE false", escape_identifier(database));
+    session.client().batch_execute(&sql).await.with_context(|| format!("take back that {database} is a template"))
 }
 
 /// What DROP DATABASE refuses to drop with the database, by force or not.

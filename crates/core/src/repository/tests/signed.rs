@@ -93,7 +93,7 @@ fn a_signed_manifest_that_was_changed_and_sealed_again_is_refused_r022() {
     assert_refused(&trusting, &id, &twice, "");
 }
 
-/// If there is a key, a word of an operator that anybody could have written does not count.
+/// If there is a key, a word of an operator that any writer could have left does not count.
 #[test]
 fn only_a_signed_acceptance_counts_where_there_is_a_key() {
     let ((key, signers), (stranger, _)) = (pair(), pair());

@@ -3,6 +3,7 @@
 
 mod discord;
 mod google_chat;
+mod mail;
 mod ntfy;
 mod pagerduty;
 mod slack;
@@ -10,20 +11,22 @@ mod standard;
 mod teams;
 mod telegram;
 
+use backup_core::live_secret::LiveSecret;
 use backup_core::secret::Secret;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use super::channel::{Channel, Format};
+use super::channel::{Format, Webhook};
 use super::message::{Level, Message, Status};
 
+pub(super) use mail::mail;
 pub(crate) use standard::SigningSecret;
 
 /// What channels need besides their addresses.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Credentials {
     /// `NTFY_TOKEN`.
-    pub(crate) ntfy_token: Option<Secret>,
+    pub(crate) ntfy_token: Option<LiveSecret>,
     /// `WEBHOOK_SECRET`.
     pub(crate) signing: Option<SigningSecret>,
 }
@@ -35,26 +38,27 @@ pub(super) struct Post {
     pub(super) headers: Vec<(&'static str, Secret)>,
 }
 
-/// `message` for `channel`, to be sent at `now`. `id` is the same for each attempt.
+/// `message` for `webhook`, to be sent at `now`. `id` is the same for each attempt.
 pub(super) fn post(
-    channel: &Channel,
+    webhook: &Webhook,
     message: &Message,
     credentials: &Credentials,
     id: &str,
     now: DateTime<Utc>,
 ) -> Post {
     let plain = |body: Value| Post { body: body.to_string(), headers: Vec::new() };
-    match channel.format {
+    match webhook.format {
         Format::Slack(dialect) => plain(slack::body(message, dialect)),
         Format::Discord => plain(discord::body(message)),
         Format::Teams => plain(teams::body(message)),
         Format::Telegram => plain(telegram::body(message)),
         Format::Ntfy => {
-            let bearer = |token: &Secret| ("authorization", Secret::new(format!("Bearer {}", token.expose())));
+            let bearer =
+                |token: &LiveSecret| ("authorization", Secret::new(format!("Bearer {}", token.now().expose())));
             let headers = credentials.ntfy_token.iter().map(bearer).collect();
-            Post { headers, ..plain(ntfy::body(message, channel.key.expose())) }
+            Post { headers, ..plain(ntfy::body(message, webhook.key.expose())) }
         }
-        Format::PagerDuty => plain(pagerduty::body(message, channel.key.expose())),
+        Format::PagerDuty => plain(pagerduty::body(message, webhook.key.expose())),
         Format::GoogleChat => plain(google_chat::body(message)),
         Format::Json => standard::post(message, credentials.signing.as_ref(), id, now),
     }

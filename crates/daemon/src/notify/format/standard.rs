@@ -56,6 +56,7 @@ pub(super) fn post(message: &Message, secret: Option<&SigningSecret>, id: &str, 
         Occasion::Unstable { .. } => "alarm.unstable",
         Occasion::Digest { .. } => "alarm.digest",
         Occasion::Success => "run.succeeded",
+        Occasion::Summary { .. } => "summary",
         Occasion::Test => "test",
     };
     let at = message.at.to_rfc3339_opts(SecondsFormat::Secs, true);

@@ -3,8 +3,8 @@
 use backup_core::secret::Secret;
 use reqwest::{Method, Url};
 
+use super::super::ending::{Ending, RunOutcome};
 use super::super::message::shortened;
-use super::super::tell::{Ending, RunOutcome};
 use crate::database_name::DatabaseName;
 
 /// What stands for the name of a database.
@@ -143,7 +143,7 @@ mod tests {
     use chrono::Utc;
 
     use super::*;
-    use crate::alarm::AlarmCode;
+    use crate::alarm_code::AlarmCode;
 
     const RUN: &str = "018b2d5c-0000-4000-8000-000000000000";
 

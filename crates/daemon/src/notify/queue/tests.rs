@@ -1,5 +1,5 @@
 use super::*;
-use crate::alarm::AlarmCode;
+use crate::alarm_code::AlarmCode;
 
 /// How often and for how long a message is tried if every attempt takes as long as it may and the receiver asks for a
 /// pause of so many seconds each time.
@@ -33,14 +33,55 @@ async fn a_pause_that_the_receiver_asks_for_is_kept() {
 
 #[test]
 fn what_is_not_delivered_is_an_alarm_until_something_is() {
-    let undelivered = Undelivered::default();
-    assert_eq!(undelivered.condition(), None);
-    undelivered.add("slack", "the receiver answered 400");
-    undelivered.add("json 2", "no answer within 10 s");
-    let condition = undelivered.condition().unwrap();
+    let deliveries = Deliveries::to(["slack", "json 2"]);
+    assert_eq!(deliveries.condition(), None);
+    deliveries.given_up("slack", "canary");
+    deliveries.given_up("slack", "the receiver answered 400");
+    deliveries.given_up("json 2", "no answer within 10 s");
+    let condition = deliveries.condition().unwrap();
     let expected = "messages could not be delivered: json 2: no answer within 10 s; slack: the receiver answered 400";
     assert_eq!((condition.code, condition.message.as_str()), (AlarmCode::Undelivered, expected));
-    undelivered.remove("slack");
-    undelivered.remove("json 2");
-    assert_eq!(undelivered.condition(), None);
+    let counts = |channel: &str| {
+        let channels = deliveries.channels();
+        (channels[channel].delivered, channels[channel].failed, channels[channel].undelivered)
+    };
+    assert_eq!((counts("slack"), counts("json 2")), ((0, 2, 2), (0, 1, 1)));
+    deliveries.delivered("slack");
+    deliveries.delivered("json 2");
+    assert_eq!(deliveries.condition(), None);
+    assert_eq!(counts("slack"), (1, 2, 0));
+}
+
+/// Each message in its turn, to a receiver that takes nothing during its first hour and hangs each time.
+#[tokio::test(start_paused = true)]
+async fn a_receiver_that_is_down_for_an_hour_gets_every_message_r155() {
+    for _ in 0..100 {
+        let (began, mut received) = (Instant::now(), Vec::new());
+        for message in 0..6 {
+            let delivered = until_delivered("json", || async move {
+                if began.elapsed() > Duration::from_secs(3_600) {
+                    return Ok(());
+                }
+                tokio::time::sleep(Duration::from_secs(10)).await;
+                Err(Refusal::Passing { reason: "no answer within 10 s".to_owned(), retry_after: None })
+            });
+            assert_eq!(delivered.await, Ok(()), "after {:?}", began.elapsed());
+            received.push(message);
+        }
+        assert_eq!(received, [0, 1, 2, 3, 4, 5]);
+        assert!(began.elapsed() < Duration::from_secs(7_200), "{:?}", began.elapsed());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_final_is_tried_once() {
+    for refusal in [Refusal::Final { reason: "why".to_owned() }, Refusal::Gone] {
+        let (mut attempts, began) = (0, Instant::now());
+        let outcome = until_delivered("json", || {
+            attempts += 1;
+            std::future::ready(Err(refusal.clone()))
+        });
+        assert_eq!(outcome.await, Err(refusal.clone()));
+        assert_eq!((attempts, began.elapsed()), (1, Duration::ZERO));
+    }
 }

@@ -76,11 +76,30 @@ fn reminders_go_on_weekly_without_end_r153() {
 }
 
 #[test]
+fn drills_that_cannot_run_without_the_bucket_are_no_second_outage() {
+    let begin =
+        [(0, Raised(BucketUnseen, Warning)), (1, Raised(CouldNotRun, Warning)), (2, Raised(CouldNotRun, Critical))];
+    let end = [(3, Resolved(BucketUnseen)), (3, Resolved(CouldNotRun))];
+    let told =
+        [(0, Occasion::Onset, BucketUnseen), (2, Occasion::Worse, CouldNotRun), (3, Occasion::Resolved, CouldNotRun)];
+    check(&begin.into_iter().chain(end).collect::<Vec<_>>(), 5, &told);
+}
+
+#[test]
 fn waiting_for_a_first_result_is_not_told_until_it_is_late() {
     check(&[(0, Raised(NoBackup, Warning)), (1, Resolved(NoBackup))], 3, &[]);
-    check(&[(0, Raised(BucketUnseen, Warning)), (1, Resolved(BucketUnseen))], 3, &[]);
+    // After an outage it is still a part of it.
+    let outage = [(0, Raised(BucketUnseen, Warning)), (1, Raised(NoBackup, Warning)), (1, Resolved(BucketUnseen))];
+    let told = [(0, Occasion::Onset, BucketUnseen), (2, Occasion::Resolved, NoBackup)];
+    check(&outage.into_iter().chain([(2, Resolved(NoBackup))]).collect::<Vec<_>>(), 5, &told);
     let steps = [(0, Raised(NoBackup, Warning)), (2, Raised(NoBackup, Critical))];
     check(&steps, 3, &[(2, Occasion::Onset, NoBackup)]);
+}
+
+#[test]
+fn a_bucket_that_does_not_answer_and_the_runs_that_fail_by_that_are_one_thing() {
+    let steps = [(0, Raised(BucketUnseen, Warning)), (1, RunFails), (2, RunSucceeds), (2, Resolved(BucketUnseen))];
+    check(&steps, 3, &[(0, Occasion::Onset, BucketUnseen), (2, Occasion::Resolved, Failing)]);
 }
 
 #[test]

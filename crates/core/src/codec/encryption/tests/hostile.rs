@@ -169,7 +169,7 @@ async fn work_that_a_stranger_asks_for_is_refused_at_once_r078() {
     let (cbc, age) = (cbc(), age());
     let decoding = Decoding { decompression: Decompression::None, encryption: Cipher::Aes256Cbc };
     let key_ids = cbc.encryption.key_ids();
-    for iterations in [0, MOST_ITERATIONS + 1, 1 << 31, u32::MAX] {
+    for iterations in [0, MAX_ITERATIONS + 1, 1 << 31, u32::MAX] {
         let required = Required { decoding, key_ids: &key_ids, iterations: Some(iterations) };
         let refused = cbc.keyring.opening(required, &label("a"), &std::env::temp_dir()).unwrap_err();
         assert_eq!(refused, KeyError::Iterations(iterations));

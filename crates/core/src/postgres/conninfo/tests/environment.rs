@@ -26,7 +26,7 @@ fn variables(host: &str, port: &str, user: &str, password: &str, sslmode: &str) 
         database: None,
         password: Some(Secret::new(password.to_owned())),
         sslmode: given(sslmode),
-        sslrootcert: None,
+        ..PgVariables::default()
     }
 }
 

@@ -1,0 +1,98 @@
+//! What became of messages and pings since the start of a process.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::alarm::{Condition, Severity};
+use crate::alarm_code::AlarmCode;
+
+/// How many were delivered and how many were given up. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Deliveries(Arc<Mutex<Known>>);
+
+#[derive(Debug, Clone, Default)]
+struct Known {
+    channels: BTreeMap<String, ChannelDeliveries>,
+    pings: PingDeliveries,
+}
+
+/// Messages to one channel.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct ChannelDeliveries {
+    pub(crate) delivered: u64,
+    pub(crate) failed: u64,
+    /// Those of `failed` after which nothing was delivered.
+    pub(crate) undelivered: u64,
+    /// Why the last of them was not.
+    reason: String,
+}
+
+/// Pings to the monitor.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct PingDeliveries {
+    pub(crate) delivered: u64,
+    pub(crate) failed: u64,
+}
+
+impl Deliveries {
+    /// Of these channels, to which nothing was sent yet.
+    pub(crate) fn to<'name>(channels: impl IntoIterator<Item = &'name str>) -> Self {
+        let channels = channels.into_iter().map(|name| (name.to_owned(), ChannelDeliveries::default()));
+        Self(Arc::new(Mutex::new(Known { channels: channels.collect(), pings: PingDeliveries::default() })))
+    }
+
+    /// What is wrong, if anything is.
+    pub(crate) fn condition(&self) -> Option<Condition> {
+        let channels = self.channels();
+        let undelivered = channels.iter().filter(|(_, deliveries)| deliveries.undelivered > 0);
+        let each: Vec<String> =
+            undelivered.map(|(channel, deliveries)| format!("{channel}: {}", deliveries.reason)).collect();
+        (!each.is_empty()).then(|| Condition {
+            code: AlarmCode::Undelivered,
+            severity: Severity::Warning,
+            message: format!("messages could not be delivered: {}", each.join("; ")),
+        })
+    }
+
+    /// Each channel by its name.
+    pub(crate) fn channels(&self) -> BTreeMap<String, ChannelDeliveries> {
+        self.lock().channels.clone()
+    }
+
+    /// Pings.
+    pub(crate) fn pings(&self) -> PingDeliveries {
+        self.lock().pings
+    }
+
+    /// A message has arrived in `channel`.
+    pub(crate) fn delivered(&self, channel: &str) {
+        let mut known = self.lock();
+        let deliveries = known.channels.entry(channel.to_owned()).or_default();
+        deliveries.delivered += 1;
+        deliveries.undelivered = 0;
+    }
+
+    /// A message to `channel` was given up because of `reason`.
+    pub(crate) fn given_up(&self, channel: &str, reason: &str) {
+        let mut known = self.lock();
+        let deliveries = known.channels.entry(channel.to_owned()).or_default();
+        deliveries.failed += 1;
+        deliveries.undelivered += 1;
+        reason.clone_into(&mut deliveries.reason);
+    }
+
+    /// A ping has arrived.
+    pub(crate) fn ping_delivered(&self) {
+        self.lock().pings.delivered += 1;
+    }
+
+    /// A ping was given up.
+    pub(crate) fn ping_given_up(&self) {
+        self.lock().pings.failed += 1;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        // These are plain values, so a panic elsewhere cannot have left them half changed.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

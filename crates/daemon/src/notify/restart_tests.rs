@@ -1,0 +1,205 @@
+//! What is told after a restart, by what was written down before it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use backup_core::repository::{self, Author, Catalog, Layout, RecordKey};
+use backup_core::secret::Secret;
+use backup_core::storage::{ListedObject, Prefix};
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::alarm::{Alarm, AlarmChange, Severity};
+use crate::alarm_code::AlarmCode;
+use crate::database_name::DatabaseName;
+use crate::journal::{Journal, Line};
+use crate::notify::tell::kept;
+use crate::notify::when::Incidents;
+use crate::remembered::{FailedBefore, Past, Remembered};
+
+fn at(hour: i64) -> DateTime<Utc> {
+    "2026-11-29T00:00:00Z".parse::<DateTime<Utc>>().unwrap() + TimeDelta::hours(hour)
+}
+
+fn layout() -> Layout {
+    Layout::new(Prefix::parse("p").unwrap(), "app")
+}
+
+fn key(credential: &str) -> RecordKey {
+    RecordKey::of(&Secret::new(credential.to_owned()))
+}
+
+fn database() -> DatabaseName {
+    DatabaseName::from("app")
+}
+
+fn alarm(code: AlarmCode, severity: Severity, hour: i64) -> Alarm {
+    Alarm { code, database: database(), severity, since: at(hour), message: "why".to_owned() }
+}
+
+/// A service without a bucket: its lines are the keys that they would be.
+#[derive(Clone, Default)]
+struct Bucket(Arc<Mutex<Vec<ListedObject>>>);
+
+impl Bucket {
+    fn journal(&self) -> Journal {
+        let own = self.clone();
+        Journal::written(
+            Author::Backup,
+            Arc::new(move |_, id, line| {
+                let event = match line {
+                    Line::Happened(kind) => repository::Event { id, kind },
+                    Line::Kept(kept) => layout().keep(id, kept, &key("own")),
+                };
+                let object = ListedObject { key: layout().event_key(&event), bytes: 0, modified: None };
+                own.0.lock().unwrap().push(object);
+                Box::pin(async { Ok(()) })
+            }),
+        )
+    }
+
+    fn remembered(&self, credential: &str, hour: i64) -> Remembered {
+        let objects = self.0.lock().unwrap().clone();
+        let catalog = Catalog::from_listing(&layout(), objects, at(hour));
+        assert_eq!(catalog.foreign_objects, 0);
+        Remembered::read(&catalog.journal, &layout(), &key(credential), Author::Backup, at(hour))
+    }
+}
+
+/// What is told from hour `from` to hour `to` by `incidents`, and noted.
+fn told(incidents: &mut Incidents, journal: &Journal, (from, to): (i64, i64)) -> Vec<(i64, &'static str)> {
+    let mut told = Vec::new();
+    for minute in from * 60..to * 60 {
+        let now = at(0) + TimeDelta::minutes(minute) + TimeDelta::seconds(10);
+        for notice in incidents.due(now) {
+            journal.keep(&database(), kept(&notice, Author::Backup).unwrap(), now);
+            told.push((minute / 60, notice.occasion.word()));
+        }
+    }
+    told
+}
+
+async fn written(journal: &Journal) {
+    let writer = tokio::spawn(journal.clone().write());
+    journal.finish(Duration::from_secs(5)).await;
+    writer.abort();
+}
+
+/// The keys of one second end at random.
+#[tokio::test]
+async fn an_alarm_that_came_and_went_within_a_second_is_over_after_a_restart() {
+    for _ in 0..20 {
+        let bucket = Bucket::default();
+        let journal = bucket.journal();
+        let stale = alarm(AlarmCode::Stale, Severity::Critical, 1);
+        journal.alarm(&AlarmChange::Raised(stale.clone()), at(1));
+        journal.alarm(&AlarmChange::Resolved(stale), at(1));
+        written(&journal).await;
+        assert_eq!(bucket.remembered("own", 2).alarms.len(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_restart_neither_repeats_a_message_nor_forgets_one() {
+    let bucket = Bucket::default();
+    let journal = bucket.journal();
+    let (stale, failing) =
+        (alarm(AlarmCode::Stale, Severity::Critical, 1), alarm(AlarmCode::Failing, Severity::Critical, 2));
+    let mut incidents = Incidents::default();
+    incidents.raised(&stale, at(1));
+    journal.alarm(&AlarmChange::Raised(stale.clone()), at(1));
+    assert_eq!(told(&mut incidents, &journal, (1, 2)), [(1, "onset")]);
+    // A restart each hour, after which the alarm still holds: the same messages as without.
+    let mut all = Vec::new();
+    for hour in 2..100 {
+        written(&journal).await;
+        let remembered = bucket.remembered("own", hour);
+        assert_eq!(remembered.alarms[&AlarmCode::Stale], (at(1), Severity::Critical));
+        let mut incidents = Incidents::default();
+        incidents.restore(&database(), &remembered, at(hour));
+        incidents.raised(&stale, at(hour));
+        all.extend(told(&mut incidents, &journal, (hour, hour + 1)));
+    }
+    assert_eq!(all, [(7, "reminder"), (25, "reminder"), (73, "reminder")]);
+    // What is over while the process is down is told once.
+    written(&journal).await;
+    let mut incidents = Incidents::default();
+    incidents.restore(&database(), &bucket.remembered("own", 100), at(100));
+    incidents.resolved(&stale, at(100));
+    journal.alarm(&AlarmChange::Resolved(stale), at(100));
+    assert_eq!(told(&mut incidents, &journal, (100, 101)), [(100, "resolved")]);
+    written(&journal).await;
+    let mut incidents = Incidents::default();
+    incidents.restore(&database(), &bucket.remembered("own", 101), at(101));
+    assert_eq!(told(&mut incidents, &journal, (101, 130)), []);
+    incidents.raised(&failing, at(131));
+    assert_eq!(told(&mut incidents, &journal, (131, 132)), [(131, "onset")]);
+}
+
+#[tokio::test]
+async fn what_another_one_writes_keeps_nothing_silent() {
+    let bucket = Bucket::default();
+    let journal = bucket.journal();
+    let stale = alarm(AlarmCode::Stale, Severity::Critical, 1);
+    let mut incidents = Incidents::default();
+    incidents.raised(&stale, at(1));
+    journal.alarm(&AlarmChange::Raised(stale), at(1));
+    assert_eq!(told(&mut incidents, &journal, (1, 2)).len(), 1);
+    written(&journal).await;
+    assert_ne!(bucket.remembered("own", 2), Remembered::default());
+    assert_eq!(bucket.remembered("another", 2), Remembered::default());
+}
+
+#[tokio::test]
+async fn changes_that_are_only_counted_stay_so_over_a_restart() {
+    let bucket = Bucket::default();
+    let journal = bucket.journal();
+    let mut incidents = Incidents::default();
+    let mut all = Vec::new();
+    for hour in 0..6 {
+        let shrunk = alarm(AlarmCode::Shrunk, Severity::Warning, hour);
+        let change =
+            if hour % 2 == 0 { AlarmChange::Raised(shrunk.clone()) } else { AlarmChange::Resolved(shrunk.clone()) };
+        match &change {
+            AlarmChange::Resolved(alarm) => incidents.resolved(alarm, at(hour)),
+            AlarmChange::Raised(alarm) | AlarmChange::Resumed(alarm) => incidents.raised(alarm, at(hour)),
+        }
+        journal.alarm(&change, at(hour));
+        all.extend(told(&mut incidents, &journal, (hour, hour + 1)));
+        written(&journal).await;
+        incidents = Incidents::default();
+        incidents.restore(&database(), &bucket.remembered("own", hour + 1), at(hour + 1));
+    }
+    assert_eq!(all, [(0, "onset"), (1, "resolved"), (2, "onset"), (3, "unstable")]);
+    assert_eq!(told(&mut incidents, &journal, (6, 80)), [(27, "digest")]);
+}
+
+#[test]
+fn the_last_run_that_failed_is_not_told_again_and_its_end_is() {
+    let mut incidents = Incidents::default();
+    let past = Past {
+        since: at(1),
+        severity: Some(Severity::Warning),
+        codes: vec![AlarmCode::Failing],
+        messages: vec![(at(1), "onset".to_owned())],
+    };
+    let failed_before = FailedBefore {
+        code: AlarmCode::Failing,
+        at: at(2),
+        class: Some("auth"),
+        reason: "before the restart".to_owned(),
+        what_to_do: None,
+    };
+    let remembered = Remembered {
+        told: BTreeMap::from([("main".to_owned(), past)]),
+        failed_at: vec![at(0), at(1), at(2)],
+        failed_before: Some(failed_before),
+        ..Remembered::default()
+    };
+    incidents.restore(&database(), &remembered, at(3));
+    let journal = Journal::unwritten(Author::Backup);
+    assert_eq!(told(&mut incidents, &journal, (3, 5)), []);
+    incidents.succeeded(&database(), at(5));
+    let notice = incidents.due(at(6)).pop().unwrap();
+    assert_eq!((notice.occasion.word(), notice.occurrences, notice.class), ("resolved", 2, Some("auth")));
+}

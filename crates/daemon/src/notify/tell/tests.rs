@@ -1,0 +1,51 @@
+use super::super::message::tests::{at, speaker};
+use super::*;
+
+fn alarm(code: AlarmCode, severity: Severity) -> Alarm {
+    let (database, since) = (DatabaseName::from("app"), at("2026-11-29T03:00:00Z"));
+    Alarm { code, database, severity, since, message: "canary".to_owned() }
+}
+
+#[test]
+fn a_message_of_life_tells_runs_and_alarms() {
+    let (since, now) = (at("2026-11-28T08:00:00Z"), at("2026-11-29T08:00:00Z"));
+    let of = |alarms: &[Alarm]| {
+        let runs = Runs { succeeded: 3, failed: 1 };
+        life(&DatabaseName::from("app"), (since, runs), alarms.iter(), &speaker(), now)
+    };
+    let calm = of(&[]);
+    assert_eq!(calm.title(), "SUMMARY: backup of app: everything is in order (shop, production)");
+    let expected = "Note: runs since 2026-11-28T08:00:00Z: 3 succeeded, 1 failed\nAlarms: none\nStill safe: ";
+    assert!(calm.body().starts_with(expected), "{}", calm.body());
+    assert!(calm.body().contains("What to do: Nothing.") && !calm.body().contains("Failed runs"), "{}", calm.body());
+    let wrong = of(&[alarm(AlarmCode::Undelivered, Severity::Warning), alarm(AlarmCode::Stale, Severity::Critical)]);
+    let title = "SUMMARY, CRITICAL: backup of app: the newest result is too old (shop, production)";
+    assert_eq!((wrong.title().as_str(), wrong.status, wrong.severity), (title, Status::Firing, Level::Critical));
+    let alarms = "stale (critical, since 2026-11-29T03:00:00Z), undelivered (warning, since 2026-11-29T03:00:00Z)";
+    assert_eq!(wrong.reason.as_deref(), Some(alarms));
+    assert_eq!(wrong.runbook, "docs/runbooks.md#backups-are-stale");
+}
+
+#[test]
+fn each_database_has_its_message_of_life_once_it_is_due() {
+    let (began, due) = (at("2026-11-28T09:00:00Z"), at("2026-11-29T08:00:00Z"));
+    let schedule = super::super::summary::Rhythm::Daily.schedule("UTC").unwrap();
+    let (app, crm) = (DatabaseName::from("app"), DatabaseName::from("crm"));
+    let own = || DatabaseState::new("daily".to_owned(), Duration::ZERO, began, ());
+    let state = State::new([(app.clone(), own()), (crm, own())]);
+    let teller = Teller::<(), ()> {
+        safe: |_| Safe { newest_backup: None, newest_proven: None },
+        ending: |()| unreachable!("nothing ran"),
+    };
+    let mut summary = Some(Summary::begin(schedule, began));
+    summary.iter_mut().for_each(|summary| summary.succeeded(&app));
+    let told = |summary: &mut Option<Summary>, now| {
+        let messages = summaries(summary, (&state, teller), &speaker(), now).into_iter();
+        messages.map(|message| (message.database.unwrap_or_default(), message.occasion)).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&mut summary, due - TimeDelta::seconds(1)), []);
+    let of = |succeeded| Occasion::Summary { succeeded, failed: 0 };
+    assert_eq!(told(&mut summary, due), [("app".to_owned(), of(1)), ("crm".to_owned(), of(0))]);
+    assert_eq!(told(&mut summary, due), []);
+    assert_eq!(told(&mut None, due), []);
+}

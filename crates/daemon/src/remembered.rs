@@ -1,0 +1,109 @@
+//! What the journal of a service tells from before a restart.
+
+use std::collections::BTreeMap;
+
+use backup_core::repository::{Author, EventKind, Journal, Kept, Layout, RecordKey};
+use chrono::{DateTime, Utc};
+
+use crate::alarm::{PastAlarm, Severity};
+use crate::alarm_code::AlarmCode;
+
+/// The verdict of a drill that found nothing wrong.
+const PASSED: &str = "passed";
+
+/// What was told of alarms that are told as one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Past {
+    /// Since when they hold or held.
+    pub(crate) since: DateTime<Utc>,
+    /// The most urgent that was told; `None`: that it is over.
+    pub(crate) severity: Option<Severity>,
+    /// What was told, what the last message was about first.
+    pub(crate) codes: Vec<AlarmCode>,
+    /// When messages were sent, and on which occasions, the newest last.
+    pub(crate) messages: Vec<(DateTime<Utc>, String)>,
+}
+
+/// A run that had failed before a restart, after which none has succeeded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailedBefore {
+    /// The alarm that it is a first sign of.
+    pub code: AlarmCode,
+    /// When it failed.
+    pub at: DateTime<Utc>,
+    /// Its class.
+    pub class: Option<&'static str>,
+    /// What is known of it, for a person.
+    pub reason: String,
+    /// What to do about it.
+    pub what_to_do: Option<&'static str>,
+}
+
+/// What the journal of a service tells from before a restart.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Remembered {
+    /// Alarms that were raised and not resolved.
+    pub(crate) alarms: BTreeMap<AlarmCode, PastAlarm>,
+    /// What was told, by what is told as one.
+    pub(crate) told: BTreeMap<String, Past>,
+    /// When alarms were raised or resolved.
+    pub(crate) changes: Vec<(DateTime<Utc>, AlarmCode)>,
+    /// When runs of the service have failed.
+    pub(crate) failed_at: Vec<DateTime<Utc>>,
+    /// The last of them, if none has succeeded since.
+    pub failed_before: Option<FailedBefore>,
+}
+
+impl Remembered {
+    /// Reads what `author` has written with `key`.
+    pub fn read(journal: &Journal, layout: &Layout, key: &RecordKey, author: Author, now: DateTime<Utc>) -> Self {
+        let mut remembered = Self::default();
+        let mut events: Vec<_> = journal.past_events(now).collect();
+        events.reverse();
+        let mut all_kept = Vec::new();
+        for event in events {
+            let at = event.id.time();
+            match (&event.kind, author) {
+                (EventKind::BackupFailed { .. }, Author::Backup) => remembered.failed_at.push(at),
+                (EventKind::DrillEnded { verdict }, Author::Verify) if verdict.as_str() != PASSED => {
+                    remembered.failed_at.push(at);
+                }
+                (EventKind::Kept(..), _) => {
+                    all_kept.extend(layout.kept(event, key).into_iter().map(|kept| (at, kept)));
+                }
+                _ => {}
+            }
+        }
+        // Events of one second have no order. An alarm that was raised and resolved in it is over: if it came once more, the
+        // first look raises it again.
+        all_kept.sort_by_key(|(at, kept)| (*at, matches!(kept, Kept::AlarmResolved { .. })));
+        all_kept.into_iter().for_each(|(at, kept)| remembered.enter(kept, author, at));
+        remembered
+    }
+
+    /// Enters what was kept at `at`, later than what was entered before.
+    fn enter(&mut self, kept: &Kept, author: Author, at: DateTime<Utc>) {
+        match kept {
+            Kept::AlarmRaised { by, code, severity } if *by == author => {
+                let named = AlarmCode::named(code.as_str()).zip(Severity::named(severity.as_str()));
+                let Some((code, severity)) = named else { return };
+                let alarm = self.alarms.entry(code).or_insert((at, severity));
+                alarm.1 = alarm.1.max(severity);
+                self.changes.push((at, code));
+            }
+            Kept::AlarmResolved { by, code } if *by == author => {
+                let Some(code) = AlarmCode::named(code.as_str()) else { return };
+                self.alarms.remove(&code);
+                self.changes.push((at, code));
+            }
+            Kept::Told { by, family, occasion, severity, since, codes } if *by == author => {
+                let past = self.told.entry(family.to_string()).or_default();
+                past.since = *since;
+                past.severity = severity.as_ref().and_then(|severity| Severity::named(severity.as_str()));
+                past.codes = codes.iter().filter_map(|code| AlarmCode::named(code.as_str())).collect();
+                past.messages.push((at, occasion.to_string()));
+            }
+            Kept::AlarmRaised { .. } | Kept::AlarmResolved { .. } | Kept::Told { .. } => {}
+        }
+    }
+}

@@ -1,0 +1,56 @@
+use chrono::TimeDelta;
+
+use super::*;
+use crate::alarm::Severity;
+
+/// Wrong while its own state says so.
+fn judge(state: &DatabaseState<bool>, _: DateTime<Utc>) -> Vec<Condition> {
+    let condition = Condition { code: AlarmCode::Stale, severity: Severity::Critical, message: "why".to_owned() };
+    Vec::from_iter(state.own.then_some(condition))
+}
+
+#[test]
+fn each_database_has_alarms_of_its_own_and_keeps_their_time() {
+    let start: DateTime<Utc> = "2026-11-29T03:00:00Z".parse().unwrap();
+    let later = |seconds| start + TimeDelta::seconds(seconds);
+    let database = || DatabaseState::new("daily".to_owned(), std::time::Duration::ZERO, start, true);
+    let (app, crm) = (DatabaseName::from("app"), DatabaseName::from("crm"));
+    let state = State::new([(app.clone(), database()), (crm.clone(), database())]);
+    assert_eq!(state.alarms(judge, start).len(), 2);
+    assert_eq!(state.notice(judge, later(60)), [], "a start has its time");
+    state.change(&app, |state| state.activity = Activity::Waiting);
+    let changes = state.notice(judge, later(5));
+    assert!(matches!(&changes[..], [AlarmChange::Raised(alarm)] if alarm.database == app), "{changes:?}");
+    assert_eq!(state.notice(judge, later(61)).len(), 1, "the other one is looked at now");
+    let since = |alarms: Vec<Alarm>| alarms.into_iter().map(|alarm| alarm.since).collect::<Vec<_>>();
+    assert_eq!(since(state.alarms(judge, later(100))), [later(5), later(61)]);
+    state.change(&crm, |state| state.own = false);
+    assert!(matches!(&state.notice(judge, later(101))[..], [AlarmChange::Resolved(alarm)] if alarm.database == crm));
+    assert_eq!(since(state.alarms(judge, later(102))), [later(5)]);
+}
+
+fn nameless() -> DatabaseState<()> {
+    DatabaseState::new(String::new(), std::time::Duration::from_secs(60), Utc::now(), ())
+}
+
+/// One of the databases carries the alarm, the same one as long as it is there, from the first moment on.
+#[test]
+fn what_is_left_out_is_one_alarm_however_many_databases_there_are() {
+    let state = State::new(["b", "c"].map(|name| (DatabaseName::from(name), nameless())));
+    let left_out = |reason: &str, minutes| LeftOut {
+        patience: TimeDelta::minutes(5),
+        ..LeftOut::lasting(reason.to_owned(), Severity::Warning, Utc::now() + TimeDelta::minutes(minutes))
+    };
+    let alarms = |minutes| {
+        let alarms = state.alarms(|_, _| Vec::new(), Utc::now() + TimeDelta::minutes(minutes));
+        alarms.into_iter().map(|alarm| (alarm.database, alarm.code, alarm.message)).collect::<Vec<_>>()
+    };
+    state.leave_out(Some(left_out("first", 0)));
+    assert_eq!(alarms(4), []);
+    state.leave_out(Some(left_out("second", 3)));
+    state.add(DatabaseName::from("a"), nameless());
+    state.leave_out(Some(left_out("third", 4)));
+    assert_eq!(alarms(6), [(DatabaseName::from("b"), AlarmCode::LeftOut, "third".to_owned())]);
+    state.leave_out(None);
+    assert_eq!(alarms(6), []);
+}

@@ -1,0 +1,72 @@
+//! Whether drills still prove what is made here, by the records that they leave.
+
+use backup_core::repository::{Catalog, Drill};
+use chrono::{DateTime, TimeDelta, Utc};
+
+/// Number of records whose gaps tell how often drills take place.
+const RECENT: usize = 5;
+
+/// What is allowed without a passed drill: twice the longest gap, and at least the first. The second, if one record tells
+/// of no gap.
+const MIN_ALLOWED: TimeDelta = TimeDelta::days(3);
+const ALLOWED_FOR_ONE: TimeDelta = TimeDelta::days(8);
+
+/// When a drill passed last, and by when the next one has to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Proof {
+    /// `None`: no record of a passed one is left.
+    pub(crate) passed_at: Option<DateTime<Utc>>,
+    /// From then on it is an alarm.
+    pub(crate) due_by: DateTime<Utc>,
+}
+
+impl Proof {
+    /// By the records in `catalog`; `None` if there is none: then no drill is expected to leave any.
+    pub(crate) fn of(catalog: &Catalog) -> Option<Self> {
+        let at = |drill: &Drill| drill.recorded_at.unwrap_or(drill.time);
+        let drills = || catalog.backups.iter().flat_map(|backup| &backup.drills);
+        let mut times: Vec<DateTime<Utc>> = drills().map(at).collect();
+        times.sort_unstable();
+        let (oldest, recent) = (*times.first()?, &times[times.len().saturating_sub(RECENT)..]);
+        let longest_gap = recent.windows(2).map(|pair| pair[1] - pair[0]).max();
+        let allowed = longest_gap.map_or(ALLOWED_FOR_ONE, |gap| (gap * 2).max(MIN_ALLOWED));
+        let passed_at = drills().filter(|drill| drill.passed).map(at).max();
+        Some(Self { passed_at, due_by: passed_at.unwrap_or(oldest) + allowed })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use backup_core::repository::{BackupId, Layout};
+    use backup_core::storage::{ListedObject, Prefix};
+
+    use super::*;
+
+    fn day(day: i64) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + TimeDelta::days(day)
+    }
+
+    /// Records of these days, passed or not, beside one backup.
+    fn proof(records: &[(i64, bool)]) -> Option<Proof> {
+        let start = Layout::new(Prefix::parse("p").unwrap(), "app").start().join(BackupId::new(day(0)).as_str());
+        let records = records.iter().map(|(at, passed)| {
+            let verdict = if *passed { "passed" } else { "failed" };
+            (format!("drill-{}-{verdict}.json", day(*at).format("%Y%m%dT%H%M%SZ")), day(*at))
+        });
+        let files = ["app.dump", "manifest.json"].map(|name| (name.to_owned(), day(0))).into_iter().chain(records);
+        let objects = files.map(|(name, at)| ListedObject { key: start.join(&name), bytes: 1, modified: Some(at) });
+        let layout = Layout::new(Prefix::parse("p").unwrap(), "app");
+        Proof::of(&Catalog::from_listing(&layout, objects.collect(), day(100)))
+    }
+
+    #[test]
+    fn the_next_proof_is_due_by_the_rhythm_of_the_last_ones() {
+        assert_eq!(proof(&[]), None, "no drill writes here");
+        let due = |records| proof(records).map(|proof| (proof.passed_at, proof.due_by));
+        assert_eq!(due(&[(1, true)]), Some((Some(day(1)), day(9))));
+        assert_eq!(due(&[(1, true), (2, true)]), Some((Some(day(2)), day(5))));
+        assert_eq!(due(&[(1, true), (8, true), (15, true)]), Some((Some(day(15)), day(29))));
+        assert_eq!(due(&[(1, true), (2, false), (3, false)]), Some((Some(day(1)), day(4))));
+        assert_eq!(due(&[(1, false)]), Some((None, day(9))));
+    }
+}

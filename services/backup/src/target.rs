@@ -1,0 +1,303 @@
+//! The loop of one database: how it begins, and what surrounds each of its runs.
+
+use std::cell::Cell;
+use std::time::Instant;
+
+use backup_core::repository::{Catalog, EventKind, Kind, Repository};
+use backup_core::stop::Stop;
+use backup_daemon::schedule::Occasion;
+use backup_daemon::{
+    Cycle, DatabaseState, Ended, Events, First, Journal, Listing, Start, State, Turns, insist, restore,
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::{Notify, Semaphore};
+
+use crate::config::{BackupConfig, TargetConfig};
+use crate::journal::{Failures, RESTART_LOOP};
+use crate::prune::{Limits, preview};
+use crate::run_report::{Outcome, RunReport};
+use crate::said_once::SaidOnce;
+use crate::status::{Facts, Oddities};
+use crate::{journal, runner};
+
+/// Listings of the bucket that go on at once, of all databases.
+pub(crate) const MAX_LISTINGS: usize = 4;
+
+/// How far the clock may have been set back since a run began that counts as a young one.
+const CLOCK_TOLERANCE: TimeDelta = TimeDelta::minutes(10);
+
+/// What the loops of all databases share.
+#[derive(Clone, Copy)]
+pub(crate) struct Shared<'run> {
+    pub(crate) config: &'run BackupConfig,
+    pub(crate) state: &'run State<Facts>,
+    pub(crate) journal: &'run Journal,
+    pub(crate) listings: &'run Semaphore,
+}
+
+/// What is known of a database at the start.
+pub(crate) fn initial(target: &TargetConfig, now: DateTime<Utc>) -> DatabaseState<Facts> {
+    let timing = &target.timing;
+    let max_age = timing.max_age(now, TimeDelta::zero());
+    DatabaseState {
+        interval_seconds: timing.schedule.longest_gap_seconds(now),
+        ..DatabaseState::new(timing.schedule.to_string(), max_age, now, Facts::default())
+    }
+}
+
+/// One database that is backed up.
+pub(crate) struct Target<'run> {
+    config: TargetConfig,
+    state: &'run State<Facts>,
+    journal: &'run Journal,
+    listings: &'run Semaphore,
+    said: SaidOnce,
+    stop: &'run Stop,
+    /// Whether it is to be written down that it has appeared.
+    has_appeared: bool,
+    /// Counts what is newer than a listing that was asked for before it: commits and other listings.
+    news: Cell<u64>,
+    /// When the last run failed before the start, as long as it is the last one.
+    failed_before: Cell<Option<DateTime<Utc>>>,
+}
+
+impl<'run> Target<'run> {
+    pub(crate) fn new(shared: Shared<'run>, config: TargetConfig, stop: &'run Stop) -> Self {
+        let Shared { config: _, state, journal, listings } = shared;
+        let (said, news, failed_before) = (SaidOnce::default(), Cell::new(0), Cell::new(None));
+        Self { config, state, journal, listings, said, stop, has_appeared: false, news, failed_before }
+    }
+
+    /// One that has appeared beside others.
+    pub(crate) fn noting_that_it_appeared(self) -> Self {
+        Self { has_appeared: true, ..self }
+    }
+
+    pub(crate) async fn keep(&self, events: &Events<RunReport>, turns: Option<&Turns<Facts>>) {
+        let (timing, database) = (&self.config.timing, self.config.database());
+        let cycle = Cycle {
+            database: &database,
+            state: self.state,
+            events,
+            schedule: &timing.schedule,
+            make_up: &timing.make_up,
+            max_jitter: self.config.process.retry.first_pause,
+            poll_interval: self.config.process.poll_interval,
+            news: &Notify::new(), // Nothing in the bucket asks for a backup.
+            max_age: &|facts: &Facts| timing.max_age(Utc::now(), facts.longest_run),
+            turns,
+            stop: self.stop,
+        };
+        let look = async || self.look().await;
+        cycle.keep(async || self.prepare(events).await, look, async |occasion| self.run(occasion).await).await;
+    }
+
+    /// Looks at what others have done to the bucket.
+    async fn look(&self) {
+        let (repository, news) = (self.config.repository(), self.news.get());
+        match self.catalog(&repository).await {
+            // Else this run has made a backup since, which the listing may not show.
+            Ok(catalog) if self.news.get() == news => {
+                observe(&self.config, self.state, &catalog, &repository);
+                journal::forget(&repository, &catalog, self.stop).await;
+            }
+            Ok(_) => {}
+            Err(error) => self.not_listed(&error),
+        }
+    }
+
+    /// The listing of its backups. Of all databases, only a few are listed at once.
+    async fn catalog(&self, repository: &Repository) -> anyhow::Result<Catalog> {
+        let listed = async {
+            let _listing = self.listings.acquire().await?;
+            repository.catalog(Utc::now()).await
+        };
+        self.stop.or(listed).await
+    }
+
+    fn not_listed(&self, error: &anyhow::Error) {
+        if self.stop.reason().is_none() {
+            tracing::debug!(error = format!("{error:#}"), "cannot list the bucket");
+            self.state.change(&self.config.database(), |state| state.unlisted.failed(Utc::now()));
+        }
+    }
+
+    /// All state is in the bucket, so nothing is decided before it was listed once.
+    async fn prepare(&self, events: &Events<RunReport>) -> Option<Start> {
+        let catalog = insist(self.stop, "cannot list the bucket, trying again before the first run", async || {
+            let repository = self.config.repository();
+            let catalog = self.catalog(&repository).await?;
+            self.remember(&catalog, &repository, events);
+            self.observe(&catalog, &repository).await;
+            Ok(catalog)
+        })
+        .await?;
+        report_oddities(&catalog);
+        let has_event = |kind| catalog.journal.events().any(|event| event.kind == kind);
+        if self.has_appeared && !has_event(EventKind::DatabaseAppeared) {
+            self.journal.happened(&self.config.database(), EventKind::DatabaseAppeared, Utc::now());
+        }
+        let last_run = catalog.newest(self.kind()).map(|backup| backup.id.time());
+        let first = match self.first(&catalog, last_run, Utc::now()) {
+            First::Now if self.makes_up(Utc::now()) => First::Again,
+            first => first,
+        };
+        Some(Start { last_run, first })
+    }
+
+    /// What earlier processes have written down, before anything is decided by the state.
+    fn remember(&self, catalog: &Catalog, repository: &Repository, events: &Events<RunReport>) {
+        let failures = Failures::since_newest(catalog, self.kind(), Utc::now());
+        let remembered = journal::remembered(&self.config, catalog, repository, &failures);
+        self.failed_before.set(failures.last_at);
+        self.change(|facts| facts.remember(&failures));
+        restore(self.state, events, &self.config.database(), remembered);
+    }
+
+    fn kind(&self) -> Kind {
+        self.config.dump.kind()
+    }
+
+    /// Whether to run before the first tick: a run was missed, there is no backup at all, or
+    /// `RUN_ON_STARTUP` says so; and no run began less than `BACKUP_MIN_INTERVAL` ago.
+    fn first(&self, catalog: &Catalog, last_success: Option<DateTime<Utc>>, now: DateTime<Utc>) -> First {
+        let timing = &self.config.timing;
+        let min_interval = TimeDelta::from_std(timing.min_interval).unwrap_or(TimeDelta::MAX);
+        // One from the next minutes, by a clock that was set back since, has a negative age and is young, too.
+        let is_young = |began: DateTime<Utc>| (now - began).max(TimeDelta::zero()) < min_interval;
+        let is_due = timing.schedule.is_due(last_success, now);
+        if !is_due && !timing.run_on_startup {
+            return First::AtATick;
+        }
+        if catalog.newest(self.kind()).is_some_and(|backup| is_young(backup.id.time())) {
+            tracing::info!("no run at start: a backup younger than BACKUP_MIN_INTERVAL exists");
+            return First::AtATick;
+        }
+        let recent = now.checked_sub_signed(min_interval).unwrap_or(DateTime::<Utc>::MIN_UTC);
+        // A run that died has cost the database as much as one that ended well.
+        let died = catalog.journal.first_start(recent, now + CLOCK_TOLERANCE);
+        match (is_due, died) {
+            (true, Some(began)) => {
+                let until = began.min(now) + min_interval;
+                tracing::warn!(%until, "a run began less than BACKUP_MIN_INTERVAL ago and came to no end; the next one waits");
+                First::PutOff(until, self.kind())
+            }
+            (false, Some(_)) => {
+                tracing::info!("no run at start: one began less than BACKUP_MIN_INTERVAL ago");
+                First::AtATick
+            }
+            (true, None) => {
+                let last_success = last_success.map(|at| at.to_rfc3339());
+                tracing::info!(last_success, "catching up a run that was missed");
+                First::Now
+            }
+            (false, None) => First::Now,
+        }
+    }
+
+    /// Whether a run now would make up for one that has failed: no tick has come since, or it is a restart loop.
+    fn makes_up(&self, now: DateTime<Utc>) -> bool {
+        let failed = self.failed_before.get();
+        failed.is_some_and(|at| !self.config.timing.schedule.is_due(Some(at), now) || now - at < RESTART_LOOP)
+    }
+
+    /// Writes down how a run ended that made no backup.
+    fn note(&self, report: &RunReport, occasion: Occasion) {
+        if let Some(kind) = journal::ending_of(report, occasion, self.failed_before.take()) {
+            self.journal.happened(&self.config.database(), kind, report.ended_at);
+        }
+    }
+
+    /// One run, and a look at what the bucket holds after it, changes by others included.
+    async fn run(&self, occasion: Occasion) -> (RunReport, Ended) {
+        let progress = self.state.progress(&self.config.database());
+        let committed = |report: &RunReport| {
+            self.news.set(self.news.get() + 1);
+            self.state.change(&self.config.database(), |state| {
+                state.own.ran(report, occasion);
+                if let (Some(made), Some(listing)) = (&report.backup, &mut state.listing) {
+                    listing.add(made.kind, made.id.time(), made.stored_bytes);
+                }
+            });
+        };
+        let began = Instant::now();
+        let report = Box::pin(runner::run((&self.config, &self.said), self.stop, &progress, committed)).await;
+        let occasion = self.counted_as(occasion);
+        let ended = match report.outcome {
+            Outcome::Succeeded => {
+                self.change(|facts| facts.retained(&report));
+                Ended::Done
+            }
+            Outcome::Stopped => {
+                self.change(|facts| facts.stopped());
+                Ended::Stopped
+            }
+            Outcome::Failed => {
+                self.change(|facts| facts.ran(&report, occasion));
+                Ended::Failed { took: began.elapsed(), outlook: report.outlook }
+            }
+        };
+        self.note(&report, occasion);
+        let repository = self.config.repository();
+        match self.catalog(&repository).await {
+            Ok(catalog) => self.observe(&catalog, &repository).await,
+            Err(error) => self.not_listed(&error),
+        }
+        (report, ended)
+    }
+
+    /// What a run that has ended counts as. One that makes up for another has taken the place of a tick that came meanwhile:
+    /// else an outage in which each run takes long would never be three runs that failed.
+    fn counted_as(&self, occasion: Occasion) -> Occasion {
+        let next_tick = self.state.copy().remove(&self.config.database()).and_then(|state| state.next_tick_at);
+        match (occasion, next_tick) {
+            (Occasion::MakeUp, Some(tick)) if tick <= Utc::now() => Occasion::Tick(tick),
+            _ => occasion,
+        }
+    }
+
+    async fn observe(&self, catalog: &Catalog, repository: &Repository) {
+        self.news.set(self.news.get() + 1);
+        observe_and_tell(&self.config, self.state, catalog, repository, self.stop).await;
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Facts)) {
+        self.state.change(&self.config.database(), |state| change(&mut state.own));
+    }
+}
+
+/// Takes what a listing shows into the state, logs what is odd about it, and marks a backup that shrank.
+pub(crate) async fn observe_and_tell(
+    config: &TargetConfig,
+    state: &State<Facts>,
+    catalog: &Catalog,
+    repository: &Repository,
+    stop: &Stop,
+) {
+    observe(config, state, catalog, repository).log();
+    journal::mark_suspect(config, repository, catalog, stop).await;
+}
+
+/// Takes what a listing shows into the state; what is odd about it.
+fn observe(config: &TargetConfig, state: &State<Facts>, catalog: &Catalog, repository: &Repository) -> Oddities {
+    let now = Utc::now();
+    let (size_rule, timing, retention) = (&config.size_rule, &config.timing, &config.retention);
+    let limits = Limits { kind: config.dump.kind(), size_rule, timing, retention };
+    let oddities = Oddities::of(catalog, &limits, repository.store().clock(), now);
+    state.change(&config.database(), |state| {
+        state.own.observe(catalog, &limits, &oddities);
+        state.max_age_seconds = timing.max_age(now, state.own.longest_run).as_secs();
+        let (retention, fates) = preview(config, catalog, repository.store().clock(), now);
+        state.listed(Listing::of(config.source.dbname(), catalog, now).planned(retention, fates));
+    });
+    oddities
+}
+
+fn report_oddities(catalog: &Catalog) {
+    for backup in &catalog.from_the_future {
+        tracing::warn!(backup_id = %backup.id, "this backup is dated in the future and does not count as the newest; was a clock wrong?");
+    }
+    for run in catalog.incomplete.iter().filter(|run| run.lost_its_data) {
+        tracing::warn!(backup_id = %run.id, "this backup has lost its data: its manifest is alone");
+    }
+}

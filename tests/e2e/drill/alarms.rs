@@ -1,0 +1,77 @@
+//! Alarms of drills and of what a listing shows: each is raised by its cause and ends with it.
+
+use backup_core::repository::BackupId;
+use chrono::{TimeDelta, Utc};
+use serde_json::Value;
+
+use super::DrillStand;
+use super::stand::DRILL_LIMIT;
+use crate::daemon::alarms::{has, has_not};
+use crate::daemon::poll::codes;
+use crate::daemon::{Running, SOON, Script};
+
+#[test]
+fn drills_that_do_not_pass_any_more_are_an_alarm_until_one_does() {
+    let stand = DrillStand::small("zstd");
+    let passed_at = Utc::now() - TimeDelta::days(9);
+    let record = stand.key(&format!("drill-{}-passed.json", passed_at.format("%Y%m%dT%H%M%SZ")));
+    stand.stand.s3.write(&record, "{}");
+    stand.stand.s3.set_modified(&record, passed_at.into());
+    let run = stand.stand.backup().env("BACKUP_INTERVAL", "86400").env("BUCKET_POLL_INTERVAL", "5");
+    let daemon = Running::start(run);
+    daemon.wait_for(SOON, has("never_proven"));
+    let output = stand.verify().env("VERIFY_ATTEST", "true").args(["run"]).output();
+    assert_eq!(output.code, Some(0), "{}", output.stderr);
+    daemon.wait_for(SOON, |status| codes(status).is_empty());
+}
+
+#[test]
+fn runs_without_a_manifest_and_manifests_without_data_are_alarms_until_they_are_gone() {
+    let stand = DrillStand::of("CREATE TABLE t AS SELECT 1 AS id", &[("BACKUP_TIMEOUT", "60")]);
+    let dump = |id: &str| stand.stand.key(id, &format!("{}.dump.zst", stand.stand.database.name));
+    let older = stand.copy_as(TimeDelta::minutes(30));
+    stand.copy_as(TimeDelta::minutes(60));
+    let daemon = Running::start(stand.verify().env("BUCKET_POLL_INTERVAL", "5").env("VERIFY_INTERVAL", "86400"));
+    daemon.wait_for(DRILL_LIMIT, |status| status["last_report"]["verdict"] == "passed");
+    for file in stand.stand.objects().into_keys().filter(|key| key.contains(&stand.id)) {
+        stand.stand.s3.delete(&file);
+    }
+    // An older one is young enough, but something else than retention deletes here.
+    let status = daemon.wait_for(SOON, has("data_lost"));
+    assert!(status["alarms"].to_string().contains(&stand.id), "{status:#}");
+    let died = BackupId::new(Utc::now() - TimeDelta::minutes(10)).to_string();
+    stand.stand.s3.write(&dump(&died), "x");
+    daemon.wait_for(SOON, has("newest_incomplete"));
+    stand.stand.s3.delete(&dump(&died));
+    daemon.wait_for(SOON, has_not("newest_incomplete"));
+    stand.stand.s3.delete(&dump(&older));
+    let is_told = |status: &Value| has("data_lost")(status) && status["alarms"].to_string().contains(&older);
+    daemon.wait_for(SOON, is_told);
+    stand.stand.s3.delete(&stand.stand.key(&older, "manifest.json"));
+    stand.copy_as(TimeDelta::zero());
+    daemon.wait_for(SOON, has_not("data_lost"));
+}
+
+#[test]
+fn a_restore_that_takes_longer_than_it_may_is_an_alarm_until_one_does_not() {
+    let stand = DrillStand::small("zstd");
+    let script = Script::of("pg_restore", r#"[ -e "$D/slept" ] || { : > "$D/slept"; sleep 26; }; exec "$REAL" "$@""#);
+    let verify = script.on(stand.verify()).env("VERIFY_MAX_RECOVERY_TIME", "25").env("VERIFY_INTERVAL", "10");
+    let daemon = Running::start(verify);
+    let status = daemon.wait_for(DRILL_LIMIT, has("slow_recovery"));
+    assert_eq!(status["last_report"]["verdict"], "passed", "{status:#}");
+    daemon.wait_for(DRILL_LIMIT, has_not("slow_recovery"));
+}
+
+#[test]
+fn a_drill_that_will_not_fit_is_an_alarm_until_a_backup_fits() {
+    let stand = DrillStand::small("zstd");
+    stand.copy_with(TimeDelta::minutes(-1), |manifest| manifest["database"]["size_bytes"] = (1_u64 << 40).into());
+    let verify = stand.verify().env("BUCKET_POLL_INTERVAL", "5").env("VERIFY_INTERVAL", "86400");
+    let daemon = Running::start(verify.env("VERIFY_MIN_INTERVAL", "0"));
+    let status = daemon.wait_for(SOON, has("spool_small"));
+    assert!(status["alarms"].to_string().contains("bytes free, and the next drill needs"), "{status:#}");
+    stand.copy_with(TimeDelta::minutes(-2), |_| ());
+    daemon.wait_for(DRILL_LIMIT, has_not("spool_small"));
+    daemon.wait_for(DRILL_LIMIT, |status| codes(status).is_empty());
+}

@@ -1,0 +1,85 @@
+//! What a restart must not forget, after `kill -9` again and again.
+
+use e2e::process::{Run, wait_until};
+use e2e::receiver::Receiver;
+use serde_json::Value;
+
+use super::{address, bodies, types};
+use crate::daemon::recovery::Door;
+use crate::daemon::{Running, SOON};
+use crate::stand::Stand;
+
+/// `since` of the alarm with this code.
+fn since(status: &Value, code: &str) -> Option<String> {
+    let alarms = status["alarms"].as_array()?;
+    let alarm = alarms.iter().find(|alarm| alarm["code"] == code)?;
+    Some(alarm["since"].as_str().unwrap()[..19].to_owned())
+}
+
+/// A daemon whose database is behind `door`, which sends its messages to `receiver`.
+fn daemon(stand: &Stand, door: &Door, receiver: &Receiver) -> Run {
+    let run = stand.backup().env("DATABASE_URL", &door.url).env("BACKUP_INTERVAL", "86400").env("RETRY_ATTEMPTS", "1");
+    run.env("BACKUP_RETRY_AFTER", "off").env("WEBHOOK_URL", address("json", receiver))
+}
+
+/// How many events of the journal have this in their name.
+fn noted(stand: &Stand, part: &str) -> usize {
+    stand.events().iter().filter(|name| name.contains(part)).count()
+}
+
+#[test]
+fn twenty_restarts_by_kill_9_change_no_count_and_no_time_and_repeat_no_message_r154() {
+    let (stand, receiver) = (Stand::with_rows(10), Receiver::start());
+    let door = Door::new(&stand);
+    let mut first = Running::start(daemon(&stand, &door, &receiver));
+    let status =
+        first.wait_for(SOON, |status| since(status, "no_backup").is_some() && status["consecutive_failures"] == 1);
+    let known = since(&status, "no_backup").unwrap();
+    let all_noted = || noted(&stand, "told-backup-main-onset") == 1 && noted(&stand, "alarm-backup-no_backup") > 0;
+    assert!(wait_until(SOON, all_noted), "{:?}\n{}", stand.events(), first.process.stderr_so_far());
+    assert_eq!(types(&receiver), ["alarm.raised"]);
+    first.process.kill9();
+    let lines = stand.events().len();
+    for restart in 1..=20 {
+        let mut again = Running::start(daemon(&stand, &door, &receiver));
+        let status =
+            again.wait_for(SOON, |status| status["last_run"]["succeeded"] == false && status["state"] == "waiting");
+        assert_eq!(status["consecutive_failures"], 1, "restart {restart}: {status:#}");
+        assert_eq!(since(&status, "no_backup"), Some(known.clone()), "restart {restart}: {status:#}");
+        again.process.kill9();
+    }
+    assert_eq!(types(&receiver), ["alarm.raised"], "{:#?}", bodies(&receiver));
+    // A line for each minute that has passed, at most.
+    let added = stand.events().len() - lines;
+    assert!(added <= 5, "{:?}", stand.events());
+
+    door.open();
+    let last = Running::start(daemon(&stand, &door, &receiver));
+    last.wait_for(SOON, |status| status["last_run"]["succeeded"] == true);
+    let is_over = || types(&receiver) == ["alarm.raised", "alarm.resolved"];
+    assert!(wait_until(SOON, is_over), "{:?}\n{}", types(&receiver), last.process.stderr_so_far());
+    let told = bodies(&receiver);
+    assert_eq!(&told[0]["data"]["since"].as_str().unwrap()[..19], &told[1]["data"]["since"].as_str().unwrap()[..19]);
+    assert_eq!(told[1]["data"]["class"], "database_unreachable");
+    assert!(wait_until(SOON, || noted(&stand, "alarm-backup-no_backup-resolved") == 1), "{:?}", stand.events());
+}
+
+#[test]
+fn failures_are_counted_on_after_a_restart_and_three_are_an_alarm_r092() {
+    let (stand, receiver) = (Stand::with_rows(10), Receiver::start());
+    let door = Door::new(&stand);
+    stand.seed(chrono::TimeDelta::minutes(1));
+    let run = || daemon(&stand, &door, &receiver).env("BACKUP_INTERVAL", "10").env("BACKUP_MAX_AGE", "86400");
+    let mut first = Running::start(run());
+    // On a slow machine there may be more before the test sees two.
+    first.wait_for(SOON, |status| status["consecutive_failures"].as_u64() >= Some(2));
+    let is_noted = || noted(&stand, "backup-failed-database_unreachable") >= 2;
+    assert!(wait_until(SOON, is_noted), "{:?}", stand.events());
+    first.process.kill9();
+    let again = Running::start(run());
+    let status = again.wait_for(SOON, |status| since(status, "failing").is_some());
+    let own = again.process.stderr_so_far().matches("\"backup failed\"").count();
+    // On a slow machine another run has failed by now.
+    let counted = status["consecutive_failures"].as_u64().unwrap();
+    assert!(counted >= 3 && counted > own as u64, "{own} of its own: {status:#}");
+}

@@ -39,7 +39,8 @@ export default defineRailway((ctx) => {
   };
 
   // `apply` deletes the variables of a service that are not named here. A secret that was set in the dashboard is
-  // kept with `AGE_RECIPIENTS: preserve()`, and `preserve` among the imports.
+  // kept with `BACKUP_ENCRYPTION_KEY: preserve()`, and `preserve` among the imports: without a key, backups are not
+  // encrypted.
   const backup = service("backup", {
     build: build("backup"),
     deploy,

@@ -4,7 +4,7 @@
 # A test that cannot run on this machine appends `SKIPPED: name: reason` to the file named by SKIP_LOG;
 # those lines are shown and counted before the end. Further arguments go to `cargo test`.
 # If Docker answers, both images are built and tested, too, unless CONTAINERS=off.
-# FAILURE_LOG, if set, names a file to which what failed is appended, with the beginning of what each test said.
+# FAILURE_LOG, if set, names a file to which what failed is appended, with the first and the last lines of what each said.
 # TEST_PG_BIN names the folder of the PostgreSQL to test with; else the newest installed one is taken.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -68,8 +68,14 @@ if [[ $passed -eq 0 && $status -eq 0 ]]; then
 fi
 # What a test printed stands under `---- name stdout ----`.
 [[ -z ${FAILURE_LOG:-} ]] || awk '
-  /^---- .* stdout ----$/ { lines = 0; shows = 1 }
-  /^failures:$/ { shows = 0 }
-  shows && lines++ < 25 { print substr($0, 1, 400) }' "$output" >>"$FAILURE_LOG"
+  function flush(  i) {
+    if (lines > 40) print "[...]"
+    for (i = (lines > 40 ? lines - 14 : 26); i <= lines; i++) print said[i]
+    lines = 0
+  }
+  /^---- .* stdout ----$/ { flush(); shows = 1 }
+  /^failures:$/ { flush(); shows = 0 }
+  shows { said[++lines] = substr($0, 1, 400); if (lines <= 25) print said[lines] }
+  END { flush() }' "$output" >>"$FAILURE_LOG"
 echo "$passed passed, $failed failed, $skipped skipped"
 exit "$status"

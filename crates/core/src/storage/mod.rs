@@ -13,6 +13,7 @@ mod fault;
 mod http;
 mod keeping;
 mod key;
+mod listing;
 mod operation;
 mod plan;
 mod read;
@@ -26,9 +27,7 @@ use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
-use chrono::{DateTime, Utc};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 pub use authorities::Authorities;
 pub use client::{Checksum, StoreConfig};
@@ -39,34 +38,13 @@ pub use download::Download;
 pub use fault::{Refusal, StoreError};
 pub use keeping::{AtRest, Keeping, LockMode, ObjectLock, Purpose};
 pub use key::{KeyError, ObjectKey, Prefix};
+pub use listing::ListedObject;
 pub use operation::Operation;
 pub use plan::{Basis, Estimate, PlanError, TooManyParts, UploadPlan};
 pub use retry::RetryPolicy;
 pub use unfinished::UnfinishedUpload;
 
 use requests::Requests;
-
-/// S3 lists at most 1,000 keys a page; beyond ten million keys under one prefix something else is wrong.
-const MAX_PAGES: usize = 10_000;
-
-/// Bound of a whole listing: each page has a bound of its own, and a store that keeps within that could send pages for
-/// days while no run begins.
-const MAX_LISTING_TIME: Duration = Duration::from_secs(15 * 60);
-
-/// Of a page with 1,000 keys of some hundred bytes each.
-const PAGE_BYTES: u64 = 1024 * 1024;
-
-/// One object of a listing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ListedObject {
-    /// Its key.
-    pub key: ObjectKey,
-    /// Its size.
-    pub bytes: u64,
-    /// When the store says that it was written; for a multipart object that is when it was begun,
-    /// which is why nothing is ordered by it.
-    pub modified: Option<DateTime<Utc>>,
-}
 
 /// What became of an object that was deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,77 +116,6 @@ impl Store {
         request.send().await.map(drop).map_err(|error| self.failed(Operation::Store, key, error))
     }
 
-    /// Every object whose key starts with `start`, in the store's order, from all pages.
-    ///
-    /// # Errors
-    /// If a page cannot be read or contradicts itself: half a listing is not a listing.
-    pub async fn list(&self, start: &ObjectKey) -> Result<Vec<ListedObject>, StoreError> {
-        let listed = tokio::time::timeout(MAX_LISTING_TIME, Box::pin(self.list_pages(start))).await;
-        listed.unwrap_or_else(|_| Err(StoreError::broken_listing(start, "it took longer than 15 minutes")))
-    }
-
-    async fn list_pages(&self, start: &ObjectKey) -> Result<Vec<ListedObject>, StoreError> {
-        let mut objects = Vec::new();
-        let mut token: Option<String> = None;
-        for _ in 0..MAX_PAGES {
-            let page = || self.list_page(start, token.clone());
-            let page = self.requests.run(Operation::List, start, PAGE_BYTES, page).await.0?;
-            for object in page.contents() {
-                objects.push(listed_object(start, object)?);
-            }
-            let next = page.next_continuation_token().map(str::to_owned);
-            match (page.is_truncated().unwrap_or(false), next) {
-                (false, _) => return Ok(objects),
-                (true, Some(next)) if Some(&next) != token.as_ref() => token = Some(next),
-                (true, _) => {
-                    return Err(StoreError::broken_listing(start, "a page says that more follow, and not where"));
-                }
-            }
-        }
-        Err(StoreError::broken_listing(start, "it has more than 10,000 pages"))
-    }
-
-    async fn list_page(
-        &self,
-        start: &ObjectKey,
-        token: Option<String>,
-    ) -> Result<aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output, StoreError> {
-        let request =
-            self.client.list_objects_v2().bucket(&self.bucket).prefix(start.as_str()).set_continuation_token(token);
-        request.send().await.map_err(|error| self.failed(Operation::List, start, error))
-    }
-
-    /// Whether the listing shows `key` with exactly `bytes` bytes.
-    ///
-    /// # Errors
-    /// As [`Store::list`].
-    pub async fn has(&self, key: &ObjectKey, bytes: u64) -> Result<bool, StoreError> {
-        Ok(self.listed_bytes(key).await? == Some(bytes))
-    }
-
-    async fn listed_bytes(&self, key: &ObjectKey) -> Result<Option<u64>, StoreError> {
-        Ok(self.list(key).await?.iter().find(|object| object.key == *key).map(|object| object.bytes))
-    }
-
-    /// Asks for one page of the listing below `start`: what is wrong with the bucket or the credentials comes out
-    /// before anything else was begun, and an answer that contradicts this one later is doubted.
-    ///
-    /// # Errors
-    /// If the bucket does not answer, or refuses.
-    pub async fn reach(&self, start: &ObjectKey) -> Result<(), StoreError> {
-        self.requests.run(Operation::List, start, PAGE_BYTES, || self.list_page(start, None)).await.0.map(drop)
-    }
-
-    /// As [`Store::reach`] for the whole prefix, with a single attempt.
-    ///
-    /// # Errors
-    /// As [`Store::reach`].
-    pub async fn probe(&self) -> Result<(), StoreError> {
-        let start = self.prefix.key("");
-        let once = self.requests.once();
-        once.run(Operation::List, &start, PAGE_BYTES, || self.list_page(&start, None)).await.0.map(drop)
-    }
-
     /// Deletes one object; one that is gone already counts as deleted.
     ///
     /// # Errors
@@ -241,16 +148,4 @@ impl Store {
     {
         self.keeping.explain(operation, StoreError::from_sdk(operation, key, error))
     }
-}
-
-fn listed_object(start: &ObjectKey, object: &aws_sdk_s3::types::Object) -> Result<ListedObject, StoreError> {
-    let key = object.key().unwrap_or_default();
-    if !key.starts_with(start.as_str()) {
-        return Err(StoreError::broken_listing(start, "it holds a key that was not asked for"));
-    }
-    Ok(ListedObject {
-        key: ObjectKey::listed(key),
-        bytes: object.size().and_then(|size| u64::try_from(size).ok()).unwrap_or(0),
-        modified: object.last_modified().and_then(|time| DateTime::from_timestamp(time.secs(), 0)),
-    })
 }

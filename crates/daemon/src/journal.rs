@@ -96,13 +96,13 @@ impl Journal {
         }
     }
 
-    /// Notes what is to be known after a restart.
-    pub(crate) fn keep(&self, database: &DatabaseName, kept: Kept, at: DateTime<Utc>) {
+    /// What is to be known after a restart once it has come true. It has its place in the order of the journal at once.
+    pub(crate) fn note(&self, database: &DatabaseName, kept: Kept, at: DateTime<Utc>) -> Note {
         let at = match &kept {
             Kept::Told { family, since, .. } => self.later(database, &format!("told-{family}"), Some(*since), at),
             Kept::AlarmRaised { .. } | Kept::AlarmResolved { .. } => at,
         };
-        self.add(database, Line::Kept(kept), at);
+        Note { journal: self.clone(), database: database.clone(), kept, at }
     }
 
     /// `at`, or if a clock that was ahead has dated the line before of `subject` later than that, the second after that
@@ -179,6 +179,21 @@ impl Journal {
         if tokio::time::timeout(bound, written).await.is_err() {
             tracing::debug!("the last lines of the journal are not written");
         }
+    }
+}
+
+/// A line that is not in the journal yet.
+pub(crate) struct Note {
+    journal: Journal,
+    database: DatabaseName,
+    kept: Kept,
+    at: DateTime<Utc>,
+}
+
+impl Note {
+    /// Writes it down.
+    pub(crate) fn keep(self) {
+        self.journal.add(&self.database, Line::Kept(self.kept), self.at);
     }
 }
 

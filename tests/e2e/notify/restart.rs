@@ -1,7 +1,7 @@
 //! What a restart must not forget, after `kill -9` again and again.
 
 use e2e::process::{Run, wait_until};
-use e2e::receiver::Receiver;
+use e2e::receiver::{Answer, Receiver};
 use serde_json::Value;
 
 use super::{address, bodies, types};
@@ -62,6 +62,28 @@ fn twenty_restarts_by_kill_9_change_no_count_and_no_time_and_repeat_no_message_r
     assert_eq!(&told[0]["data"]["since"].as_str().unwrap()[..19], &told[1]["data"]["since"].as_str().unwrap()[..19]);
     assert_eq!(told[1]["data"]["class"], "database_unreachable");
     assert!(wait_until(SOON, || noted(&stand, "alarm-backup-no_backup-resolved") == 1), "{:?}", stand.events());
+}
+
+#[test]
+fn a_message_that_had_not_arrived_when_a_process_ended_is_sent_by_the_next_one_r155() {
+    let (stand, receiver) = (Stand::with_rows(10), Receiver::start());
+    let door = Door::new(&stand);
+    receiver.answer(Answer::Status(503, "", ""));
+    let mut first = Running::start(daemon(&stand, &door, &receiver));
+    let is_noted = || noted(&stand, "alarm-backup-no_backup-raised") > 0;
+    assert!(wait_until(SOON, || !receiver.received().is_empty() && is_noted()), "{:?}", stand.events());
+    first.process.kill9();
+    assert_eq!(noted(&stand, "told-"), 0, "{:?}", stand.events());
+    let refused = receiver.received().len();
+
+    receiver.answer(Answer::Status(200, "", "ok"));
+    let mut again = Running::start(daemon(&stand, &door, &receiver));
+    assert!(wait_until(SOON, || receiver.received().len() > refused), "{}", again.process.stderr_so_far());
+    assert!(wait_until(SOON, || noted(&stand, "told-backup-main-onset") == 1), "{:?}", stand.events());
+    again.process.kill9();
+    let third = Running::start(daemon(&stand, &door, &receiver));
+    third.wait_for(SOON, |status| status["last_run"]["succeeded"] == false && status["state"] == "waiting");
+    assert_eq!(receiver.received().len(), refused + 1, "{:#?}", bodies(&receiver));
 }
 
 #[test]

@@ -125,7 +125,8 @@ impl Listing {
         // A vector that grows is held twice for a moment.
         let taken = 2 * size_of::<ListedObject>() + key.len();
         self.room_bytes = self.room_bytes.checked_sub(taken).ok_or_else(|| {
-            let reason = "it would take more than 512 MiB of memory: delete what is not needed, or set another BACKUP_PREFIX";
+            let reason =
+                "it would take more than 512 MiB of memory: delete what is not needed, or set another BACKUP_PREFIX";
             StoreError::broken_listing(start, reason)
         })?;
         self.objects.push(ListedObject {

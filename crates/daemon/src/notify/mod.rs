@@ -150,11 +150,11 @@ impl Notifier<'_> {
             }
         };
         match ending.outcome {
-            RunOutcome::Succeeded => outbox.send(tell::success(ending, &speaker, database, safe)),
+            RunOutcome::Succeeded => outbox.send(tell::success(ending, &speaker, database, safe), None),
             RunOutcome::Failed { .. } => {
                 tell::single_failure(ending, &speaker, database, safe)
                     .into_iter()
-                    .for_each(|message| outbox.send(message));
+                    .for_each(|message| outbox.send(message, None));
             }
             RunOutcome::Untold => {}
         }

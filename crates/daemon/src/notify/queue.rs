@@ -1,6 +1,6 @@
 //! The way out: a bounded queue for each channel, in which a message is tried again until it is delivered or given up.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rand::Rng;
@@ -14,6 +14,7 @@ use super::client::Refusal;
 use super::courier::{Courier, message_id};
 use super::message::Message;
 use crate::deliveries::Deliveries;
+use crate::journal::Note;
 
 /// Messages that wait for one channel. More than these are not delivered.
 const MAX_WAITING: usize = 32;
@@ -30,7 +31,7 @@ const JITTER: std::ops::RangeInclusive<f64> = 0.8..=1.05;
 /// The queues of a process.
 #[derive(Debug)]
 pub(crate) struct Outbox {
-    queues: Vec<(Channel, Sender<Arc<Message>>)>,
+    queues: Vec<(Channel, Sender<Arc<Letter>>)>,
     workers: JoinSet<()>,
     filter: Filter,
     deliveries: Deliveries,
@@ -50,17 +51,23 @@ impl Outbox {
         Self { queues: queues.collect(), workers, filter, deliveries }
     }
 
-    /// Puts `message` into the queue of each channel that wants it. Never waits.
-    pub(crate) fn send(&self, message: Message) {
-        let message = Arc::new(message);
-        for (channel, queue) in self.queues.iter().filter(|(channel, _)| channel.wants(&message, self.filter)) {
-            if let Err(error) = queue.try_send(Arc::clone(&message)) {
+    /// Puts `message` into the queue of each channel that wants it. Never waits. `note` is kept once one of them has it,
+    /// so that the next process tells what has not arrived when this one ends.
+    pub(crate) fn send(&self, message: Message, note: Option<Note>) {
+        let letter = Arc::new(Letter { message, note: Mutex::new(note) });
+        let mut is_wanted = false;
+        for (channel, queue) in self.queues.iter().filter(|(channel, _)| channel.wants(&letter.message, self.filter)) {
+            is_wanted = true;
+            if let Err(error) = queue.try_send(Arc::clone(&letter)) {
                 let reason = match error {
                     TrySendError::Full(_) => "too many messages wait",
                     TrySendError::Closed(_) => "the address is gone",
                 };
                 give_up(&self.deliveries, channel, reason);
             }
+        }
+        if !is_wanted {
+            letter.has_arrived();
         }
     }
 
@@ -75,6 +82,20 @@ impl Outbox {
     }
 }
 
+/// A message on its way, to one channel or to several.
+struct Letter {
+    message: Message,
+    note: Mutex<Option<Note>>,
+}
+
+impl Letter {
+    /// The first arrival is noted.
+    fn has_arrived(&self) {
+        let note = self.note.lock().unwrap_or_else(PoisonError::into_inner).take();
+        note.into_iter().for_each(Note::keep);
+    }
+}
+
 /// What delivers the messages of one channel, one after the other.
 struct Worker {
     channel: Channel,
@@ -83,10 +104,12 @@ struct Worker {
 }
 
 impl Worker {
-    async fn work(self, mut queue: Receiver<Arc<Message>>) {
-        while let Some(message) = queue.recv().await {
-            match self.deliver(&message).await {
+    async fn work(self, mut queue: Receiver<Arc<Letter>>) {
+        while let Some(letter) = queue.recv().await {
+            let message = &letter.message;
+            match self.deliver(message).await {
                 Ok(()) => {
+                    letter.has_arrived();
                     self.deliveries.delivered(&self.channel.name);
                     tracing::info!(channel = self.channel.name, event = message.event, "message delivered");
                 }

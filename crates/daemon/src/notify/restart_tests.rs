@@ -72,7 +72,7 @@ fn told(incidents: &mut Incidents, journal: &Journal, (from, to): (i64, i64)) ->
     for minute in from * 60..to * 60 {
         let now = at(0) + TimeDelta::minutes(minute) + TimeDelta::seconds(10);
         for notice in incidents.due(now) {
-            journal.keep(&database(), kept(&notice, Author::Backup).unwrap(), now);
+            journal.note(&database(), kept(&notice, Author::Backup).unwrap(), now).keep();
             told.push((minute / 60, notice.occasion.word()));
         }
     }

@@ -30,15 +30,15 @@ pub(super) async fn tell<D: Clone, R>(
 ) -> Outbox {
     let mut incidents = Incidents::default();
     let send = |notice: Notice, now| {
-        outbox.send(message_of(&notice, &speaker, &state, teller, now));
-        if let Some(kept) = kept(&notice, journal.author()) {
-            journal.keep(&notice.database, kept, now);
-        }
+        let note = kept(&notice, journal.author()).map(|kept| journal.note(&notice.database, kept, now));
+        outbox.send(message_of(&notice, &speaker, &state, teller, now), note);
     };
     loop {
         let now = Utc::now();
         incidents.due(now).into_iter().for_each(|notice| send(notice, now));
-        summaries(&mut summary, (&state, teller), &speaker, now).into_iter().for_each(|message| outbox.send(message));
+        summaries(&mut summary, (&state, teller), &speaker, now)
+            .into_iter()
+            .for_each(|message| outbox.send(message, None));
         let next_due = [incidents.next_due(), summary.as_ref().and_then(Summary::next_due)].into_iter().flatten().min();
         let until_due = next_due.map(|at| (at - now).max(TimeDelta::zero()).to_std().unwrap_or_default());
         let event = tokio::select! {
@@ -60,7 +60,7 @@ pub(super) async fn tell<D: Clone, R>(
                     RunOutcome::Succeeded => {
                         incidents.succeeded(&database, now);
                         summary.iter_mut().for_each(|summary| summary.succeeded(&database));
-                        outbox.send(success(&ending, &speaker, &database, safe(&state, teller, &database)));
+                        outbox.send(success(&ending, &speaker, &database, safe(&state, teller, &database)), None);
                     }
                     RunOutcome::Failed { .. } => {
                         summary.iter_mut().for_each(|summary| summary.failed(&database));

@@ -20,6 +20,9 @@ use crate::stand::keys;
 /// The size of a range, which is the library's own affair; the tests place their faults by it.
 const RANGE: usize = 8 * 1024 * 1024;
 
+/// An attempt that is given up on a busy machine is made again, which makes it busier still.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 /// A bucket behind a proxy, and the library's way to it.
 struct Bucket {
     s3: S3Server,
@@ -29,9 +32,18 @@ struct Bucket {
 
 impl Bucket {
     fn new() -> Self {
+        Self::with_attempts_of(PATIENCE)
+    }
+
+    /// One whose client takes two seconds of silence for an end.
+    fn impatient() -> Self {
+        Self::with_attempts_of(Duration::from_secs(2))
+    }
+
+    fn with_attempts_of(attempt_timeout: Duration) -> Self {
         let s3 = S3Server::start();
         let proxy = FaultProxy::start(&s3);
-        let store = open(&s3, &proxy);
+        let store = config(&s3, &proxy, attempt_timeout).open();
         Self { s3, proxy, store }
     }
 
@@ -43,9 +55,13 @@ impl Bucket {
     }
 }
 
-/// The store behind `proxy`, without pauses and with little patience.
+/// The store behind `proxy`, without pauses between attempts.
 pub(crate) fn open(s3: &S3Server, proxy: &FaultProxy) -> Store {
-    let config = StoreConfig {
+    config(s3, proxy, PATIENCE).open()
+}
+
+fn config(s3: &S3Server, proxy: &FaultProxy, attempt_timeout: Duration) -> StoreConfig {
+    StoreConfig {
         endpoint: Some(proxy.endpoint()),
         bucket: s3.bucket().to_owned(),
         region: "us-east-1".to_owned(),
@@ -59,10 +75,9 @@ pub(crate) fn open(s3: &S3Server, proxy: &FaultProxy) -> Store {
         prefix: prefix(),
         retry: RetryPolicy { attempts: 8, first_pause: Duration::ZERO },
         connect_timeout: Duration::from_secs(2),
-        attempt_timeout: Duration::from_secs(2),
+        attempt_timeout,
         counters: StoreCounters::default(),
-    };
-    config.open()
+    }
 }
 
 /// Where `backup` writes by default.

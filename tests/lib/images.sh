@@ -1,6 +1,9 @@
 # shellcheck shell=bash
 # The images that the tests in containers need.
 
+# The S3 server beside which the images are tested.
+garage_image=dxflrs/garage:v2.5.0
+
 # Sets `image_missing` to what cannot be had, or to nothing.
 image_missing=
 need_image() {
@@ -14,7 +17,7 @@ need_image() {
 # E2E_MAJORS, those versions, and E2E_STORE, the image of the S3 server; or E2E_NO_IMAGES, why there are none:
 # then the tests in containers skip and say so. CONTAINERS=off leaves them out.
 find_images() {
-  local store=dxflrs/garage:v2.5.0 major
+  local store=$garage_image major
   [[ ${S3_STORE:-garage} != minio ]] || store=quay.io/minio/minio:RELEASE.2025-09-07T16-13-09Z
   if [[ ${CONTAINERS:-on} == off ]]; then
     export E2E_NO_IMAGES='CONTAINERS=off'

@@ -87,6 +87,21 @@ fn a_message_that_had_not_arrived_when_a_process_ended_is_sent_by_the_next_one_r
 }
 
 #[test]
+fn an_end_is_told_after_a_restart_although_no_channel_wanted_the_begin() {
+    let (stand, receiver) = (Stand::with_rows(10), Receiver::start());
+    let door = Door::new(&stand);
+    let run =
+        || daemon(&stand, &door, &receiver).env("WEBHOOK_URL", format!("{}#on=recovery", address("json", &receiver)));
+    let mut first = Running::start(run());
+    assert!(wait_until(SOON, || noted(&stand, "told-backup-main-onset") == 1), "{:?}", stand.events());
+    first.process.kill9();
+    door.open();
+    let again = Running::start(run());
+    let is_over = || types(&receiver) == ["alarm.resolved"];
+    assert!(wait_until(SOON, is_over), "{:?}\n{}", types(&receiver), again.process.stderr_so_far());
+}
+
+#[test]
 fn failures_are_counted_on_after_a_restart_and_three_are_an_alarm_r092() {
     let (stand, receiver) = (Stand::with_rows(10), Receiver::start());
     let door = Door::new(&stand);

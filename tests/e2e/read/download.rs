@@ -32,7 +32,7 @@ async fn a_connection_that_drops_anywhere_goes_on_where_it_broke_off_r123() {
 
 #[tokio::test]
 async fn what_passes_is_tried_again_r123() {
-    let bucket = Bucket::new();
+    let bucket = Bucket::impatient();
     let content = noise(2 * RANGE, 2);
     let key = bucket.put("dump", &content);
     for fault in [

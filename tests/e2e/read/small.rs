@@ -22,7 +22,7 @@ async fn an_object_larger_than_its_bound_is_refused() {
 
 #[tokio::test]
 async fn a_small_object_survives_a_wire_that_breaks_r123() {
-    let bucket = Bucket::new();
+    let bucket = Bucket::impatient();
     let content = noise(100_000, 2);
     let key = bucket.put("manifest.json", &content);
     for fault in [Fault::status(500, "InternalError"), Fault::TruncateReply, Fault::DropReply, Fault::BlackHole] {

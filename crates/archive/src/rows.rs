@@ -1,15 +1,38 @@
 //! Digests of rows and large objects that do not depend on their order.
 
+use std::hash::{BuildHasher, RandomState};
 use std::ops::{Add, AddAssign};
+use std::sync::LazyLock;
 
 use memchr::{memchr, memchr_iter};
-use xxhash_rust::xxh3::{Xxh3, xxh3_128};
+use xxhash_rust::xxh3::{Xxh3, xxh3_128_with_secret};
 
-/// How many rows there are, and the sum of the 128-bit XXH3 of each, modulo 2^128.
+/// What hashes depend on besides the rows, another one in each process. The owner of a database could construct rows that
+/// collide under a secret that is known.
+static SECRET: LazyLock<[u8; SECRET_BYTES]> = LazyLock::new(|| {
+    let random = RandomState::new();
+    let mut secret = [0; SECRET_BYTES];
+    for (place, bytes) in secret.chunks_exact_mut(8).enumerate() {
+        bytes.copy_from_slice(&random.hash_one(place).to_le_bytes());
+    }
+    secret
+});
+
+/// As long as the one that XXH3 has by itself.
+const SECRET_BYTES: usize = 192;
+
+fn hash(row: &[u8]) -> u128 {
+    xxh3_128_with_secret(row, &*SECRET)
+}
+
+fn open_hash() -> Xxh3 {
+    Xxh3::with_secret(*SECRET)
+}
+
+/// How many rows there are, and the sum of the 128-bit XXH3 of each, modulo 2^128, under a secret of this process.
 ///
 /// Two tables with the same rows have the same digest, in any order and however often
-/// a row occurs; a row that is lost, added, doubled or changed changes it. It guards against damage
-/// and mistakes, not against a person who constructs collisions.
+/// a row occurs; a row that is lost, added, doubled or changed changes it. Digests of two processes cannot be compared.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RowsDigest {
     /// Rows, or large objects.
@@ -80,7 +103,7 @@ pub struct RowHasher {
 impl RowHasher {
     /// A hasher that has seen nothing.
     pub fn new() -> Self {
-        let (open, beginning) = (Xxh3::new(), Vec::with_capacity(END_MARKER.len() + 1));
+        let (open, beginning) = (open_hash(), Vec::with_capacity(END_MARKER.len() + 1));
         Self { digest: RowsDigest::default(), open, beginning, is_open: false, ended: false, after_end: false }
     }
 
@@ -99,7 +122,7 @@ impl RowHasher {
             if line == END_MARKER || self.ended {
                 self.end(line);
             } else {
-                self.digest.add_row(xxh3_128(line));
+                self.digest.add_row(hash(line));
             }
             start = end + 1;
         }
@@ -162,7 +185,7 @@ pub struct LargeObjectHasher {
 impl LargeObjectHasher {
     /// A large object of which nothing has come yet.
     pub fn new(oid: u32) -> Self {
-        let mut hash = Xxh3::new();
+        let mut hash = open_hash();
         hash.update(&oid.to_le_bytes());
         Self { hash }
     }
@@ -180,7 +203,26 @@ impl LargeObjectHasher {
 
 #[cfg(test)]
 mod tests {
+    use xxhash_rust::xxh3::xxh3_128;
+
     use super::*;
+
+    /// Where the low half of a lane is that of XXH3's own secret, the product of both halves is zero for any high half, and
+    /// two high halves can change places.
+    #[test]
+    fn rows_that_collide_under_a_known_secret_have_two_digests() {
+        let row = |first: [u8; 4], second: [u8; 4]| {
+            let mut row = vec![b'x'; 300];
+            row[..4].copy_from_slice(&[0xb8, 0xfe, 0x6c, 0x39]);
+            row[4..8].copy_from_slice(&first);
+            row[64..68].copy_from_slice(&[0x7c, 0x01, 0x81, 0x2c]);
+            row[68..72].copy_from_slice(&second);
+            row
+        };
+        let (one, other) = (row(*b"1000", *b"9999"), row(*b"9999", *b"1000"));
+        assert!(one != other && xxh3_128(&one) == xxh3_128(&other));
+        assert!(hash(&one) != hash(&other));
+    }
 
     fn digest(pieces: &[&[u8]]) -> Result<RowsDigest, RowsError> {
         let mut hasher = RowHasher::new();
@@ -190,7 +232,7 @@ mod tests {
 
     fn rows(lines: &[&str]) -> RowsDigest {
         let mut digest = RowsDigest::default();
-        lines.iter().for_each(|line| digest.add_row(xxh3_128(line.as_bytes())));
+        lines.iter().for_each(|line| digest.add_row(hash(line.as_bytes())));
         digest
     }
 

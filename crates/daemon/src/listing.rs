@@ -45,6 +45,11 @@ impl Unlisted {
         self.looks = self.looks.saturating_add(1);
     }
 
+    /// Whether the last look has failed.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.since.is_some()
+    }
+
     /// Since when the bucket does not answer, if that has shown more than once.
     pub fn lasting(&self) -> Option<DateTime<Utc>> {
         self.since.filter(|_| self.looks > MAX_FAILED_LOOKS)
@@ -86,6 +91,16 @@ impl Listing {
     #[must_use]
     pub fn planned(mut self, retention: RetentionView, fates: BTreeMap<BackupId, Fate>) -> Self {
         Arc::make_mut(&mut self.view).plan(retention, fates);
+        self
+    }
+
+    /// This listing, in which those backups are proven of which the service knows it. The names of records tell it of others:
+    /// anyone who writes to the bucket can make them.
+    #[must_use]
+    pub fn proven(mut self, is_proven: impl Fn(&BackupId) -> bool) -> Self {
+        for backup in &mut Arc::make_mut(&mut self.view).backups {
+            backup.is_proven = is_proven(&backup.id);
+        }
         self
     }
 

@@ -55,6 +55,16 @@ pub struct Remembered {
 }
 
 impl Remembered {
+    /// Whether an alarm held that `is_meant`.
+    pub fn had_alarm(&self, is_meant: impl Fn(AlarmCode) -> bool) -> bool {
+        self.alarms.keys().any(|code| is_meant(*code))
+    }
+
+    /// Since when the alarm with this code held.
+    pub fn alarm_since(&self, code: AlarmCode) -> Option<DateTime<Utc>> {
+        self.alarms.get(&code).map(|(since, _)| *since)
+    }
+
     /// Reads what `author` has written with `key`.
     pub fn read(journal: &Journal, layout: &Layout, key: &RecordKey, author: Author, now: DateTime<Utc>) -> Self {
         let mut remembered = Self::default();

@@ -284,20 +284,20 @@ impl<D: Clone> State<D> {
         self.changed.notify_one();
     }
 
+    /// Whether the last look at a database has shown what the bucket holds of it.
+    pub fn sees_a_database(&self) -> bool {
+        self.lock().values().any(|state| state.listing.is_some() && !state.unlisted.is_failing())
+    }
+
     /// Enters why some databases are not looked after, or that none is left out. One of those that are looked after carries
     /// the alarm: it has a journal, so that a restart forgets nothing.
     pub fn leave_out(&self, left_out: Option<LeftOut>) {
-        let mut databases = self.lock();
-        let carries = |state: &DatabaseState<D>| state.left_out.is_some();
-        let carrier = databases.values().position(carries).unwrap_or(0);
-        for (position, state) in databases.values_mut().enumerate() {
-            let before = state.left_out.take();
-            let since = |left_out: &LeftOut| before.as_ref().map_or(left_out.since, |before| before.since);
-            if position == carrier {
-                state.left_out =
-                    left_out.as_ref().map(|left_out| LeftOut { since: since(left_out), ..left_out.clone() });
-            }
-        }
+        carry(&mut self.lock(), |known| {
+            let new = left_out?;
+            // What could pass and what lasts are known since times of their own.
+            let known = known.filter(|known| known.patience == new.patience);
+            Some(LeftOut { since: known.map_or(new.since, |known| known.since), ..new })
+        });
         self.changed.notify_one();
     }
 
@@ -344,9 +344,15 @@ impl<D: Clone> State<D> {
     /// database that was not looked at yet is not worth telling.
     pub(crate) fn notice(&self, judge: Judge<D>, now: DateTime<Utc>) -> Vec<AlarmChange> {
         let mut databases = self.lock();
-        let looked_at = databases
-            .iter_mut()
-            .filter(|(_, state)| state.activity != Activity::Starting || now - state.started_at > START_PATIENCE);
+        let is_looked_at =
+            |state: &DatabaseState<D>| state.activity != Activity::Starting || now - state.started_at > START_PATIENCE;
+        // Which database had the alarm before a restart is known once the journals of all were read.
+        let all_are = databases.values().all(is_looked_at);
+        if all_are {
+            carry(&mut databases, |left_out| left_out);
+        }
+        let waits = |state: &DatabaseState<D>| state.left_out.is_some() || state.noticed.has(AlarmCode::LeftOut);
+        let looked_at = databases.iter_mut().filter(|(_, state)| is_looked_at(state) && (all_are || !waits(state)));
         let changes = looked_at.flat_map(|(name, state)| {
             let alarms = state.alarms(name, judge, now);
             state.noticed.notice(name, alarms)
@@ -358,6 +364,20 @@ impl<D: Clone> State<D> {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<DatabaseName, DatabaseState<D>>> {
         // These are plain values, so a panic elsewhere cannot have left them half changed.
         self.databases.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Gives what `change` makes of the reason why databases are left out to the one that has the alarm, else to the one that
+/// had the reason, else to the first.
+fn carry<D>(
+    databases: &mut BTreeMap<DatabaseName, DatabaseState<D>>,
+    change: impl FnOnce(Option<LeftOut>) -> Option<LeftOut>,
+) {
+    let alarmed = databases.values().position(|state| state.noticed.has(AlarmCode::LeftOut));
+    let carrier = alarmed.or_else(|| databases.values().position(|state| state.left_out.is_some())).unwrap_or(0);
+    let known = databases.values_mut().find_map(|state| state.left_out.take());
+    if let Some(state) = databases.values_mut().nth(carrier) {
+        state.left_out = change(known);
     }
 }
 

@@ -69,6 +69,7 @@ impl Drill<'_> {
         let plain_bytes = self.progress.done_bytes();
         let fetcher =
             Fetcher { repository, folder: &folder, keyring: &self.config.keyring, stop: self.stop, plain_bytes };
+        evidence.report.chosen = Some(choice.backup.id.clone());
         evidence.report.backup_max_age = Some(choice.max_age);
         evidence.report.checks.push(choice.recovery_point.clone());
         evidence.report.findings.extend(choice.findings.iter().cloned());

@@ -88,6 +88,9 @@ pub struct Report {
     /// What the dump does not contain, by its manifest; `None` if that was not read.
     #[serde(skip)]
     pub gaps: Option<Vec<String>>,
+    /// Which backup was chosen, also if its manifest cannot be used.
+    #[serde(skip)]
+    pub chosen: Option<BackupId>,
     /// Whether the backup was deleted after it was chosen; then another choice is worth a try.
     #[serde(skip)]
     pub backup_vanished: bool,
@@ -120,9 +123,19 @@ impl Report {
             notes: Vec::new(),
             error: None,
             gaps: None,
+            chosen: None,
             backup_vanished: false,
             backup_max_age: None,
             spool_needed_bytes: None,
+        }
+    }
+
+    /// The backup that this drill has found damaged.
+    pub fn rejected(&self) -> Option<&BackupId> {
+        match &self.backup {
+            Some(backup) => (self.proven == Some(false)).then_some(&backup.id),
+            // Nothing of it is known if its manifest cannot be used.
+            None => self.chosen.as_ref().filter(|_| self.findings.iter().any(|finding| finding.check == "manifest")),
         }
     }
 }

@@ -68,8 +68,8 @@ async fn call(shared: Shared<'_>, several: &Several, mut roster: Roster<'_, Fact
             tracing::error!(reason, "cannot list all databases");
         }
         told = reason;
-        if let None | Some(Unlisted::Unreadable(_)) = unlisted {
-            // One that never had a backup, and is gone.
+        if !matches!(unlisted, Some(Unlisted::Away(_))) {
+            // One that never had a backup, and is gone, or for which there is no place any more.
             roster.retain(|database| database.name().is_some_and(|name| names.contains(name)));
         }
         if names.is_empty() {

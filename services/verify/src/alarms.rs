@@ -8,7 +8,7 @@ use backup_drill::{RUNNING_FOR, Verdict};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::backup_life::BackupLife;
-use crate::status::Facts;
+use crate::status::{Facts, Gone};
 
 /// Drills in a row that could not run, after which that is critical: nothing is proven meanwhile.
 const FAILURES_UNTIL_CRITICAL: u32 = 3;
@@ -55,9 +55,7 @@ enum Detail {
         id: BackupId,
     },
     /// The newest backup was deleted, with all that belonged to it.
-    NewestGone {
-        id: BackupId,
-    },
+    NewestGone(Gone),
     /// The last drill of this process failed.
     DrillFailed {
         reason: String,
@@ -113,6 +111,10 @@ fn details(state: &DatabaseState<Facts>, now: DateTime<Utc>) -> Vec<Detail> {
             // Of a process that has slept, what it knows is as old as its last look.
             let seen_at = state.listing.as_ref().map_or(now, |listing| listing.at.min(now));
             let silent = if unseen.is_none() { of_backup(&state.own, seen_at) } else { None };
+            // Of a bucket that has not shown anything yet, nothing else is known.
+            if state.listing.is_none() && unseen.is_some() {
+                return unseen.into_iter().collect();
+            }
             let all = [unseen, of_last_drill(&state.own), of_last_pass(state, now), silent];
             all.into_iter().flatten().chain(of_bucket(&state.own, now)).chain(of_figures(&state.own)).collect()
         }
@@ -141,7 +143,7 @@ fn of_backup(facts: &Facts, now: DateTime<Utc>) -> Option<Detail> {
 
 /// What the listing shows besides the newest backup.
 fn of_bucket(facts: &Facts, now: DateTime<Utc>) -> impl Iterator<Item = Detail> {
-    let gone = || facts.gone.clone().map(|id| Detail::NewestGone { id });
+    let gone = || facts.gone.clone().map(Detail::NewestGone);
     let lost = facts.lost.clone().map(|id| Detail::DataLost { id }).or_else(gone);
     let running_for = facts.promised.as_ref().and_then(|promised| promised.run_timeout).unwrap_or(RUNNING_FOR);
     let running_for = TimeDelta::from_std(running_for).unwrap_or(TimeDelta::MAX);
@@ -217,7 +219,7 @@ impl Detail {
             Self::SlowRecovery { .. } => AlarmCode::SlowRecovery,
             Self::SpoolSmall { .. } => AlarmCode::SpoolSmall,
             Self::NewestIncomplete { .. } => AlarmCode::NewestIncomplete,
-            Self::DataLost { .. } | Self::NewestGone { .. } => AlarmCode::DataLost,
+            Self::DataLost { .. } | Self::NewestGone(_) => AlarmCode::DataLost,
         }
     }
 
@@ -241,7 +243,7 @@ impl Detail {
             | Self::BackupStale { .. }
             | Self::BackupGone { .. }
             | Self::DataLost { .. }
-            | Self::NewestGone { .. }
+            | Self::NewestGone(_)
             | Self::DrillFailed { .. }
             | Self::RecordedDrillFailed { .. }
             | Self::NeverPassed
@@ -276,9 +278,14 @@ impl fmt::Display for Detail {
                 write!(formatter, "the newest run, {id}, has no manifest, and does not go on any more")
             }
             Self::DataLost { id } => write!(formatter, "{id} has lost its data: its manifest is alone"),
-            Self::NewestGone { id } => {
+            Self::NewestGone(Gone::Seen(id)) => {
                 write!(formatter, "{id}, which was the newest full backup, is gone, and no newer one has come")
             }
+            Self::NewestGone(Gone::Told(at)) => write!(
+                formatter,
+                "since {} a backup is known to be lost, and none has been made after that",
+                at.format("%Y-%m-%d %H:%M UTC")
+            ),
             Self::BackupGone { life } => write!(formatter, "there is no full backup any more; {life}"),
             Self::PastCouldNotRun { at, .. } => {
                 write!(formatter, "the last drill, of {}, could not run", at.format("%Y-%m-%d %H:%M UTC"))

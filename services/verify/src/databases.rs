@@ -19,6 +19,9 @@ const MAX_NAMES: usize = 10;
 /// How long it may take until the manifests of all databases were read, a part of them at each look.
 const READING_FOR: TimeDelta = TimeDelta::hours(1);
 
+/// How long a look for databases may fail: a few may pass.
+const UNLISTED_FOR: TimeDelta = TimeDelta::minutes(10);
+
 /// Why databases beyond a bound are left out.
 const TOO_MANY: &str = "there are more databases than one process looks after";
 
@@ -44,9 +47,16 @@ async fn call(shared: Shared<'_>, mut roster: Roster<'_, Facts, TargetConfig>, s
     let config = shared.config;
     let (drill, search) = (&config.given.drill, DatabaseSearch::default());
     let find = async || {
-        let mut found = databases(drill, &search, stop).await?;
-        let others = take_others(config, &mut found.names, stop).await?;
-        anyhow::Ok(attend(found, &others))
+        let found = async {
+            let mut found = databases(drill, &search, stop).await?;
+            let others = take_others(config, &mut found.names, stop).await?;
+            anyhow::Ok(attend(found, &others))
+        };
+        let found = found.await;
+        if found.is_err() && stop.reason().is_none() {
+            shared.state.change(&DatabaseName::unknown(), |state| state.unlisted.failed(Utc::now()));
+        }
+        found
     };
     let Some(found) = insist(stop, CANNOT_LIST, find).await else { return };
     enter(shared, &mut roster, found).await;
@@ -60,10 +70,23 @@ async fn call(shared: Shared<'_>, mut roster: Roster<'_, Facts, TargetConfig>, s
         }
         match find().await {
             Ok(found) => enter(shared, &mut roster, found).await,
-            // Each database says so itself.
-            Err(error) => tracing::debug!(error = format!("{error:#}"), "cannot list the databases of the bucket"),
+            Err(error) if stop.reason().is_none() => {
+                let error = format!("{error:#}");
+                tracing::debug!(error, "cannot list the databases of the bucket");
+                // If the bucket does not answer at all, each database says so itself.
+                if shared.state.sees_a_database() {
+                    shared.state.leave_out(Some(unlisted(&error)));
+                }
+            }
+            Err(_) => {}
         }
     }
+}
+
+/// Which databases there are cannot be told, because of `error`, although what is known of some can be.
+fn unlisted(error: &str) -> LeftOut {
+    let reason = format!("the databases in the bucket cannot be listed: {error}");
+    LeftOut { patience: UNLISTED_FOR, ..LeftOut::lasting(reason, Severity::Warning, Utc::now()) }
 }
 
 /// One whose backups are all gone stays: that is an alarm of its own.
@@ -90,11 +113,15 @@ async fn enter(
     if !names.is_empty() {
         roster.retain(|database| *database != unknown);
     }
-    let full = || {
-        let reason = format!("{TOO_MANY}, since it began: {}", some_of(&beyond, MAX_NAMES));
-        (!beyond.is_empty()).then(|| LeftOut::lasting(reason, Severity::Critical, Utc::now()))
+    let left_out = match beyond.is_empty() {
+        true => left_out,
+        false => {
+            let reason = format!("{TOO_MANY}, since it began: {}", some_of(&beyond, MAX_NAMES));
+            let others = left_out.map(|left_out| format!("; {}", left_out.reason)).unwrap_or_default();
+            Some(LeftOut::lasting(format!("{reason}{others}"), Severity::Critical, Utc::now()))
+        }
     };
-    state.leave_out(left_out.or_else(full));
+    state.leave_out(left_out);
 }
 
 /// Takes away those of `names` that do not have the backup which `VERIFY_BACKUP_ID` names, if another one has it.
@@ -118,10 +145,14 @@ async fn take_others(config: &VerifyConfig, names: &mut Vec<String>, stop: &Stop
     Ok(others)
 }
 
-/// Takes those that one process can look after, and says which are left out besides `others`, of which `VERIFY_BACKUP_ID`
+/// Takes those that one process can look after, those whose backups are gone after all others, and says which are left out besides `others`, of which `VERIFY_BACKUP_ID`
 /// names no backup.
 pub(crate) fn attend(found: StoredDatabases, others: &[String]) -> (Vec<String>, Option<LeftOut>) {
-    let StoredDatabases { names, unsigned, unread, beyond } = found;
+    let StoredDatabases { mut names, unsigned, unread, mut beyond, emptied } = found;
+    for name in emptied {
+        let list = if names.len() < MAX_DATABASES { &mut names } else { &mut beyond };
+        list.push(name);
+    }
     let (mut reasons, mut severity) = (Vec::new(), Severity::Warning);
     if !beyond.is_empty() {
         severity = Severity::Critical;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use backup_core::repository::{Author, BackupId, Catalog, Event, EventKind, Repository, Word};
 use backup_core::stop::{Share, Stop};
-use backup_daemon::{Journal, Remembered};
+use backup_daemon::{AlarmCode, Journal, Remembered};
 use backup_drill::{ChooseError, Report, Verdict, record_key, repository};
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -96,12 +96,17 @@ pub(crate) fn past(
     }
     let (layout, key) = (repository.layout(), record_key(&config.drill));
     let remembered = Remembered::read(&catalog.journal, layout, &key, Author::Verify, now);
+    let is_wrong = remembered.had_alarm(|code| matches!(code, AlarmCode::CouldNotRun | AlarmCode::DrillFailed));
     let mut past = PastDrills { remembered, ..PastDrills::default() };
     for event in catalog.journal.past_events(now).filter(|event| Some(event.id.time()) > passed_at) {
         let EventKind::DrillEnded { verdict } = &event.kind else { continue };
         let verdict = Verdict::ALL.into_iter().find(|known| known.name() == verdict.as_str());
-        // It has left no record if it did not compare all contents.
+        // It has left no record if it did not compare all contents. Anyone who writes to the bucket can say so: an alarm,
+        // which only this service writes, holds until this service has resolved it.
         if verdict == Some(Verdict::Passed) {
+            if is_wrong {
+                continue;
+            }
             break;
         }
         past.in_a_row += 1;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::Context;
 use backup_core::repository::{Backup, BackupId, Catalog, Drill, DrillRecord, Kind, ManifestError, Repository};
 use backup_daemon::notify::{Dated, Safe};
-use backup_daemon::{DatabaseState, Listing};
+use backup_daemon::{AlarmCode, DatabaseState, Listing};
 use backup_drill::{DrillConfig, RUNNING_FOR, own_records};
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -24,6 +24,8 @@ pub(crate) struct Records {
     last_passed_at: Option<DateTime<Utc>>,
     /// Backups whose newest record says that they passed.
     proven: BTreeSet<BackupId>,
+    /// Those whose newest record says that they did not.
+    damaged: BTreeSet<BackupId>,
     listing: Option<Listing>,
     safe: Safe,
     last_drilled: Option<BackupId>,
@@ -47,7 +49,10 @@ impl Records {
         let records = Self::in_catalog(&config.drill, repository, &catalog, now).await?;
         let listing = Some(Listing::of(&repository.layout().database(), &catalog, now));
         let past = journal::past(config, &catalog, repository, records.last_passed_at, now);
-        Ok(Self { listing, past, ..records })
+        // Nothing else is told of a database that waits for its first backup, before it is too late.
+        let had_backups =
+            past.remembered.had_alarm(|code| !matches!(code, AlarmCode::BucketUnseen | AlarmCode::LeftOut));
+        Ok(Self { holds_backups: records.holds_backups || had_backups, listing, past, ..records })
     }
 
     /// Reads the records in `catalog`, for a service that makes no drills, which would compare the manifests: a backup is
@@ -113,20 +118,23 @@ impl Records {
         // Not the first run of a first deployment: a run of earlier hours has died, or its backup is gone.
         let had_runs = backup.first_at.is_some_and(|first_at| now - first_at > running_for);
         let lost = had_runs || catalog.incomplete.iter().any(|run| run.lost_its_data);
-        let (mut seen, mut proven) = (BTreeSet::new(), BTreeSet::new());
+        let (mut proven, mut damaged) = (BTreeSet::new(), BTreeSet::new());
         for (drill, id) in own {
-            if seen.insert(id) && drill.passed {
-                proven.insert(id.clone());
+            if !proven.contains(id) && !damaged.contains(id) {
+                if drill.passed { &mut proven } else { &mut damaged }.insert(id.clone());
             }
         }
         let dated = |backup: &Backup| Dated { id: backup.id.to_string(), at: backup.id.time() };
+        let is_good = |backup: &&Backup| backup.kind == Kind::Full && !damaged.contains(&backup.id);
+        let newest_good = catalog.backups.iter().find(is_good);
         let newest_proven = catalog.backups.iter().find(|backup| proven.contains(&backup.id)).map(dated);
         Self {
             holds_backups: lost || !catalog.backups.is_empty() || !catalog.from_the_future.is_empty(),
             newest: own.first().map(|(drill, _)| *drill),
             last_passed_at: own.iter().find(|(drill, _)| drill.passed).map(|(drill, _)| drill.time),
-            safe: Safe { newest_backup: catalog.newest(Kind::Full).map(dated), newest_proven },
+            safe: Safe { newest_backup: newest_good.map(dated), newest_proven },
             proven,
+            damaged,
             listing: None,
             last_drilled: own.iter().map(|(_, id)| id.clone()).max(),
             recovery_millis: None,
@@ -140,13 +148,13 @@ impl Records {
     /// Takes them into the state.
     pub(crate) fn enter(self, state: &mut DatabaseState<Facts>) {
         state.own.history = self.history;
-        state.own.remember(self.newest, self.last_passed_at, self.proven, self.safe);
+        state.own.remember(self.newest, self.last_passed_at, (self.proven, self.damaged), self.safe);
         state.own.backup = self.backup;
         let recovery_seconds = self.recovery_millis.map(|millis| millis as f64 / 1_000.0);
         state.own.recovery_seconds = recovery_seconds.or(state.own.recovery_seconds);
         state.own.last_drilled = self.last_drilled.max(state.own.last_drilled.take());
         if let Some(listing) = self.listing {
-            state.listed(listing);
+            state.listed(listing.proven(|id| state.own.proven.contains(id)));
         }
     }
 }
@@ -171,6 +179,7 @@ mod tests {
             last_passed_at: Some(old),
             last_drilled: Some(other.clone()),
             proven: BTreeSet::from([other]),
+            damaged: BTreeSet::from([one]),
             ..Records::default()
         };
         assert_eq!(Records::of(&Catalog::default(), &own, new), expected);

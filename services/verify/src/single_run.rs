@@ -78,7 +78,8 @@ async fn targets(config: &VerifyConfig, selector: &Selector, stop: &Stop) -> (Ve
         return given();
     }
     let (names, unread) = match backup_drill::databases(&config.given.drill, &DatabaseSearch::default(), stop).await {
-        Ok(StoredDatabases { names, unsigned, mut unread, beyond }) => {
+        // Of those without a backup a drill can only say that.
+        Ok(StoredDatabases { names, unsigned, mut unread, beyond, emptied: _ }) => {
             if !unsigned.is_empty() {
                 tracing::warn!(
                     databases = some_of(&unsigned, MAX_NAMES),

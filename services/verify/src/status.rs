@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use backup_core::repository::{Backup, BackupId, Catalog, Drill, Kind};
+use backup_daemon::AlarmCode;
 use backup_daemon::notify::{Dated, Safe};
 use backup_drill::{DEFAULT_MAX_AGE, Promised, Report, Verdict, wanted_for};
 use chrono::{DateTime, Utc};
@@ -65,10 +66,10 @@ pub(crate) struct Facts {
     /// A backup whose data was deleted.
     #[serde(skip)]
     pub(crate) lost: Option<BackupId>,
-    /// The newest full backup that this process has ever seen, if it is gone and no newer one has come. Retention never
-    /// deletes the newest one.
+    /// The newest full backup that was ever seen, if it is gone and no newer one has come. Retention never deletes the
+    /// newest one.
     #[serde(skip)]
-    pub(crate) gone: Option<BackupId>,
+    pub(crate) gone: Option<Gone>,
     /// The newest run, if it has made no backup yet.
     #[serde(skip)]
     pub(crate) unfinished: Option<BackupId>,
@@ -104,25 +105,27 @@ impl Facts {
         Self { drill_timeout_seconds, backup_max_age: DEFAULT_MAX_AGE, ..Self::default() }
     }
 
-    /// What the bucket remembers of drills before the start: the newest of all, the newest passed one, and which
-    /// backups were proven.
+    /// What the bucket remembers of drills before the start: the newest of all, the newest passed one, and which backups
+    /// were proven and which were found damaged.
     pub(crate) fn remember(
         &mut self,
         newest: Option<Drill>,
         last_passed_at: Option<DateTime<Utc>>,
-        proven: BTreeSet<BackupId>,
+        (proven, damaged): (BTreeSet<BackupId>, BTreeSet<BackupId>),
         safe: Safe,
     ) {
         self.safe = safe;
         self.recorded_drill = newest;
         self.last_passed_at = last_passed_at;
-        self.proven = proven;
+        (self.proven, self.damaged) = (proven, damaged);
     }
 
-    /// Takes over what earlier processes have written down of drills.
+    /// Takes over what earlier processes have written down of drills and alarms.
     pub(crate) fn past(&mut self, past: &PastDrills) {
         self.past_drill = past.last;
         self.consecutive_failures = past.in_a_row;
+        // Which backup it was is not written down.
+        self.gone = past.remembered.alarm_since(AlarmCode::DataLost).map(Gone::Told);
     }
 
     /// Enters what the newest manifest says, unless it was `given`.
@@ -145,9 +148,11 @@ impl Facts {
         let newest = catalog.newest(Kind::Full).map(|backup| &backup.id);
         let unfinished = catalog.incomplete.iter().find(|run| !run.lost_its_data && Some(&run.id) > newest);
         self.unfinished = unfinished.map(|run| run.id.clone());
-        let seen = self.newest_full.take().max(self.gone.take());
+        // That one has lost its data can be seen.
+        self.gone.take_if(|gone| self.lost.is_some() && matches!(gone, Gone::Told(_)));
+        let seen = self.newest_full.take();
         self.newest_full = newest.cloned();
-        self.gone = seen.filter(|seen| Some(seen) > newest && newest.is_some());
+        self.gone = Gone::after(seen, self.gone.take(), newest);
         let is_listed = |id: &BackupId| catalog.backups.iter().any(|backup| backup.id == *id);
         self.proven.retain(is_listed);
         self.damaged.retain(is_listed);
@@ -200,32 +205,75 @@ impl Facts {
         self.backup_max_age = report.backup_max_age.unwrap_or(self.backup_max_age);
         self.recovery_seconds = report.recovery_time_seconds.or(self.recovery_seconds);
         self.spool_needed_bytes = report.spool_needed_bytes.unwrap_or(self.spool_needed_bytes);
+        if let Some(id) = report.rejected() {
+            self.proven.remove(id);
+            self.damaged.insert(id.clone());
+        }
         let Some(backup) = &report.backup else { return };
         self.last_drilled = self.last_drilled.take().max(Some(backup.id.clone()));
-        if report.proven == Some(false) {
-            self.proven.remove(&backup.id);
-            self.damaged.insert(backup.id.clone());
-        } else if report.proven == Some(true) {
+        if report.proven == Some(true) {
             self.proven.insert(backup.id.clone());
             self.damaged.remove(&backup.id);
         }
     }
 }
 
+/// What is known of a newest backup that is gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Gone {
+    /// This one was seen.
+    Seen(BackupId),
+    /// An alarm of an earlier process, since this time, said so.
+    Told(DateTime<Utc>),
+}
+
+impl Gone {
+    /// What holds of a backup that was `seen` to be the newest, and of what was `known`, if now this is the newest.
+    fn after(seen: Option<BackupId>, known: Option<Self>, newest: Option<&BackupId>) -> Option<Self> {
+        let seen = match known {
+            Some(Self::Seen(id)) => seen.max(Some(id)),
+            Some(Self::Told(at)) if newest.is_none_or(|newest| newest.time() <= at) => return Some(Self::Told(at)),
+            Some(Self::Told(_)) | None => seen,
+        };
+        seen.filter(|seen| Some(seen) > newest).map(Self::Seen)
+    }
+}
+
 /// Enters what a drill shows to be safe.
 pub(crate) fn learn(safe: &mut Safe, report: &Report) {
+    if let Some(id) = report.rejected() {
+        // What failed now is not safe, also if it was known to be.
+        for known in [&mut safe.newest_backup, &mut safe.newest_proven] {
+            known.take_if(|known| known.id == id.as_str());
+        }
+        return;
+    }
     let Some(backup) = &report.backup else { return };
     let drilled = Dated { id: backup.id.to_string(), at: backup.snapshot_at };
     let is_newer = |known: &Option<Dated>| known.as_ref().is_none_or(|known| known.at <= drilled.at);
     if report.proven == Some(true) && is_newer(&safe.newest_proven) {
         safe.newest_proven = Some(drilled.clone());
     }
-    if report.proven == Some(false) {
-        // What failed now is not safe, also if it was known to be.
-        for known in [&mut safe.newest_backup, &mut safe.newest_proven] {
-            known.take_if(|known| known.id == drilled.id);
-        }
-    } else if is_newer(&safe.newest_backup) {
+    if is_newer(&safe.newest_backup) {
         safe.newest_backup = Some(drilled);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backup_is_gone_until_a_newer_one_comes_also_if_none_is_left() {
+        let id = |hour: i64| BackupId::new(DateTime::UNIX_EPOCH + chrono::TimeDelta::hours(hour));
+        let (old, lost, new) = (id(1), id(2), id(3));
+        let seen = || Some(Gone::Seen(lost.clone()));
+        let after = |known, newest: Option<&BackupId>| Gone::after(None, known, newest);
+        assert_eq!(Gone::after(Some(lost.clone()), None, Some(&old)), seen());
+        assert_eq!(Gone::after(Some(lost.clone()), None, None), seen());
+        assert_eq!(Gone::after(Some(lost.clone()), None, Some(&lost)), None);
+        assert_eq!([after(seen(), None), after(seen(), Some(&old)), after(seen(), Some(&new))], [seen(), seen(), None]);
+        let told = || Some(Gone::Told(lost.time()));
+        assert_eq!([after(told(), None), after(told(), Some(&old)), after(told(), Some(&new))], [told(), told(), None]);
     }
 }

@@ -61,12 +61,17 @@ pub(crate) struct Target<'run> {
     failed_before: Cell<Option<DateTime<Utc>>>,
     /// A backup has appeared that asks for a drill.
     news: Notify,
+    /// How many listings were asked for, and the last of them whose answer was taken.
+    asked: Cell<u64>,
+    answered: Cell<u64>,
 }
 
 impl<'run> Target<'run> {
     pub(crate) fn new(shared: Shared<'run>, config: TargetConfig, stop: &'run Stop) -> Self {
         let Shared { config: _, state, journal, listings, appeared } = shared;
-        Self { config, state, journal, listings, appeared, stop, failed_before: Cell::new(None), news: Notify::new() }
+        let (failed_before, news) = (Cell::new(None), Notify::new());
+        let (asked, answered) = Default::default();
+        Self { config, state, journal, listings, appeared, stop, failed_before, news, asked, answered }
     }
 
     pub(crate) async fn keep(&self, events: &Events<Report>, turns: Option<&Turns<Facts>>) {
@@ -107,7 +112,7 @@ impl<'run> Target<'run> {
         if self.copy().as_ref().is_some_and(is_waiting) {
             return;
         }
-        self.list().await;
+        self.list_if_possible().await;
         if self.config.selection_policy.asks_for_newest()
             && self.copy().is_some_and(|state| news::ask_for_drill(&state, &self.config.timing, Utc::now()))
         {
@@ -120,31 +125,49 @@ impl<'run> Target<'run> {
         self.state.get(&self.config.database())
     }
 
-    /// Takes what the bucket holds now into the state.
-    async fn list(&self) {
+    /// Takes what the bucket holds now into the state, unless a listing that was asked for later has come before.
+    ///
+    /// # Errors
+    /// If the bucket cannot be listed, which the state knows by then, or a stop came first.
+    async fn list(&self) -> anyhow::Result<()> {
+        let asked = self.asked.get() + 1;
+        self.asked.set(asked);
         let known = self.copy().and_then(|state| state.own.promised);
         let listed = async {
             let _listing = self.listings.acquire().await?;
             list(&self.config, known, self.stop).await
         };
         match self.stop.or(listed).await {
-            Ok((listing, catalog, promised)) => self.change(|state| {
-                // A drill that is going on takes room itself.
-                if state.activity != Activity::Running {
-                    state.own.spool_free_bytes = free_bytes(&self.config.drill.spool_dir).ok();
-                }
-                if let Some(promised) = promised {
-                    state.own.needs(promised.sizes, &self.config);
-                    state.own.promise(promised, self.config.drill.backup_max_age);
-                }
-                state.own.observe(&catalog, Utc::now());
-                state.listed(listing);
-            }),
-            Err(error) if self.stop.reason().is_none() => {
-                tracing::debug!(error = format!("{error:#}"), "cannot list the bucket");
-                self.change(|state| state.unlisted.failed(Utc::now()));
+            Ok(_) if asked < self.answered.get() => Ok(()),
+            Ok((listing, catalog, promised)) => {
+                self.answered.set(asked);
+                self.change(|state| {
+                    // A drill that is going on takes room itself.
+                    if state.activity != Activity::Running {
+                        state.own.spool_free_bytes = free_bytes(&self.config.drill.spool_dir).ok();
+                    }
+                    if let Some(promised) = promised {
+                        state.own.needs(promised.sizes, &self.config);
+                        state.own.promise(promised, self.config.drill.backup_max_age);
+                    }
+                    state.own.observe(&catalog, Utc::now());
+                    state.listed(listing.proven(|id| state.own.proven.contains(id)));
+                });
+                Ok(())
             }
-            Err(_) => {}
+            Err(error) => {
+                if self.stop.reason().is_none() {
+                    self.change(|state| state.unlisted.failed(Utc::now()));
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// As [`Target::list`]: the next look may succeed.
+    async fn list_if_possible(&self) {
+        if let Err(error) = self.list().await {
+            tracing::debug!(error = format!("{error:#}"), "cannot list the bucket");
         }
     }
 
@@ -159,7 +182,8 @@ impl<'run> Target<'run> {
             state.own.past(&past);
         });
         if !waits {
-            self.list().await; // Alarms from before the restart are judged by what it shows.
+            // Alarms from before the restart are judged by what it shows.
+            insist(self.stop, CANNOT_LIST, async || self.list().await).await?;
         }
         restore(self.state, events, &self.config.database(), past.remembered);
         if waits && !self.wait_for_the_first_backup().await {
@@ -175,17 +199,21 @@ impl<'run> Target<'run> {
         let config = &self.config;
         insist(self.stop, CANNOT_LIST, async || {
             let _listing = self.listings.acquire().await?;
-            match repository(&config.drill, self.stop).await {
+            let records = match repository(&config.drill, self.stop).await {
                 Ok(repository) => Records::read(config, &repository).await,
-                Err(ChooseError::Unlisted(error)) => {
-                    // Whether there is a backup by now is not known.
-                    self.change(|state| state.own.first_backup_by = None);
-                    Err(error)
-                }
+                Err(ChooseError::Unlisted(error)) => Err(error),
                 Err(ChooseError::NoBackup(_)) => Ok(Records::of_nothing()),
                 // The first drill says what is wrong.
                 Err(ChooseError::Unclear(_)) => Ok(Records::unclear()),
+            };
+            if records.is_err() && self.stop.reason().is_none() {
+                self.change(|state| {
+                    // Whether there is a backup by now is not known.
+                    state.own.first_backup_by = None;
+                    state.unlisted.failed(Utc::now());
+                });
             }
+            records
         })
         .await
     }
@@ -243,7 +271,7 @@ impl<'run> Target<'run> {
         let report = backup_drill::run(&self.config.drill, &selector, self.stop, &progress).await;
         self.change(|state| state.own.drilled(report.clone()));
         self.note(&report);
-        self.list().await;
+        self.list_if_possible().await;
         report
     }
 

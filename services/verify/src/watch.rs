@@ -230,7 +230,7 @@ impl Sight {
             state.own.promise(promised, target.drill.backup_max_age);
         }
         state.own.observe(&self.catalog, Utc::now());
-        state.listed(self.listing);
+        state.listed(self.listing.proven(|id| state.own.proven.contains(id)));
     }
 }
 

@@ -2,6 +2,8 @@
 
 use backup_core::repository::BackupId;
 use chrono::{TimeDelta, Utc};
+use e2e::process::wait_until;
+use e2e::receiver::Receiver;
 use serde_json::Value;
 
 use super::DrillStand;
@@ -9,6 +11,7 @@ use super::stand::DRILL_LIMIT;
 use crate::daemon::alarms::{has, has_not};
 use crate::daemon::poll::codes;
 use crate::daemon::{Running, SOON, Script};
+use crate::notify::{address, types};
 
 #[test]
 fn drills_that_do_not_pass_any_more_are_an_alarm_until_one_does() {
@@ -50,6 +53,29 @@ fn runs_without_a_manifest_and_manifests_without_data_are_alarms_until_they_are_
     stand.stand.s3.delete(&stand.stand.key(&older, "manifest.json"));
     stand.copy_as(TimeDelta::zero());
     daemon.wait_for(SOON, has_not("data_lost"));
+}
+
+/// The more is deleted, the less a listing shows: what an earlier process has told holds until there is a newer backup.
+#[test]
+fn a_database_of_which_every_backup_was_deleted_stays_an_alarm_after_a_restart() {
+    let (stand, receiver) = (DrillStand::small("zstd"), Receiver::start());
+    let run = || {
+        let run = stand.verify().env("BUCKET_POLL_INTERVAL", "5").env("VERIFY_INTERVAL", "86400");
+        run.env("VERIFY_ATTEST", "true").env("WEBHOOK_URL", address("json", &receiver))
+    };
+    let mut daemon = Running::start(run());
+    daemon.wait_for(DRILL_LIMIT, |status| status["last_report"]["verdict"] == "passed");
+    let all = stand.stand.objects().into_keys().filter(|key| !key.contains("/events/"));
+    all.for_each(|key| stand.stand.s3.delete(&key));
+    daemon.wait_for(SOON, has("data_lost"));
+    assert!(wait_until(SOON, || types(&receiver) == ["alarm.raised"]), "{:?}", types(&receiver));
+    let is_noted = || stand.stand.events().iter().any(|name| name.contains("told-verify"));
+    assert!(wait_until(SOON, is_noted), "{:?}", stand.stand.events());
+    daemon.process.kill9();
+    let daemon = Running::start(run());
+    let status = daemon.wait_for(DRILL_LIMIT, |status| has("data_lost")(status) && has("drill_failed")(status));
+    assert_eq!(daemon.get("/health").0, 503, "{status:#}");
+    assert!(types(&receiver).iter().all(|kind| kind != "alarm.resolved"), "{:?}", types(&receiver));
 }
 
 #[test]

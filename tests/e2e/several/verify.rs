@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use e2e::process::{Run, wait_until};
+use e2e::proxy::{Fault, Operation, Rule};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -167,6 +168,45 @@ fn a_database_that_no_trusted_key_has_signed_is_an_alarm() {
         let health = daemon.get("/health").1.to_string();
         assert!(health.contains("has signed a backup that was looked at of: crm"), "{health}");
     }
+}
+
+/// One object that cannot be read keeps no other database from its drill.
+#[test]
+fn a_manifest_that_cannot_be_read_blinds_no_other_database() {
+    let (stand, folder) = (site(&["app", "crm", "zoo"]), tempfile::tempdir().unwrap());
+    let (private, public) = crate::encryption::signing_pair();
+    for database in ["app", "crm", "zoo"] {
+        let signed = backup(&stand, database).env("BACKUP_SIGNING_KEY", &private).args(["run"]).output();
+        assert_eq!(signed.code, Some(0), "{}", signed.stderr);
+    }
+    let fault = Fault::status(503, "InternalError");
+    stand.proxy.rule(Rule::new(Operation::GetObject, fault).key("/app/"));
+    let run = verify(&stand, &folder).env("VERIFY_TRUSTED_KEYS", &public).env("RUN_ON_STARTUP", "true");
+    let daemon = Running::start(run.env("BUCKET_POLL_INTERVAL", "5").env("RETRY_ATTEMPTS", "1"));
+    let drilled = wait_for_drills(&daemon, 2);
+    assert_eq!(drilled.into_keys().collect::<Vec<_>>(), ["crm", "zoo"]);
+}
+
+/// What a journal tells of a database is there after its backups are gone.
+#[test]
+fn a_database_whose_backups_are_gone_is_not_forgotten_by_a_restart() {
+    let (stand, folder) = (bucket(&["app", "crm"]), tempfile::tempdir().unwrap());
+    let run = || {
+        let run = verify(&stand, &folder).env("VERIFY_ATTEST", "true").env("RUN_ON_STARTUP", "true");
+        run.env("BUCKET_POLL_INTERVAL", "5")
+    };
+    let mut daemon = Running::start(run());
+    wait_for_drills(&daemon, 2);
+    for key in stand.s3.objects().into_keys().filter(|key| key.contains("/crm/") && !key.contains("/events/")) {
+        stand.s3.delete(&key);
+    }
+    let is_lost = |daemon: &Running| alarms(daemon).contains(&("crm".to_owned(), "data_lost".to_owned()));
+    assert!(wait_until(DRILLS_LIMIT, || is_lost(&daemon)), "{:?}", alarms(&daemon));
+    let is_noted = || stand.s3.objects().keys().any(|key| key.contains("/crm/") && key.contains("data_lost-raised"));
+    assert!(wait_until(DRILLS_LIMIT, is_noted), "{:?}", stand.s3.objects());
+    daemon.process.kill9();
+    let daemon = Running::start(run());
+    assert!(wait_until(DRILLS_LIMIT, || is_lost(&daemon)), "{:?}", alarms(&daemon));
 }
 
 /// Its id names a backup of one database: a drill of it in another one would be a false alarm.

@@ -1,12 +1,12 @@
 //! Which databases have backups below a prefix, and whose of them may be believed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::open::MAX_MANIFEST_BYTES;
-use super::{Backup, BackupId, Catalog, DatabaseDir, Layout, ManifestError, Repository, Role, Signers};
+use super::{Backup, BackupId, Catalog, DatabaseDir, EventKind, Layout, ManifestError, Repository, Role, Signers};
 use crate::database_list::MAX_DATABASES;
 use crate::storage::{ListedObject, Prefix, Store, StoreError};
 
@@ -16,6 +16,18 @@ const NEWEST_READ: usize = 2;
 
 /// Maximum bytes of all manifests that one search reads: a writer to the bucket shall not choose how long that takes.
 const MAX_BYTES_READ: u64 = 4 * MAX_MANIFEST_BYTES;
+
+/// What the journal tells of runs is no sign of lost backups as long as the first run may be going on.
+const FIRST_RUN: TimeDelta = TimeDelta::hours(6);
+
+/// What a listing tells of databases.
+#[derive(Default)]
+struct Folders {
+    /// Those that have backups.
+    found: Vec<Found>,
+    /// Those that have traces of backups, and none.
+    emptied: Vec<String>,
+}
 
 /// A database that has backups, by the listing.
 struct Found {
@@ -37,6 +49,8 @@ pub struct StoredDatabases {
     pub unread: Vec<String>,
     /// Those that are too many.
     pub beyond: Vec<String>,
+    /// Those that have no backup, and traces of such: a manifest without its data, or a journal.
+    pub emptied: Vec<String>,
 }
 
 /// A search for databases whose backups may be believed. It remembers what it has read, so that a daemon does not read it
@@ -45,6 +59,8 @@ pub struct StoredDatabases {
 pub struct DatabaseSearch {
     /// What is known by name.
     known: Mutex<BTreeMap<String, Signature>>,
+    /// Those of which a manifest could not be read for now, when it was tried last.
+    unreadable: Mutex<BTreeSet<String>>,
 }
 
 /// What was found out of a database.
@@ -62,7 +78,7 @@ impl Repository {
     /// # Errors
     /// If the listing cannot be read completely.
     pub async fn databases(store: &Store, now: DateTime<Utc>) -> Result<Vec<String>, StoreError> {
-        let found = found_in(list(store).await?, store.prefix(), now);
+        let Folders { found, .. } = found_in(list(store).await?, store.prefix(), now);
         Ok(found.into_iter().map(|found| found.name).collect())
     }
 }
@@ -71,49 +87,68 @@ impl DatabaseSearch {
     /// As [`Repository::databases`], at most [`MAX_DATABASES`], those that the bucket has had the longest; of several only
     /// those count that have a manifest which one of `signers` has signed, if there are signers and there is one. Anyone who
     /// can write to the bucket can make a folder that looks like a database. Of each, the two newest manifests and its first
-    /// one are looked at, and 256 MiB altogether; those come first that the store has had the longest.
+    /// one are looked at, and 256 MiB altogether; those come first that the store has had the longest. One whose manifests
+    /// cannot be read for now is among those that were not read, and keeps no other one from being read.
     ///
     /// # Errors
-    /// As there, or if a manifest cannot be read for now.
+    /// As there, or if no signature is known, and a manifest cannot be read for now.
     pub async fn find(
         &self,
         signers: &Signers,
         store: &Store,
         now: DateTime<Utc>,
     ) -> Result<StoredDatabases, StoreError> {
-        let (mut found, beyond) = first_of(found_in(list(store).await?, store.prefix(), now), MAX_DATABASES);
+        let Folders { found, emptied } = found_in(list(store).await?, store.prefix(), now);
+        let (mut found, beyond) = first_of(found, MAX_DATABASES);
         let names: Vec<String> = found.iter().map(|found| found.name.clone()).collect();
         if names.len() < 2 || signers.is_empty() {
-            return Ok(StoredDatabases { names, beyond, ..StoredDatabases::default() });
+            return Ok(StoredDatabases { names, beyond, emptied, ..StoredDatabases::default() });
         }
-        found.sort_by_key(|found| (found.since.is_none(), found.since));
-        let mut bytes_left = MAX_BYTES_READ;
+        let failed = lock(&self.unreadable).clone();
+        found.sort_by_key(|found| (failed.contains(&found.name), found.since.is_none(), found.since));
+        let (mut bytes_left, mut unread) = (MAX_BYTES_READ, None);
         for found in &found {
             if self.knows(found) {
                 continue;
             }
             let layout = Layout::new(store.prefix().clone(), &found.name).trusting(signers.clone());
-            if let Some(signature) = found.signature(store, &layout, &mut bytes_left).await? {
-                self.lock().insert(found.name.clone(), signature);
+            match found.signature(store, &layout, &mut bytes_left).await {
+                Ok(signature) => {
+                    lock(&self.unreadable).remove(&found.name);
+                    signature.into_iter().for_each(|signature| {
+                        lock(&self.known).insert(found.name.clone(), signature);
+                    });
+                }
+                // It was tried again and again, and each of the others may take as long. It is the last one next time.
+                Err(error) => {
+                    lock(&self.unreadable).insert(found.name.clone());
+                    unread = Some(error);
+                    break;
+                }
             }
         }
-        let mut known = self.lock();
+        lock(&self.unreadable).retain(|name| names.contains(name));
+        let mut known = lock(&self.known);
         known.retain(|name, _| names.contains(name));
-        Ok(StoredDatabases { beyond, ..StoredDatabases::of(names, &known) })
+        let is_any_good = known.values().any(|signature| *signature == Signature::Good);
+        match unread {
+            Some(error) if !is_any_good => Err(error),
+            _ => Ok(StoredDatabases { beyond, emptied, ..StoredDatabases::of(names, &known) }),
+        }
     }
 
     /// Whether there is nothing to read of `found`.
     fn knows(&self, found: &Found) -> bool {
-        match self.lock().get(&found.name) {
+        match lock(&self.known).get(&found.name) {
             Some(Signature::Good) => true,
             Some(Signature::NoneOf(read)) => *read == found.manifests,
             None => false,
         }
     }
+}
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Signature>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl StoredDatabases {
@@ -173,8 +208,8 @@ fn first_of(found: Vec<Found>, most: usize) -> (Vec<Found>, Vec<String>) {
     (placed.into_iter().map(|(_, found)| found).collect(), beyond)
 }
 
-/// The databases that have backups among `objects`, in the order of their folders.
-fn found_in(objects: Vec<ListedObject>, prefix: &Prefix, now: DateTime<Utc>) -> Vec<Found> {
+/// The databases that have backups among `objects`, or traces of such, in the order of their folders.
+fn found_in(objects: Vec<ListedObject>, prefix: &Prefix, now: DateTime<Utc>) -> Folders {
     let mut folders: BTreeMap<String, Vec<ListedObject>> = BTreeMap::new();
     for object in objects {
         let folder = prefix.strip(&object.key).and_then(|rest| rest.split_once('/')).map(|(folder, _)| folder);
@@ -182,8 +217,9 @@ fn found_in(objects: Vec<ListedObject>, prefix: &Prefix, now: DateTime<Utc>) -> 
             folders.entry(folder.to_owned()).or_default().push(object);
         }
     }
-    let found = folders.into_iter().filter_map(|(folder, objects)| {
-        let name = DatabaseDir::decode(&folder)?;
+    let mut all = Folders::default();
+    for (folder, objects) in folders {
+        let Some(name) = DatabaseDir::decode(&folder) else { continue };
         let layout = Layout::new(prefix.clone(), &name);
         let is_manifest =
             |object: &&ListedObject| layout.parse(&object.key).is_some_and(|(_, role)| role == Role::Manifest);
@@ -191,7 +227,11 @@ fn found_in(objects: Vec<ListedObject>, prefix: &Prefix, now: DateTime<Utc>) -> 
             objects.iter().filter(is_manifest).map(|object| (object.key.as_str().to_owned(), object.bytes)).collect();
         let catalog = Catalog::from_listing(&layout, objects, now);
         let backups: Vec<&Backup> = catalog.from_the_future.iter().chain(&catalog.backups).collect();
-        let first = backups.iter().min_by_key(|backup| (backup.committed_at.is_none(), backup.committed_at))?;
+        let Some(first) = backups.iter().min_by_key(|backup| (backup.committed_at.is_none(), backup.committed_at))
+        else {
+            all.emptied.extend(has_traces(&catalog, now).then_some(name));
+            continue;
+        };
         let read = catalog.backups.iter().take(NEWEST_READ).chain([*first]);
         let sized = |backup: &Backup| {
             let bytes = sizes.get(layout.key(&backup.id, &Role::Manifest).as_str()).copied();
@@ -200,15 +240,27 @@ fn found_in(objects: Vec<ListedObject>, prefix: &Prefix, now: DateTime<Utc>) -> 
         let mut manifests: Vec<(BackupId, u64)> = read.map(sized).collect();
         manifests.dedup();
         manifests.retain(|(_, bytes)| *bytes <= MAX_MANIFEST_BYTES);
-        Some(Found { name, manifests, since: first.committed_at })
-    });
-    found.collect()
+        let since = first.committed_at;
+        all.found.push(Found { name, manifests, since });
+    }
+    all
+}
+
+/// Whether a database without backups had some, or should have some by now.
+fn has_traces(catalog: &Catalog, now: DateTime<Utc>) -> bool {
+    let is_trace = |kind: &EventKind, age: TimeDelta| match kind {
+        EventKind::BackupStarted { .. } | EventKind::BackupFailed { .. } | EventKind::BackupStopped => age > FIRST_RUN,
+        // Only a service that has looked after it for a while writes others.
+        _ => true,
+    };
+    catalog.incomplete.iter().any(|run| run.lost_its_data)
+        || catalog.journal.past_events(now).any(|event| is_trace(&event.kind, now - event.id.time()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::repository::Kind;
+    use crate::repository::{Event, Kind, Word};
     use crate::storage::ObjectKey;
 
     #[test]
@@ -229,11 +281,31 @@ mod tests {
         ];
         let listed = |key: ObjectKey| ListedObject { key, bytes: 1, modified: None };
         let names = |now: &str| {
-            let found = found_in(keys.clone().map(listed).into(), &prefix, now.parse().unwrap());
-            found.into_iter().map(|found| found.name).collect::<Vec<_>>()
+            let Folders { found, emptied } = found_in(keys.clone().map(listed).into(), &prefix, now.parse().unwrap());
+            (found.into_iter().map(|found| found.name).collect::<Vec<_>>(), emptied)
         };
-        assert_eq!(names("2026-11-23T00:00:00Z"), ["Süd/1", "app"]);
-        assert_eq!(names("2020-01-01T00:00:00Z"), ["Süd/1", "app"]);
+        let all = |emptied: &[&str]| {
+            let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+            (owned(&["Süd/1", "app"]), owned(emptied))
+        };
+        assert_eq!(names("2026-11-23T00:00:00Z"), all(&["lost"]));
+        assert_eq!(names("2020-01-01T00:00:00Z"), all(&["lost"]));
+    }
+
+    /// Else a service that restarts after all backups were deleted has nothing that is wrong.
+    #[test]
+    fn a_database_whose_backups_are_all_gone_is_one_as_long_as_its_journal_tells_of_it() {
+        let (prefix, now) = (Prefix::parse("p").unwrap(), "2026-11-22T12:00:00Z".parse::<DateTime<Utc>>().unwrap());
+        let layout = Layout::new(prefix.clone(), "app");
+        let emptied = |hours: i64, kind: EventKind| {
+            let event = Event { id: BackupId::new(now - TimeDelta::hours(hours)), kind };
+            let object = ListedObject { key: layout.event_key(&event), bytes: 0, modified: None };
+            found_in(vec![object], &prefix, now).emptied
+        };
+        let started = || EventKind::BackupStarted { cluster: None, tables: None };
+        assert_eq!(emptied(5, started()), Vec::<String>::new(), "this may be the first run");
+        assert_eq!(emptied(7, started()), ["app"]);
+        assert_eq!(emptied(0, EventKind::DrillEnded { verdict: Word::of("failed") }), ["app"]);
     }
 
     /// Names that come before others in the alphabet take no place from what was there before.
@@ -274,7 +346,7 @@ mod tests {
         let found = found_in(objects.collect(), &prefix, time(23));
         let read: Vec<(BackupId, u64)> =
             [(18, 19), (17, 18), (8, 9)].map(|(at, bytes)| (ids[at].clone(), bytes)).into();
-        assert_eq!((found[0].manifests.clone(), found[0].since), (read, Some(time(9))));
+        assert_eq!((found.found[0].manifests.clone(), found.found[0].since), (read, Some(time(9))));
     }
 
     #[test]
@@ -288,7 +360,12 @@ mod tests {
         let one = |name: &str| vec![name.to_owned()];
         assert_eq!(
             stored,
-            StoredDatabases { names: one("shop"), unsigned: one("app"), unread: one("crm"), beyond: Vec::new() }
+            StoredDatabases {
+                names: one("shop"),
+                unsigned: one("app"),
+                unread: one("crm"),
+                ..StoredDatabases::default()
+            }
         );
         // If there is no good one, signatures tell nothing.
         let stored = StoredDatabases::of(all(), &known(&[("app", none())]));

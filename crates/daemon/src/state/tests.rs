@@ -54,3 +54,20 @@ fn what_is_left_out_is_one_alarm_however_many_databases_there_are() {
     state.leave_out(None);
     assert_eq!(alarms(6), []);
 }
+
+/// The database that carried the alarm before a restart carries it after it, also if another one comes first by now.
+#[test]
+fn what_is_left_out_is_the_alarm_of_the_same_database_after_a_restart() {
+    let (new, old) = (DatabaseName::from("a"), DatabaseName::from("m"));
+    let state = State::new([&new, &old].map(|name| (name.clone(), nameless())));
+    let judge: Judge<()> = |_, _| Vec::new();
+    state.leave_out(Some(LeftOut::lasting("r".to_owned(), Severity::Warning, Utc::now())));
+    let begin = |database| state.change(database, |state| state.activity = Activity::Waiting);
+    begin(&new);
+    assert_eq!(state.notice(judge, Utc::now()), [], "the journal of the other one was not read");
+    let past = std::collections::BTreeMap::from([(AlarmCode::LeftOut, (Utc::now(), Severity::Warning))]);
+    state.change(&old, |state| state.noticed.remember(&past));
+    begin(&old);
+    let changes = state.notice(judge, Utc::now());
+    assert!(matches!(&changes[..], [AlarmChange::Resumed(alarm)] if alarm.database == old), "{changes:?}");
+}

@@ -212,7 +212,7 @@ fn what_a_listing_and_the_figures_of_drills_show_is_told_beside_the_drills() {
     state.own.lost = Some(id(0));
     assert_eq!(codes(&state, at(1)), [(AlarmCode::DataLost, Severity::Critical)]);
     state.own.lost = None;
-    state.own.gone = Some(id(0));
+    state.own.gone = Some(Gone::Seen(id(0)));
     assert_eq!(codes(&state, at(1)), [(AlarmCode::DataLost, Severity::Critical)]);
     state.own.gone = None;
     state.own.recovery_seconds = Some(61.5);
@@ -248,4 +248,13 @@ fn a_bucket_that_does_not_answer_is_an_alarm_of_its_own() {
 
 fn state_id() -> backup_core::repository::BackupId {
     backup_core::repository::BackupId::new(at(0))
+}
+
+/// Nothing is known of drills then, neither good nor bad.
+#[test]
+fn of_a_bucket_that_has_not_answered_yet_only_that_is_told() {
+    let mut state = DatabaseState::new(String::new(), Duration::from_secs(86_400), at(0), Facts::new(Duration::ZERO));
+    state.unlisted.failed(at(0));
+    state.unlisted.failed(at(1));
+    assert_eq!(codes(&state, at(2)), [(AlarmCode::BucketUnseen, Severity::Warning)]);
 }

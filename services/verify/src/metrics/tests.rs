@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -136,7 +137,9 @@ fn a_restart_keeps_what_the_records_in_the_bucket_say() {
     let (state, name) = state();
     let (id, time) = (BackupId::new(at("2026-11-21T03:00:00Z")), at("2026-11-21T05:00:00Z"));
     let drill = Drill { time, passed: true, recorded_at: None };
-    state.change(&name, |state| state.own.remember(Some(drill), Some(time), [id.clone()].into(), Default::default()));
+    state.change(&name, |state| {
+        state.own.remember(Some(drill), Some(time), ([id.clone()].into(), BTreeSet::new()), Default::default())
+    });
     let text = text(&state);
     assert_has(
         &text,

@@ -75,9 +75,12 @@ pub(super) fn of_right(role: &str, rights: &[&str], parameter: &str) -> Option<S
     Some(format!("{role} {can} {parameter}, which {what}; if it need not, REVOKE that afterwards"))
 }
 
-/// Names of parameters know no case.
+/// Names of parameters know no case. What extensions do with theirs is known to them alone: some run their text as code.
 fn power_of(parameter: &str) -> Option<&'static str> {
-    PARAMETERS.iter().find(|(name, _)| name.eq_ignore_ascii_case(parameter)).map(|(_, what)| *what)
+    let known = PARAMETERS.iter().find(|(name, _)| name.eq_ignore_ascii_case(parameter)).map(|(_, what)| *what);
+    known.or(parameter
+        .contains('.')
+        .then_some("belongs to an extension, which may run code by it or switch a check off"))
 }
 
 /// The roles by which a member gets power, directly or through other roles: those that are there, and those of
@@ -187,5 +190,15 @@ mod tests {
         for command in ["archive_library", "restore_command", "archive_cleanup_command", "recovery_end_command"] {
             assert!(of_right("r", &["SET"], command).is_some(), "{command}");
         }
+    }
+
+    #[test]
+    fn settings_that_may_run_code_are_told_of_those_of_extensions_all() {
+        let is_told = |parameter| of_setting("app", parameter).is_some();
+        assert!(is_told("Session_Preload_Libraries") && is_told("plperl.on_plperlu_init") && is_told("pgaudit.log"));
+        assert!(!is_told("search_path") && !is_told("work_mem"));
+        assert!(
+            of_right("app", &["SET"], "pltcl.start_proc").is_some() && of_right("app", &["SET"], "work_mem").is_none()
+        );
     }
 }

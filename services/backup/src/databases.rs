@@ -20,7 +20,7 @@ use crate::target::{Shared, Target, initial};
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// A server may be away for so long, or until the next tick, before it is an alarm that its databases are not known.
+/// A server may be away for so long, or until the next tick, and a look at the bucket may fail for so long, before it is an alarm that its databases are not known.
 const AWAY_FOR: TimeDelta = TimeDelta::minutes(10);
 
 /// A database that has come, and whether the bucket already had backups of others then.
@@ -60,7 +60,17 @@ async fn call(shared: Shared<'_>, several: &Several, mut roster: Roster<'_, Fact
     let mut told = None;
     loop {
         let census = insist(stop, "cannot list the databases of the bucket, trying again", async || {
-            Census::take(config, &several.list, stop).await
+            let census = Census::take(config, &several.list, stop).await;
+            // If the bucket does not answer at all, each database says so itself.
+            if let Err(error) = &census
+                && stop.reason().is_none()
+                && shared.state.sees_a_database()
+            {
+                let reason = format!("the databases in the bucket cannot be listed: {error:#}");
+                let lasting = LeftOut::lasting(reason, Severity::Warning, Utc::now());
+                shared.state.leave_out(Some(LeftOut { patience: AWAY_FOR, ..lasting }));
+            }
+            census
         });
         let Some(Census { names, new, unlisted }) = Box::pin(census).await else { return };
         let reason = unlisted.as_ref().map(ToString::to_string);

@@ -97,7 +97,8 @@ pub(crate) fn conditions(state: &DatabaseState<Facts>, now: DateTime<Utc>) -> Ve
 pub(crate) fn of_listings(state: &DatabaseState<Facts>, now: DateTime<Utc>) -> Vec<Condition> {
     let unseen = of_unseen_bucket(state, now);
     let silent = if unseen.is_none() { of_backup(&state.own, now) } else { None };
-    let all = [unseen, silent].into_iter().flatten().chain(of_bucket(&state.own, now));
+    let bucket = of_bucket(&state.own, silent.is_some(), now);
+    let all = [unseen, silent].into_iter().flatten().chain(bucket);
     all.map(|detail| detail.condition()).collect()
 }
 
@@ -115,8 +116,9 @@ fn details(state: &DatabaseState<Facts>, now: DateTime<Utc>) -> Vec<Detail> {
             if state.listing.is_none() && unseen.is_some() {
                 return unseen.into_iter().collect();
             }
+            let bucket = of_bucket(&state.own, silent.is_some(), now);
             let all = [unseen, of_last_drill(&state.own), of_last_pass(state, now), silent];
-            all.into_iter().flatten().chain(of_bucket(&state.own, now)).chain(of_figures(&state.own)).collect()
+            all.into_iter().flatten().chain(bucket).chain(of_figures(&state.own)).collect()
         }
     }
 }
@@ -141,9 +143,10 @@ fn of_backup(facts: &Facts, now: DateTime<Utc>) -> Option<Detail> {
     })
 }
 
-/// What the listing shows besides the newest backup.
-fn of_bucket(facts: &Facts, now: DateTime<Utc>) -> impl Iterator<Item = Detail> {
-    let gone = || facts.gone.clone().map(Detail::NewestGone);
+/// What the listing shows besides the newest backup. That `is_silent` says that no backup is left, if none is.
+fn of_bucket(facts: &Facts, is_silent: bool, now: DateTime<Utc>) -> impl Iterator<Item = Detail> {
+    let is_told = is_silent && facts.newest_full.is_none();
+    let gone = || facts.gone.clone().filter(|_| !is_told).map(Detail::NewestGone);
     let lost = facts.lost.clone().map(|id| Detail::DataLost { id }).or_else(gone);
     let running_for = facts.promised.as_ref().and_then(|promised| promised.run_timeout).unwrap_or(RUNNING_FOR);
     let running_for = TimeDelta::from_std(running_for).unwrap_or(TimeDelta::MAX);

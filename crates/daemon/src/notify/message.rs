@@ -196,15 +196,17 @@ impl Message {
             Level::Warning => "WARNING",
             Level::Critical => "CRITICAL",
         };
-        let lasted = age(self.at - self.since);
+        let (lasted, is_over) = (age(self.at - self.since), self.status == Status::Resolved);
         let start = match self.occasion {
             Occasion::Onset | Occasion::Worse => severity.to_owned(),
             Occasion::Reminder => format!("STILL {severity} after {lasted}"),
             Occasion::Resolved => format!("RESOLVED after {lasted}"),
+            Occasion::Unstable { .. } if is_over => "UNSTABLE, RESOLVED".to_owned(),
             Occasion::Unstable { .. } => format!("UNSTABLE, {severity}"),
-            Occasion::Digest { changes } => format!("UNSTABLE, {changes} changes"),
+            Occasion::Digest { changes } if is_over => format!("UNSTABLE, {changes} changes, RESOLVED"),
+            Occasion::Digest { changes } => format!("UNSTABLE, {changes} changes, {severity}"),
             Occasion::Success => "OK".to_owned(),
-            Occasion::Summary { .. } if self.status == Status::Resolved => "SUMMARY".to_owned(),
+            Occasion::Summary { .. } if is_over => "SUMMARY".to_owned(),
             Occasion::Summary { .. } => format!("SUMMARY, {severity}"),
             Occasion::Test => "TEST".to_owned(),
         };
@@ -364,10 +366,21 @@ pub(super) mod tests {
             (Occasion::Reminder, "STILL CRITICAL after 6 h: backup of app"),
             (Occasion::Resolved, "RESOLVED after 6 h: backup of app"),
             (Occasion::Unstable { changes: 4 }, "UNSTABLE, CRITICAL: "),
-            (Occasion::Digest { changes: 7 }, "UNSTABLE, 7 changes: "),
+            (Occasion::Digest { changes: 7 }, "UNSTABLE, 7 changes, CRITICAL: "),
             (Occasion::Success, "OK: backup of app"),
             (Occasion::Summary { succeeded: 1, failed: 0 }, "SUMMARY, CRITICAL: backup of app"),
             (Occasion::Test, "TEST: backup of app"),
+        ] {
+            assert!(title(occasion).starts_with(start), "{}", title(occasion));
+        }
+    }
+
+    #[test]
+    fn a_title_about_changes_says_if_it_is_in_order_now() {
+        let title = |occasion| Message { occasion, status: Status::Resolved, ..message("app", "why") }.title();
+        for (occasion, start) in [
+            (Occasion::Unstable { changes: 4 }, "UNSTABLE, RESOLVED: backup of app: runs fail"),
+            (Occasion::Digest { changes: 7 }, "UNSTABLE, 7 changes, RESOLVED: backup of app"),
         ] {
             assert!(title(occasion).starts_with(start), "{}", title(occasion));
         }

@@ -21,7 +21,7 @@ struct Known {
 pub(crate) struct ChannelDeliveries {
     pub(crate) delivered: u64,
     pub(crate) failed: u64,
-    /// Those of `failed` after which nothing was delivered.
+    /// Those of `failed` after which nothing was queued and delivered.
     pub(crate) undelivered: u64,
     /// Why the last of them was not.
     reason: String,
@@ -64,12 +64,22 @@ impl Deliveries {
         self.lock().pings
     }
 
-    /// A message has arrived in `channel`.
-    pub(crate) fn delivered(&self, channel: &str) {
+    /// How many messages to `channel` were given up until now.
+    pub(crate) fn failed(&self, channel: &str) -> u64 {
+        self.lock().channels.get(channel).map_or(0, |deliveries| deliveries.failed)
+    }
+
+    /// A message has arrived in `channel`, before whose queuing so many had been given up.
+    ///
+    /// It tells that messages arrive again only if none was given up since then: behind a full queue, those that have a
+    /// place arrive one after the other, and the others are lost all the same.
+    pub(crate) fn delivered(&self, channel: &str, failed_before: u64) {
         let mut known = self.lock();
         let deliveries = known.channels.entry(channel.to_owned()).or_default();
         deliveries.delivered += 1;
-        deliveries.undelivered = 0;
+        if deliveries.failed == failed_before {
+            deliveries.undelivered = 0;
+        }
     }
 
     /// A message to `channel` was given up because of `reason`.

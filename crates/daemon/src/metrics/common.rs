@@ -123,7 +123,7 @@ pub(super) fn deliveries(service: Daemon, deliveries: &Deliveries, families: &mu
     let samples = channels
         .iter()
         .map(|(channel, counts)| Sample::new([("channel", channel.as_str())], counts.undelivered as f64));
-    let help = "Messages that were given up since the last one that was delivered.";
+    let help = "Messages that were given up, until a later one is delivered.";
     families.gauge(service.metric("notifications_undelivered"), help, samples);
     let pings = deliveries.pings();
     let samples = [("delivered", pings.delivered), ("failed", pings.failed)]

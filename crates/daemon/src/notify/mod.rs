@@ -150,11 +150,13 @@ impl Notifier<'_> {
             }
         };
         match ending.outcome {
-            RunOutcome::Succeeded => outbox.send(tell::success(ending, &speaker, database, safe), None),
+            RunOutcome::Succeeded => {
+                outbox.send(tell::success(ending, &speaker, database, safe), None);
+            }
             RunOutcome::Failed { .. } => {
-                tell::single_failure(ending, &speaker, database, safe)
-                    .into_iter()
-                    .for_each(|message| outbox.send(message, None));
+                if let Some(message) = tell::single_failure(ending, &speaker, database, safe) {
+                    outbox.send(message, None);
+                }
             }
             RunOutcome::Untold => {}
         }

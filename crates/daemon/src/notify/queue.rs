@@ -16,8 +16,9 @@ use super::message::Message;
 use crate::deliveries::Deliveries;
 use crate::journal::Note;
 
-/// Messages that wait for one channel. More than these are not delivered.
-const MAX_WAITING: usize = 32;
+/// Messages that wait for one channel. More than these are not delivered. One outage is a message for each database, of
+/// which there are at most 1,000, and its end is another one.
+const MAX_WAITING: usize = 4_096;
 
 /// A message is tried at most this long.
 const MAX_TRYING: Duration = Duration::from_secs(2 * 3600);
@@ -31,7 +32,7 @@ const JITTER: std::ops::RangeInclusive<f64> = 0.8..=1.05;
 /// The queues of a process.
 #[derive(Debug)]
 pub(crate) struct Outbox {
-    queues: Vec<(Channel, Sender<Arc<Letter>>)>,
+    queues: Vec<(Channel, Sender<Queued>)>,
     workers: JoinSet<()>,
     filter: Filter,
     deliveries: Deliveries,
@@ -53,22 +54,28 @@ impl Outbox {
 
     /// Puts `message` into the queue of each channel that wants it. Never waits. `note` is kept once one of them has it,
     /// so that the next process tells what has not arrived when this one ends.
-    pub(crate) fn send(&self, message: Message, note: Option<Note>) {
+    ///
+    /// False if it may have a place later: it is wanted, and every queue was full.
+    pub(crate) fn send(&self, message: Message, note: Option<Note>) -> bool {
         let letter = Arc::new(Letter { message, note: Mutex::new(note) });
-        let mut is_wanted = false;
+        let (mut wanted, mut full) = (0, 0);
         for (channel, queue) in self.queues.iter().filter(|(channel, _)| channel.wants(&letter.message, self.filter)) {
-            is_wanted = true;
-            if let Err(error) = queue.try_send(Arc::clone(&letter)) {
-                let reason = match error {
-                    TrySendError::Full(_) => "too many messages wait",
-                    TrySendError::Closed(_) => "the address is gone",
-                };
-                give_up(&self.deliveries, channel, reason);
-            }
+            wanted += 1;
+            let queued = Queued { letter: Arc::clone(&letter), failed_before: self.deliveries.failed(&channel.name) };
+            let reason = match queue.try_send(queued) {
+                Ok(()) => continue,
+                Err(TrySendError::Full(_)) => {
+                    full += 1;
+                    "too many messages wait"
+                }
+                Err(TrySendError::Closed(_)) => "the address is gone",
+            };
+            give_up(&self.deliveries, channel, reason);
         }
-        if !is_wanted {
+        if wanted == 0 {
             letter.has_arrived();
         }
+        wanted == 0 || full < wanted
     }
 
     /// Waits until everything is delivered or given up, at most for `bound`.
@@ -80,6 +87,13 @@ impl Outbox {
             tracing::warn!(channels = unfinished.join(", "), "the process ends before all messages are delivered");
         }
     }
+}
+
+/// A message in the queue of one channel.
+struct Queued {
+    letter: Arc<Letter>,
+    /// Messages to this channel that had been given up before.
+    failed_before: u64,
 }
 
 /// A message on its way, to one channel or to several.
@@ -104,13 +118,13 @@ struct Worker {
 }
 
 impl Worker {
-    async fn work(self, mut queue: Receiver<Arc<Letter>>) {
-        while let Some(letter) = queue.recv().await {
+    async fn work(self, mut queue: Receiver<Queued>) {
+        while let Some(Queued { letter, failed_before }) = queue.recv().await {
             let message = &letter.message;
             match self.deliver(message).await {
                 Ok(()) => {
                     letter.has_arrived();
-                    self.deliveries.delivered(&self.channel.name);
+                    self.deliveries.delivered(&self.channel.name, failed_before);
                     tracing::info!(channel = self.channel.name, event = message.event, "message delivered");
                 }
                 Err(Refusal::Passing { reason, .. } | Refusal::Final { reason }) => {

@@ -29,16 +29,20 @@ pub(super) async fn tell<D: Clone, R>(
     (mut summary, stop): (Option<Summary>, Stop),
 ) -> Outbox {
     let mut incidents = Incidents::default();
-    let send = |notice: Notice, now| {
-        let note = kept(&notice, journal.author()).map(|kept| journal.note(&notice.database, kept, now));
-        outbox.send(message_of(&notice, &speaker, &state, teller, now), note);
+    let send = |notice: &Notice, now| {
+        let note = kept(notice, journal.author()).map(|kept| journal.note(&notice.database, kept, now));
+        outbox.send(message_of(notice, &speaker, &state, teller, now), note)
     };
     loop {
         let now = Utc::now();
-        incidents.due(now).into_iter().for_each(|notice| send(notice, now));
-        summaries(&mut summary, (&state, teller), &speaker, now)
-            .into_iter()
-            .for_each(|message| outbox.send(message, None));
+        for notice in incidents.due(now) {
+            if !send(&notice, now) {
+                incidents.take_back(&notice, now);
+            }
+        }
+        for message in summaries(&mut summary, (&state, teller), &speaker, now) {
+            outbox.send(message, None);
+        }
         let next_due = [incidents.next_due(), summary.as_ref().and_then(Summary::next_due)].into_iter().flatten().min();
         let until_due = next_due.map(|at| (at - now).max(TimeDelta::zero()).to_std().unwrap_or_default());
         let event = tokio::select! {
@@ -73,7 +77,9 @@ pub(super) async fn tell<D: Clone, R>(
     }
     let now = Utc::now();
     incidents.settle(now);
-    incidents.due(now).into_iter().for_each(|notice| send(notice, now));
+    for notice in incidents.due(now) {
+        send(&notice, now);
+    }
     outbox
 }
 
@@ -99,7 +105,7 @@ pub(super) fn kept(notice: &Notice, by: Author) -> Option<Kept> {
 }
 
 fn safe<D: Clone, R>(state: &State<D>, teller: Teller<D, R>, database: &DatabaseName) -> Safe {
-    state.copy().get(database).map(teller.safe).unwrap_or_default()
+    state.see(database, teller.safe).unwrap_or_default()
 }
 
 fn message_of<D: Clone, R>(
@@ -109,7 +115,7 @@ fn message_of<D: Clone, R>(
     teller: Teller<D, R>,
     now: DateTime<Utc>,
 ) -> Message {
-    let next_attempt_at = state.copy().get(&notice.database).and_then(|state| state.next_run_at);
+    let next_attempt_at = state.see(&notice.database, |state| state.next_run_at).flatten();
     let message = incident(notice, speaker, now);
     Message { safe: safe(state, teller, &notice.database), next_attempt_at, ..message }
 }

@@ -19,6 +19,9 @@ pub(super) const SETTLING: TimeDelta = TimeDelta::seconds(3);
 const MAX_CHANGES: usize = 3;
 const CHANGES_WINDOW: TimeDelta = TimeDelta::hours(24);
 
+/// After how long a change is due again for which there was no place.
+const ANOTHER_TRY: TimeDelta = TimeDelta::minutes(1);
+
 /// After so long there is a reminder, and then one in each [`REMINDER_INTERVAL`], without end.
 const REMINDERS: [TimeDelta; 3] = [TimeDelta::hours(6), TimeDelta::hours(24), TimeDelta::days(3)];
 const REMINDER_INTERVAL: TimeDelta = TimeDelta::days(7);
@@ -68,6 +71,8 @@ struct Incident {
     lead: Option<Sign>,
     /// What the last message told; `None`: that nothing is wrong.
     told: Option<Told>,
+    /// What the one before it told.
+    told_before: Option<Told>,
     /// When what has changed is looked at.
     settles_at: Option<DateTime<Utc>>,
     /// When changes were told, within [`CHANGES_WINDOW`].
@@ -75,7 +80,7 @@ struct Incident {
     muted: Option<Muted>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Told {
     severity: Severity,
     codes: Vec<AlarmCode>,
@@ -165,6 +170,17 @@ impl Incidents {
         let notices = self.0.iter_mut().filter_map(due).collect();
         self.0.retain(|_, incident| !incident.is_over(now));
         notices
+    }
+
+    /// A change that was due found no place among what is to be sent: it is not told, and due again.
+    pub(crate) fn take_back(&mut self, notice: &Notice, now: DateTime<Utc>) {
+        let incident = self.of(&notice.database, notice.family);
+        let is_change = matches!(notice.occasion, Occasion::Onset | Occasion::Worse | Occasion::Resolved);
+        if is_change && incident.muted.is_none() {
+            incident.told = incident.told_before.take();
+            incident.changes.pop_back();
+            incident.settles_at = Some(now + ANOTHER_TRY);
+        }
     }
 
     /// When something may be due next.
@@ -292,8 +308,9 @@ impl Incident {
 
     fn remember_as_told(&mut self, now: DateTime<Utc>) {
         let reminders = (0..).take_while(|number| self.since + reminder_after(*number) <= now).count();
+        self.told_before = self.told.take();
         self.told = self.signs.severity().map(|severity| {
-            let before = self.told.as_ref();
+            let before = self.told_before.as_ref();
             let mut codes = self.signs.codes();
             codes.extend(before.iter().flat_map(|told| told.codes.iter().copied()));
             let severity = before.map_or(severity, |told| told.severity.max(severity));

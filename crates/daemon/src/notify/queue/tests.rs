@@ -1,3 +1,10 @@
+use backup_core::config::Settings;
+use backup_core::proxies::Proxies;
+use backup_core::storage::Authorities;
+
+use super::super::config::{MESSAGE_VARIABLES, NotifyConfig};
+use super::super::mail::MAIL_VARIABLES;
+use super::super::message::tests::message;
 use super::*;
 use crate::alarm_code::AlarmCode;
 
@@ -46,10 +53,47 @@ fn what_is_not_delivered_is_an_alarm_until_something_is() {
         (channels[channel].delivered, channels[channel].failed, channels[channel].undelivered)
     };
     assert_eq!((counts("slack"), counts("json 2")), ((0, 2, 2), (0, 1, 1)));
-    deliveries.delivered("slack");
-    deliveries.delivered("json 2");
+    deliveries.delivered("slack", 2);
+    deliveries.delivered("json 2", 1);
     assert_eq!(deliveries.condition(), None);
     assert_eq!(counts("slack"), (1, 2, 0));
+}
+
+/// Those that wait when others find no place arrive afterwards, one after the other.
+#[test]
+fn what_was_queued_before_does_not_hide_what_was_given_up() {
+    let deliveries = Deliveries::to(["json"]);
+    let (early, reason) = (deliveries.failed("json"), "too many messages wait");
+    deliveries.given_up("json", reason);
+    let between = deliveries.failed("json");
+    deliveries.given_up("json", reason);
+    deliveries.delivered("json", early);
+    deliveries.delivered("json", between);
+    assert_eq!((deliveries.channels()["json"].delivered, deliveries.channels()["json"].undelivered), (2, 2));
+    assert!(deliveries.condition().is_some_and(|condition| condition.message.ends_with(reason)));
+    deliveries.delivered("json", deliveries.failed("json"));
+    assert_eq!(deliveries.condition(), None);
+}
+
+/// Nothing is delivered as long as this test does not wait.
+#[tokio::test]
+async fn what_a_thousand_databases_give_reason_to_at_once_finds_its_place() {
+    let vars = [("WEBHOOK_URL".to_owned(), "json+http://127.0.0.1:9/hook".to_owned())];
+    let mut settings = Settings::read(vars, &[MESSAGE_VARIABLES, MAIL_VARIABLES], &[]);
+    let config = NotifyConfig::read(&mut settings, Authorities::System, Proxies::default());
+    let deliveries = Deliveries::to(["json"]);
+    let courier = Courier::new(&config).unwrap();
+    let outbox = Outbox::open(&config.channels, &courier, config.filter, deliveries.clone());
+    let send = || outbox.send(message("app", "why"), None);
+    for _ in 0..4_000 {
+        assert!(send());
+    }
+    assert_eq!(deliveries.failed("json"), 0);
+    // One that finds none is not taken for told.
+    while send() {
+        assert_eq!(deliveries.failed("json"), 0);
+    }
+    assert_eq!(deliveries.failed("json"), 1);
 }
 
 /// Each message in its turn, to a receiver that takes nothing during its first hour and hangs each time.

@@ -180,6 +180,34 @@ fn a_drill_that_raised_the_alarm_is_counted_once() {
     assert_eq!(incidents.due(start() + SETTLING)[0].occurrences, 1);
 }
 
+/// As behind a queue that is full.
+#[test]
+fn a_change_that_found_no_place_is_not_told_and_due_again() {
+    let second = |second| start() + TimeDelta::seconds(second);
+    let mut incidents = Incidents::default();
+    let due = |incidents: &mut Incidents, now| incidents.due(now).pop().map(|notice| (notice.occasion, notice));
+    incidents.raised(&alarm(Stale, Critical, start()), start());
+    for (now, occasion) in [(10, Occasion::Onset), (70, Occasion::Onset)] {
+        let (told, notice) = due(&mut incidents, second(now)).unwrap();
+        assert_eq!(told, occasion);
+        incidents.take_back(&notice, second(now));
+        assert_eq!(incidents.due(second(now + 59)), []);
+    }
+    assert_eq!(due(&mut incidents, second(130)).unwrap().0, Occasion::Onset);
+    incidents.resolved(&alarm(Stale, Critical, start()), second(140));
+    let (told, notice) = due(&mut incidents, second(150)).unwrap();
+    assert_eq!(told, Occasion::Resolved);
+    incidents.take_back(&notice, second(150));
+    assert_eq!(due(&mut incidents, second(210)).unwrap().0, Occasion::Resolved);
+    assert_eq!(incidents.due(second(1_000)), []);
+    // What is over before there is a place is not told at all.
+    incidents.raised(&alarm(Stale, Critical, second(2_000)), second(2_000));
+    let (_, notice) = due(&mut incidents, second(2_010)).unwrap();
+    incidents.take_back(&notice, second(2_010));
+    incidents.resolved(&alarm(Stale, Critical, start()), second(2_020));
+    assert_eq!(incidents.due(second(2_100)), []);
+}
+
 /// Changes that are only counted do not hide what is at risk.
 #[test]
 fn what_becomes_critical_among_many_changes_is_told_once() {

@@ -37,6 +37,11 @@ pub enum Event<R> {
         /// All of it.
         remembered: Arc<Remembered>,
     },
+    /// Another process has made what the runs of this one had failed to make.
+    Recovered {
+        /// Of which database.
+        database: DatabaseName,
+    },
     /// Something is wrong that was not before, or not as urgent; or, after a start, still.
     AlarmRaised(Alarm),
     /// Something is in order again.
@@ -58,6 +63,7 @@ impl<R> Clone for Event<R> {
             Self::Remembered { database, remembered } => {
                 Self::Remembered { database: database.clone(), remembered: Arc::clone(remembered) }
             }
+            Self::Recovered { database } => Self::Recovered { database: database.clone() },
             Self::AlarmRaised(alarm) => Self::AlarmRaised(alarm.clone()),
             Self::AlarmResolved { alarm, at } => Self::AlarmResolved { alarm: alarm.clone(), at: *at },
         }
@@ -133,6 +139,10 @@ pub(crate) async fn log_alarms<R>(mut events: Subscription<R>) {
     while let Some(event) = events.next().await {
         match event {
             Event::RunStarted { .. } | Event::RunEnded { .. } | Event::Remembered { .. } => {}
+            Event::Recovered { database } => {
+                let database = database.name();
+                tracing::info!(database, "another process has made a backup: runs no longer count as failing");
+            }
             Event::AlarmRaised(alarm) => {
                 let (code, since) = (<&str>::from(alarm.code), alarm.since.to_rfc3339());
                 let database = alarm.database.name();

@@ -84,7 +84,9 @@ async fn run_once(config: &TargetConfig, state: &State<Facts>, stop: &Stop) -> u
 async fn look(config: &TargetConfig, state: &State<Facts>, stop: &Stop) {
     let repository = config.repository();
     match stop.or(repository.catalog(Utc::now())).await {
-        Ok(catalog) => observe_and_tell(config, state, &catalog, &repository, stop).await,
+        Ok(catalog) => {
+            observe_and_tell(config, state, &catalog, &repository, stop).await;
+        }
         Err(error) => tracing::debug!(error = format!("{error:#}"), "cannot list the bucket after the run"),
     }
 }

@@ -105,8 +105,8 @@ pub(crate) struct LastRun {
 }
 
 impl Facts {
-    /// What a listing showed.
-    pub(crate) fn observe(&mut self, catalog: &Catalog, limits: &Limits<'_>, oddities: &Oddities) {
+    /// What a listing showed. True if a backup of another process ends that runs fail.
+    pub(crate) fn observe(&mut self, catalog: &Catalog, limits: &Limits<'_>, oddities: &Oddities) -> bool {
         self.longest_run = catalog.longest_run(limits.kind);
         self.pace = Pace::of(catalog, limits.kind, limits.timing.run_timeout);
         self.proof = Proof::of(catalog);
@@ -118,16 +118,19 @@ impl Facts {
             stored_bytes: backup.stored_bytes,
         });
         self.newest_proven = safe_in(catalog).newest_proven;
-        // A run of another process has succeeded since the last one that failed.
+        // A run of another process has succeeded since the last one that failed, or was not killed after all.
         let newest = catalog.newest(limits.kind).map(|backup| backup.id.time());
-        if self.failed_at.is_some_and(|at| newest > Some(at)) {
+        let has_recovered = self.failed_at.is_some_and(|at| newest >= Some(at));
+        if has_recovered {
             (self.consecutive_failures, self.failed_at) = (0, None);
+            (self.last_class, self.past_failure) = (None, None);
         }
         self.drills = Some(drills(catalog));
         self.bucket_was_seen = true;
         self.rows.retain(|id, _| catalog.backups.iter().any(|backup| backup.id.as_str() == id));
         self.incomplete_runs = catalog.incomplete.len();
         self.backups_from_the_future = catalog.from_the_future.len();
+        has_recovered
     }
 
     /// Takes over how runs of earlier processes ended.
@@ -241,7 +244,7 @@ fn drills(catalog: &Catalog) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use backup_core::repository::{Backup, BackupId, RunEvents};
     use chrono::TimeZone;
 
@@ -249,15 +252,15 @@ mod tests {
     use crate::shrink::SizeRule;
 
     /// What a listing changes, with defaults and a clock that agrees.
-    fn observe(facts: &mut Facts, catalog: &Catalog) {
+    fn observe(facts: &mut Facts, catalog: &Catalog) -> bool {
         let size_rule = SizeRule { max_shrink_percent: 50, accepted_from: None };
         let config = crate::config::tests::good();
         let limits =
             Limits { kind: Kind::Full, size_rule: &size_rule, timing: &config.timing, retention: &config.retention };
-        facts.observe(catalog, &limits, &Oddities::of(catalog, &limits, Clock::Agrees, Utc::now()));
+        facts.observe(catalog, &limits, &Oddities::of(catalog, &limits, Clock::Agrees, Utc::now()))
     }
 
-    fn full_backup(id: &BackupId) -> Backup {
+    pub(crate) fn full_backup(id: &BackupId) -> Backup {
         Backup {
             id: id.clone(),
             kind: Kind::Full,
@@ -277,12 +280,15 @@ mod tests {
     fn a_newer_backup_of_another_process_ends_the_failures_in_a_row() {
         let mut facts = Facts::default();
         let failed_at = Utc::now();
-        let failed = RunReport { ended_at: failed_at, ..RunReport::begin(failed_at) };
+        let class = Some(FailureClass::DatabaseMissing);
+        let failed = RunReport { class, ended_at: failed_at, ..RunReport::begin(failed_at) };
+        facts.ran(&failed, Occasion::Tick(failed_at));
         for (minutes, in_a_row) in [(-1, 1), (1, 0)] {
-            facts.ran(&failed, Occasion::Tick(failed_at));
             let made = full_backup(&BackupId::new(failed_at + TimeDelta::minutes(minutes)));
-            observe(&mut facts, &Catalog { backups: vec![made], ..Catalog::default() });
-            assert_eq!(facts.consecutive_failures, in_a_row);
+            let catalog = Catalog { backups: vec![made], ..Catalog::default() };
+            assert_eq!(observe(&mut facts, &catalog), in_a_row == 0);
+            assert_eq!((facts.consecutive_failures, facts.last_class), (in_a_row, class.filter(|_| in_a_row > 0)));
+            assert!(in_a_row > 0 || !observe(&mut facts, &catalog), "it is told once");
         }
     }
 

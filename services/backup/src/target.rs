@@ -7,7 +7,7 @@ use backup_core::repository::{Catalog, EventKind, Kind, Repository};
 use backup_core::stop::Stop;
 use backup_daemon::schedule::Occasion;
 use backup_daemon::{
-    Cycle, DatabaseState, Ended, Events, First, Journal, Listing, Start, State, Turns, insist, restore,
+    Cycle, DatabaseState, Ended, Event, Events, First, Journal, Listing, Start, State, Turns, insist, restore,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::{Notify, Semaphore};
@@ -88,17 +88,18 @@ impl<'run> Target<'run> {
             turns,
             stop: self.stop,
         };
-        let look = async || self.look().await;
-        cycle.keep(async || self.prepare(events).await, look, async |occasion| self.run(occasion).await).await;
+        let look = async || self.look(events).await;
+        let run = async |occasion| self.run(occasion, events).await;
+        cycle.keep(async || self.prepare(events).await, look, run).await;
     }
 
     /// Looks at what others have done to the bucket.
-    async fn look(&self) {
+    async fn look(&self, events: &Events<RunReport>) {
         let (repository, news) = (self.config.repository(), self.news.get());
         match self.catalog(&repository).await {
             // Else this run has made a backup since, which the listing may not show.
             Ok(catalog) if self.news.get() == news => {
-                observe(&self.config, self.state, &catalog, &repository);
+                self.recovered(&observe(&self.config, self.state, &catalog, &repository), events);
                 journal::forget(&repository, &catalog, self.stop).await;
             }
             Ok(_) => {}
@@ -128,7 +129,7 @@ impl<'run> Target<'run> {
             let repository = self.config.repository();
             let catalog = self.catalog(&repository).await?;
             self.remember(&catalog, &repository, events);
-            self.observe(&catalog, &repository).await;
+            self.observe(&catalog, &repository, events).await;
             Ok(catalog)
         })
         .await?;
@@ -209,7 +210,7 @@ impl<'run> Target<'run> {
     }
 
     /// One run, and a look at what the bucket holds after it, changes by others included.
-    async fn run(&self, occasion: Occasion) -> (RunReport, Ended) {
+    async fn run(&self, occasion: Occasion, events: &Events<RunReport>) -> (RunReport, Ended) {
         let progress = self.state.progress(&self.config.database());
         let committed = |report: &RunReport| {
             self.news.set(self.news.get() + 1);
@@ -240,7 +241,7 @@ impl<'run> Target<'run> {
         self.note(&report, occasion);
         let repository = self.config.repository();
         match self.catalog(&repository).await {
-            Ok(catalog) => self.observe(&catalog, &repository).await,
+            Ok(catalog) => self.observe(&catalog, &repository, events).await,
             Err(error) => self.not_listed(&error),
         }
         (report, ended)
@@ -256,14 +257,30 @@ impl<'run> Target<'run> {
         }
     }
 
-    async fn observe(&self, catalog: &Catalog, repository: &Repository) {
+    async fn observe(&self, catalog: &Catalog, repository: &Repository, events: &Events<RunReport>) {
         self.news.set(self.news.get() + 1);
-        observe_and_tell(&self.config, self.state, catalog, repository, self.stop).await;
+        let observed = observe_and_tell(&self.config, self.state, catalog, repository, self.stop).await;
+        self.recovered(&observed, events);
+    }
+
+    /// Tells that a backup of another process ends that runs fail, if it does.
+    fn recovered(&self, observed: &Observed, events: &Events<RunReport>) {
+        if observed.has_recovered {
+            self.failed_before.set(None);
+            events.send(Event::Recovered { database: self.config.database() });
+        }
     }
 
     fn change(&self, change: impl FnOnce(&mut Facts)) {
         self.state.change(&self.config.database(), |state| change(&mut state.own));
     }
+}
+
+/// What a listing has shown.
+pub(crate) struct Observed {
+    oddities: Oddities,
+    /// Whether a backup of another process ends that runs fail.
+    has_recovered: bool,
 }
 
 /// Takes what a listing shows into the state, logs what is odd about it, and marks a backup that shrank.
@@ -273,24 +290,27 @@ pub(crate) async fn observe_and_tell(
     catalog: &Catalog,
     repository: &Repository,
     stop: &Stop,
-) {
-    observe(config, state, catalog, repository).log();
+) -> Observed {
+    let observed = observe(config, state, catalog, repository);
+    observed.oddities.log();
     journal::mark_suspect(config, repository, catalog, stop).await;
+    observed
 }
 
-/// Takes what a listing shows into the state; what is odd about it.
-fn observe(config: &TargetConfig, state: &State<Facts>, catalog: &Catalog, repository: &Repository) -> Oddities {
+/// Takes what a listing shows into the state.
+fn observe(config: &TargetConfig, state: &State<Facts>, catalog: &Catalog, repository: &Repository) -> Observed {
     let now = Utc::now();
     let (size_rule, timing, retention) = (&config.size_rule, &config.timing, &config.retention);
     let limits = Limits { kind: config.dump.kind(), size_rule, timing, retention };
     let oddities = Oddities::of(catalog, &limits, repository.store().clock(), now);
+    let mut has_recovered = false;
     state.change(&config.database(), |state| {
-        state.own.observe(catalog, &limits, &oddities);
+        has_recovered = state.own.observe(catalog, &limits, &oddities);
         state.max_age_seconds = timing.max_age(now, state.own.longest_run).as_secs();
         let (retention, fates) = preview(config, catalog, repository.store().clock(), now);
         state.listed(Listing::of(config.source.dbname(), catalog, now).planned(retention, fates));
     });
-    oddities
+    Observed { oddities, has_recovered }
 }
 
 fn report_oddities(catalog: &Catalog) {
@@ -299,5 +319,39 @@ fn report_oddities(catalog: &Catalog) {
     }
     for run in catalog.incomplete.iter().filter(|run| run.lost_its_data) {
         tracing::warn!(backup_id = %run.id, "this backup has lost its data: its manifest is alone");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use backup_core::repository::{Author, BackupId};
+
+    use super::*;
+    use crate::failure::FailureClass;
+    use crate::status::tests::full_backup;
+
+    /// As `backup run`, which the documents advise once the cause is repaired.
+    #[tokio::test]
+    async fn a_backup_of_another_process_is_told_as_the_end_of_failures_once() {
+        let (config, stop, failed_at) = (crate::config::tests::good_process(), Stop::default(), Utc::now());
+        let database = config.given.database();
+        let state = State::new([(database.clone(), initial(&config.given, failed_at))]);
+        let (journal, listings) = (Journal::unwritten(Author::Backup), Semaphore::new(1));
+        let shared = Shared { config: &config, state: &state, journal: &journal, listings: &listings };
+        let target = Target::new(shared, config.given.clone(), &stop);
+        let class = Some(FailureClass::Auth);
+        let failed = RunReport { class, ended_at: failed_at, ..RunReport::begin(failed_at) };
+        target.change(|facts| facts.ran(&failed, Occasion::Tick(failed_at)));
+        let (events, repository) = (Events::default(), config.given.repository());
+        let mut told = events.subscribe("test");
+        for minutes in [-1, 1, 2] {
+            let made = full_backup(&BackupId::new(failed_at + TimeDelta::minutes(minutes)));
+            let catalog = Catalog { backups: vec![made], ..Catalog::default() };
+            target.observe(&catalog, &repository, &events).await;
+        }
+        drop(events);
+        let event = told.next().await;
+        assert!(matches!(&event, Some(Event::Recovered { database: of }) if *of == database), "{event:?}");
+        assert!(told.next().await.is_none());
     }
 }

@@ -121,3 +121,22 @@ fn failures_are_counted_on_after_a_restart_and_three_are_an_alarm_r092() {
     let counted = status["consecutive_failures"].as_u64().unwrap();
     assert!(counted >= 3 && counted > own as u64, "{own} of its own: {status:#}");
 }
+
+/// As the documents advise once the cause is repaired.
+#[test]
+fn a_backup_of_another_process_ends_what_is_told_of_failed_runs_r153() {
+    let (stand, receiver) = (Stand::with_rows(10), Receiver::start());
+    let door = Door::new(&stand);
+    stand.seed(chrono::TimeDelta::minutes(70));
+    let run = daemon(&stand, &door, &receiver).env("BACKUP_INTERVAL", "3600").env("BACKUP_MAX_AGE", "86400");
+    let first = Running::start(run.env("BUCKET_POLL_INTERVAL", "5"));
+    let is_told = || types(&receiver) == ["alarm.raised"];
+    assert!(wait_until(SOON, is_told), "{:?}\n{}", types(&receiver), first.process.stderr_so_far());
+    assert_eq!(first.status()["consecutive_failures"], 1);
+    let output = stand.backup().args(["run"]).output();
+    assert_eq!(output.code, Some(0), "{}", output.stderr);
+    let is_over = || types(&receiver) == ["alarm.raised", "alarm.resolved"];
+    assert!(wait_until(SOON, is_over), "{:?}\n{}", types(&receiver), first.process.stderr_so_far());
+    let status = first.status();
+    assert_eq!((&status["consecutive_failures"], &status["last_run"]["succeeded"]), (&0.into(), &false.into()));
+}

@@ -100,6 +100,7 @@ async fn kept(first: First, make_up: &str, ends: &[Ended]) -> (Vec<&'static str>
             Event::RunStarted { .. } => "started",
             Event::RunEnded { .. } => "ended",
             Event::Remembered { .. } => "remembered",
+            Event::Recovered { .. } => "recovered",
             Event::AlarmRaised(_) | Event::AlarmResolved { .. } => "alarm",
         });
     }

@@ -59,7 +59,11 @@ impl Pinger {
                     let run = runs.remove(&database).unwrap_or_else(Run::begin);
                     self.end(&database, &(teller.ending)(&report), &run).await;
                 }
-                Event::Remembered { .. } | Event::AlarmRaised(_) | Event::AlarmResolved { .. } => {}
+                // The process that has made a backup pings by itself.
+                Event::Remembered { .. }
+                | Event::Recovered { .. }
+                | Event::AlarmRaised(_)
+                | Event::AlarmResolved { .. } => {}
             }
         }
     }

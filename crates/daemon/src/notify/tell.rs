@@ -58,6 +58,7 @@ pub(super) async fn tell<D: Clone, R>(
             Some(Event::AlarmRaised(_)) if stop.reason().is_some() => {}
             Some(Event::AlarmRaised(alarm)) => incidents.raised(&alarm, now),
             Some(Event::AlarmResolved { alarm, at }) => incidents.resolved(&alarm, at),
+            Some(Event::Recovered { database }) => incidents.succeeded(&database, now),
             Some(Event::RunEnded { database, report }) => {
                 let ending = (teller.ending)(&report);
                 match &ending.outcome {

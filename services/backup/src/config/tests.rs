@@ -19,6 +19,11 @@ fn read(changes: &[(&str, &str)]) -> Result<TargetConfig, String> {
     Ok(config.given)
 }
 
+/// Defaults, for tests of a whole process.
+pub(crate) fn good_process() -> BackupConfig {
+    from_vars(GOOD.map(|(name, value)| (name.to_owned(), value.to_owned()))).unwrap()
+}
+
 /// Defaults, for tests of what stands on them.
 pub(crate) fn good() -> TargetConfig {
     read(&[]).unwrap()

@@ -41,6 +41,8 @@ pub(crate) enum FailureClass {
     Stopped,
     /// What was dumped or stored is not what it has to be.
     Integrity,
+    /// The process of the run ended before the run did. Only later processes can tell.
+    Killed,
     /// Nothing of the above.
     Other,
 }
@@ -60,6 +62,7 @@ impl From<FailureClass> for &'static str {
             FailureClass::Timeout => "timeout",
             FailureClass::Stopped => "stopped",
             FailureClass::Integrity => "integrity",
+            FailureClass::Killed => "killed",
             FailureClass::Other => "other",
         }
     }
@@ -71,7 +74,7 @@ impl FailureClass {
         matches!(self, Self::BucketUnreachable | Self::BucketRefused | Self::BucketFull)
     }
 
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 14] = [
         Self::DatabaseUnreachable,
         Self::DatabaseMissing,
         Self::Auth,
@@ -84,6 +87,7 @@ impl FailureClass {
         Self::Timeout,
         Self::Stopped,
         Self::Integrity,
+        Self::Killed,
         Self::Other,
     ];
 
@@ -105,6 +109,7 @@ impl FailureClass {
             Self::BucketRefused => "Check the credentials of the bucket and what they may do.",
             Self::BucketFull => "Make room in the bucket, or raise its quota.",
             Self::Timeout => "Look what slows the run down, or raise BACKUP_TIMEOUT.",
+            Self::Killed => "Find out what killed the process: its memory limit, the platform or a person.",
             Self::Integrity | Self::Stopped | Self::Other => return None,
         })
     }

@@ -25,6 +25,9 @@ const MAX_FORGOTTEN: usize = 100;
 /// A run that fails so soon after one before the start of its process belongs to a restart loop.
 pub(crate) const RESTART_LOOP: TimeDelta = TimeDelta::minutes(1);
 
+/// How long a run may take to end after `BACKUP_TIMEOUT`, differences between clocks included.
+const LONGEST_CLEAN_UP: Duration = Duration::from_secs(600);
+
 /// How long a process waits at its end for its last line.
 const LAST_LINE: Duration = Duration::from_secs(5);
 
@@ -113,11 +116,57 @@ impl Failures {
         failures
     }
 
+    /// With runs that were killed, which have left no line about their end. A kill between two ticks repeats one before it.
+    pub(crate) fn with_killed(mut self, catalog: &Catalog, config: &TargetConfig, now: DateTime<Utc>) -> Self {
+        let killed = killed(catalog, config, now);
+        self.in_a_row = self.in_a_row.saturating_add(u32::try_from(killed.len()).unwrap_or(u32::MAX));
+        if let Some(last) = killed.last().filter(|last| Some(**last) > self.last_at) {
+            (self.last_at, self.last_class) = (Some(*last), Some(FailureClass::Killed));
+        }
+        self
+    }
+
     /// What is known of the last one, for a person.
     pub(crate) fn reason(&self) -> String {
         let class = self.last_class.map_or("unknown", <&str>::from);
         format!("the last run before the restart failed: {class}")
     }
+}
+
+/// When runs began that were killed since the newest backup, the newest last.
+///
+/// A start does not say of which run it is: each attempt has its own, and a run of another process may still go on. So
+/// those between two ticks count as one run, which was killed if a later one has begun at a tick, if there are more
+/// starts than a run has attempts, or if it began longer ago than a run may take.
+fn killed(catalog: &Catalog, config: &TargetConfig, now: DateTime<Utc>) -> Vec<DateTime<Utc>> {
+    let newest = catalog.backups.first().map(|backup| backup.id.time());
+    let mut events: Vec<&Event> =
+        catalog.journal.past_events(now).filter(|event| Some(event.id.time()) > newest).collect();
+    // A run that fails in the second in which it began has its start first.
+    events.sort_by_key(|event| (event.id.time(), !matches!(event.kind, EventKind::BackupStarted { .. })));
+    let is_tick_between = |one, other| config.timing.schedule.is_due(Some(one), other);
+    let (mut killed, mut open, mut failed_at) = (Vec::new(), None, None);
+    for event in events {
+        let at = event.id.time();
+        match (&event.kind, &mut open) {
+            (EventKind::BackupFailed { .. } | EventKind::BackupStopped, _) => (open, failed_at) = (None, Some(at)),
+            (EventKind::BackupStarted { .. }, Some((began, _))) if is_tick_between(*began, at) => {
+                killed.push(*began);
+                open = Some((at, 1));
+            }
+            (EventKind::BackupStarted { .. }, Some((_, starts))) => *starts += 1,
+            // It repeats one that has failed.
+            (EventKind::BackupStarted { .. }, None) if failed_at.is_some_and(|failed| !is_tick_between(failed, at)) => {
+            }
+            (EventKind::BackupStarted { .. }, None) => open = Some((at, 1)),
+            _ => {}
+        }
+    }
+    let longest = config.timing.run_timeout.saturating_add(LONGEST_CLEAN_UP);
+    let longest = TimeDelta::from_std(longest).unwrap_or(TimeDelta::MAX);
+    let is_killed = |began, starts| starts > config.process.retry.attempts || now - began > longest;
+    killed.extend(open.filter(|(began, starts)| is_killed(*began, *starts)).map(|(began, _)| began));
+    killed
 }
 
 /// What the daemon has to know over a restart.
@@ -188,3 +237,6 @@ pub(crate) async fn mark_suspect(config: &TargetConfig, repository: &Repository,
         );
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -148,7 +148,8 @@ impl<'run> Target<'run> {
 
     /// What earlier processes have written down, before anything is decided by the state.
     fn remember(&self, catalog: &Catalog, repository: &Repository, events: &Events<RunReport>) {
-        let failures = Failures::since_newest(catalog, self.kind(), Utc::now());
+        let now = Utc::now();
+        let failures = Failures::since_newest(catalog, self.kind(), now).with_killed(catalog, &self.config, now);
         let remembered = journal::remembered(&self.config, catalog, repository, &failures);
         self.failed_before.set(failures.last_at);
         self.change(|facts| facts.remember(&failures));

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{address, bodies, types};
 use crate::daemon::recovery::Door;
-use crate::daemon::{Running, SOON};
+use crate::daemon::{HELD, Running, SOON, Script};
 use crate::stand::Stand;
 
 /// `since` of the alarm with this code.
@@ -139,4 +139,32 @@ fn a_backup_of_another_process_ends_what_is_told_of_failed_runs_r153() {
     assert!(wait_until(SOON, is_over), "{:?}\n{}", types(&receiver), first.process.stderr_so_far());
     let status = first.status();
     assert_eq!((&status["consecutive_failures"], &status["last_run"]["succeeded"]), (&0.into(), &false.into()));
+}
+
+#[test]
+fn runs_that_are_killed_are_told_as_failed_ones_r092() {
+    let (stand, receiver) = (Stand::with_rows(10), Receiver::start());
+    let script = Script::pg_dump(HELD);
+    stand.seed(chrono::TimeDelta::minutes(70));
+    let run = || {
+        let run = script.on(stand.backup()).env("BACKUP_INTERVAL", "3600").env("BACKUP_MAX_AGE", "86400");
+        let run = run.env("BACKUP_MIN_INTERVAL", "0").env("RETRY_ATTEMPTS", "1");
+        run.env("WEBHOOK_URL", address("json", &receiver))
+    };
+    for starts in 1..=2 {
+        let mut daemon = Running::start(run());
+        assert!(wait_until(SOON, || script.starts().len() == starts), "{}", daemon.process.stderr_so_far());
+        daemon.process.kill9();
+    }
+    assert_eq!(types(&receiver).len(), 0, "one that began a moment ago may go on elsewhere");
+    let last = Running::start(run());
+    let is_told = || types(&receiver) == ["alarm.raised"];
+    assert!(wait_until(SOON, is_told), "{:?}\n{}", types(&receiver), last.process.stderr_so_far());
+    let told = &bodies(&receiver)[0]["data"];
+    assert_eq!((&told["event"], &told["class"]), (&"failing".into(), &"killed".into()), "{told:#}");
+    assert_eq!(last.status()["consecutive_failures"], 1);
+    script.give("go");
+    last.wait_for(SOON, |status| status["consecutive_failures"] == 0);
+    let is_over = || types(&receiver) == ["alarm.raised", "alarm.resolved"];
+    assert!(wait_until(SOON, is_over), "{:?}\n{}", types(&receiver), last.process.stderr_so_far());
 }

@@ -19,6 +19,11 @@ fn read(changes: &[(&str, &str)]) -> Result<TargetConfig, String> {
     Ok(config.given)
 }
 
+/// Defaults, and a tick at each full hour.
+pub(crate) fn hourly() -> TargetConfig {
+    read(&[("BACKUP_SCHEDULE", "0 * * * *"), ("RETRY_ATTEMPTS", "3")]).unwrap()
+}
+
 /// Defaults, for tests of a whole process.
 pub(crate) fn good_process() -> BackupConfig {
     from_vars(GOOD.map(|(name, value)| (name.to_owned(), value.to_owned()))).unwrap()

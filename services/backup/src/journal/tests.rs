@@ -1,0 +1,86 @@
+use backup_core::repository::Layout;
+use backup_core::storage::{ListedObject, Prefix};
+
+use super::*;
+
+/// What the journal tells at this hour of runs at the hours of `events`, `S` a start, `F` a failure, `A` one that repeats
+/// another, `T` a stop and `B` a backup, with a tick at each full hour and three attempts: how many have failed in a row,
+/// and the class of the last one.
+fn failures(events: &[(f64, char)], now: f64) -> (u32, Option<FailureClass>) {
+    let at = |hour: f64| DateTime::UNIX_EPOCH + TimeDelta::seconds((hour * 3600.0) as i64);
+    let layout = Layout::new(Prefix::parse("p").unwrap(), "app");
+    let objects = events.iter().flat_map(|(hour, what)| {
+        let id = BackupId::new(at(*hour));
+        let failed = |again| EventKind::BackupFailed { class: Word::of("auth"), again };
+        let kind = match what {
+            'S' => EventKind::BackupStarted { cluster: None, tables: None },
+            'F' => failed(false),
+            'A' => failed(true),
+            'T' => EventKind::BackupStopped,
+            'B' => {
+                return ["app.dump", "manifest.json"].map(|name| layout.start().join(&format!("{id}/{name}"))).to_vec();
+            }
+            other => panic!("{other}"),
+        };
+        vec![layout.event_key(&Event { id, kind })]
+    });
+    let objects = objects.map(|key| ListedObject { key, bytes: 1, modified: None }).collect();
+    let catalog = Catalog::from_listing(&layout, objects, at(now));
+    assert_eq!(catalog.foreign_objects, 0);
+    let config = crate::config::tests::hourly();
+    let failures = Failures::since_newest(&catalog, Kind::Full, at(now)).with_killed(&catalog, &config, at(now));
+    assert_eq!(failures.last_at.is_some(), failures.in_a_row > 0);
+    (failures.in_a_row, failures.last_class)
+}
+
+#[track_caller]
+fn check(events: &[(f64, char)], now: f64, expected: (u32, Option<FailureClass>)) {
+    assert_eq!(failures(events, now), expected);
+}
+
+const KILLED: Option<FailureClass> = Some(FailureClass::Killed);
+const AUTH: Option<FailureClass> = Some(FailureClass::Auth);
+
+#[test]
+fn runs_that_are_killed_have_failed() {
+    // The last may go on elsewhere, for six hours.
+    let four = [(0.0, 'B'), (1.0, 'S'), (2.0, 'S'), (3.0, 'S'), (4.0, 'S')];
+    check(&four, 4.1, (3, KILLED));
+    check(&four, 10.1, (3, KILLED));
+    check(&four, 10.2, (4, KILLED));
+    check(&[(1.0, 'S'), (2.0, 'S'), (2.5, 'F')], 3.0, (2, AUTH));
+    check(&[(0.5, 'F'), (1.0, 'S'), (2.0, 'S')], 2.1, (2, KILLED));
+}
+
+/// After a kill between two ticks, the run is repeated as after a failure.
+#[test]
+fn a_restart_loop_between_two_ticks_is_one_run_that_was_killed() {
+    let starts = [(1.1, 'S'), (1.2, 'S'), (1.3, 'S'), (1.4, 'S'), (1.5, 'S')];
+    check(&starts[..3], 1.4, (0, None));
+    check(&starts[..4], 1.5, (1, KILLED));
+    check(&starts, 1.6, (1, KILLED));
+    check(&[(1.1, 'F'), (1.2, 'S'), (1.3, 'S'), (1.4, 'S'), (1.5, 'S')], 1.6, (1, AUTH));
+}
+
+#[test]
+fn runs_that_end_or_may_go_on_were_not_killed() {
+    for events in [
+        &[(1.0, 'S')][..],
+        // Three attempts of one run.
+        &[(1.0, 'S'), (1.1, 'S'), (1.2, 'S')],
+        &[(1.0, 'S'), (1.0, 'B')],
+        // What succeeds later is what counts, whichever process has made it.
+        &[(1.0, 'S'), (2.0, 'S'), (2.0, 'B')],
+        &[(1.0, 'S'), (1.2, 'T'), (2.0, 'S')],
+        // The clock of another machine is ahead.
+        &[(20.0, 'S'), (21.0, 'S'), (22.0, 'S')],
+    ] {
+        check(events, 3.0, (0, None));
+    }
+    check(&[(1.0, 'S'), (1.1, 'F'), (2.0, 'S'), (2.1, 'F')], 3.0, (2, AUTH));
+    // It fails in the second in which it began: their order in that second is by chance.
+    for _ in 0..20 {
+        check(&[(1.0, 'S'), (1.0, 'F'), (2.0, 'S'), (2.0, 'F')], 3.0, (2, AUTH));
+        check(&[(1.0, 'S'), (1.0, 'F'), (1.2, 'S'), (1.2, 'A')], 3.0, (1, AUTH));
+    }
+}

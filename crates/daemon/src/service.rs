@@ -91,11 +91,10 @@ async fn tell_alarms<D: Clone, R>(
 ) -> Infallible {
     loop {
         let now = Utc::now();
-        for change in state.notice(judge, now) {
-            // What a stop interrupts looks wrong, and is caught up after the restart.
-            if stop.reason().is_none() {
-                journal.alarm(&change, now);
-            }
+        // What a stop interrupts looks wrong. The next process looks again.
+        let changes = if stop.reason().is_none() { state.notice(judge, now) } else { Vec::new() };
+        for change in changes {
+            journal.alarm(&change, now);
             events.send(Event::of(change, now));
         }
         tokio::select! {
@@ -108,6 +107,7 @@ async fn tell_alarms<D: Clone, R>(
 #[cfg(test)]
 mod tests {
     use backup_core::repository::Author;
+    use backup_core::stop::Stopped;
     use chrono::DateTime;
 
     use super::*;
@@ -141,5 +141,12 @@ mod tests {
             never = tell_alarms(&state, judge, (&events, &journal), &stop) => match never {},
         };
         assert_eq!((&raised, raised.message.as_str()), (&resolved, "why"));
+        stop.trigger(Stopped::Signal);
+        state.change(&database, |state| state.own = true);
+        tokio::select! {
+            event = subscription.next() => panic!("{}", event.is_some()),
+            () = tokio::time::sleep(Duration::from_millis(200)) => {}
+            never = tell_alarms(&state, judge, (&events, &journal), &stop) => match never {},
+        }
     }
 }

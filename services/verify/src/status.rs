@@ -151,6 +151,9 @@ impl Facts {
         // That one has lost its data can be seen.
         self.gone.take_if(|gone| self.lost.is_some() && matches!(gone, Gone::Told(_)));
         let seen = self.newest_full.take();
+        // A clock that was set back makes a backup one of the future. It is there all the same.
+        let ahead = catalog.from_the_future.iter().map(|backup| &backup.id).find(|id| Some(*id) == seen.as_ref());
+        let newest = ahead.or(newest);
         self.newest_full = newest.cloned();
         self.gone = Gone::after(seen, self.gone.take(), newest);
         let is_listed = |id: &BackupId| catalog.backups.iter().any(|backup| backup.id == *id);
@@ -261,7 +264,33 @@ pub(crate) fn learn(safe: &mut Safe, report: &Report) {
 
 #[cfg(test)]
 mod tests {
+    use backup_core::repository::Layout;
+    use backup_core::storage::{ListedObject, Prefix};
+
     use super::*;
+
+    #[test]
+    fn a_clock_that_is_set_back_loses_no_backup() {
+        let at = |hour: i64| DateTime::UNIX_EPOCH + chrono::TimeDelta::hours(hour);
+        let layout = Layout::new(Prefix::parse("p").unwrap(), "app");
+        let catalog = |hours: &[i64], now: DateTime<Utc>| {
+            let ids = hours.iter().map(|hour| BackupId::new(at(*hour)));
+            let keys = ids.flat_map(|id| ["app.dump", "manifest.json"].map(|name| format!("{id}/{name}")));
+            let objects = keys.map(|key| ListedObject { key: layout.start().join(&key), bytes: 1, modified: None });
+            Catalog::from_listing(&layout, objects.collect(), now)
+        };
+        let both = catalog(&[100, 200], at(201));
+        let mut facts = Facts::new(Duration::from_secs(60));
+        facts.observe(&both, at(201));
+        let mut earlier = both.clone();
+        (earlier.from_the_future, earlier.backups) =
+            both.backups.iter().cloned().partition(|backup| backup.id.time() > at(150));
+        facts.observe(&earlier, at(150));
+        assert_eq!((facts.gone.as_ref(), facts.newest_full.as_ref()), (None, Some(&both.backups[0].id)));
+        earlier.from_the_future.clear();
+        facts.observe(&earlier, at(150));
+        assert_eq!(facts.gone, Some(Gone::Seen(both.backups[0].id.clone())));
+    }
 
     #[test]
     fn a_backup_is_gone_until_a_newer_one_comes_also_if_none_is_left() {

@@ -49,9 +49,12 @@ impl Records {
         let records = Self::in_catalog(&config.drill, repository, &catalog, now).await?;
         let listing = Some(Listing::of(&repository.layout().database(), &catalog, now));
         let past = journal::past(config, &catalog, repository, records.last_passed_at, now);
-        // Nothing else is told of a database that waits for its first backup, before it is too late.
-        let had_backups =
-            past.remembered.had_alarm(|code| !matches!(code, AlarmCode::BucketUnseen | AlarmCode::LeftOut));
+        // None of these is told of a database that waits for its first backup and still has time.
+        let is_of_backups = |code| {
+            use AlarmCode::{BackupSilent, CouldNotRun, DataLost, DrillFailed, Stale};
+            matches!(code, BackupSilent | CouldNotRun | DataLost | DrillFailed | Stale)
+        };
+        let had_backups = past.remembered.had_alarm(is_of_backups);
         Ok(Self { holds_backups: records.holds_backups || had_backups, listing, past, ..records })
     }
 

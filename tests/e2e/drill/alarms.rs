@@ -78,6 +78,29 @@ fn a_database_of_which_every_backup_was_deleted_stays_an_alarm_after_a_restart()
     assert!(types(&receiver).iter().all(|kind| kind != "alarm.resolved"), "{:?}", types(&receiver));
 }
 
+/// Anyone who can write to the bucket can make an empty object of any name.
+#[test]
+fn the_name_of_an_object_ends_no_alarm_of_a_drill_that_could_not_run() {
+    let stand = DrillStand::small("zstd");
+    let run = || {
+        let run = stand.verify().env("VERIFY_DATABASE_URL", "postgresql://drill:x@127.0.0.1:1/postgres");
+        run.env("VERIFY_ATTEST", "true").env("VERIFY_INTERVAL", "86400").env("RETRY_ATTEMPTS", "1")
+    };
+    let noted = |part: &str| stand.stand.events().into_iter().find(|name| name.contains(part));
+    let mut daemon = Running::start(run());
+    daemon.wait_for(DRILL_LIMIT, has("could_not_run"));
+    assert!(wait_until(SOON, || noted("alarm-verify-could_not_run-raised").is_some()), "{:?}", stand.stand.events());
+    daemon.process.kill9();
+    let name =
+        format!("{}-aaaaaaaaaaaaaaaa-drill-passed", (Utc::now() + TimeDelta::seconds(2)).format("%Y%m%dT%H%M%SZ"));
+    let known = stand.stand.s3.objects().into_keys().find(|key| key.contains("/events/")).unwrap();
+    stand.stand.s3.write(&format!("{}/{name}", known.rsplit_once('/').unwrap().0), "");
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    let daemon = Running::start(run());
+    daemon.wait_for(DRILL_LIMIT, |status| has("could_not_run")(status) && status["state"] == "waiting");
+    assert_eq!(noted("could_not_run-resolved"), None, "{:?}", stand.stand.events());
+}
+
 #[test]
 fn a_restore_that_takes_longer_than_it_may_is_an_alarm_until_one_does_not() {
     let stand = DrillStand::small("zstd");

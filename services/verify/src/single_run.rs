@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use backup_core::database_list::MAX_DATABASES;
 use backup_core::repository::{BackupId, DatabaseSearch, StoredDatabases};
 use backup_core::stop::{Share, Stop};
 use backup_core::text::{self, some_of};
@@ -78,8 +79,7 @@ async fn targets(config: &VerifyConfig, selector: &Selector, stop: &Stop) -> (Ve
         return given();
     }
     let (names, unread) = match backup_drill::databases(&config.given.drill, &DatabaseSearch::default(), stop).await {
-        // Of those without a backup a drill can only say that.
-        Ok(StoredDatabases { names, unsigned, mut unread, beyond, emptied: _ }) => {
+        Ok(StoredDatabases { mut names, unsigned, mut unread, beyond, emptied }) => {
             if !unsigned.is_empty() {
                 tracing::warn!(
                     databases = some_of(&unsigned, MAX_NAMES),
@@ -87,6 +87,8 @@ async fn targets(config: &VerifyConfig, selector: &Selector, stop: &Stop) -> (Ve
                 );
             }
             unread.extend(beyond);
+            // A drill of one without a backup can only say that, and has to.
+            names.extend(emptied.into_iter().take(MAX_DATABASES - names.len().min(MAX_DATABASES)));
             (names, unread)
         }
         Err(_) => return given(),

@@ -207,6 +207,8 @@ fn a_database_whose_backups_are_gone_is_not_forgotten_by_a_restart() {
     daemon.process.kill9();
     let daemon = Running::start(run());
     assert!(wait_until(DRILLS_LIMIT, || is_lost(&daemon)), "{:?}", alarms(&daemon));
+    let single = verify(&stand, &folder).args(["run"]).output();
+    assert_eq!(single.code, Some(1), "{}\n{}", single.stdout, single.stderr);
 }
 
 /// Its id names a backup of one database: a drill of it in another one would be a false alarm.

@@ -249,7 +249,10 @@ fn found_in(objects: Vec<ListedObject>, prefix: &Prefix, now: DateTime<Utc>) -> 
 /// Whether a database without backups had some, or should have some by now.
 fn has_traces(catalog: &Catalog, now: DateTime<Utc>) -> bool {
     let is_trace = |kind: &EventKind, age: TimeDelta| match kind {
-        EventKind::BackupStarted { .. } | EventKind::BackupFailed { .. } | EventKind::BackupStopped => age > FIRST_RUN,
+        EventKind::DatabaseAppeared
+        | EventKind::BackupStarted { .. }
+        | EventKind::BackupFailed { .. }
+        | EventKind::BackupStopped => age > FIRST_RUN,
         // Only a service that has looked after it for a while writes others.
         _ => true,
     };

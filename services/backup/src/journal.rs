@@ -18,6 +18,7 @@ use crate::config::{BackupConfig, TargetConfig};
 use crate::failure::FailureClass;
 use crate::run_report::{Outcome, RunReport};
 use crate::shrink::judge;
+use crate::status::newest_by;
 
 /// Events that are deleted at a time if there are too many of them.
 const MAX_FORGOTTEN: usize = 100;
@@ -101,7 +102,7 @@ pub(crate) struct Failures {
 impl Failures {
     /// Of runs that make backups of this kind.
     pub(crate) fn since_newest(catalog: &Catalog, kind: Kind, now: DateTime<Utc>) -> Self {
-        let newest = catalog.newest(kind).map(|backup| backup.id.time());
+        let newest = newest_by(catalog, kind, now);
         let mut failures = Self::default();
         for event in catalog.journal.past_events(now).filter(|event| Some(event.id.time()) > newest) {
             let EventKind::BackupFailed { class, again } = &event.kind else { continue };
@@ -139,7 +140,7 @@ impl Failures {
 /// those between two ticks count as one run, which was killed if a later one has begun at a tick, if there are more
 /// starts than a run has attempts, or if it began longer ago than a run may take.
 fn killed(catalog: &Catalog, config: &TargetConfig, now: DateTime<Utc>) -> Vec<DateTime<Utc>> {
-    let newest = catalog.backups.first().map(|backup| backup.id.time());
+    let newest = [Kind::Full, Kind::Partial].into_iter().filter_map(|kind| newest_by(catalog, kind, now)).max();
     let mut events: Vec<&Event> =
         catalog.journal.past_events(now).filter(|event| Some(event.id.time()) > newest).collect();
     // A run that fails in the second in which it began has its start first.

@@ -119,7 +119,7 @@ impl Facts {
         });
         self.newest_proven = safe_in(catalog).newest_proven;
         // A run of another process has succeeded since the last one that failed, or was not killed after all.
-        let newest = catalog.newest(limits.kind).map(|backup| backup.id.time());
+        let newest = newest_by(catalog, limits.kind, Utc::now());
         let has_recovered = self.failed_at.is_some_and(|at| newest >= Some(at));
         if has_recovered {
             (self.consecutive_failures, self.failed_at) = (0, None);
@@ -184,6 +184,13 @@ impl Facts {
         }
         self.bucket_was_seen = true;
     }
+}
+
+/// When the newest backup was made that is not dated after `now`: a clock that was ahead for a while dates some later than
+/// runs that fail after it.
+pub(crate) fn newest_by(catalog: &Catalog, kind: Kind, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    let times = catalog.backups.iter().filter(|backup| backup.kind == kind).map(|backup| backup.id.time());
+    times.filter(|at| *at <= now).max()
 }
 
 /// What is odd about a listing, and does not make a run fail.
@@ -279,11 +286,12 @@ pub(crate) mod tests {
     #[test]
     fn a_newer_backup_of_another_process_ends_the_failures_in_a_row() {
         let mut facts = Facts::default();
-        let failed_at = Utc::now();
+        let failed_at = Utc::now() - TimeDelta::minutes(5);
         let class = Some(FailureClass::DatabaseMissing);
         let failed = RunReport { class, ended_at: failed_at, ..RunReport::begin(failed_at) };
         facts.ran(&failed, Occasion::Tick(failed_at));
-        for (minutes, in_a_row) in [(-1, 1), (1, 0)] {
+        // One that a clock has dated which was ahead tells of no repair.
+        for (minutes, in_a_row) in [(-1, 1), (12, 1), (1, 0)] {
             let made = full_backup(&BackupId::new(failed_at + TimeDelta::minutes(minutes)));
             let catalog = Catalog { backups: vec![made], ..Catalog::default() };
             assert_eq!(observe(&mut facts, &catalog), in_a_row == 0);

@@ -334,7 +334,8 @@ mod tests {
     /// As `backup run`, which the documents advise once the cause is repaired.
     #[tokio::test]
     async fn a_backup_of_another_process_is_told_as_the_end_of_failures_once() {
-        let (config, stop, failed_at) = (crate::config::tests::good_process(), Stop::default(), Utc::now());
+        let (config, stop) = (crate::config::tests::good_process(), Stop::default());
+        let failed_at = Utc::now() - TimeDelta::minutes(5);
         let database = config.given.database();
         let state = State::new([(database.clone(), initial(&config.given, failed_at))]);
         let (journal, listings) = (Journal::unwritten(Author::Backup), Semaphore::new(1));

@@ -5,6 +5,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::alarm::{Condition, Severity};
 use crate::alarm_code::AlarmCode;
 
+/// A server may be away for so long, and looks at the bucket may fail for so long, before it is an alarm that not all
+/// databases are known.
+pub const UNLISTED_FOR: TimeDelta = TimeDelta::minutes(10);
+
 /// Why some databases are not looked after. Of these nothing is known, so nothing else tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeftOut {

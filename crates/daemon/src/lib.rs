@@ -48,7 +48,7 @@ pub use health::{HealthQuestion, show_health};
 pub use heartbeat::Heartbeat;
 pub use init::stand_in_for_init;
 pub use journal::{Journal, Line, PutLine, put_line, restore};
-pub use left_out::LeftOut;
+pub use left_out::{LeftOut, UNLISTED_FOR};
 pub use listing::{Kept, Listing, Unlisted};
 pub use logging::{LogFormat, LogSettings};
 pub use metrics::{Databases, Families, Metrics, OwnMetrics, Sample, of_each, state_set, timestamp};

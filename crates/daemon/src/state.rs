@@ -8,12 +8,12 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use tokio::sync::Notify;
 
-use crate::alarm::{Alarm, AlarmChange, Condition, NoticedAlarms};
+use crate::alarm::{Alarm, AlarmChange, Condition, NoticedAlarms, Severity};
 use crate::alarm_code::AlarmCode;
 use crate::database_name::DatabaseName;
 use crate::deliveries::Deliveries;
 use crate::heartbeat::Heartbeat;
-use crate::left_out::LeftOut;
+use crate::left_out::{LeftOut, UNLISTED_FOR};
 use crate::listing::{Listing, Unlisted};
 use crate::run_request::{Busy, Made, RunRequest};
 use crate::watchdog::Pulse;
@@ -284,9 +284,15 @@ impl<D: Clone> State<D> {
         self.changed.notify_one();
     }
 
-    /// Whether the last look at a database has shown what the bucket holds of it.
-    pub fn sees_a_database(&self) -> bool {
-        self.lock().values().any(|state| state.listing.is_some() && !state.unlisted.is_failing())
+    /// Enters that the databases of the bucket cannot be listed because of `error`. If the bucket does not answer at all, each
+    /// database says so itself.
+    pub fn cannot_list_databases(&self, error: &anyhow::Error) {
+        let is_seen = |state: &DatabaseState<D>| state.listing.is_some() && !state.unlisted.is_failing();
+        if self.lock().values().any(is_seen) {
+            let reason = format!("the databases in the bucket cannot be listed: {error:#}");
+            let lasting = LeftOut::lasting(reason, Severity::Warning, Utc::now());
+            self.leave_out(Some(LeftOut { patience: UNLISTED_FOR, ..lasting }));
+        }
     }
 
     /// Enters why some databases are not looked after, or that none is left out. One of those that are looked after carries

@@ -6,7 +6,8 @@ use std::time::Duration;
 use backup_core::stop::Stop;
 use backup_daemon::schedule::Ticker;
 use backup_daemon::{
-    Activity, DatabaseName, DatabaseState, Events, LeftOut, Roster, Severity, Turns, insist, keep_all, sleep,
+    Activity, DatabaseName, DatabaseState, Events, LeftOut, Roster, Severity, Turns, UNLISTED_FOR, insist, keep_all,
+    sleep,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -19,9 +20,6 @@ use crate::target::{Shared, Target, initial};
 /// How long to wait after a server could not be asked: `RETRY_DELAY`, within these bounds.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-
-/// A server may be away for so long, or until the next tick, and a look at the bucket may fail for so long, before it is an alarm that its databases are not known.
-const AWAY_FOR: TimeDelta = TimeDelta::minutes(10);
 
 /// A database that has come, and whether the bucket already had backups of others then.
 struct Newcomer {
@@ -61,14 +59,10 @@ async fn call(shared: Shared<'_>, several: &Several, mut roster: Roster<'_, Fact
     loop {
         let census = insist(stop, "cannot list the databases of the bucket, trying again", async || {
             let census = Census::take(config, &several.list, stop).await;
-            // If the bucket does not answer at all, each database says so itself.
             if let Err(error) = &census
                 && stop.reason().is_none()
-                && shared.state.sees_a_database()
             {
-                let reason = format!("the databases in the bucket cannot be listed: {error:#}");
-                let lasting = LeftOut::lasting(reason, Severity::Warning, Utc::now());
-                shared.state.leave_out(Some(LeftOut { patience: AWAY_FOR, ..lasting }));
+                shared.state.cannot_list_databases(error);
             }
             census
         });
@@ -115,7 +109,7 @@ fn left_out(unlisted: &Unlisted, target: &TargetConfig, now: DateTime<Utc>) -> L
         Unlisted::Away(_) => {
             let interval_seconds = target.timing.schedule.longest_gap_seconds(now);
             let interval = TimeDelta::seconds(i64::try_from(interval_seconds).unwrap_or(i64::MAX));
-            LeftOut { patience: interval.min(AWAY_FOR), ..lasting(Severity::Warning) }
+            LeftOut { patience: interval.min(UNLISTED_FOR), ..lasting(Severity::Warning) }
         }
     }
 }

@@ -19,9 +19,6 @@ const MAX_NAMES: usize = 10;
 /// How long it may take until the manifests of all databases were read, a part of them at each look.
 const READING_FOR: TimeDelta = TimeDelta::hours(1);
 
-/// How long a look for databases may fail: a few may pass.
-const UNLISTED_FOR: TimeDelta = TimeDelta::minutes(10);
-
 /// Why databases beyond a bound are left out.
 const TOO_MANY: &str = "there are more databases than one process looks after";
 
@@ -71,22 +68,12 @@ async fn call(shared: Shared<'_>, mut roster: Roster<'_, Facts, TargetConfig>, s
         match find().await {
             Ok(found) => enter(shared, &mut roster, found).await,
             Err(error) if stop.reason().is_none() => {
-                let error = format!("{error:#}");
-                tracing::debug!(error, "cannot list the databases of the bucket");
-                // If the bucket does not answer at all, each database says so itself.
-                if shared.state.sees_a_database() {
-                    shared.state.leave_out(Some(unlisted(&error)));
-                }
+                tracing::debug!(error = format!("{error:#}"), "cannot list the databases of the bucket");
+                shared.state.cannot_list_databases(&error);
             }
             Err(_) => {}
         }
     }
-}
-
-/// Which databases there are cannot be told, because of `error`, although what is known of some can be.
-fn unlisted(error: &str) -> LeftOut {
-    let reason = format!("the databases in the bucket cannot be listed: {error}");
-    LeftOut { patience: UNLISTED_FOR, ..LeftOut::lasting(reason, Severity::Warning, Utc::now()) }
 }
 
 /// One whose backups are all gone stays: that is an alarm of its own.

@@ -15,7 +15,7 @@ const MAX_PAGES: usize = 10_000;
 const MAX_LISTING_TIME: Duration = Duration::from_secs(15 * 60);
 
 /// Bound of what a whole listing takes in memory: about three million objects with names of ours. A page has a bound of
-/// its own, and whatever else can write below the prefix could fill the memory of a service with small pages.
+/// its own, and another writer below the prefix could fill the memory of a service with small pages.
 const MAX_LISTING_BYTES: usize = 512 * 1024 * 1024;
 
 /// Of a page with 1,000 keys of some hundred bytes each.

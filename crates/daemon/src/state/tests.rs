@@ -71,3 +71,20 @@ fn what_is_left_out_is_the_alarm_of_the_same_database_after_a_restart() {
     let changes = state.notice(judge, Utc::now());
     assert!(matches!(&changes[..], [AlarmChange::Resumed(alarm)] if alarm.database == old), "{changes:?}");
 }
+
+/// A prefix may be too large to be listed while each folder in it can be.
+#[test]
+fn databases_that_cannot_be_listed_are_left_out_if_the_bucket_answers_otherwise() {
+    let app = DatabaseName::from("app");
+    let state = State::new([(app.clone(), nameless())]);
+    let judge: Judge<()> = |_, _| Vec::new();
+    let alarms = |minutes| state.alarms(judge, Utc::now() + TimeDelta::minutes(minutes));
+    let listed = || crate::listing::Listing::of("app", &backup_core::repository::Catalog::default(), Utc::now());
+    let error = anyhow::anyhow!("too large");
+    state.cannot_list_databases(&error);
+    assert_eq!(alarms(11), [], "nothing answers, which each database says itself");
+    state.change(&app, |state| state.listed(listed()));
+    state.cannot_list_databases(&error);
+    assert_eq!(alarms(9), []);
+    assert!(alarms(11)[0].message.ends_with("cannot be listed: too large"), "{:?}", alarms(11));
+}

@@ -66,16 +66,17 @@ if [[ $passed -eq 0 && $status -eq 0 ]]; then
   echo 'FAILED: no test ran.'
   status=1
 fi
-# What a test printed stands under `---- name stdout ----`.
+# What a test printed stands under `---- name stdout ----`. The way to the assertion is of no use in a summary.
 [[ -z ${FAILURE_LOG:-} ]] || awk '
   function flush(  i) {
-    if (lines > 40) print "[...]"
-    for (i = (lines > 40 ? lines - 14 : 26); i <= lines; i++) print said[i]
+    if (lines > 20) print "[...]"
+    for (i = (lines > 20 ? lines - 7 : 13); i <= lines; i++) print said[i]
     lines = 0
   }
-  /^---- .* stdout ----$/ { flush(); shows = 1 }
+  /^---- .* stdout ----$/ { flush(); shows = 1; is_way = 0 }
   /^failures:$/ { flush(); shows = 0 }
-  shows { said[++lines] = substr($0, 1, 400); if (lines <= 25) print said[lines] }
+  /^stack backtrace:$/ { is_way = 1 }
+  shows && !is_way { said[++lines] = substr($0, 1, 400); if (lines <= 12) print said[lines] }
   END { flush() }' "$output" >>"$FAILURE_LOG"
 echo "$passed passed, $failed failed, $skipped skipped"
 exit "$status"

@@ -153,7 +153,14 @@ fn drill(run: Run) -> Drilled {
 impl Drilled {
     #[track_caller]
     fn assert_code(&self, expected: Option<i32>) -> &Self {
-        assert_eq!(self.output.code, expected, "{:#}\n{}", self.report, self.output.stderr);
+        let code = self.output.code;
+        let (error, findings) = (&self.report["error"], &self.report["findings"]);
+        assert!(
+            code == expected,
+            "exit code {code:?} in place of {expected:?}, error {error}, findings {findings}\n{:#}\n{}",
+            self.report,
+            self.output.stderr
+        );
         self
     }
 

@@ -234,7 +234,11 @@ impl Postgres {
         answered && !dead
     }
 
-    fn psql(&self, database: &str, text: &str) -> Result<String, String> {
+    /// Runs statements, and returns their rows or psql's words about the first that failed.
+    ///
+    /// # Errors
+    /// If psql cannot connect or a statement fails.
+    pub fn psql(&self, database: &str, text: &str) -> Result<String, String> {
         let mut command = Command::new(self.bin_dir.join("psql"));
         command.args(["-X", "-v", "ON_ERROR_STOP=1", "-Atq", "-f", "-"]);
         // The name goes by environment: as an argument, psql would take `a=b` for a conninfo.

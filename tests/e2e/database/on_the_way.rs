@@ -18,20 +18,22 @@ fn through(stand: &Stand, proxy: &PostgresProxy) -> Run {
 fn startup_options_that_are_dropped_are_made_up_for_r135() {
     let stand = Stand::new();
     let database = &stand.database.name;
-    // What the options would have overruled.
+    // What the options would have overruled. The session with the snapshot is idle until all rows are read.
     stand.sql(&format!(
-        "CREATE TABLE t AS SELECT g AS id, '2026-01-01 00:00:00+00'::timestamptz AS at FROM generate_series(1, 100) g;
-         ALTER DATABASE {database} SET statement_timeout = '1ms'; ALTER DATABASE {database} SET TimeZone = 'Asia/Kathmandu'"
+        "CREATE TABLE t AS SELECT g AS id, '2026-01-01 00:00:00+00'::timestamptz AS at, repeat('x', 300) AS v
+           FROM generate_series(1, 50000) g;
+         ALTER DATABASE {database} SET idle_in_transaction_session_timeout = '50ms';
+         ALTER DATABASE {database} SET TimeZone = 'Asia/Kathmandu'"
     ));
     let proxy = PostgresProxy::start(stand.postgres, StartupOptions::Dropped);
     let manifest = manifest_of(&stand, through(&stand, &proxy).env("COMPRESSION", "none"));
-    assert_eq!(manifest["inventory"]["tables"][0]["rows"], 100);
+    assert_eq!(manifest["inventory"]["tables"][0]["rows"], 50_000);
     let dump = stand.s3.read(&super::stored_key(&stand, &manifest, ".dump"));
     let holds = |text: &[u8]| dump.windows(text.len()).any(|window| window == text);
     assert!(holds(b"2026-01-01 00:00:00+00") && !holds(b"05:45:00+05:45"), "the rows are in another time zone");
 
     // pg_dump cannot be told this by other means.
-    stand.sql(&format!("SET statement_timeout = 0; ALTER DATABASE {database} SET bytea_output = 'escape'"));
+    stand.sql(&format!("ALTER DATABASE {database} SET bytea_output = 'escape'"));
     let words = ["the startup options of the session were dropped on the way", "bytea_output", "pooler"];
     assert_run_fails(&stand, through(&stand, &proxy), &words);
     // Directly, the options arrive.

@@ -90,7 +90,8 @@ fn a_database_with_the_name_of_the_maintenance_database_is_drilled() {
 }
 
 /// Each attempt of code that runs as a superuser on the throwaway server ends where it was made to end. A superuser's
-/// functions are the worst case: what a plain role runs has the same walls around it.
+/// functions are the worst case: what a plain role runs has the same walls around it. That a trap springs if there are no
+/// walls is for the tests of views below.
 #[test]
 fn code_of_an_archive_gets_out_of_a_throwaway_server_by_no_way() {
     let outsider = Outsider::listen();
@@ -111,7 +112,18 @@ fn code_of_an_archive_gets_out_of_a_throwaway_server_by_no_way() {
         ("host", "SELECT pg_read_file('/etc/hostname')".to_owned()),
         ("processes", "SELECT pg_read_binary_file('/proc/1/cmdline')".to_owned()),
     ];
+    neighbour.sql(SUPERUSER, "CREATE EXTENSION dblink");
     for (name, attempt) in &attempts {
+        // Without the walls each of them gets out; else this test would show nothing.
+        if *name != "network" {
+            if let Err(error) = neighbour.psql(SUPERUSER, attempt) {
+                let is_of_the_machine = matches!(*name, "host" | "processes");
+                assert!(is_of_the_machine, "{name} gets out of no server: {error}");
+                skip(&format!("drill_safety::code_of_an_archive_gets_out ({name})"), "the machine itself hides it");
+                continue;
+            }
+            fs::remove_file(file("program")).or(fs::remove_file(file("write"))).unwrap_or_default();
+        }
         // Out is out if the attempt came to its end: then the view cannot be filled.
         let body = format!(
             "BEGIN EXECUTE '{}'; EXCEPTION WHEN OTHERS THEN RETURN 1; END; RAISE EXCEPTION 'out'",
@@ -129,13 +141,6 @@ fn code_of_an_archive_gets_out_of_a_throwaway_server_by_no_way() {
             skip("drill_safety::code_of_an_archive_gets_out", "the kernel has no Landlock");
         }
         site.assert_clean();
-        if *name != "network" {
-            // Without the walls each of them gets out; else this test would show nothing.
-            let open =
-                site.verify().env("DATABASE_URL", neighbour.url(SUPERUSER)).env("VERIFY_RESTORE_AS", "superuser");
-            drill(open).assert_code(FAILED).assert_lists("findings", &["sprung"]);
-            fs::remove_file(file("program")).or(fs::remove_file(file("write"))).unwrap_or_default();
-        }
     }
 }
 

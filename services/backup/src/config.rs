@@ -14,7 +14,9 @@ use backup_core::repository::{BackupId, Kind, Layout, Repository, Role, Signers,
 use backup_daemon::DatabaseName;
 use backup_daemon::config::{ProcessConfig, schedule};
 use backup_daemon::schedule::MakeUp;
+use chrono::Utc;
 
+use crate::batches::most_of;
 use crate::dump_options::DumpOptions;
 use crate::encryption::{encryption, lines_of_keys, signing_key};
 use crate::retention::RetentionPolicy;
@@ -140,8 +142,8 @@ pub(crate) fn from_vars(vars: impl IntoIterator<Item = (String, String)>) -> Res
     let signing_key = signing_key(&mut settings);
     let signers = settings.parsed("VERIFY_TRUSTED_KEYS", Signers::parse).unwrap_or_default();
     let retention = retention(&mut settings);
-    let size_rule = size_rule(&mut settings);
     let timing = timing(&mut settings);
+    let size_rule = size_rule(&mut settings, timing.as_ref());
     let several = Several::read(&mut settings);
     let password = source.as_ref().and_then(Conninfo::password).cloned();
     let secrets: Vec<_> = settings.secrets().into_iter().chain(password).chain(lines_of_keys(&settings)).collect();
@@ -288,11 +290,14 @@ fn retention(settings: &mut Settings) -> RetentionPolicy {
     }
 }
 
-fn size_rule(settings: &mut Settings) -> SizeRule {
+fn size_rule(settings: &mut Settings, timing: Option<&Timing>) -> SizeRule {
     let accepted_from = settings.parsed("BACKUP_ACCEPT_SIZE_FROM", |text| {
         BackupId::parse(text.trim()).ok_or("is not the id of a backup, as `backup list` shows them")
     });
-    SizeRule { max_shrink_percent: settings.number("BACKUP_MAX_SHRINK_PERCENT"), accepted_from }
+    // Without a schedule that can be read there is no configuration either.
+    let gap_seconds = timing.map_or(0, |timing| timing.schedule.shortest_gap_seconds(Utc::now()));
+    let max_shrink_percent = settings.number("BACKUP_MAX_SHRINK_PERCENT");
+    SizeRule { max_shrink_percent, accepted_from, batch: most_of(gap_seconds) }
 }
 
 fn timing(settings: &mut Settings) -> Option<Timing> {

@@ -2,6 +2,7 @@
 
 mod accept;
 mod alarms;
+mod batches;
 mod beside;
 mod census;
 mod check;

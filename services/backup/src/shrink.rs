@@ -5,11 +5,14 @@
 //! once, as the newest one: later retention thins out what was before it, and a database that shrinks slowly
 //! would then look as if it had shrunk at once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use backup_core::repository::{Backup, BackupId, Catalog, Event, EventKind, Kind};
 use backup_core::text::bytes;
+use chrono::TimeDelta;
+
+use crate::batches::batches;
 
 /// Number of backups that tell what is usual.
 const HISTORY: usize = 5;
@@ -21,6 +24,9 @@ pub(crate) struct SizeRule {
     pub(crate) max_shrink_percent: u64,
     /// `BACKUP_ACCEPT_SIZE_FROM`.
     pub(crate) accepted_from: Option<BackupId>,
+    /// Of what is written within this time, only the largest tells what is usual: small ones that another writer adds
+    /// hide no small one of ours.
+    pub(crate) batch: TimeDelta,
 }
 
 /// What a listing tells about the sizes of the backups of one kind.
@@ -75,7 +81,8 @@ pub(crate) fn judge(catalog: &Catalog, kind: Kind, rule: &SizeRule) -> Sizes {
     };
     let usual = older.iter().copied().filter(|backup| !is_marked(backup));
     let usual = usual.filter(|backup| accepted.is_none_or(|from| backup.id >= *from));
-    let measure = shrunk(newest, &usual.collect::<Vec<_>>(), rule.max_shrink_percent);
+    let usual = largest(&usual.collect::<Vec<_>>(), rule.batch);
+    let measure = shrunk(newest, &usual, rule.max_shrink_percent);
     let measure = measure.or(is_marked(newest).then_some(Measure::Marked));
     let mut suspects: BTreeSet<BackupId> =
         group.iter().filter(|backup| is_marked(backup)).map(|backup| backup.id.clone()).collect();
@@ -86,6 +93,19 @@ pub(crate) fn judge(catalog: &Catalog, kind: Kind, rule: &SizeRule) -> Sizes {
     let unmarked = (!is_marked(newest))
         .then(|| Event { id: newest.id.clone(), kind: EventKind::SizeSuspect { accepted: accepted.cloned() } });
     Sizes { suspects, shrunk: Some(shrunk), unmarked }
+}
+
+/// The largest of each batch of `group`, in its order.
+fn largest<'all>(group: &[&'all Backup], batch: TimeDelta) -> Vec<&'all Backup> {
+    let mut largest: BTreeMap<(usize, &str), &Backup> = BTreeMap::new();
+    for (backup, batch) in group.iter().zip(batches(group, batch)) {
+        let largest = largest.entry((batch, backup.dump_name.as_str())).or_insert(backup);
+        if (backup.dump_bytes, &backup.id) > (largest.dump_bytes, &largest.id) {
+            *largest = backup;
+        }
+    }
+    let largest: BTreeSet<&BackupId> = largest.into_values().map(|backup| &backup.id).collect();
+    group.iter().copied().filter(|backup| largest.contains(&backup.id)).collect()
 }
 
 /// From which backup of `group` on an operator has accepted a smaller size.

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use backup_core::repository::{Backup, BackupId};
 use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::batches::{batches, most_of, written_at};
 use crate::shrink::is_far_below_median;
 use crate::timing::Timing;
 
@@ -74,6 +75,9 @@ pub(crate) enum Doubt {
 pub(crate) struct StandingRule {
     /// What is written within this time counts once.
     burst: TimeDelta,
+    /// Of what is written within this time, the largest tells what is usual: if the gaps of a schedule differ, there is
+    /// room for many small ones in the longest.
+    usual: TimeDelta,
     /// How long after its id a backup may have been written.
     max_late: TimeDelta,
     /// `BACKUP_MAX_SHRINK_PERCENT`.
@@ -83,12 +87,14 @@ pub(crate) struct StandingRule {
 }
 
 impl StandingRule {
-    /// By the schedule: two runs lie at least half of its shortest gap apart, if they are not a burst.
+    /// By the schedule: two runs lie at least half of its shortest gap apart, if they are not a burst, and at most its
+    /// longest.
     pub(crate) fn of(timing: &Timing, max_shrink_percent: u64, now: DateTime<Utc>) -> Self {
         let gap_seconds = i64::try_from(timing.schedule.shortest_gap_seconds(now)).unwrap_or(i64::MAX / 1_000_000);
+        let usual = most_of(timing.schedule.longest_gap_seconds(now));
         let run = TimeDelta::from_std(timing.run_timeout).unwrap_or(MIN_LATE);
         let max_late = MIN_LATE.max(run * 2);
-        Self { burst: TimeDelta::seconds(gap_seconds) / 2, max_late, max_shrink_percent, accepted_from: None }
+        Self { burst: TimeDelta::seconds(gap_seconds) / 2, usual, max_late, max_shrink_percent, accepted_from: None }
     }
 
     /// The same rule, with a size that was accepted.
@@ -106,9 +112,7 @@ impl StandingRule {
 pub(crate) fn standings(group: &[&Backup], rule: &StandingRule) -> Vec<Standing> {
     let batches = batches(group, rule.burst);
     let timely: Vec<bool> = group.iter().map(|backup| rule.is_timely(backup)).collect();
-    let sizes = Sizes::of(group, &batches, &timely, rule);
-    let is_small: Vec<bool> =
-        group.iter().zip(&batches).map(|(backup, batch)| sizes.is_small(backup, *batch, rule)).collect();
+    let is_small = small(group, &batches, &timely, rule);
     // The largest of each batch, and of equal ones the newest: a writer who adds to a batch can have the last word, and has
     // less to write than a database. Those of another time have a leader of their own, of any size: the newest, since
     // backups that were copied together are of as many times as they are.
@@ -151,25 +155,16 @@ fn ranks(group: &[&Backup], batches: &[usize], timely: &[bool], is_small: &[bool
     (0..group.len()).map(rank).collect()
 }
 
-/// A store that does not say when cannot be asked, so the id is believed.
-fn written_at(backup: &Backup) -> DateTime<Utc> {
-    backup.committed_at.unwrap_or(backup.id.time())
-}
-
-/// The number of the batch of each: a batch begins with the first that was written after the end of the one before.
-fn batches(group: &[&Backup], burst: TimeDelta) -> Vec<usize> {
-    let mut by_time: Vec<usize> = (0..group.len()).collect();
-    by_time.sort_by_key(|place| (written_at(group[*place]), &group[*place].id));
-    let mut batches = vec![0; group.len()];
-    let (mut batch, mut began) = (0, None);
-    for place in by_time {
-        let written = written_at(group[place]);
-        if began.is_none_or(|began| written - began >= burst) {
-            (batch, began) = (batch + 1, Some(written));
-        }
-        batches[place] = batch;
-    }
-    batches
+/// Whether each of `group` is far smaller than the largest dumps of other times; if all are of one time, than those of
+/// other `bursts`.
+fn small(group: &[&Backup], bursts: &[usize], timely: &[bool], rule: &StandingRule) -> Vec<bool> {
+    let times = batches(group, rule.usual);
+    let [of_times, of_bursts] = [&times[..], bursts].map(|batches| (Sizes::of(group, batches, timely, rule), batches));
+    let is_small = |place: usize| {
+        let is_small = |(sizes, batches): &(Sizes, &[usize])| sizes.is_small(group[place], batches[place], rule);
+        is_small(&of_times).or_else(|| is_small(&of_bursts)).unwrap_or(false)
+    };
+    (0..group.len()).map(is_small).collect()
 }
 
 /// The largest dump of each batch, and how it is stored.
@@ -187,18 +182,20 @@ impl<'backup> Sizes<'backup> {
         Self(sizes)
     }
 
-    /// Whether the dump is far smaller than those of other batches.
-    fn is_small(&self, backup: &Backup, batch: usize, rule: &StandingRule) -> bool {
+    /// Whether the dump is far smaller than those of other batches than `batch`, its own; `None` if there are none.
+    fn is_small(&self, backup: &Backup, batch: usize, rule: &StandingRule) -> Option<bool> {
         if rule.max_shrink_percent >= 100 || rule.accepted_from.as_ref().is_some_and(|from| backup.id < *from) {
-            return false;
+            return Some(false);
         }
         let others = |is_alike: bool| {
             let others = self.0.iter().filter(|((other, _), _)| *other != batch);
             let others = others.filter(|((_, name), _)| (*name == backup.dump_name) == is_alike);
             others.map(|(_, bytes)| *bytes).collect::<Vec<u64>>()
         };
-        is_far_below_median(&others(true), backup.dump_bytes, rule.max_shrink_percent)
-            || is_far_below_median(&others(false), backup.dump_bytes, MAX_SHRINK_PERCENT_OF_OTHERS)
+        let (alike, unlike) = (others(true), others(false));
+        let is_small = is_far_below_median(&alike, backup.dump_bytes, rule.max_shrink_percent)
+            || is_far_below_median(&unlike, backup.dump_bytes, MAX_SHRINK_PERCENT_OF_OTHERS);
+        (!alike.is_empty() || !unlike.is_empty()).then_some(is_small)
     }
 }
 

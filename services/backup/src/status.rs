@@ -260,8 +260,8 @@ pub(crate) mod tests {
 
     /// What a listing changes, with defaults and a clock that agrees.
     fn observe(facts: &mut Facts, catalog: &Catalog) -> bool {
-        let size_rule = SizeRule { max_shrink_percent: 50, accepted_from: None };
         let config = crate::config::tests::good();
+        let size_rule = SizeRule { max_shrink_percent: 50, accepted_from: None, batch: config.size_rule.batch };
         let limits =
             Limits { kind: Kind::Full, size_rule: &size_rule, timing: &config.timing, retention: &config.retention };
         facts.observe(catalog, &limits, &Oddities::of(catalog, &limits, Clock::Agrees, Utc::now()))

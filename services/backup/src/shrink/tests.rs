@@ -16,7 +16,7 @@ struct Bucket {
 
 impl Bucket {
     fn new() -> Self {
-        let rule = SizeRule { max_shrink_percent: 50, accepted_from: None };
+        let rule = SizeRule { max_shrink_percent: 50, accepted_from: None, batch: TimeDelta::hours(18) };
         Self { layout: Layout::new(Prefix::parse("p").unwrap(), "app"), objects: Vec::new(), rule, nights: 0 }
     }
 
@@ -120,6 +120,26 @@ fn a_size_far_below_the_median_of_the_last_five_is_an_alarm_r018() {
     check(&[1000, 1000, 1000, 600, 600, 600, 600, 600, 350], false);
     check(&[1000, 800, 640, 512, 410, 330, 260], false);
     check(&[0, 0], false);
+}
+
+/// Another writer adds small ones, by the hour after a night or one in the middle of each day.
+#[test]
+fn small_ones_between_the_nights_hide_no_small_night() {
+    for hours in [vec![1, 2, 3, 4, 5, 19], vec![12], vec![9, 19]] {
+        let mut bucket = Bucket::new();
+        for _ in 0..6 {
+            bucket.backup(100, ".zst", "unknown");
+            for hour in &hours {
+                let id = (bucket.tonight() + TimeDelta::hours(*hour)).format("%Y%m%dT%H%M%SZ-calpt5zmzst5hrp2");
+                bucket.put(&format!("{id}/app.dump.zst"), 3);
+                bucket.put(&format!("{id}/manifest.json"), 2_000);
+            }
+        }
+        bucket.backup(100, ".zst", "unknown");
+        assert_eq!(bucket.sizes().shrunk, None, "{hours:?}");
+        bucket.backup(10, ".zst", "unknown");
+        assert!(bucket.sizes().shrunk.is_some(), "{hours:?}");
+    }
 }
 
 /// R146: DATABASE_URL points to an empty database for thirty nights, with 7 days of retention.

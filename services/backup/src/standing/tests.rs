@@ -31,7 +31,8 @@ pub(crate) fn backup_at(id_time: DateTime<Utc>, written: DateTime<Utc>, dump_byt
 /// A schedule of one run a day.
 pub(crate) fn rule() -> StandingRule {
     let max_late = MIN_LATE;
-    StandingRule { burst: TimeDelta::hours(12), max_late, max_shrink_percent: 50, accepted_from: None }
+    let (burst, usual) = (TimeDelta::hours(12), TimeDelta::hours(18));
+    StandingRule { burst, usual, max_late, max_shrink_percent: 50, accepted_from: None }
 }
 
 /// `c` for what counts, `b` for a burst, `s` for small, `o` for another time, `O` for the newest of these.
@@ -122,4 +123,26 @@ fn what_is_far_smaller_than_other_nights_does_not_count() {
     (group[0].dump_bytes, group[1].dump_bytes) = (10, 10);
     check(&rule(), &group, "ssccc");
     check(&rule().accepting(Some(group[1].id.clone())), &group, "ccccc");
+}
+
+/// Two runs a night an hour apart leave room for forty small ones between each two nights.
+#[test]
+fn small_ones_are_never_usual_however_unevenly_runs_lie() {
+    let rule = StandingRule { burst: TimeDelta::minutes(30), usual: most_of(23 * 3600), ..rule() };
+    let genuine = |minutes: i64| minutes % 1_440 == 0 || minutes % 1_440 == 60;
+    for nights in [2, 5] {
+        for step in [30, 35, 300] {
+            let times = (0..nights * 1_440).filter(|minutes| genuine(*minutes) || minutes % step == 7);
+            let group = times.map(|minutes| {
+                let written = at(0) - TimeDelta::minutes(minutes);
+                backup_at(written, written, if genuine(minutes) { 1_000 } else { 3 })
+            });
+            let group: Vec<Backup> = group.collect();
+            let group: Vec<&Backup> = group.iter().collect();
+            for (backup, standing) in group.iter().zip(standings(&group, &rule)) {
+                let counts = standing == Standing::Counts;
+                assert_eq!(counts, backup.dump_bytes == 1_000, "{nights} nights, {step}: {}, {standing:?}", backup.id);
+            }
+        }
+    }
 }

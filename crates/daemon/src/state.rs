@@ -8,15 +8,19 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use tokio::sync::Notify;
 
-use crate::alarm::{Alarm, AlarmChange, Condition, NoticedAlarms, Severity};
+use crate::alarm::{Alarm, AlarmChange, Condition, NoticedAlarms};
 use crate::alarm_code::AlarmCode;
 use crate::database_name::DatabaseName;
 use crate::deliveries::Deliveries;
 use crate::heartbeat::Heartbeat;
-use crate::left_out::{LeftOut, UNLISTED_FOR};
+use crate::left_out::LeftOut;
 use crate::listing::{Listing, Unlisted};
 use crate::run_request::{Busy, Made, RunRequest};
 use crate::watchdog::Pulse;
+
+mod carried;
+
+use carried::carry;
 
 /// The version of every JSON document that is served. Fields are added without changing it.
 pub(crate) const SCHEMA: u32 = 1;
@@ -75,8 +79,8 @@ pub struct DatabaseState<D> {
     pub progress: Progress,
     /// Since when what is wrong is wrong.
     pub noticed: NoticedAlarms,
-    /// What could not be delivered.
-    pub undelivered: Deliveries,
+    /// What could not be delivered, which one of the databases carries for all of them.
+    pub undelivered: Option<Deliveries>,
     /// Why other databases are not looked after.
     pub left_out: Option<LeftOut>,
     /// What only this service knows.
@@ -104,7 +108,7 @@ impl<D> DatabaseState<D> {
             max_age_seconds: max_age.as_secs(),
             progress: Progress::default(),
             noticed: NoticedAlarms::default(),
-            undelivered: Deliveries::default(),
+            undelivered: None,
             left_out: None,
             own,
         }
@@ -167,7 +171,7 @@ impl<D> DatabaseState<D> {
     /// What is wrong with it at `now`: what `judge` finds, what could not be delivered, and that others are left out.
     pub(crate) fn conditions(&self, judge: Judge<D>, now: DateTime<Utc>) -> Vec<Condition> {
         let mut conditions = judge(self, now);
-        conditions.extend(self.undelivered.condition());
+        conditions.extend(self.undelivered.as_ref().and_then(Deliveries::condition));
         let was_alarm = self.noticed.has(AlarmCode::LeftOut);
         conditions.extend(self.left_out.as_ref().and_then(|left_out| left_out.condition(was_alarm, now)));
         conditions
@@ -206,19 +210,19 @@ impl<D: Clone> State<D> {
     }
 
     /// Takes in a database that has come.
-    pub fn add(&self, database: DatabaseName, mut state: DatabaseState<D>) {
-        let mut databases = self.lock();
-        // All databases share what became of messages.
-        if let Some(other) = databases.values().next() {
-            state.undelivered = other.undelivered.clone();
-        }
-        databases.insert(database, state);
+    pub fn add(&self, database: DatabaseName, state: DatabaseState<D>) {
+        self.lock().insert(database, state);
         self.changed.notify_one();
     }
 
     /// Lets go of a database. Its alarms are resolved.
     pub fn remove(&self, database: &DatabaseName) {
-        let Some(mut state) = self.lock().remove(database) else { return };
+        let mut databases = self.lock();
+        let Some(mut state) = databases.remove(database) else { return };
+        if let Some((other, undelivered)) = databases.values_mut().next().zip(state.undelivered.take()) {
+            other.undelivered = Some(undelivered);
+        }
+        drop(databases);
         let resolved = state.noticed.notice(database, Vec::new());
         self.departed.lock().unwrap_or_else(PoisonError::into_inner).extend(resolved);
         self.changed.notify_one();
@@ -281,29 +285,6 @@ impl<D: Clone> State<D> {
         if let Some(state) = self.lock().get_mut(database) {
             change(state);
         }
-        self.changed.notify_one();
-    }
-
-    /// Enters that the databases of the bucket cannot be listed because of `error`. If the bucket does not answer at all, each
-    /// database says so itself.
-    pub fn cannot_list_databases(&self, error: &anyhow::Error) {
-        let is_seen = |state: &DatabaseState<D>| state.listing.is_some() && !state.unlisted.is_failing();
-        if self.lock().values().any(is_seen) {
-            let reason = format!("the databases in the bucket cannot be listed: {error:#}");
-            let lasting = LeftOut::lasting(reason, Severity::Warning, Utc::now());
-            self.leave_out(Some(LeftOut { patience: UNLISTED_FOR, ..lasting }));
-        }
-    }
-
-    /// Enters why some databases are not looked after, or that none is left out. One of those that are looked after carries
-    /// the alarm: it has a journal, so that a restart forgets nothing.
-    pub fn leave_out(&self, left_out: Option<LeftOut>) {
-        carry(&mut self.lock(), |known| {
-            let new = left_out?;
-            // What could pass and what lasts are known since times of their own.
-            let known = known.filter(|known| known.patience == new.patience);
-            Some(LeftOut { since: known.map_or(new.since, |known| known.since), ..new })
-        });
         self.changed.notify_one();
     }
 
@@ -370,20 +351,6 @@ impl<D: Clone> State<D> {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<DatabaseName, DatabaseState<D>>> {
         // These are plain values, so a panic elsewhere cannot have left them half changed.
         self.databases.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Gives what `change` makes of the reason why databases are left out to the one that has the alarm, else to the one that
-/// had the reason, else to the first.
-fn carry<D>(
-    databases: &mut BTreeMap<DatabaseName, DatabaseState<D>>,
-    change: impl FnOnce(Option<LeftOut>) -> Option<LeftOut>,
-) {
-    let alarmed = databases.values().position(|state| state.noticed.has(AlarmCode::LeftOut));
-    let carrier = alarmed.or_else(|| databases.values().position(|state| state.left_out.is_some())).unwrap_or(0);
-    let known = databases.values_mut().find_map(|state| state.left_out.take());
-    if let Some(state) = databases.values_mut().nth(carrier) {
-        state.left_out = change(known);
     }
 }
 

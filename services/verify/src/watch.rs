@@ -92,9 +92,6 @@ fn initial(target: &TargetConfig) -> DatabaseState<Facts> {
     state.schedule = format!("a look every {poll_seconds} s");
     state.interval_seconds = poll_seconds;
     state.max_age_seconds = target.timing.given_max_age.unwrap_or(DEFAULT_MAX_AGE).as_secs();
-    if target.process.notify.is_used() {
-        state.undelivered = target.process.notify.deliveries();
-    }
     state
 }
 

@@ -108,9 +108,7 @@ impl Notifier<'_> {
         }
         let events = events.subscribe("messages");
         let outbox = self.outbox()?;
-        for database in state.copy().keys() {
-            state.change(database, |state| state.undelivered = self.config.deliveries());
-        }
+        state.watch_deliveries(self.config.deliveries());
         let speaker = self.config.speaker(self.service, self.scrubber);
         let summary = self.config.summary.clone().map(|schedule| Summary::begin(schedule, Utc::now()));
         let channels = (speaker, outbox, journal.clone());

@@ -2,6 +2,7 @@ use chrono::TimeDelta;
 
 use super::*;
 use crate::alarm::Severity;
+use crate::left_out::LeftOut;
 
 /// Wrong while its own state says so.
 fn judge(state: &DatabaseState<bool>, _: DateTime<Utc>) -> Vec<Condition> {
@@ -53,6 +54,24 @@ fn what_is_left_out_is_one_alarm_however_many_databases_there_are() {
     assert_eq!(alarms(6), [(DatabaseName::from("b"), AlarmCode::LeftOut, "third".to_owned())]);
     state.leave_out(None);
     assert_eq!(alarms(6), []);
+}
+
+/// Channels are of the process: what they refuse is one alarm, and one message, however many databases there are.
+#[test]
+fn what_cannot_be_delivered_is_one_alarm_however_many_databases_there_are() {
+    let state = State::new([(DatabaseName::unknown(), nameless())]);
+    let deliveries = Deliveries::to(["ntfy"]);
+    state.watch_deliveries(deliveries.clone());
+    for name in ["a", "b", "c"] {
+        state.add(DatabaseName::from(name), nameless());
+    }
+    state.remove(&DatabaseName::unknown());
+    let alarms = || state.alarms(|_, _| Vec::new(), Utc::now()).into_iter().map(|alarm| alarm.database);
+    assert_eq!(alarms().count(), 0);
+    deliveries.given_up("ntfy", "answered 500");
+    assert_eq!(alarms().collect::<Vec<_>>(), [DatabaseName::from("a")]);
+    state.remove(&DatabaseName::from("a"));
+    assert_eq!(alarms().collect::<Vec<_>>(), [DatabaseName::from("b")]);
 }
 
 /// The database that carried the alarm before a restart carries it after it, also if another one comes first by now.

@@ -60,7 +60,7 @@ impl<D: Clone + Send + 'static, R: Send + Sync + 'static> Service<'_, D, R> {
         let log = tokio::spawn(log_alarms(self.events.subscribe("log")));
         let journal = &self.journal;
         let writer = tokio::spawn(journal.clone().write());
-        let telling = self.notifier.start(self.state, &self.events, (self.teller, journal), stop)?;
+        let telling = self.notifier.start(self.state, &self.events, (self.teller, journal))?;
         let watchdog = Watchdog::start(self.state.pulses()).context("start the watchdog")?;
         tokio::select! {
             () = Box::pin(work(&self.events)) => {}

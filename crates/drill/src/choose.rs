@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use backup_core::repository::{
-    Backup, BackupId, Catalog, DatabaseSearch, Incomplete, Kind, Layout, ManifestError, Repository, StoredDatabases,
+    Backup, BackupId, Catalog, DatabaseSearch, Incomplete, Kind, Layout, ManifestError, RUN_MAY_TAKE, Repository,
+    StoredDatabases,
 };
 use backup_core::stop::Stop;
 use backup_core::text::{age, some_of};
@@ -12,10 +13,6 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::config::DrillConfig;
 use crate::report::{Check, CheckState, Finding, RECOVERY_POINT};
-
-/// A run without a manifest that began less than this ago may still be going on, unless the newest manifest says how
-/// long a run may take: the default of `BACKUP_TIMEOUT`.
-pub const RUNNING_FOR: Duration = Duration::from_secs(6 * 3600);
 
 /// How old the newest backup may be if neither `BACKUP_MAX_AGE` nor its manifest says.
 pub const DEFAULT_MAX_AGE: Duration = Duration::from_secs(26 * 3600);
@@ -95,7 +92,7 @@ pub async fn choose(config: &DrillConfig, selector: &Selector, stop: &Stop) -> R
     let promised = promised(&repository, &catalog, stop).await?;
     let promised_age = promised.as_ref().and_then(|promised| promised.max_age);
     let max_age = config.backup_max_age.or(promised_age).unwrap_or(DEFAULT_MAX_AGE);
-    let running_for = promised.and_then(|promised| promised.run_timeout).unwrap_or(RUNNING_FOR);
+    let running_for = promised.and_then(|promised| promised.run_timeout).unwrap_or(RUN_MAY_TAKE);
     let rules = Rules { now, max_age, running_for, random: rand::random() };
     Ok(Chosen { choice: select(&catalog, selector, &rules)?, repository })
 }

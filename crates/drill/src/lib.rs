@@ -29,8 +29,8 @@ mod server;
 pub use attest::{own_records, record_key};
 pub use checks::{Before, Content, Extent, Query, parse_queries};
 pub use choose::{
-    Choice, ChooseError, Chosen, DEFAULT_MAX_AGE, Promised, RUNNING_FOR, Selector, choose, databases, promised,
-    repository, repository_of,
+    Choice, ChooseError, Chosen, DEFAULT_MAX_AGE, Promised, Selector, choose, databases, promised, repository,
+    repository_of,
 };
 pub use config::{Amcheck, DrillConfig, Queries, Target};
 pub use evidence::{DrillError, Evidence};

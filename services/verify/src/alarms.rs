@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use backup_core::repository::BackupId;
+use backup_core::repository::{BackupId, RUN_MAY_TAKE};
 use backup_daemon::{AlarmCode, Condition, DatabaseState, Severity};
-use backup_drill::{RUNNING_FOR, Verdict};
+use backup_drill::Verdict;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::backup_life::BackupLife;
@@ -148,7 +148,7 @@ fn of_bucket(facts: &Facts, is_silent: bool, now: DateTime<Utc>) -> impl Iterato
     let is_told = is_silent && facts.newest_full.is_none();
     let gone = || facts.gone.clone().filter(|_| !is_told).map(Detail::NewestGone);
     let lost = facts.lost.clone().map(|id| Detail::DataLost { id }).or_else(gone);
-    let running_for = facts.promised.as_ref().and_then(|promised| promised.run_timeout).unwrap_or(RUNNING_FOR);
+    let running_for = facts.promised.as_ref().and_then(|promised| promised.run_timeout).unwrap_or(RUN_MAY_TAKE);
     let running_for = TimeDelta::from_std(running_for).unwrap_or(TimeDelta::MAX);
     let died = facts.unfinished.clone().filter(|id| now - id.time() > running_for);
     lost.into_iter().chain(died.map(|id| Detail::NewestIncomplete { id }))

@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context;
-use backup_core::repository::{Backup, BackupId, Catalog, Drill, DrillRecord, Kind, ManifestError, Repository};
+use backup_core::repository::{
+    Backup, BackupId, Catalog, Drill, DrillRecord, Kind, ManifestError, RUN_MAY_TAKE, Repository,
+};
 use backup_daemon::notify::{Dated, Safe};
 use backup_daemon::{AlarmCode, DatabaseState, Listing};
-use backup_drill::{DrillConfig, RUNNING_FOR, own_records};
+use backup_drill::{DrillConfig, own_records};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::backup_life::BackupLife;
@@ -116,7 +118,7 @@ impl Records {
 
     /// Of a listing at `now`, and of `own` records, the newest first.
     fn of(catalog: &Catalog, own: &[(Drill, BackupId)], now: DateTime<Utc>) -> Self {
-        let running_for = TimeDelta::from_std(RUNNING_FOR).unwrap_or(TimeDelta::MAX);
+        let running_for = TimeDelta::from_std(RUN_MAY_TAKE).unwrap_or(TimeDelta::MAX);
         let backup = BackupLife::of(catalog, now);
         // Not the first run of a first deployment: a run of earlier hours has died, or its backup is gone.
         let had_runs = backup.first_at.is_some_and(|first_at| now - first_at > running_for);

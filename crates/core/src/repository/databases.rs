@@ -6,7 +6,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::open::MAX_MANIFEST_BYTES;
-use super::{Backup, BackupId, Catalog, DatabaseDir, EventKind, Layout, ManifestError, Repository, Role, Signers};
+use super::{
+    Backup, BackupId, Catalog, DatabaseDir, EventKind, Layout, ManifestError, RUN_MAY_TAKE, Repository, Role, Signers,
+};
 use crate::database_list::MAX_DATABASES;
 use crate::storage::{ListedObject, Prefix, Store, StoreError};
 
@@ -16,9 +18,6 @@ const NEWEST_READ: usize = 2;
 
 /// Maximum bytes of all manifests that one search reads: a writer to the bucket shall not choose how long that takes.
 const MAX_BYTES_READ: u64 = 4 * MAX_MANIFEST_BYTES;
-
-/// What the journal tells of runs is no sign of lost backups as long as the first run may be going on.
-const FIRST_RUN: TimeDelta = TimeDelta::hours(6);
 
 /// What a listing tells of databases.
 #[derive(Default)]
@@ -252,7 +251,7 @@ fn has_traces(catalog: &Catalog, now: DateTime<Utc>) -> bool {
         EventKind::DatabaseAppeared
         | EventKind::BackupStarted { .. }
         | EventKind::BackupFailed { .. }
-        | EventKind::BackupStopped => age > FIRST_RUN,
+        | EventKind::BackupStopped => age.to_std().is_ok_and(|age| age > RUN_MAY_TAKE),
         // Only a service that has looked after it for a while writes others.
         _ => true,
     };

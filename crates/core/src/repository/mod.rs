@@ -43,6 +43,10 @@ pub use signing::{Signers, SigningKey, SigningKeyError};
 
 use crate::storage::{ObjectKey, Purpose, Store, StoreError};
 
+/// How long a run may be going on that has left no manifest yet, unless an earlier manifest says: the default of
+/// `BACKUP_TIMEOUT`.
+pub const RUN_MAY_TAKE: Duration = Duration::from_secs(6 * 3600);
+
 /// How often the listing is asked for what was stored, and the time between.
 const LISTING_ATTEMPTS: u32 = 3;
 const LISTING_PAUSE: Duration = Duration::from_millis(500);

@@ -22,7 +22,6 @@ mod restart_tests;
 use std::time::Duration;
 
 use backup_core::scrub::Scrubber;
-use backup_core::stop::Stop;
 use backup_core::text::print_line;
 use chrono::Utc;
 use serde::Serialize;
@@ -96,7 +95,6 @@ impl Notifier<'_> {
         state: &State<D>,
         events: &Events<R>,
         (teller, journal): (Teller<D, R>, &Journal),
-        stop: &Stop,
     ) -> anyhow::Result<Telling>
     where
         D: Clone + Send + 'static,
@@ -112,7 +110,7 @@ impl Notifier<'_> {
         let speaker = self.config.speaker(self.service, self.scrubber);
         let summary = self.config.summary.clone().map(|schedule| Summary::begin(schedule, Utc::now()));
         let channels = (speaker, outbox, journal.clone());
-        let told = tell::tell((state.clone(), teller), events, channels, (summary, stop.clone()));
+        let told = tell::tell((state.clone(), teller), events, channels, summary);
         Ok(Telling { messages: Some(tokio::spawn(told)), pings })
     }
 

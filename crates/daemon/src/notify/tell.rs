@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use backup_core::repository::{Author, Kept, Word};
-use backup_core::stop::Stop;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
 use super::ending::{Ending, RunOutcome, Teller};
@@ -26,7 +25,7 @@ pub(super) async fn tell<D: Clone, R>(
     (state, teller): (State<D>, Teller<D, R>),
     mut events: Subscription<R>,
     (speaker, outbox, journal): (Speaker, Outbox, Journal),
-    (mut summary, stop): (Option<Summary>, Stop),
+    mut summary: Option<Summary>,
 ) -> Outbox {
     let mut incidents = Incidents::default();
     let send = |notice: &Notice, now| {
@@ -54,8 +53,6 @@ pub(super) async fn tell<D: Clone, R>(
             None => break,
             Some(Event::RunStarted { .. }) => {}
             Some(Event::Remembered { database, remembered }) => incidents.restore(&database, &remembered, now),
-            // What a stop interrupts looks wrong, and is not worth a message.
-            Some(Event::AlarmRaised(_)) if stop.reason().is_some() => {}
             Some(Event::AlarmRaised(alarm)) => incidents.raised(&alarm, now),
             Some(Event::AlarmResolved { alarm, at }) => incidents.resolved(&alarm, at),
             Some(Event::Recovered { database }) => incidents.succeeded(&database, now),

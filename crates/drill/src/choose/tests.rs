@@ -1,4 +1,4 @@
-use backup_core::repository::RunEvents;
+use backup_core::repository::{RUN_MAY_TAKE, RunEvents};
 
 use super::*;
 
@@ -38,7 +38,7 @@ fn incomplete(hours_ago: i64, lost_its_data: bool) -> Incomplete {
 }
 
 fn select_at_random(catalog: &Catalog, selector: &Selector, random: u64) -> Result<Choice, ChooseError> {
-    select(catalog, selector, &Rules { now: now(), max_age: MAX_AGE, running_for: RUNNING_FOR, random })
+    select(catalog, selector, &Rules { now: now(), max_age: MAX_AGE, running_for: RUN_MAY_TAKE, random })
 }
 
 /// Which backup is chosen, by its age in hours, and the beginnings of what is found.

@@ -54,7 +54,7 @@ pub use logging::{LogFormat, LogSettings};
 pub use metrics::{Databases, Families, Metrics, OwnMetrics, Sample, of_each, state_set, timestamp};
 pub use panics::silence_panics;
 pub use patience::{insist, sleep};
-pub use remembered::{FailedBefore, Remembered};
+pub use remembered::{FailedBefore, Remembered, is_restart_loop};
 pub use roster::{Roster, keep_all};
 pub use service::Service;
 pub use shell::Shell;

@@ -3,13 +3,22 @@
 use std::collections::BTreeMap;
 
 use backup_core::repository::{Author, EventKind, Journal, Kept, Layout, RecordKey};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::alarm::{PastAlarm, Severity};
 use crate::alarm_code::AlarmCode;
 
 /// The verdict of a drill that found nothing wrong.
 const PASSED: &str = "passed";
+
+/// A run that fails so soon after one before the start of its process belongs to a restart loop.
+const RESTART_LOOP: TimeDelta = TimeDelta::minutes(1);
+
+/// Whether a run at `now` belongs to a restart loop: the last one before the start of its process failed a moment ago, and
+/// not in a future that a clock which was set back has left behind.
+pub fn is_restart_loop(failed_before: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    (now - failed_before).abs() < RESTART_LOOP
+}
 
 /// What was told of alarms that are told as one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -114,6 +123,19 @@ impl Remembered {
                 past.messages.push((at, occasion.to_string()));
             }
             Kept::AlarmRaised { .. } | Kept::AlarmResolved { .. } | Kept::Told { .. } => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_belongs_to_a_restart_loop_if_the_one_before_failed_within_a_minute() {
+        let now = Utc::now();
+        for (seconds_ago, expected) in [(0, true), (59, true), (60, false), (-59, true), (-420, false)] {
+            assert_eq!(is_restart_loop(now - TimeDelta::seconds(seconds_ago), now), expected, "{seconds_ago}");
         }
     }
 }

@@ -11,7 +11,7 @@ use backup_core::repository::{
 };
 use backup_core::stop::{Share, Stop};
 use backup_daemon::schedule::Occasion;
-use backup_daemon::{AlarmCode, FailedBefore, PutLine, Remembered};
+use backup_daemon::{AlarmCode, FailedBefore, PutLine, Remembered, is_restart_loop};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::config::{BackupConfig, TargetConfig};
@@ -22,9 +22,6 @@ use crate::status::newest_by;
 
 /// Events that are deleted at a time if there are too many of them.
 const MAX_FORGOTTEN: usize = 100;
-
-/// A run that fails so soon after one before the start of its process belongs to a restart loop.
-pub(crate) const RESTART_LOOP: TimeDelta = TimeDelta::minutes(1);
 
 /// How long a run may take to end after `BACKUP_TIMEOUT`, differences between clocks included.
 const LONGEST_CLEAN_UP: Duration = Duration::from_secs(600);
@@ -39,7 +36,7 @@ pub(crate) fn ending_of(
     occasion: Occasion,
     failed_before: Option<DateTime<Utc>>,
 ) -> Option<EventKind> {
-    let is_loop = failed_before.is_some_and(|at| report.ended_at - at < RESTART_LOOP);
+    let is_loop = failed_before.is_some_and(|at| is_restart_loop(at, report.ended_at));
     match (report.outcome, report.class) {
         (Outcome::Failed, Some(class)) if !is_loop => {
             Some(EventKind::BackupFailed { class: Word::of(class.into()), again: occasion == Occasion::MakeUp })

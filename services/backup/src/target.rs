@@ -7,13 +7,14 @@ use backup_core::repository::{Catalog, EventKind, Kind, Repository};
 use backup_core::stop::Stop;
 use backup_daemon::schedule::Occasion;
 use backup_daemon::{
-    Cycle, DatabaseState, Ended, Event, Events, First, Journal, Listing, Start, State, Turns, insist, restore,
+    Cycle, DatabaseState, Ended, Event, Events, First, Journal, Listing, Start, State, Turns, insist, is_restart_loop,
+    restore,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::{Notify, Semaphore};
 
 use crate::config::{BackupConfig, TargetConfig};
-use crate::journal::{Failures, RESTART_LOOP};
+use crate::journal::Failures;
 use crate::prune::{Limits, preview};
 use crate::run_report::{Outcome, RunReport};
 use crate::said_once::SaidOnce;
@@ -200,7 +201,7 @@ impl<'run> Target<'run> {
     /// Whether a run now would make up for one that has failed: no tick has come since, or it is a restart loop.
     fn makes_up(&self, now: DateTime<Utc>) -> bool {
         let failed = self.failed_before.get();
-        failed.is_some_and(|at| !self.config.timing.schedule.is_due(Some(at), now) || now - at < RESTART_LOOP)
+        failed.is_some_and(|at| !self.config.timing.schedule.is_due(Some(at), now) || is_restart_loop(at, now))
     }
 
     /// Writes down how a run ended that made no backup.

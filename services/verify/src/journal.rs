@@ -7,9 +7,9 @@ use std::time::Duration;
 use anyhow::Context;
 use backup_core::repository::{Author, BackupId, Catalog, Event, EventKind, Repository, Word};
 use backup_core::stop::{Share, Stop};
-use backup_daemon::{AlarmCode, Journal, Remembered};
+use backup_daemon::{AlarmCode, Journal, Remembered, is_restart_loop};
 use backup_drill::{ChooseError, Report, Verdict, record_key, repository};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use crate::config::{TargetConfig, VerifyConfig};
 
@@ -35,16 +35,13 @@ pub(crate) fn of(config: &Arc<VerifyConfig>, stop: &Stop) -> Journal {
     Journal::written(Author::Verify, Arc::new(put))
 }
 
-/// A drill that fails so soon after one before the start of its process belongs to a restart loop.
-const RESTART_LOOP: TimeDelta = TimeDelta::minutes(1);
-
 /// How long a process waits at its end for its last line.
 const LAST_LINE: Duration = Duration::from_secs(5);
 
 /// What is written down of a drill, in a daemon or alone in its process, before whose start a drill had `failed_before`. A
 /// restart loop adds no more than one line a minute.
 pub(crate) fn ending_of(report: &Report, failed_before: Option<DateTime<Utc>>) -> Option<EventKind> {
-    let is_loop = failed_before.is_some_and(|at| report.ended_at - at < RESTART_LOOP);
+    let is_loop = failed_before.is_some_and(|at| is_restart_loop(at, report.ended_at));
     // One that passed and proved its backup has left a record.
     let is_noted = matches!(report.verdict, Verdict::Failed | Verdict::CouldNotRun)
         || report.verdict == Verdict::Passed && report.proven != Some(true);

@@ -6,7 +6,8 @@ use std::fs;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sample {
     pub(super) life: u32,
-    pub(super) resident_kib: u64,
+    /// Memory of its own. Parts of the program are resident once they were needed, which differs with each fault.
+    pub(super) anonymous_kib: u64,
     pub(super) descriptors: u64,
     pub(super) threads: u64,
     pub(super) children: u64,
@@ -35,7 +36,7 @@ impl Sample {
         let children = tasks.map(|task| fs::read_to_string(task.path().join("children")).unwrap_or_default());
         Some(Self {
             life: pid,
-            resident_kib: field("VmRSS")?,
+            anonymous_kib: field("RssAnon")?,
             descriptors: fs::read_dir(format!("/proc/{pid}/fd")).ok()?.count() as u64,
             threads: field("Threads")?,
             children: children.map(|children| children.split_whitespace().count() as u64).sum(),
@@ -58,7 +59,7 @@ pub(super) fn judged(name: &str, samples: &[Sample]) -> (String, Vec<String>) {
     let tenth = (life.len() / 10).max(1);
     let (begin, end) = (&life[..tenth], &life[life.len() - tenth..]);
     let pair = |figure: fn(&Sample) -> u64| (median(begin, figure), median(end, figure));
-    let (memory, descriptors) = (pair(|sample| sample.resident_kib), pair(|sample| sample.descriptors));
+    let (memory, descriptors) = (pair(|sample| sample.anonymous_kib), pair(|sample| sample.descriptors));
     let (threads, children) = (pair(|sample| sample.threads), pair(|sample| sample.children));
     let backups = pair(|sample| sample.backups);
     let words = format!(

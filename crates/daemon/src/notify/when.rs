@@ -268,6 +268,8 @@ impl Incident {
     }
 
     fn due(&mut self, now: DateTime<Utc>) -> Option<Occasion> {
+        // A clock that was set back makes nothing wait for longer.
+        self.settles_at = self.settles_at.map(|at| at.min(now + ANOTHER_TRY));
         let change = self.settles_at.take_if(|at| *at <= now).and_then(|_| self.settled());
         if let Some(muted) = &mut self.muted {
             muted.changes += u32::from(change.is_some());

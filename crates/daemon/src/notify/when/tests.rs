@@ -208,6 +208,15 @@ fn a_change_that_found_no_place_is_not_told_and_due_again() {
     assert_eq!(incidents.due(second(2_100)), []);
 }
 
+#[test]
+fn a_clock_that_is_set_back_makes_no_message_wait() {
+    let mut incidents = Incidents::default();
+    incidents.raised(&alarm(Stale, Critical, start()), start());
+    let earlier = start() - TimeDelta::days(1);
+    assert_eq!(incidents.due(earlier), []);
+    assert_eq!(incidents.due(earlier + TimeDelta::seconds(61)).pop().unwrap().occasion, Occasion::Onset);
+}
+
 /// Changes that are only counted do not hide what is at risk.
 #[test]
 fn what_becomes_critical_among_many_changes_is_told_once() {

@@ -59,7 +59,7 @@ pub(crate) struct RestoreOptions {
 /// Restores and proves; returns the exit code.
 ///
 /// # Errors
-/// Where the target is not empty or not suitable, and where the backup cannot be had or is damaged. Up to the
+/// If the target is not empty or not suitable, and if the backup cannot be had or is damaged. Up to the
 /// line that says that the restore begins, nothing was changed.
 pub(crate) async fn restore(config: &DrillConfig, options: &RestoreOptions, stop: &Stop) -> anyhow::Result<u8> {
     let to =
@@ -251,7 +251,7 @@ fn summary(report: &Report) -> Lines {
     lines
 }
 
-/// The one reason that is left where a plan cannot be carried out.
+/// The one reason that is left if a plan cannot be carried out.
 fn refuse(reasons: &[String]) -> anyhow::Result<()> {
     match reasons {
         [] => Ok(()),

@@ -44,7 +44,7 @@ pub enum SigningKeyError {
     /// The same of public keys; its place in the list is told.
     #[error("key {0} is not an Ed25519 public key as backup keygen --signing prints it, or in PEM")]
     Public(usize),
-    /// A private key where a public one belongs; its place in the list is told.
+    /// A private key in the place of a public one; its place in the list is told.
     #[error("key {0} is a private key, which belongs to backup alone; give the public one")]
     PrivateForPublic(usize),
     /// The list has none, or too many.

@@ -31,7 +31,7 @@ pub(super) struct RestoredTable {
     pub(super) table: TableName,
     /// Where `COPY` put the rows; sums can be compared for all entries with the same one only.
     pub(super) loaded_into: TableName,
-    /// `None` where the archive holds statements instead of rows.
+    /// `None` if the archive holds statements instead of rows.
     pub(super) archived: Option<RowsDigest>,
     /// Why its rows cannot be read back in the form of the archive.
     pub(super) unreadable: Option<CopyTargetError>,

@@ -67,7 +67,7 @@ fn not_exercised(subject: &Subject<'_>, restored: &Archive) -> Vec<String> {
     notes
 }
 
-/// The findings among `differences`; what was found in any case where that cannot be told of the others.
+/// The findings among `differences`; what was found in any case if that cannot be told of the others.
 async fn judge(
     subject: &Subject<'_>,
     comparison: &Comparison<'_>,

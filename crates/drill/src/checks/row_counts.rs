@@ -106,7 +106,7 @@ fn is_counted(source: &HashMap<Name<'_>, &Table>, restored: &RestoredTable) -> b
         .is_some_and(|table| table.rows.is_some() && table.rows == archived)
 }
 
-/// The source's snapshot against the archive, or against the database where the archive cannot be counted.
+/// The source's snapshot against the archive, or against the database if the archive cannot be counted.
 fn problem_of_table(table: &Table, restored: Option<Found<'_>>) -> Option<String> {
     let Some((restored, compared)) = restored else { return Some("its rows are not in the archive".to_owned()) };
     match (table.rows, restored.archived, &compared.outcome) {

@@ -87,7 +87,7 @@ fn strangers(server: &TargetServer, needed: &NeededRoles, of_database: Option<&S
     })
 }
 
-/// Owners that may not create where something is theirs: only a superuser can give it to them. Grants come back
+/// Owners that may not create in a schema in which something is theirs: only a superuser can give it to them. Grants come back
 /// later.
 async fn may_not_create(
     session: &Session,

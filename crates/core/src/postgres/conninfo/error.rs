@@ -30,7 +30,7 @@ pub enum ConninfoError {
     /// Docker's `--env-file` and some panels keep the quotation marks of a shell.
     #[error("begins with a quotation mark; remove the quotation marks around it")]
     Quoted,
-    /// White space or a control character, where neither can be meant.
+    /// White space or a control character, neither of which can be meant here.
     #[error(
         "holds a space, a line break or a control character; in a URL write a space as %20 (and check for a stray line break at the end)"
     )]

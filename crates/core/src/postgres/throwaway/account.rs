@@ -21,7 +21,7 @@ const KNOWN_USERS: [&str; 2] = ["postgres", "nobody"];
 /// and what such a service leaves behind lies in folders that only root can enter.
 const PASSING_IDS: std::ops::RangeInclusive<u32> = 61_184..=65_519;
 
-/// How many of these are tried. On a machine where each of them is taken, something else is wrong.
+/// How many of these are tried. If each of them is taken on a machine, something else is wrong.
 const ATTEMPTS: usize = 64;
 
 /// Whom the programs of a server run as; `None` in each means as we are.

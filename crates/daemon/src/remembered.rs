@@ -8,8 +8,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::alarm::{PastAlarm, Severity};
 use crate::alarm_code::AlarmCode;
 
-/// The verdict of a drill that found nothing wrong.
-const PASSED: &str = "passed";
+/// The verdicts of drills that did not do what they are for.
+const FAILED_DRILLS: [&str; 2] = ["failed", "could_not_run"];
 
 /// A run that fails so soon after one before the start of its process belongs to a restart loop.
 const RESTART_LOOP: TimeDelta = TimeDelta::minutes(1);
@@ -84,7 +84,7 @@ impl Remembered {
             let at = event.id.time();
             match (&event.kind, author) {
                 (EventKind::BackupFailed { .. }, Author::Backup) => remembered.failed_at.push(at),
-                (EventKind::DrillEnded { verdict }, Author::Verify) if verdict.as_str() != PASSED => {
+                (EventKind::DrillEnded { verdict }, Author::Verify) if FAILED_DRILLS.contains(&verdict.as_str()) => {
                     remembered.failed_at.push(at);
                 }
                 (EventKind::Kept(..), _) => {

@@ -74,6 +74,11 @@ enum Detail {
         at: DateTime<Utc>,
         in_a_row: u32,
     },
+    /// The last drills of earlier processes were killed.
+    Killed {
+        at: DateTime<Utc>,
+        in_a_row: u32,
+    },
     /// A signal ended the last drill.
     Stopped {
         reason: String,
@@ -167,6 +172,9 @@ fn of_figures(facts: &Facts) -> impl Iterator<Item = Detail> {
 
 fn of_last_drill(facts: &Facts) -> Option<Detail> {
     let Some(report) = &facts.last_report else {
+        if let Some((at, in_a_row)) = facts.killed_drills {
+            return Some(Detail::Killed { at, in_a_row });
+        }
         let recorded = facts.recorded_drill.map(|drill| drill.time);
         return match facts.past_drill.filter(|(at, _)| Some(*at) > recorded) {
             Some((at, Verdict::CouldNotRun)) => {
@@ -216,7 +224,9 @@ impl Detail {
             Self::BucketUnseen { .. } => AlarmCode::BucketUnseen,
             Self::BackupSilent { .. } | Self::BackupStale { .. } | Self::BackupGone { .. } => AlarmCode::BackupSilent,
             Self::DrillFailed { .. } | Self::RecordedDrillFailed { .. } => AlarmCode::DrillFailed,
-            Self::CouldNotRun { .. } | Self::PastCouldNotRun { .. } | Self::Stopped { .. } => AlarmCode::CouldNotRun,
+            Self::CouldNotRun { .. } | Self::PastCouldNotRun { .. } | Self::Killed { .. } | Self::Stopped { .. } => {
+                AlarmCode::CouldNotRun
+            }
             Self::FirstDrillPending | Self::NeverPassed => AlarmCode::NeverPassed,
             Self::Stale { .. } => AlarmCode::Stale,
             Self::SlowRecovery { .. } => AlarmCode::SlowRecovery,
@@ -228,13 +238,16 @@ impl Detail {
 
     fn severity(&self) -> Severity {
         match self {
-            Self::CouldNotRun { in_a_row, .. } | Self::PastCouldNotRun { in_a_row, .. }
+            Self::CouldNotRun { in_a_row, .. }
+            | Self::PastCouldNotRun { in_a_row, .. }
+            | Self::Killed { in_a_row, .. }
                 if *in_a_row >= FAILURES_UNTIL_CRITICAL =>
             {
                 Severity::Critical
             }
             Self::CouldNotRun { .. }
             | Self::PastCouldNotRun { .. }
+            | Self::Killed { .. }
             | Self::Stopped { .. }
             | Self::SlowRecovery { .. }
             | Self::SpoolSmall { .. }
@@ -293,6 +306,12 @@ impl fmt::Display for Detail {
             Self::PastCouldNotRun { at, .. } => {
                 write!(formatter, "the last drill, of {}, could not run", at.format("%Y-%m-%d %H:%M UTC"))
             }
+            Self::Killed { at, in_a_row } => write!(
+                formatter,
+                "the last {in_a_row} drills were killed before their end, the last of them began at {}: does it have the \
+                 memory and the time that a drill needs?",
+                at.format("%Y-%m-%d %H:%M UTC")
+            ),
             Self::DrillFailed { reason } => write!(formatter, "the last drill failed: {reason}"),
             Self::RecordedDrillFailed { at } => {
                 write!(formatter, "the last drill, of {}, failed", at.format("%Y-%m-%d %H:%M UTC"))

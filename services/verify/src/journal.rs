@@ -1,13 +1,14 @@
 //! What the daemon writes down in the names of empty objects if `VERIFY_ATTEST` lets it write, and reads there after a
 //! restart.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use backup_core::repository::{Author, BackupId, Catalog, Event, EventKind, Repository, Word};
 use backup_core::stop::{Share, Stop};
-use backup_daemon::{AlarmCode, Journal, Remembered, is_restart_loop};
+use backup_daemon::{AlarmCode, DatabaseName, Journal, Remembered, is_restart_loop};
 use backup_drill::{ChooseError, Report, Verdict, record_key, repository};
 use chrono::{DateTime, Utc};
 
@@ -38,27 +39,66 @@ pub(crate) fn of(config: &Arc<VerifyConfig>, stop: &Stop) -> Journal {
 /// How long a process waits at its end for its last line.
 const LAST_LINE: Duration = Duration::from_secs(5);
 
-/// What is written down of a drill, in a daemon or alone in its process, before whose start a drill had `failed_before`. A
-/// restart loop adds no more than one line a minute.
-pub(crate) fn ending_of(report: &Report, failed_before: Option<DateTime<Utc>>) -> Option<EventKind> {
-    let is_loop = failed_before.is_some_and(|at| is_restart_loop(at, report.ended_at));
-    // One that passed and proved its backup has left a record.
-    let is_noted = matches!(report.verdict, Verdict::Failed | Verdict::CouldNotRun)
-        || report.verdict == Verdict::Passed && report.proven != Some(true);
-    (is_noted && !is_loop).then(|| EventKind::DrillEnded { verdict: Word::of(report.verdict.name()) })
+/// Number of drills in a row that have begun and come to no end before they count as killed. A machine that is restarted
+/// ends one of them, and another process may be in the middle of one.
+const MIN_KILLED: usize = 3;
+
+/// What is written down of a drill that has left no record, since it proved no backup.
+fn ending_of(report: &Report) -> Option<EventKind> {
+    let has_record = report.verdict == Verdict::Passed && report.proven == Some(true);
+    (!has_record).then(|| EventKind::DrillEnded { verdict: Word::of(report.verdict.name()) })
+}
+
+/// Whether a drill of a process that makes no other one is worth a line: the exit code says the rest.
+fn is_of_interest(verdict: Verdict) -> bool {
+    matches!(verdict, Verdict::Passed | Verdict::Failed | Verdict::CouldNotRun)
+}
+
+/// Writes down how the drills of a daemon begin and end.
+#[derive(Debug, Default)]
+pub(crate) struct DrillLines {
+    /// When the last drill of an earlier process failed, or began and came to no end.
+    before: Cell<Option<DateTime<Utc>>>,
+}
+
+impl DrillLines {
+    /// Takes in what earlier processes have written.
+    pub(crate) fn remember(&self, past: &PastDrills) {
+        let failed = past.last.map(|(at, _)| at);
+        self.before.set(failed.max(past.unended.last().copied()));
+    }
+
+    /// Notes that a drill begins at `now`. What is returned notes how it ended: a drill of a restart loop is not written
+    /// down, so that a loop adds no more than one drill a minute.
+    pub(crate) fn begin<'run>(
+        &self,
+        journal: &'run Journal,
+        database: DatabaseName,
+        now: DateTime<Utc>,
+    ) -> impl FnOnce(&Report) + use<'run> {
+        let is_loop = self.before.take().is_some_and(|at| is_restart_loop(at, now));
+        if !is_loop {
+            journal.happened(&database, EventKind::DrillStarted, now);
+        }
+        move |report| {
+            if let Some(kind) = ending_of(report).filter(|_| !is_loop) {
+                journal.happened(&database, kind, report.ended_at);
+            }
+        }
+    }
 }
 
 /// Writes down how the only drill of a process ended, if anything may be written, within a bound. Nothing becomes of it if
 /// the store refuses: the verdict is what counts.
 pub(crate) async fn write_ending(config: &TargetConfig, report: &Report, stop: &Stop) {
-    if !config.drill.attest || ending_of(report, None).is_none() {
+    let Some(kind) = ending_of(report).filter(|_| config.drill.attest && is_of_interest(report.verdict)) else {
         return;
-    }
+    };
     let written = async {
         let (repository, now) = (repository(&config.drill, stop).await?, Utc::now());
         let catalog = repository.catalog(now).await?;
         let failed_before = past(config, &catalog, &repository, None, now).last.map(|(at, _)| at);
-        if let Some(kind) = ending_of(report, failed_before) {
+        if !failed_before.is_some_and(|at| is_restart_loop(at, report.ended_at)) {
             repository.record(&Event { id: BackupId::new(report.ended_at), kind }).await?;
         }
         anyhow::Ok(())
@@ -78,6 +118,16 @@ pub(crate) struct PastDrills {
     pub(crate) last: Option<(DateTime<Utc>, Verdict)>,
     /// Those in a row.
     pub(crate) in_a_row: u32,
+    /// When drills began since then that have come to no end, the newest last.
+    pub(crate) unended: Vec<DateTime<Utc>>,
+}
+
+impl PastDrills {
+    /// When the last of them was killed, and how many were in a row; `None` if none was.
+    pub(crate) fn killed(&self) -> Option<(DateTime<Utc>, u32)> {
+        let last = self.unended.last().filter(|_| self.unended.len() >= MIN_KILLED)?;
+        Some((*last, u32::try_from(self.unended.len()).unwrap_or(u32::MAX)))
+    }
 }
 
 /// What is known of drills since `passed_at`; nothing unless this service writes it down.
@@ -94,20 +144,99 @@ pub(crate) fn past(
     let (layout, key) = (repository.layout(), record_key(&config.drill));
     let remembered = Remembered::read(&catalog.journal, layout, &key, Author::Verify, now);
     let is_wrong = remembered.had_alarm(|code| matches!(code, AlarmCode::CouldNotRun | AlarmCode::DrillFailed));
-    let mut past = PastDrills { remembered, ..PastDrills::default() };
-    for event in catalog.journal.past_events(now).filter(|event| Some(event.id.time()) > passed_at) {
-        let EventKind::DrillEnded { verdict } = &event.kind else { continue };
-        let verdict = Verdict::ALL.into_iter().find(|known| known.name() == verdict.as_str());
-        // It has left no record if it did not compare all contents. Anyone who writes to the bucket can say so: an alarm,
-        // which only this service writes, holds until this service has resolved it.
-        if verdict == Some(Verdict::Passed) {
-            if is_wrong {
+    let events = catalog.journal.past_events(now).filter(|event| Some(event.id.time()) > passed_at);
+    PastDrills { remembered, ..of_drills(events, is_wrong) }
+}
+
+/// What `events`, the newest first, tell of drills, of which something was wrong with one if `is_wrong`.
+fn of_drills<'all>(events: impl Iterator<Item = &'all Event>, is_wrong: bool) -> PastDrills {
+    let mut past = PastDrills::default();
+    let mut has_ended = false;
+    for event in events {
+        let verdict = match &event.kind {
+            EventKind::DrillStarted if !has_ended => {
+                past.unended.insert(0, event.id.time());
                 continue;
             }
-            break;
+            EventKind::DrillEnded { verdict } => verdict,
+            _ => continue,
+        };
+        has_ended = true;
+        let verdict = Verdict::ALL.into_iter().find(|known| known.name() == verdict.as_str());
+        match verdict {
+            Some(Verdict::Stopped | Verdict::Skipped) => continue,
+            // It has left no record if it did not compare all contents. Anyone who writes to the bucket can say so: an
+            // alarm, which only this service writes, holds until this service has resolved it.
+            Some(Verdict::Passed) if is_wrong => continue,
+            Some(Verdict::Passed) => break,
+            _ => {}
         }
         past.in_a_row += 1;
         past.last = past.last.or(verdict.map(|verdict| (event.id.time(), verdict)));
     }
     past
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+
+    /// Each letter is a line, the oldest first, an hour apart: `b` begins a drill, and `f`, `c`, `p`, `s` and `k` end one as
+    /// failed, as one that could not run, as passed, as stopped and as skipped.
+    fn past(lines: &str) -> PastDrills {
+        let begin: DateTime<Utc> = "2026-11-20T00:00:00Z".parse().unwrap();
+        let mut events: Vec<Event> = (0..)
+            .zip(lines.chars())
+            .map(|(hour, letter)| {
+                let ended = |verdict: Verdict| EventKind::DrillEnded { verdict: Word::of(verdict.name()) };
+                let kind = match letter {
+                    'b' => EventKind::DrillStarted,
+                    'f' => ended(Verdict::Failed),
+                    'c' => ended(Verdict::CouldNotRun),
+                    'p' => ended(Verdict::Passed),
+                    's' => ended(Verdict::Stopped),
+                    _ => ended(Verdict::Skipped),
+                };
+                Event { id: BackupId::new(begin + TimeDelta::hours(hour)), kind }
+            })
+            .collect();
+        events.reverse();
+        of_drills(events.iter(), false)
+    }
+
+    #[test]
+    fn three_drills_in_a_row_that_come_to_no_end_were_killed() {
+        for (lines, expected) in [
+            ("", None),
+            ("b", None),
+            ("bb", None),
+            ("bbb", Some(3)),
+            ("bfbbbb", Some(4)),
+            ("bbbbf", None),
+            ("bbbbc", None),
+            ("bbbbp", None),
+            ("bbsbb", None),
+            ("bsbsbs", None),
+            ("bkbkbk", None),
+        ] {
+            assert_eq!(past(lines).killed().map(|(_, in_a_row)| in_a_row), expected, "{lines}");
+        }
+        let hours = |past: PastDrills| past.killed().map(|(at, _)| at.format("%H").to_string());
+        assert_eq!(hours(past("bfbbb")), Some("04".to_owned()));
+    }
+
+    #[test]
+    fn what_ends_a_drill_otherwise_is_no_failure() {
+        for (lines, in_a_row, last) in [
+            ("bfbc", 2, Some(Verdict::CouldNotRun)),
+            ("bfbsbkb", 1, Some(Verdict::Failed)),
+            ("bfbpbs", 0, None),
+            ("bsbk", 0, None),
+        ] {
+            let past = past(lines);
+            assert_eq!((past.in_a_row, past.last.map(|(_, verdict)| verdict)), (in_a_row, last), "{lines}");
+        }
+    }
 }

@@ -33,6 +33,9 @@ pub(crate) struct Facts {
     pub(crate) drill_timeout_seconds: u64,
     /// The newest record of a drill that the bucket held at start.
     pub(crate) recorded_drill: Option<Drill>,
+    /// When the last drill of earlier processes was killed, if several in a row were, and how many.
+    #[serde(skip)]
+    pub(crate) killed_drills: Option<(DateTime<Utc>, u32)>,
     /// The last drill of this process.
     pub(crate) last_report: Option<Report>,
     /// Drills in a row that did not pass.
@@ -123,7 +126,9 @@ impl Facts {
     /// Takes over what earlier processes have written down of drills and alarms.
     pub(crate) fn past(&mut self, past: &PastDrills) {
         self.past_drill = past.last;
-        self.consecutive_failures = past.in_a_row;
+        self.killed_drills = past.killed();
+        let killed = self.killed_drills.map_or(0, |(_, in_a_row)| in_a_row);
+        self.consecutive_failures = past.in_a_row.saturating_add(killed);
         // Which backup it was is not written down.
         self.gone = past.remembered.alarm_since(AlarmCode::DataLost).map(Gone::Told);
     }

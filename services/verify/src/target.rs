@@ -15,9 +15,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::{Notify, Semaphore};
 
 use crate::config::{TargetConfig, VerifyConfig};
+use crate::journal::DrillLines;
+use crate::news;
 use crate::records::Records;
 use crate::status::Facts;
-use crate::{journal, news};
 
 /// Listings of the bucket that go on at once, of all databases.
 pub(crate) const MAX_LISTINGS: usize = 4;
@@ -57,8 +58,7 @@ pub(crate) struct Target<'run> {
     listings: &'run Semaphore,
     appeared: &'run Notify,
     stop: &'run Stop,
-    /// When the last drill did not pass before the start, as long as it is the last one.
-    failed_before: Cell<Option<DateTime<Utc>>>,
+    lines: DrillLines,
     /// A backup has appeared that asks for a drill.
     news: Notify,
     /// How many listings were asked for, and the last of them whose answer was taken.
@@ -69,9 +69,9 @@ pub(crate) struct Target<'run> {
 impl<'run> Target<'run> {
     pub(crate) fn new(shared: Shared<'run>, config: TargetConfig, stop: &'run Stop) -> Self {
         let Shared { config: _, state, journal, listings, appeared } = shared;
-        let (failed_before, news) = (Cell::new(None), Notify::new());
+        let (lines, news) = (DrillLines::default(), Notify::new());
         let (asked, answered) = Default::default();
-        Self { config, state, journal, listings, appeared, stop, failed_before, news, asked, answered }
+        Self { config, state, journal, listings, appeared, stop, lines, news, asked, answered }
     }
 
     pub(crate) async fn keep(&self, events: &Events<Report>, turns: Option<&Turns<Facts>>) {
@@ -176,7 +176,7 @@ impl<'run> Target<'run> {
         let records = self.records().await?;
         let waits = !records.holds_backups || self.config.drill.source_database.is_none();
         let (newest, past) = (records.newest, records.past.clone());
-        self.failed_before.set(past.last.map(|(at, _)| at));
+        self.lines.remember(&past);
         self.change(|state| {
             records.enter(state);
             state.own.past(&past);
@@ -268,18 +268,12 @@ impl<'run> Target<'run> {
             Occasion::Tick(_) | Occasion::MakeUp => self.config.selection_policy.selector(number.max(1)),
         };
         let progress = self.state.progress(&self.config.database());
+        let ended = self.lines.begin(self.journal, self.config.database(), Utc::now());
         let report = backup_drill::run(&self.config.drill, &selector, self.stop, &progress).await;
         self.change(|state| state.own.drilled(report.clone()));
-        self.note(&report);
+        ended(&report);
         self.list_if_possible().await;
         report
-    }
-
-    /// Writes down how a drill ended.
-    fn note(&self, report: &Report) {
-        if let Some(kind) = journal::ending_of(report, self.failed_before.take()) {
-            self.journal.happened(&self.config.database(), kind, report.ended_at);
-        }
     }
 
     fn change(&self, change: impl FnOnce(&mut DatabaseState<Facts>)) {

@@ -88,6 +88,39 @@ fn sigterm_in_the_middle_of_a_restore_leaves_nothing_r107() {
 }
 
 /// Both services of a new deployment start together.
+/// A drill that needs more memory than its container has is killed together with `verify`, at each start again.
+#[test]
+fn drills_that_are_killed_again_and_again_are_an_alarm_until_one_passes() {
+    let stand = DrillStand::small("zstd");
+    let script = Script::of("pg_restore", HELD);
+    let verify = || script.on(stand.verify()).env("RUN_ON_STARTUP", "true").env("VERIFY_ATTEST", "true");
+    let mut daemon = Running::start(verify());
+    script.wait_for("held");
+    let s3 = &stand.stand.s3;
+    let started = || s3.objects().into_keys().filter(|key| key.ends_with("-drill-started")).collect::<Vec<_>>();
+    assert!(wait_until(SOON, || started().len() == 1), "{:?}", started());
+    daemon.process.signal(Signal::SIGKILL);
+    daemon.process.wait(END_LIMIT);
+    // Two that were killed on earlier days.
+    let (folder, name) =
+        started()[0].rsplit_once('/').map(|(folder, name)| (folder.to_owned(), name.to_owned())).unwrap();
+    for day in ["20260101", "20260102"] {
+        s3.write(&format!("{folder}/{day}{}", &name[day.len()..]), b"");
+    }
+    let daemon = Running::start(verify());
+    let status = daemon.wait_for(SOON, |status| status["alarms"][0]["code"] == "could_not_run");
+    let message = status["alarms"][0]["message"].as_str().unwrap();
+    assert!(message.starts_with("the last 3 drills were killed before their end"), "{message}");
+    script.give("go");
+    daemon
+        .wait_for(DRILL_LIMIT, |status| status["last_report"]["verdict"] == "passed" && status["alarms"][0].is_null());
+    drop(daemon);
+    // What ends otherwise has a line, and what passes has a record.
+    let daemon = Running::start(verify());
+    daemon
+        .wait_for(DRILL_LIMIT, |status| status["last_report"]["verdict"] == "passed" && status["alarms"][0].is_null());
+}
+
 #[test]
 fn a_daemon_that_is_there_before_the_first_backup_waits_for_it() {
     let stand = Stand::with_rows(10);

@@ -83,6 +83,7 @@ impl RunEvents {
             | EventKind::BackupFailed { .. }
             | EventKind::BackupStopped
             | EventKind::DatabaseAppeared
+            | EventKind::DrillStarted
             | EventKind::DrillEnded { .. }
             | EventKind::Kept(..) => {}
         }

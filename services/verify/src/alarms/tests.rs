@@ -196,6 +196,21 @@ fn a_drill_that_could_not_run_before_the_restart_is_known() {
 }
 
 #[test]
+fn drills_that_were_killed_are_told_until_one_ends() {
+    let mut state = state();
+    let passed = Drill { time: at(-90), passed: true, recorded_at: None };
+    state.own.remember(Some(passed), Some(at(-10)), Default::default(), Safe::default());
+    let unended = vec![at(-9), at(-6), at(-3)];
+    state.own.past(&PastDrills { unended: unended[..2].to_vec(), ..PastDrills::default() });
+    assert_eq!(codes(&state, at(0)), []);
+    state.own.past(&PastDrills { unended, ..PastDrills::default() });
+    assert_eq!(codes(&state, at(0)), [(AlarmCode::CouldNotRun, Severity::Critical)]);
+    assert!(words(&state, at(0))[0].starts_with("the last 3 drills were killed before their end"));
+    state.own.drilled(report(Verdict::Passed, at(1)));
+    assert_eq!(codes(&state, at(1)), []);
+}
+
+#[test]
 fn what_a_listing_and_the_figures_of_drills_show_is_told_beside_the_drills() {
     let mut state = state();
     state.own.drilled(report(Verdict::Passed, at(0)));

@@ -124,7 +124,9 @@ pub enum EventKind {
     DatabaseAppeared,
     /// A signal has ended a run: `backup-stopped`.
     BackupStopped,
-    /// A drill did not pass, or has left no record: `drill-<verdict>`.
+    /// A drill begins: `drill-started`.
+    DrillStarted,
+    /// A drill has ended and has left no record: `drill-<verdict>`.
     DrillEnded {
         /// How it ended, in a word.
         verdict: Word,
@@ -154,6 +156,7 @@ impl fmt::Display for EventKind {
             Self::BackupFailed { class, again: true } => write!(formatter, "backup-failed-again-{class}"),
             Self::DatabaseAppeared => formatter.write_str("database-appeared"),
             Self::BackupStopped => formatter.write_str("backup-stopped"),
+            Self::DrillStarted => formatter.write_str("drill-started"),
             Self::DrillEnded { verdict } => write!(formatter, "drill-{verdict}"),
             Self::Kept(kept, tag) => write!(formatter, "{kept}-{tag}"),
             Self::SizeSuspect { accepted: None } => write!(formatter, "size-suspect-{NONE}"),
@@ -180,6 +183,8 @@ impl EventKind {
             Self::BackupFailed { class: Word::parse(class)?, again: true }
         } else if let Some(class) = text.strip_prefix("backup-failed-") {
             Self::BackupFailed { class: Word::parse(class)?, again: false }
+        } else if text == "drill-started" {
+            Self::DrillStarted
         } else if let Some(verdict) = text.strip_prefix("drill-") {
             Self::DrillEnded { verdict: Word::parse(verdict)? }
         } else if text.starts_with("alarm-") || text.starts_with("told-") {
@@ -226,6 +231,7 @@ mod tests {
             EventKind::BackupFailed { class: Word::of("auth"), again: false },
             EventKind::BackupFailed { class: Word::of("bucket_full"), again: true },
             EventKind::BackupStopped,
+            EventKind::DrillStarted,
             EventKind::DrillEnded { verdict: Word::of("could_not_run") },
             EventKind::SizeSuspect { accepted: None },
             EventKind::SizeSuspect { accepted: Some(id("20261121T030000Z-calpt5zmzst5hrp2")) },
@@ -258,6 +264,7 @@ mod tests {
             "20261122T030000Z-calpt5zmzst5hrp2-backup-failed-again-",
             "20261122T030000Z-calpt5zmzst5hrp2-backup-stopped-",
             "20261122T030000Z-calpt5zmzst5hrp2-drill-passed-7",
+            "20261122T030000Z-calpt5zmzst5hrp2-drill-started-",
             "20261122T030000Z-calpt5zmzst5hrp2-alarm-backup-stale-raised-critical",
             "20261122T030000Z-calpt5zmzst5hrp2-alarm-backup-stale-raised-0123456789abcdef",
             "20261122T030000Z-calpt5zmzst5hrp2-alarm-another-stale-resolved-0123456789abcdef",

@@ -6,8 +6,8 @@ use std::time::Duration;
 use anyhow::Context;
 use backup_core::postgres::connect::Session;
 use backup_core::repository::{
-    Author, BackupId, Catalog, ClusterTag, DatabaseFacts, Event, EventKind, Kind, MAX_EVENTS, RecordKey, Repository,
-    Word,
+    Author, Backup, BackupId, Catalog, ClusterTag, DatabaseFacts, Event, EventKind, Kind, MAX_EVENTS, RecordKey,
+    Repository, Word,
 };
 use backup_core::stop::{Share, Stop};
 use backup_daemon::schedule::Occasion;
@@ -99,9 +99,9 @@ pub(crate) struct Failures {
 impl Failures {
     /// Of runs that make backups of this kind.
     pub(crate) fn since_newest(catalog: &Catalog, kind: Kind, now: DateTime<Utc>) -> Self {
-        let newest = newest_by(catalog, kind, now);
+        let newest = newest_by(catalog, kind, now).map(Backup::moment);
         let mut failures = Self::default();
-        for event in catalog.journal.past_events(now).filter(|event| Some(event.id.time()) > newest) {
+        for event in catalog.journal.events_since(newest, now) {
             let EventKind::BackupFailed { class, again } = &event.kind else { continue };
             failures.in_a_row += u32::from(!again);
             if failures.last_at.is_none() {
@@ -137,9 +137,9 @@ impl Failures {
 /// those between two ticks count as one run, which was killed if a later one has begun at a tick, if there are more
 /// starts than a run has attempts, or if it began longer ago than a run may take.
 fn killed(catalog: &Catalog, config: &TargetConfig, now: DateTime<Utc>) -> Vec<DateTime<Utc>> {
-    let newest = [Kind::Full, Kind::Partial].into_iter().filter_map(|kind| newest_by(catalog, kind, now)).max();
-    let mut events: Vec<&Event> =
-        catalog.journal.past_events(now).filter(|event| Some(event.id.time()) > newest).collect();
+    let newest = [Kind::Full, Kind::Partial].into_iter().filter_map(|kind| newest_by(catalog, kind, now));
+    let newest = newest.max_by_key(|backup| backup.id.time()).map(Backup::moment);
+    let mut events: Vec<&Event> = catalog.journal.events_since(newest, now).collect();
     // A run that fails in the second in which it began has its start first.
     events.sort_by_key(|event| (event.id.time(), !matches!(event.kind, EventKind::BackupStarted { .. })));
     let is_tick_between = |one, other| config.timing.schedule.is_due(Some(one), other);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use backup_core::repository::{BackupId, Catalog, Drill, Kind};
+use backup_core::repository::{Backup, BackupId, Catalog, Drill, Kind};
 use backup_core::storage::Clock;
 use backup_daemon::notify::{Dated, Safe};
 use backup_daemon::schedule::Occasion;
@@ -119,7 +119,7 @@ impl Facts {
         });
         self.newest_proven = safe_in(catalog).newest_proven;
         // A run of another process has succeeded since the last one that failed, or was not killed after all.
-        let newest = newest_by(catalog, limits.kind, Utc::now());
+        let newest = newest_by(catalog, limits.kind, Utc::now()).map(|backup| backup.id.time());
         let has_recovered = self.failed_at.is_some_and(|at| newest >= Some(at));
         if has_recovered {
             (self.consecutive_failures, self.failed_at) = (0, None);
@@ -186,11 +186,11 @@ impl Facts {
     }
 }
 
-/// When the newest backup was made that is not dated after `now`: a clock that was ahead for a while dates some later than
+/// The newest backup that is not dated after `now`: a clock that was ahead for a while dates some later than
 /// runs that fail after it.
-pub(crate) fn newest_by(catalog: &Catalog, kind: Kind, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-    let times = catalog.backups.iter().filter(|backup| backup.kind == kind).map(|backup| backup.id.time());
-    times.filter(|at| *at <= now).max()
+pub(crate) fn newest_by(catalog: &Catalog, kind: Kind, now: DateTime<Utc>) -> Option<&Backup> {
+    let backups = catalog.backups.iter().filter(|backup| backup.kind == kind && backup.id.time() <= now);
+    backups.max_by_key(|backup| backup.id.time())
 }
 
 /// What is odd about a listing, and does not make a run fail.
@@ -252,7 +252,7 @@ fn drills(catalog: &Catalog) -> String {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use backup_core::repository::{Backup, BackupId, RunEvents};
+    use backup_core::repository::RunEvents;
     use chrono::TimeZone;
 
     use super::*;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use backup_core::repository::{Author, BackupId, Catalog, Event, EventKind, Repository, Word};
+use backup_core::repository::{Author, BackupId, Catalog, Drill, Event, EventKind, Repository, Word};
 use backup_core::stop::{Share, Stop};
 use backup_daemon::{AlarmCode, DatabaseName, Journal, Remembered, is_restart_loop};
 use backup_drill::{ChooseError, Report, Verdict, record_key, repository};
@@ -130,12 +130,12 @@ impl PastDrills {
     }
 }
 
-/// What is known of drills since `passed_at`; nothing unless this service writes it down.
+/// What is known of drills since the last one that `passed`; nothing unless this service writes it down.
 pub(crate) fn past(
     config: &TargetConfig,
     catalog: &Catalog,
     repository: &Repository,
-    passed_at: Option<DateTime<Utc>>,
+    passed: Option<Drill>,
     now: DateTime<Utc>,
 ) -> PastDrills {
     if !config.drill.attest {
@@ -144,7 +144,7 @@ pub(crate) fn past(
     let (layout, key) = (repository.layout(), record_key(&config.drill));
     let remembered = Remembered::read(&catalog.journal, layout, &key, Author::Verify, now);
     let is_wrong = remembered.had_alarm(|code| matches!(code, AlarmCode::CouldNotRun | AlarmCode::DrillFailed));
-    let events = catalog.journal.past_events(now).filter(|event| Some(event.id.time()) > passed_at);
+    let events = catalog.journal.events_since(passed.as_ref().map(Drill::moment), now);
     PastDrills { remembered, ..of_drills(events, is_wrong) }
 }
 

@@ -23,7 +23,7 @@ pub(crate) struct Records {
     /// Whether there is anything that a drill would have to look at, if only what is left of a backup.
     pub(crate) holds_backups: bool,
     pub(crate) newest: Option<Drill>,
-    last_passed_at: Option<DateTime<Utc>>,
+    last_passed: Option<Drill>,
     /// Backups whose newest record says that they passed.
     proven: BTreeSet<BackupId>,
     /// Those whose newest record says that they did not.
@@ -50,7 +50,7 @@ impl Records {
         let catalog = repository.catalog(now).await?;
         let records = Self::in_catalog(&config.drill, repository, &catalog, now).await?;
         let listing = Some(Listing::of(&repository.layout().database(), &catalog, now));
-        let past = journal::past(config, &catalog, repository, records.last_passed_at, now);
+        let past = journal::past(config, &catalog, repository, records.last_passed, now);
         // None of these is told of a database that waits for its first backup and still has time.
         let is_of_backups = |code| {
             use AlarmCode::{BackupSilent, CouldNotRun, DataLost, DrillFailed, Stale};
@@ -136,7 +136,7 @@ impl Records {
         Self {
             holds_backups: lost || !catalog.backups.is_empty() || !catalog.from_the_future.is_empty(),
             newest: own.first().map(|(drill, _)| *drill),
-            last_passed_at: own.iter().find(|(drill, _)| drill.passed).map(|(drill, _)| drill.time),
+            last_passed: own.iter().find(|(drill, _)| drill.passed).map(|(drill, _)| *drill),
             safe: Safe { newest_backup: newest_good.map(dated), newest_proven },
             proven,
             damaged,
@@ -153,7 +153,8 @@ impl Records {
     /// Takes them into the state.
     pub(crate) fn enter(self, state: &mut DatabaseState<Facts>) {
         state.own.history = self.history;
-        state.own.remember(self.newest, self.last_passed_at, (self.proven, self.damaged), self.safe);
+        let last_passed_at = self.last_passed.map(|drill| drill.time);
+        state.own.remember(self.newest, last_passed_at, (self.proven, self.damaged), self.safe);
         state.own.backup = self.backup;
         let recovery_seconds = self.recovery_millis.map(|millis| millis as f64 / 1_000.0);
         state.own.recovery_seconds = recovery_seconds.or(state.own.recovery_seconds);
@@ -181,7 +182,7 @@ mod tests {
         let own = [drill(new, false, &one), drill(old, true, &other), drill(old, true, &one)];
         let expected = Records {
             newest: Some(own[0].0),
-            last_passed_at: Some(old),
+            last_passed: Some(own[1].0),
             last_drilled: Some(other.clone()),
             proven: BTreeSet::from([other]),
             damaged: BTreeSet::from([one]),

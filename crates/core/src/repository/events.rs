@@ -90,11 +90,37 @@ impl RunEvents {
     }
 }
 
+/// When something came to be: by the clock of the machine that made it, and, if it says so, by the store's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// By the machine's clock, which may have been set since.
+    pub at: DateTime<Utc>,
+    /// When the store has written it.
+    pub written: Option<DateTime<Utc>>,
+}
+
+/// An event as it is listed.
+#[derive(Debug, Clone)]
+pub(super) struct ListedEvent {
+    pub(super) event: Event,
+    pub(super) key: ObjectKey,
+    pub(super) written: Option<DateTime<Utc>>,
+}
+
+impl ListedEvent {
+    /// Whether it is later than `moment` by its own time, and was not written before it. By one of these alone it would be
+    /// later if a clock was ahead for a while, or if its line had to wait for the bucket.
+    fn is_later_than(&self, moment: Moment) -> bool {
+        let is_written_later = self.written.zip(moment.written).is_none_or(|(written, other)| written >= other);
+        self.event.id.time() > moment.at && is_written_later
+    }
+}
+
 /// All events of a database.
 #[derive(Debug, Clone, Default)]
 pub struct Journal {
-    /// Each with its key, the newest first.
-    pub(super) events: Vec<(Event, ObjectKey)>,
+    /// The newest first.
+    pub(super) events: Vec<ListedEvent>,
     /// When runs began, as far as the store's time of writing agrees.
     pub(super) starts: Vec<DateTime<Utc>>,
 }
@@ -107,12 +133,12 @@ impl Journal {
         if matches!(event.kind, EventKind::BackupStarted { .. }) && is_in_time {
             self.starts.push(began);
         }
-        self.events.push((event, object.key));
+        self.events.push(ListedEvent { event, key: object.key, written: object.modified });
     }
 
     /// All events, the newest first.
     pub fn events(&self) -> impl Iterator<Item = &Event> {
-        self.events.iter().map(|(event, _)| event)
+        self.events.iter().map(|listed| &listed.event)
     }
 
     /// When the first run began later than `after` and not later than `until`, by starts that the store has written
@@ -126,7 +152,7 @@ impl Journal {
 
     /// The backups from which on an operator has accepted a smaller size.
     pub fn accepted_from(&self) -> impl Iterator<Item = &BackupId> {
-        self.events.iter().filter_map(|(event, _)| match &event.kind {
+        self.events().filter_map(|event| match &event.kind {
             EventKind::SizeAccepted { from, .. } => Some(from),
             _ => None,
         })
@@ -135,6 +161,12 @@ impl Journal {
     /// Those that are not dated in the future at `now`, the newest first.
     pub fn past_events(&self, now: DateTime<Utc>) -> impl Iterator<Item = &Event> {
         self.events().filter(move |event| event.id.time() <= now + FUTURE_TOLERANCE)
+    }
+
+    /// Those of [`Journal::past_events`] that are later than `moment`; all, if there is none.
+    pub fn events_since(&self, moment: Option<Moment>, now: DateTime<Utc>) -> impl Iterator<Item = &Event> {
+        let later = self.events.iter().filter(move |listed| moment.is_none_or(|moment| listed.is_later_than(moment)));
+        later.map(|listed| &listed.event).filter(move |event| event.id.time() <= now + FUTURE_TOLERANCE)
     }
 
     /// How many there are.
@@ -149,7 +181,7 @@ impl Journal {
         if place >= MAX_JUDGED {
             return false;
         }
-        let mut newer = self.events.iter().take(place).filter_map(|(event, _)| match &event.kind {
+        let mut newer = self.events().take(place).filter_map(|event| match &event.kind {
             EventKind::Kept(newer, _) => Some(newer),
             _ => None,
         });
@@ -163,43 +195,52 @@ impl Journal {
             EventKind::SizeAccepted { from, .. } => Some(from) == self.accepted_from().max(),
             _ => self.is_in_force(place, event),
         };
-        let alone = self.events.iter().enumerate().filter(|(_, (event, _))| !is_listed(&event.id));
-        let alone = alone.filter(|(place, (event, _))| !is_needed(*place, event)).map(|(_, event)| event);
-        let old = alone.enumerate().filter(|(place, (event, _))| {
-            let age = now - event.id.time();
+        let alone = self.events.iter().enumerate().filter(|(_, listed)| !is_listed(&listed.event.id));
+        let alone = alone.filter(|(place, listed)| !is_needed(*place, &listed.event)).map(|(_, listed)| listed);
+        let old = alone.enumerate().filter(|(place, listed)| {
+            let age = now - listed.event.id.time();
             *place >= MAX_EVENTS || age > KEPT_FOR
         });
-        old.map(|(_, (_, key))| key.clone()).collect()
+        old.map(|(_, listed)| listed.key.clone()).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::storage::Prefix;
 
     fn id(text: &str) -> BackupId {
         BackupId::parse(text).unwrap()
     }
 
+    fn listed_as(prefix: &Prefix, event: Event, key: &str) -> ListedEvent {
+        ListedEvent { event, key: prefix.key(key), written: None }
+    }
+
     #[test]
     fn old_events_go_but_those_of_a_listed_run_and_the_acceptance_that_counts() {
-        let prefix = crate::storage::Prefix::parse("p").unwrap();
+        let prefix = Prefix::parse("p").unwrap();
         let now: DateTime<Utc> = "2026-11-22T00:00:00Z".parse().unwrap();
         let started = EventKind::BackupStarted { cluster: None, tables: None };
         let accepted = |from: &str| EventKind::SizeAccepted { from: id(from), signature: None };
         let (listed, old) = ("20260101T000000Z-calpt5zmzst5hrp2", "20260102T000000Z-calpt5zmzst5hrp2");
         let mut events = vec![
-            (Event { id: id(listed), kind: started.clone() }, prefix.key("listed")),
-            (Event { id: id(old), kind: started.clone() }, prefix.key("old")),
-            (Event { id: id(old), kind: accepted("20250101T000000Z-calpt5zmzst5hrp2") }, prefix.key("superseded")),
-            (Event { id: id(old), kind: accepted(listed) }, prefix.key("counts")),
+            listed_as(&prefix, Event { id: id(listed), kind: started.clone() }, "listed"),
+            listed_as(&prefix, Event { id: id(old), kind: started.clone() }, "old"),
+            listed_as(
+                &prefix,
+                Event { id: id(old), kind: accepted("20250101T000000Z-calpt5zmzst5hrp2") },
+                "superseded",
+            ),
+            listed_as(&prefix, Event { id: id(old), kind: accepted(listed) }, "counts"),
         ];
         let young = (0..1_001).map(|minute| {
             let id = BackupId::new(now - TimeDelta::minutes(minute));
-            (Event { id, kind: started.clone() }, prefix.key(&format!("young {minute}")))
+            listed_as(&prefix, Event { id, kind: started.clone() }, &format!("young {minute}"))
         });
         events.extend(young);
-        events.sort_by(|one, other| other.0.id.cmp(&one.0.id));
+        events.sort_by(|one, other| other.event.id.cmp(&one.event.id));
         let journal = Journal { events, starts: Vec::new() };
         let outdated = journal.outdated(now, |id| id.as_str() == listed);
         let mut names: Vec<&str> = outdated.iter().map(|key| key.as_str()).collect();
@@ -211,7 +252,7 @@ mod tests {
     /// However many events follow, an alarm that holds is known with its time.
     #[test]
     fn what_is_in_force_stays_and_what_is_over_goes() {
-        let prefix = crate::storage::Prefix::parse("p").unwrap();
+        let prefix = Prefix::parse("p").unwrap();
         let now: DateTime<Utc> = "2026-11-22T00:00:00Z".parse().unwrap();
         let (by, code) = (Author::Backup, Word::of("stale"));
         let raised = |severity| Kept::AlarmRaised { by, code: code.clone(), severity: Word::of(severity) };
@@ -236,7 +277,7 @@ mod tests {
         let old = old.into_iter().enumerate().map(|(second, (name, kept))| {
             let at = now - TimeDelta::days(100) + TimeDelta::seconds(i64::try_from(second).unwrap());
             let kind = EventKind::Kept(kept, Tag::none());
-            (Event { id: BackupId::new(at), kind }, prefix.key(name))
+            listed_as(&prefix, Event { id: BackupId::new(at), kind }, name)
         });
         let mut events: Vec<_> = old.collect();
         events.reverse();
@@ -250,7 +291,7 @@ mod tests {
     /// Each event in force is held against all newer ones, so that any number of forged ones would take hours.
     #[test]
     fn of_many_events_the_newest_can_be_in_force() {
-        let prefix = crate::storage::Prefix::parse("p").unwrap();
+        let prefix = Prefix::parse("p").unwrap();
         let now: DateTime<Utc> = "2026-11-22T00:00:00Z".parse().unwrap();
         let raised = |number: usize| {
             let letters = number.to_string().bytes().map(|digit| char::from(digit - b'0' + b'a')).collect::<String>();
@@ -259,7 +300,7 @@ mod tests {
         };
         let event = |number: usize| {
             let id = BackupId::new(now - TimeDelta::days(100) - TimeDelta::seconds(i64::try_from(number).unwrap()));
-            (Event { id, kind: raised(number) }, prefix.key(&number.to_string()))
+            listed_as(&prefix, Event { id, kind: raised(number) }, &number.to_string())
         };
         let journal = Journal { events: (0..MAX_JUDGED + 2).map(event).collect(), starts: Vec::new() };
         let outdated = journal.outdated(now, |_| false);

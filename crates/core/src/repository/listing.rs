@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
-use super::events::FUTURE_TOLERANCE;
+use super::events::{FUTURE_TOLERANCE, ListedEvent, Moment};
 use super::{BackupId, Journal, Kind, Layout, Role, RunEvents};
 use crate::storage::{ListedObject, ObjectKey};
 
@@ -99,8 +99,8 @@ impl Catalog {
                 (None, _) => catalog.foreign_objects += 1,
             }
         }
-        catalog.journal.events.sort_by(|(one, _), (other, _)| other.id.cmp(&one.id));
-        for (event, key) in &catalog.journal.events {
+        catalog.journal.events.sort_by(|one, other| other.event.id.cmp(&one.event.id));
+        for ListedEvent { event, key, written: _ } in &catalog.journal.events {
             // An event without an object of its run makes no run: it died before its first byte, or is gone.
             if let Some(run) = runs.get_mut(&event.id) {
                 run.events.add(event);
@@ -198,7 +198,19 @@ fn drill(role: &Role, object: &ListedObject) -> Option<Drill> {
     is_possible.then_some(Drill { time: *time, passed: *passed, recorded_at })
 }
 
+impl Drill {
+    /// When it ended.
+    pub fn moment(&self) -> Moment {
+        Moment { at: self.time, written: self.recorded_at }
+    }
+}
+
 impl Backup {
+    /// When its run began, and when the store has written its manifest.
+    pub fn moment(&self) -> Moment {
+        Moment { at: self.id.time(), written: self.committed_at }
+    }
+
     /// Whether any drill of it passed.
     pub fn is_proven(&self) -> bool {
         self.proven_since().is_some()

@@ -26,7 +26,7 @@ use sha2::{Digest, Sha256};
 
 pub use databases::{DatabaseSearch, StoredDatabases};
 pub use events::{
-    Author, ClusterTag, Event, EventKind, EventSignature, Journal, Kept, MAX_EVENTS, RunEvents, Tag, Word,
+    Author, ClusterTag, Event, EventKind, EventSignature, Journal, Kept, MAX_EVENTS, Moment, RunEvents, Tag, Word,
 };
 pub use id::BackupId;
 pub use layout::Layout;

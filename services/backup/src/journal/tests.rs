@@ -7,10 +7,17 @@ use super::*;
 /// another, `T` a stop and `B` a backup, with a tick at each full hour and three attempts: how many have failed in a row,
 /// and the class of the last one.
 fn failures(events: &[(f64, char)], now: f64) -> (u32, Option<FailureClass>) {
+    let events: Vec<_> = events.iter().map(|(hour, what)| (*hour, *what, None)).collect();
+    failures_written(&events, now)
+}
+
+/// As [`failures`], with the hours at which the store has written each.
+fn failures_written(events: &[(f64, char, Option<f64>)], now: f64) -> (u32, Option<FailureClass>) {
     let at = |hour: f64| DateTime::UNIX_EPOCH + TimeDelta::seconds((hour * 3600.0) as i64);
     let layout = Layout::new(Prefix::parse("p").unwrap(), "app");
-    let objects = events.iter().flat_map(|(hour, what)| {
-        let id = BackupId::new(at(*hour));
+    let objects = events.iter().flat_map(|(hour, what, written)| {
+        let (id, modified) = (BackupId::new(at(*hour)), written.map(at));
+        let listed = move |key| ListedObject { key, bytes: 1, modified };
         let failed = |again| EventKind::BackupFailed { class: Word::of("auth"), again };
         let kind = match what {
             'S' => EventKind::BackupStarted { cluster: None, tables: None },
@@ -18,14 +25,14 @@ fn failures(events: &[(f64, char)], now: f64) -> (u32, Option<FailureClass>) {
             'A' => failed(true),
             'T' => EventKind::BackupStopped,
             'B' => {
-                return ["app.dump", "manifest.json"].map(|name| layout.start().join(&format!("{id}/{name}"))).to_vec();
+                let keys = ["app.dump", "manifest.json"].map(|name| layout.start().join(&format!("{id}/{name}")));
+                return keys.map(listed).to_vec();
             }
             other => panic!("{other}"),
         };
-        vec![layout.event_key(&Event { id, kind })]
+        vec![listed(layout.event_key(&Event { id, kind }))]
     });
-    let objects = objects.map(|key| ListedObject { key, bytes: 1, modified: None }).collect();
-    let catalog = Catalog::from_listing(&layout, objects, at(now));
+    let catalog = Catalog::from_listing(&layout, objects.collect(), at(now));
     assert_eq!(catalog.foreign_objects, 0);
     let config = crate::config::tests::hourly();
     let failures = Failures::since_newest(&catalog, Kind::Full, at(now)).with_killed(&catalog, &config, at(now));
@@ -83,4 +90,21 @@ fn runs_that_end_or_may_go_on_were_not_killed() {
         check(&[(1.0, 'S'), (1.0, 'F'), (2.0, 'S'), (2.0, 'F')], 3.0, (2, AUTH));
         check(&[(1.0, 'S'), (1.0, 'F'), (1.2, 'S'), (1.2, 'A')], 3.0, (1, AUTH));
     }
+}
+
+/// A clock that was ahead has dated starts and failures later than the backup that came after them.
+#[test]
+fn what_a_clock_that_was_ahead_has_dated_later_is_older_than_a_backup_that_was_written_later() {
+    let ahead =
+        |what| [(1.11, what, Some(1.0)), (1.12, what, Some(1.01)), (1.13, what, Some(1.02)), (1.14, what, Some(1.03))];
+    for what in ['S', 'F'] {
+        let mut events = ahead(what).to_vec();
+        events.push((1.05, 'B', Some(1.06)));
+        assert_eq!(failures_written(&events, 1.1), (0, None), "{what}");
+        // What comes after that backup by both clocks counts, also if its line had to wait for the bucket.
+        events.push((1.07, 'F', Some(1.09)));
+        assert_eq!(failures_written(&events, 1.1), (1, AUTH), "{what}");
+    }
+    // A line that waited until a backup was there is older by its own time.
+    assert_eq!(failures_written(&[(1.0, 'F', Some(1.2)), (1.1, 'B', Some(1.11))], 1.3), (0, None));
 }

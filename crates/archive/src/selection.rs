@@ -86,6 +86,7 @@ impl Selection {
     /// Leaves out what roles that are not on the server would be given: all grants, and the policies that name one of
     /// `missing_roles`, with what depends on those.
     pub fn leave_out_for_lack_of(&mut self, archive: &Archive, missing_roles: &[String]) {
+        let missing_roles: BTreeSet<&String> = missing_roles.iter().collect();
         let mut gone: BTreeSet<DumpId> = self.left_out.iter().map(|left_out| left_out.dump_id).collect();
         let mut policies: HashMap<DumpId, &Entry> = HashMap::new();
         for entry in &archive.entries {

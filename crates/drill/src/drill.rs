@@ -10,6 +10,7 @@ use backup_core::postgres::{
 use backup_core::private::PrivateDir;
 use backup_core::repository::Manifest;
 use backup_core::stop::Stop;
+use backup_core::text::some_of;
 use chrono::Utc;
 use pgdump_archive::{Owners, Rights, Selection, select, superusers};
 use tokio::task::spawn_blocking;
@@ -31,6 +32,9 @@ use crate::sabotage::Sabotage;
 use crate::scan::Scanned;
 use crate::server::{OpenServer, ServerKind};
 use backup_core::progress::Progress;
+
+/// Maximum number of names in a sentence: an archive chooses how many there are.
+const MAX_NAMED: usize = 20;
 
 /// From this plain size on, the server starts while the backup is on its way. A smaller one is here before a
 /// server could be, and damage is found without starting one.
@@ -285,7 +289,7 @@ impl Drill<'_> {
     ) -> anyhow::Result<(Grants, Vec<KeptSchema>)> {
         let prepared = self.stop.or(scratch.prepare(&prerequisites(candidate, selection, self.owners()))).await?;
         prepared.notes.iter().chain(&prepared.extension_notes).for_each(|note| evidence.note(note));
-        let missing = prepared.missing_extensions.join("; ");
+        let missing = some_of(&prepared.missing_extensions, MAX_NAMED);
         // Never with a superuser's login, which can try each, and is told by the server why one fails.
         anyhow::ensure!(
             missing.is_empty(),
@@ -296,7 +300,7 @@ impl Drill<'_> {
         if prepared.missing_roles.is_empty() {
             return Ok((Grants::Archive, prepared.kept_schemas));
         }
-        let missing = prepared.missing_roles.join(", ");
+        let missing = some_of(&prepared.missing_roles, MAX_NAMED);
         evidence.note(format!("grants are not restored, since these roles are not there: {missing}"));
         selection.leave_out_for_lack_of(archive, &prepared.missing_roles);
         Ok((Grants::None, prepared.kept_schemas))

@@ -114,18 +114,22 @@ pub(crate) fn accepted<'all>(
     group: &[&Backup],
     rule: &'all SizeRule,
 ) -> Option<&'all BackupId> {
+    // Anyone who can write to the bucket can write any number of either.
+    let acceptable: BTreeSet<&BackupId> =
+        group.iter().filter(|backup| is_acceptable(group, backup)).map(|backup| &backup.id).collect();
     let accepted = rule.accepted_from.iter().chain(catalog.journal.accepted_from());
-    accepted.filter(|from| may_be_accepted(group, from)).max()
+    accepted.filter(|from| acceptable.contains(from)).max()
 }
 
 /// Whether the size of backup `id` can be accepted: only one that was found too small, or the newest one. To accept a
 /// good one by mistake, or one that is not there, would make every small one since then usual, and the good ones old.
 pub(crate) fn may_be_accepted(group: &[&Backup], id: &BackupId) -> bool {
-    let newest = group.first();
-    group.iter().any(|backup| {
-        let is_newest = newest.is_some_and(|newest| newest.id == backup.id);
-        backup.id == *id && (is_newest || !backup.events.size_suspect.is_empty())
-    })
+    group.iter().any(|backup| backup.id == *id && is_acceptable(group, backup))
+}
+
+fn is_acceptable(group: &[&Backup], backup: &Backup) -> bool {
+    let is_newest = group.first().is_some_and(|newest| newest.id == backup.id);
+    is_newest || !backup.events.size_suspect.is_empty()
 }
 
 /// What of `newest` is more than `max_shrink_percent` smaller than the median of the newest of `usual`. Only dumps

@@ -191,8 +191,11 @@ impl Journal {
     /// Keys of events that may go: of no run in `listed`, and older than 90 days or beyond the newest 1,000.
     /// What is in force stays: the acceptance that counts, alarms that hold, and what was told last of them.
     pub(super) fn outdated(&self, now: DateTime<Utc>, is_listed: impl Fn(&BackupId) -> bool) -> Vec<ObjectKey> {
+        let accepted = self.accepted_from().max();
         let is_needed = |place: usize, event: &Event| match &event.kind {
-            EventKind::SizeAccepted { from, .. } => Some(from) == self.accepted_from().max(),
+            EventKind::SizeAccepted { from, .. } => Some(from) == accepted,
+            // Only `backup` deletes, and it cannot tell whether a line that makes one of `verify` void is of `verify`.
+            EventKind::Kept(kept, _) if kept.by() == Author::Verify && now - event.id.time() <= KEPT_FOR => true,
             _ => self.is_in_force(place, event),
         };
         let alone = self.events.iter().enumerate().filter(|(_, listed)| !is_listed(&listed.event.id));
@@ -286,6 +289,31 @@ mod tests {
         let mut names: Vec<&str> = outdated.iter().map(|key| key.as_str()).collect();
         names.sort_unstable();
         assert_eq!(names, ["p/onset", "p/onset again", "p/over", "p/raised", "p/resolved"]);
+    }
+
+    /// `backup` deletes lines and cannot tell which of `verify` are genuine.
+    #[test]
+    fn young_lines_of_verify_stay_whatever_seems_to_make_them_void() {
+        let prefix = Prefix::parse("p").unwrap();
+        let now: DateTime<Utc> = "2026-11-22T00:00:00Z".parse().unwrap();
+        let (by, code) = (Author::Verify, Word::of("could_not_run"));
+        let of = |age_days, kept, name: &str| {
+            let id = BackupId::new(now - TimeDelta::days(age_days));
+            listed_as(&prefix, Event { id, kind: EventKind::Kept(kept, Tag::none()) }, name)
+        };
+        let raised = || Kept::AlarmRaised { by, code: code.clone(), severity: Word::of("critical") };
+        let mut events: Vec<_> = (0..MAX_EVENTS)
+            .map(|second| {
+                let id = BackupId::new(now - TimeDelta::seconds(i64::try_from(second).unwrap()));
+                listed_as(&prefix, Event { id, kind: EventKind::DatabaseAppeared }, "forged")
+            })
+            .collect();
+        events.push(of(1, Kept::AlarmResolved { by, code: code.clone() }, "void"));
+        events.push(of(2, raised(), "young"));
+        events.push(of(91, raised(), "old"));
+        let journal = Journal { events, starts: Vec::new() };
+        let outdated = journal.outdated(now, |_| false);
+        assert_eq!(outdated.iter().map(|key| key.as_str()).collect::<Vec<_>>(), ["p/old"]);
     }
 
     /// Each event in force is held against all newer ones, so that any number of forged ones would take hours.

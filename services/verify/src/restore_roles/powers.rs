@@ -5,12 +5,16 @@ use std::collections::BTreeSet;
 use backup_core::postgres::globals::{Attribute, Membership, Statement};
 
 /// Predefined roles that reach beyond tables of their own, and what their members can do.
-pub(super) const PREDEFINED: [(&str, &str); 5] = [
+pub(super) const PREDEFINED: [(&str, &str); 9] = [
     ("pg_execute_server_program", "runs programs on the server's machine"),
     ("pg_write_server_files", "writes files on the server's machine"),
     ("pg_read_server_files", "reads files on the server's machine"),
     ("pg_read_all_data", "reads every table"),
     ("pg_write_all_data", "changes every table"),
+    ("pg_maintain", "locks and rewrites every table"),
+    ("pg_signal_backend", "ends sessions of others"),
+    ("pg_monitor", "reads the statements of all sessions"),
+    ("pg_create_subscription", "makes subscriptions, which write to tables"),
 ];
 
 /// Attributes that do.
@@ -22,10 +26,15 @@ const ATTRIBUTES: [(&str, &str); 4] = [
 ];
 
 /// Parameters that run code, or switch off what protects rows.
-const PARAMETERS: [(&str, &str); 20] = [
+const PARAMETERS: [(&str, &str); 25] = [
     ("session_preload_libraries", "loads a library into its sessions"),
     ("local_preload_libraries", "loads a library into its sessions"),
     ("dynamic_library_path", "decides which library a name loads"),
+    ("extension_control_path", "decides from where extensions are taken"),
+    ("log_statement", "can keep what it does out of the log"),
+    ("log_min_messages", "can keep errors out of the log"),
+    ("log_min_error_statement", "can keep what failed out of the log"),
+    ("synchronous_commit", "can lose transactions that were committed"),
     ("role", "makes its sessions act as another role"),
     ("session_replication_role", "can switch triggers and foreign keys off"),
     ("event_triggers", "can switch event triggers off"),

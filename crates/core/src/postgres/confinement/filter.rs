@@ -29,7 +29,7 @@ const MISSING: [libc::c_long; 4] =
 
 /// Refused: other processes, namespaces of users (in which a process has every capability), and parts of the kernel
 /// with a history of vulnerabilities that no database needs.
-const FORBIDDEN: [libc::c_long; 20] = [
+const FORBIDDEN: [libc::c_long; 22] = [
     libc::SYS_ptrace,
     libc::SYS_process_vm_readv,
     libc::SYS_process_vm_writev,
@@ -51,6 +51,19 @@ const FORBIDDEN: [libc::c_long; 20] = [
     libc::SYS_execveat,
     libc::SYS_msgget,
     libc::SYS_semget,
+    libc::SYS_mq_open,
+    libc::SYS_ioprio_set,
+];
+
+/// Refused unless they are about the process itself, which is 0: a limit of processor time ends a process as a signal does.
+const OF_ANOTHER_PROCESS: [libc::c_long; 7] = [
+    libc::SYS_prlimit64,
+    libc::SYS_sched_setaffinity,
+    libc::SYS_sched_setscheduler,
+    libc::SYS_sched_setparam,
+    libc::SYS_sched_setattr,
+    libc::SYS_migrate_pages,
+    libc::SYS_move_pages,
 ];
 
 /// The filters for a child that may use these sockets, none if there is no compiler for this processor.
@@ -65,6 +78,12 @@ fn compile(sockets: Sockets) -> Result<Vec<Program>, BackendError> {
     let mut refused: BTreeMap<_, _> = FORBIDDEN.iter().map(|call| (*call, Vec::new())).collect();
     let new_user = libc::CLONE_NEWUSER as u64;
     refused.insert(libc::SYS_clone, vec![rule(&[(0, SeccompCmpOp::MaskedEq(new_user), new_user)])?]);
+    for call in OF_ANOTHER_PROCESS {
+        refused.insert(call, vec![rule(&[(0, SeccompCmpOp::Ne, 0)])?]);
+    }
+    let of_another = [(0, SeccompCmpOp::Ne, libc::PRIO_PROCESS.into()), (1, SeccompCmpOp::Ne, 0)];
+    let of_another = of_another.map(|comparison| rule(&[comparison]));
+    refused.insert(libc::SYS_setpriority, of_another.into_iter().collect::<Result<_, _>>()?);
     if sockets != Sockets::Any {
         refused.insert(libc::SYS_socket, other_sockets()?);
         refused.insert(libc::SYS_socketpair, other_sockets()?);
@@ -126,11 +145,12 @@ mod tests {
 
     use super::*;
 
-    /// The error numbers that a child gets for `calls`, behind the filter if it `is_filtered`; 0 for none.
-    fn errors(calls: &[libc::c_long], is_filtered: bool) -> Vec<i32> {
+    /// The error numbers that a child gets for `calls` with this first argument, behind the filter if it `is_filtered`; 0 for none.
+    fn errors_with(first: i32, calls: &[libc::c_long], is_filtered: bool) -> Vec<i32> {
         let error = |call: &libc::c_long| {
-            let script = "exit(syscall($ARGV[0] + 0, 0, 0, 0, 0, 0) == -1 ? $! + 0 : 0)";
-            let status = Command::new("perl").args(["-e", script, &call.to_string()]).status().unwrap();
+            let script = "exit(syscall($ARGV[0] + 0, $ARGV[1] + 0, 0, 0, 0, 0) == -1 ? $! + 0 : 0)";
+            let status =
+                Command::new("perl").args(["-e", script, &call.to_string(), &first.to_string()]).status().unwrap();
             status.code().unwrap()
         };
         // A filter is one of a thread, and of what the thread starts.
@@ -144,6 +164,17 @@ mod tests {
         })
     }
 
+    fn errors(calls: &[libc::c_long], is_filtered: bool) -> Vec<i32> {
+        errors_with(0, calls, is_filtered)
+    }
+
+    #[test]
+    fn calls_about_other_processes_are_refused_and_those_about_the_own_one_are_not() {
+        let calls = [OF_ANOTHER_PROCESS.to_vec(), vec![libc::SYS_setpriority]].concat();
+        assert_eq!(errors_with(1, &calls, true), [libc::EACCES; 8]);
+        assert!(!errors(&calls, true).contains(&libc::EACCES));
+    }
+
     #[test]
     fn calls_that_no_server_needs_are_refused() {
         let calls = [
@@ -151,12 +182,13 @@ mod tests {
             libc::SYS_execveat,
             libc::SYS_msgget,
             libc::SYS_semget,
+            libc::SYS_mq_open,
             libc::SYS_unshare,
             libc::SYS_keyctl,
             libc::SYS_ptrace,
             libc::SYS_mount,
         ];
-        assert_eq!(errors(&calls, true), [libc::EACCES; 8]);
+        assert_eq!(errors(&calls, true), [libc::EACCES; 9]);
         assert!(!errors(&calls, false).contains(&libc::EACCES), "another wall refuses them, and nothing is shown");
         assert_eq!(errors(&[libc::SYS_io_uring_setup, libc::SYS_clone3], true), [libc::ENOSYS; 2]);
     }

@@ -91,6 +91,13 @@ impl Kept {
         matches!(self, Self::AlarmRaised { .. } | Self::Told { severity: Some(_), .. })
     }
 
+    /// Whose it is.
+    pub(super) fn by(&self) -> Author {
+        match self {
+            Self::AlarmRaised { by, .. } | Self::AlarmResolved { by, .. } | Self::Told { by, .. } => *by,
+        }
+    }
+
     /// Whether a `newer` one makes it void: an alarm is over, or something else was told of the same.
     pub(super) fn is_void_by(&self, newer: &Self) -> bool {
         match (self, newer) {

@@ -185,6 +185,11 @@ pub fn bytes(bytes: u64) -> String {
     }
 }
 
+/// A text that has lines of its own, such as a hint, in one line.
+pub fn one_line(text: &str) -> String {
+    text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
+}
+
 /// Names for a message: the first `most`, and how many more there are.
 pub fn some_of(names: &[String], most: usize) -> String {
     let shown = names.iter().take(most).map(String::as_str).collect::<Vec<_>>().join(", ");
@@ -214,6 +219,11 @@ pub fn count(count: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_hint_stands_in_the_line_of_its_error() {
+        assert_eq!(one_line("connect: refused\nhint: check the port\n"), "connect: refused; hint: check the port");
+    }
 
     #[test]
     fn words_are_kept_whole_or_not_at_all() {

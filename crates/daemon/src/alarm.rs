@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use backup_core::text::one_line;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
@@ -97,7 +98,7 @@ impl NoticedAlarms {
         let alarm = |Condition { code, severity, message }| {
             let noticed = self.alarms.get(&code).map(|noticed| noticed.since);
             let since = noticed.into_iter().chain(self.past.get(&code).map(|(since, _)| *since)).min().unwrap_or(now);
-            Alarm { code, database: database.clone(), severity, since, message }
+            Alarm { code, database: database.clone(), severity, since, message: one_line(&message) }
         };
         conditions.into_iter().map(alarm).collect()
     }

@@ -97,6 +97,10 @@ pub(crate) async fn write_ending(config: &TargetConfig, report: &Report, stop: &
     let written = async {
         let (repository, now) = (repository(&config.drill, stop).await?, Utc::now());
         let catalog = repository.catalog(now).await?;
+        // A name that is wrong shall not look like a database that has lost its backups.
+        if catalog.is_empty() {
+            return Ok(());
+        }
         let failed_before = past(config, &catalog, &repository, None, now).last.map(|(at, _)| at);
         if !failed_before.is_some_and(|at| is_restart_loop(at, report.ended_at)) {
             repository.record(&Event { id: BackupId::new(report.ended_at), kind }).await?;

@@ -88,6 +88,12 @@ struct Run {
 }
 
 impl Catalog {
+    /// Whether it holds nothing of ours.
+    pub fn is_empty(&self) -> bool {
+        let has_backups = !self.backups.is_empty() || !self.from_the_future.is_empty();
+        !has_backups && self.incomplete.is_empty() && self.journal.count() == 0
+    }
+
     /// Sorts `objects`; those whose key does not parse completely are counted as foreign.
     pub fn from_listing(layout: &Layout, objects: Vec<ListedObject>, now: DateTime<Utc>) -> Self {
         let mut catalog = Self::default();

@@ -1,7 +1,7 @@
 //! The facts of a message, and their text: rendered once for all channels.
 
 use backup_core::scrub::Scrubber;
-use backup_core::text::{Lines, age};
+use backup_core::text::{Lines, age, one_line};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde::Serialize;
 
@@ -184,7 +184,7 @@ impl Message {
 
     /// With this reason, made safe to show.
     pub(crate) fn with_reason(mut self, reason: &str, speaker: &Speaker) -> Self {
-        let reason = shortened(&plain(&speaker.scrubber.scrub(reason)), MAX_REASON_CHARS);
+        let reason = shortened(&plain(&one_line(&speaker.scrubber.scrub(reason))), MAX_REASON_CHARS);
         self.reason = Some(reason).filter(|reason| !reason.is_empty());
         self
     }
@@ -348,7 +348,7 @@ pub(super) mod tests {
     fn a_message_says_what_is_wrong_what_is_safe_and_what_to_do() {
         let message = message("app", "password canary-secret is wrong\nfor app");
         assert_eq!(message.title(), "CRITICAL: backup of app: runs fail (shop, production)");
-        let expected = "Reason: password *** is wrong\\nfor app\n\
+        let expected = "Reason: password *** is wrong; for app\n\
             Still safe: newest backup 20261128T030000Z-calpt5zmzst5hrp2 (30 h old); \
             newest proven backup 20261127T030000Z-7mzst5hrp2calpt5 (2 d old)\n\
             Next attempt: 2026-11-29T10:00:00Z\n\

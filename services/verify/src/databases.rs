@@ -100,15 +100,17 @@ async fn enter(
     if !names.is_empty() {
         roster.retain(|database| *database != unknown);
     }
-    let left_out = match beyond.is_empty() {
-        true => left_out,
-        false => {
-            let reason = format!("{TOO_MANY}, since it began: {}", some_of(&beyond, MAX_NAMES));
-            let others = left_out.map(|left_out| format!("; {}", left_out.reason)).unwrap_or_default();
-            Some(LeftOut::lasting(format!("{reason}{others}"), Severity::Critical, Utc::now()))
-        }
-    };
-    state.leave_out(left_out);
+    state.leave_out(with_those_beyond(&beyond, left_out));
+}
+
+/// Why databases are left out, if `beyond` have found no place besides.
+pub(crate) fn with_those_beyond(beyond: &[String], left_out: Option<LeftOut>) -> Option<LeftOut> {
+    if beyond.is_empty() {
+        return left_out;
+    }
+    let reason = format!("{TOO_MANY}, since it began: {}", some_of(beyond, MAX_NAMES));
+    let others = left_out.map(|left_out| format!("; {}", left_out.reason)).unwrap_or_default();
+    Some(LeftOut::lasting(format!("{reason}{others}"), Severity::Critical, Utc::now()))
 }
 
 /// Takes away those of `names` that do not have the backup which `VERIFY_BACKUP_ID` names, if another one has it.

@@ -4,10 +4,11 @@
 mod judge;
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use backup_core::database_list::MAX_DATABASES;
 use backup_core::repository::{Author, BackupId, Catalog, DatabaseSearch, Drill};
 use backup_core::stop::Stop;
 use backup_daemon::{
@@ -18,7 +19,7 @@ use chrono::Utc;
 
 use crate::config::{TargetConfig, VerifyConfig};
 use crate::daemon::test_channels;
-use crate::databases::attend;
+use crate::databases::{attend, with_those_beyond};
 use crate::metrics::metrics;
 use crate::page;
 use crate::records::Records;
@@ -149,17 +150,28 @@ impl Watcher<'_> {
                 return false;
             }
         };
+        // Folders that come and go leave databases behind, which an end must have, too.
+        let mut beyond = Vec::new();
         if names.is_empty() {
             self.see_nothing();
         } else {
-            for database in names.iter().map(|name| DatabaseName::from(name.as_str())) {
-                if self.state.get(&database).is_none() {
-                    self.state.add(database, initial(target));
+            let mut known: BTreeSet<DatabaseName> = self.state.copy().into_keys().collect();
+            known.remove(&DatabaseName::unknown());
+            for name in names {
+                let database = DatabaseName::from(name.as_str());
+                if known.contains(&database) {
+                    continue;
+                }
+                if known.len() >= MAX_DATABASES {
+                    beyond.push(name);
+                } else {
+                    self.state.add(database.clone(), initial(target));
+                    known.insert(database);
                 }
             }
             self.state.remove(&DatabaseName::unknown());
         }
-        self.state.leave_out(left_out);
+        self.state.leave_out(with_those_beyond(&beyond, left_out));
         // Also those of which nothing is left.
         let mut all_is_seen = true;
         for database in self.state.copy().keys() {

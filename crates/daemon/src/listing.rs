@@ -1,5 +1,6 @@
 //! What a listing of the bucket says of one database, in numbers.
 
+use backup_core::scrub::Scrubber;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -28,11 +29,13 @@ pub struct Listing {
 }
 
 /// Looks at the bucket that failed, one after the other.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Unlisted {
     /// When the first of them did.
     pub since: Option<DateTime<Utc>>,
     looks: u32,
+    /// Why the last of them did.
+    reason: Option<String>,
 }
 
 /// Failed looks after which it is an alarm: one may pass.
@@ -43,6 +46,17 @@ impl Unlisted {
     pub fn failed(&mut self, now: DateTime<Utc>) {
         self.since.get_or_insert(now);
         self.looks = self.looks.saturating_add(1);
+    }
+
+    /// Counts one more, which failed at `now` because of `error`.
+    pub fn failed_by(&mut self, error: &anyhow::Error, scrubber: &Scrubber, now: DateTime<Utc>) {
+        self.failed(now);
+        self.reason = Some(scrubber.scrub(&format!("{error:#}")).into_owned());
+    }
+
+    /// Why the last look has failed, as far as that is known.
+    pub(crate) fn reason(&self) -> Option<&str> {
+        self.reason.as_deref()
     }
 
     /// Whether the last look has failed.

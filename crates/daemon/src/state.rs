@@ -171,6 +171,10 @@ impl<D> DatabaseState<D> {
     /// What is wrong with it at `now`: what `judge` finds, what could not be delivered, and that others are left out.
     pub(crate) fn conditions(&self, judge: Judge<D>, now: DateTime<Utc>) -> Vec<Condition> {
         let mut conditions = judge(self, now);
+        // What to do depends on what the store says.
+        for condition in conditions.iter_mut().filter(|condition| condition.code == AlarmCode::BucketUnseen) {
+            condition.message.extend(self.unlisted.reason().into_iter().flat_map(|reason| [": ", reason]));
+        }
         conditions.extend(self.undelivered.as_ref().and_then(Deliveries::condition));
         let was_alarm = self.noticed.has(AlarmCode::LeftOut);
         conditions.extend(self.left_out.as_ref().and_then(|left_out| left_out.condition(was_alarm, now)));

@@ -120,7 +120,8 @@ impl<'run> Target<'run> {
     fn not_listed(&self, error: &anyhow::Error) {
         if self.stop.reason().is_none() {
             tracing::debug!(error = format!("{error:#}"), "cannot list the bucket");
-            self.state.change(&self.config.database(), |state| state.unlisted.failed(Utc::now()));
+            let scrubber = &self.config.process.scrubber;
+            self.state.change(&self.config.database(), |state| state.unlisted.failed_by(error, scrubber, Utc::now()));
         }
     }
 

@@ -50,8 +50,13 @@ async fn call(shared: Shared<'_>, mut roster: Roster<'_, Facts, TargetConfig>, s
             anyhow::Ok(attend(found, &others))
         };
         let found = found.await;
-        if found.is_err() && stop.reason().is_none() {
-            shared.state.change(&DatabaseName::unknown(), |state| state.unlisted.failed(Utc::now()));
+        if let Err(error) = &found
+            && stop.reason().is_none()
+        {
+            let scrubber = &config.process.scrubber;
+            shared.state.change(&DatabaseName::unknown(), |state| {
+                state.unlisted.failed_by(error, scrubber, Utc::now());
+            });
         }
         found
     };

@@ -157,7 +157,8 @@ impl<'run> Target<'run> {
             }
             Err(error) => {
                 if self.stop.reason().is_none() {
-                    self.change(|state| state.unlisted.failed(Utc::now()));
+                    let scrubber = &self.config.process.scrubber;
+                    self.change(|state| state.unlisted.failed_by(&error, scrubber, Utc::now()));
                 }
                 Err(error)
             }
@@ -206,11 +207,13 @@ impl<'run> Target<'run> {
                 // The first drill says what is wrong.
                 Err(ChooseError::Unclear(_)) => Ok(Records::unclear()),
             };
-            if records.is_err() && self.stop.reason().is_none() {
+            if let Err(error) = &records
+                && self.stop.reason().is_none()
+            {
                 self.change(|state| {
                     // Whether there is a backup by now is not known.
                     state.own.first_backup_by = None;
-                    state.unlisted.failed(Utc::now());
+                    state.unlisted.failed_by(error, &config.process.scrubber, Utc::now());
                 });
             }
             records

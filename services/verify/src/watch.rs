@@ -224,7 +224,8 @@ impl Watcher<'_> {
     fn not_seen(&self, database: &DatabaseName, error: &anyhow::Error) {
         if self.stop.reason().is_none() {
             tracing::debug!(error = format!("{error:#}"), "cannot list the bucket");
-            self.state.change(database, |state| state.unlisted.failed(Utc::now()));
+            let scrubber = &self.config.process.scrubber;
+            self.state.change(database, |state| state.unlisted.failed_by(error, scrubber, Utc::now()));
         }
     }
 }

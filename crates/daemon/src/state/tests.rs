@@ -1,3 +1,5 @@
+use backup_core::scrub::Scrubber;
+use backup_core::secret::Secret;
 use chrono::TimeDelta;
 
 use super::*;
@@ -54,6 +56,24 @@ fn what_is_left_out_is_one_alarm_however_many_databases_there_are() {
     assert_eq!(alarms(6), [(DatabaseName::from("b"), AlarmCode::LeftOut, "third".to_owned())]);
     state.leave_out(None);
     assert_eq!(alarms(6), []);
+}
+
+#[test]
+fn what_the_store_says_stands_in_the_alarm_that_it_is_not_seen() {
+    let app = DatabaseName::from("app");
+    let state = State::new([(app.clone(), nameless())]);
+    let judge: Judge<()> = |_, _| {
+        let message = "the bucket could not be listed".to_owned();
+        vec![Condition { code: AlarmCode::BucketUnseen, severity: Severity::Warning, message }]
+    };
+    let message = || state.alarms(judge, Utc::now()).pop().unwrap().message;
+    assert_eq!(message(), "the bucket could not be listed");
+    let (error, scrubber) = (
+        anyhow::anyhow!("403 with canary-secret").context("list"),
+        Scrubber::new([&Secret::new("canary-secret".to_owned())]),
+    );
+    state.change(&app, |state| state.unlisted.failed_by(&error, &scrubber, Utc::now()));
+    assert_eq!(message(), "the bucket could not be listed: list: 403 with ***");
 }
 
 /// Channels are of the process: what they refuse is one alarm, and one message, however many databases there are.

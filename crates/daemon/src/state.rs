@@ -223,8 +223,9 @@ impl<D: Clone> State<D> {
             other.undelivered = Some(undelivered);
         }
         drop(databases);
-        let resolved = state.noticed.notice(database, Vec::new());
-        self.departed.lock().unwrap_or_else(PoisonError::into_inner).extend(resolved);
+        let resolved = state.noticed.notice(database, Vec::new()).into_iter();
+        let changes = resolved.chain([AlarmChange::Departed(database.clone())]);
+        self.departed.lock().unwrap_or_else(PoisonError::into_inner).extend(changes);
         self.changed.notify_one();
     }
 

@@ -40,6 +40,19 @@ fn a_clock_that_is_set_back_after_the_start_delays_no_alarm() {
     assert_eq!(state.notice(judge, start - TimeDelta::hours(3)).len(), 1);
 }
 
+#[test]
+fn a_database_that_is_removed_departs_after_its_alarms() {
+    let app = DatabaseName::from("app");
+    let own = DatabaseState::new("daily".to_owned(), std::time::Duration::ZERO, Utc::now(), true);
+    let state = State::new([(app.clone(), own)]);
+    state.change(&app, |state| state.activity = Activity::Waiting);
+    assert_eq!(state.notice(judge, Utc::now()).len(), 1);
+    state.remove(&app);
+    let changes = state.notice(judge, Utc::now());
+    let expected = matches!(&changes[..], [AlarmChange::Resolved(_), AlarmChange::Departed(of)] if *of == app);
+    assert!(expected, "{changes:?}");
+}
+
 fn nameless() -> DatabaseState<()> {
     DatabaseState::new(String::new(), std::time::Duration::from_secs(60), Utc::now(), ())
 }

@@ -69,6 +69,8 @@ pub enum AlarmChange {
     Resumed(Alarm),
     /// It no longer holds; this is how it was seen last.
     Resolved(Alarm),
+    /// This database is not looked after any more, and no alarm of it holds.
+    Departed(DatabaseName),
 }
 
 /// An alarm of this database before a restart: since when it held, and how urgent it was.
@@ -163,6 +165,7 @@ mod tests {
             AlarmChange::Raised(alarm) => (format!("+{:?}", alarm.code), alarm.since),
             AlarmChange::Resumed(alarm) => (format!("={:?}", alarm.code), alarm.since),
             AlarmChange::Resolved(alarm) => (format!("-{:?}", alarm.code), alarm.since),
+            AlarmChange::Departed(database) => panic!("{database:?}"),
         });
         let expected: Vec<_> = expected.iter().map(|(code, since)| ((*code).to_owned(), at(*since))).collect();
         assert_eq!(told.collect::<Vec<_>>(), expected, "at minute {minute}");

@@ -42,6 +42,11 @@ pub enum Event<R> {
         /// Of which database.
         database: DatabaseName,
     },
+    /// A database is not looked after any more.
+    Departed {
+        /// Which.
+        database: DatabaseName,
+    },
     /// Something is wrong that was not before, or not as urgent; or, after a start, still.
     AlarmRaised(Alarm),
     /// Something is in order again.
@@ -64,6 +69,7 @@ impl<R> Clone for Event<R> {
                 Self::Remembered { database: database.clone(), remembered: Arc::clone(remembered) }
             }
             Self::Recovered { database } => Self::Recovered { database: database.clone() },
+            Self::Departed { database } => Self::Departed { database: database.clone() },
             Self::AlarmRaised(alarm) => Self::AlarmRaised(alarm.clone()),
             Self::AlarmResolved { alarm, at } => Self::AlarmResolved { alarm: alarm.clone(), at: *at },
         }
@@ -75,6 +81,7 @@ impl<R> Event<R> {
         match change {
             AlarmChange::Raised(alarm) | AlarmChange::Resumed(alarm) => Self::AlarmRaised(alarm),
             AlarmChange::Resolved(alarm) => Self::AlarmResolved { alarm, at },
+            AlarmChange::Departed(database) => Self::Departed { database },
         }
     }
 }
@@ -138,7 +145,7 @@ impl<R> Subscription<R> {
 pub(crate) async fn log_alarms<R>(mut events: Subscription<R>) {
     while let Some(event) = events.next().await {
         match event {
-            Event::RunStarted { .. } | Event::RunEnded { .. } | Event::Remembered { .. } => {}
+            Event::RunStarted { .. } | Event::RunEnded { .. } | Event::Remembered { .. } | Event::Departed { .. } => {}
             Event::Recovered { database } => {
                 let database = database.name();
                 tracing::info!(database, "another process has made a backup: runs no longer count as failing");

@@ -81,7 +81,7 @@ impl Journal {
     pub(crate) fn alarm(&self, change: &AlarmChange, at: DateTime<Utc>) {
         let by = self.author;
         let (alarm, kept, not_before) = match change {
-            AlarmChange::Resumed(_) => return,
+            AlarmChange::Resumed(_) | AlarmChange::Departed(_) => return,
             AlarmChange::Raised(alarm) => {
                 let (code, severity) = (Word::of(alarm.code.into()), Word::of(alarm.severity.name()));
                 (alarm, Kept::AlarmRaised { by, code, severity }, None)

@@ -227,8 +227,9 @@ impl<D: Clone> State<D> {
             other.undelivered = Some(undelivered);
         }
         drop(databases);
-        let resolved = state.noticed.notice(database, Vec::new());
-        self.departed.lock().unwrap_or_else(PoisonError::into_inner).extend(resolved);
+        let resolved = state.noticed.notice(database, Vec::new()).into_iter();
+        let changes = resolved.chain([AlarmChange::Departed(database.clone())]);
+        self.departed.lock().unwrap_or_else(PoisonError::into_inner).extend(changes);
         self.changed.notify_one();
     }
 
@@ -335,8 +336,9 @@ impl<D: Clone> State<D> {
     /// database that was not looked at yet is not worth telling.
     pub(crate) fn notice(&self, judge: Judge<D>, now: DateTime<Utc>) -> Vec<AlarmChange> {
         let mut databases = self.lock();
-        let is_looked_at =
-            |state: &DatabaseState<D>| state.activity != Activity::Starting || now - state.started_at > START_PATIENCE;
+        // A start that lies ahead is one before a clock was set back.
+        let is_old = |state: &DatabaseState<D>| (now - state.started_at).abs() > START_PATIENCE;
+        let is_looked_at = |state: &DatabaseState<D>| state.activity != Activity::Starting || is_old(state);
         // Which database had the alarm before a restart is known once the journals of all were read.
         let all_are = databases.values().all(is_looked_at);
         if all_are {

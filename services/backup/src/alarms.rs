@@ -5,13 +5,20 @@ use std::time::Duration;
 
 use backup_core::storage::Clock;
 use backup_daemon::{Activity, AlarmCode, Condition, DatabaseState, Severity};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::clusters::AnotherCluster;
 use crate::failure::FailureClass;
 use crate::pace::{SlowRun, Than};
 use crate::shrink::Shrunk;
 use crate::status::{FAILURES_UNTIL_ALARM, Facts};
+
+/// By how much the clock of a machine may step back while what was seen before is still believed to be past.
+const MAX_CLOCK_STEP: TimeDelta = TimeDelta::minutes(1);
+
+fn is_older(age: TimeDelta, max_age_seconds: u64) -> bool {
+    age.num_seconds() > i64::try_from(max_age_seconds).unwrap_or(i64::MAX)
+}
 
 /// One thing that is wrong.
 #[derive(Debug, PartialEq, Eq)]
@@ -42,19 +49,20 @@ pub(crate) fn conditions(state: &DatabaseState<Facts>, now: DateTime<Utc>) -> Ve
 fn details(state: &DatabaseState<Facts>, now: DateTime<Utc>) -> Vec<Detail<'_>> {
     let facts = &state.own;
     // A first backup, and an answer of the bucket, have as long as a backup may be old.
-    let waited_seconds = u64::try_from((now - state.started_at).num_seconds()).unwrap_or_default();
-    let is_late = waited_seconds > state.max_age_seconds;
+    // A start that lies ahead is one before a clock was set back: how long it is ago is not known.
+    let waited = now - state.started_at;
+    let is_late = waited < -MAX_CLOCK_STEP || is_older(waited, state.max_age_seconds);
     let newest = match &facts.newest_full_backup {
         None if facts.bucket_was_seen => Some(Detail::NoBackup { is_late: is_late || facts.consecutive_failures > 0 }),
         None => Some(Detail::BucketUnseen { since: None, is_late }),
         Some(newest) => {
-            let (age_seconds, max_age_seconds) = ((now - newest.at).num_seconds(), state.max_age_seconds);
-            let is_stale = age_seconds > i64::try_from(max_age_seconds).unwrap_or(i64::MAX);
-            is_stale.then_some(Detail::Stale { age_seconds, max_age_seconds })
+            let (age, max_age_seconds) = (now - newest.at, state.max_age_seconds);
+            let stale = || Detail::Stale { age_seconds: age.num_seconds(), max_age_seconds };
+            is_older(age, max_age_seconds).then(stale)
         }
     };
     let unlisted = state.unlisted.lasting().filter(|_| facts.bucket_was_seen).map(|since| {
-        let is_late = u64::try_from((now - since).num_seconds()).unwrap_or_default() > state.max_age_seconds;
+        let is_late = now - since < -MAX_CLOCK_STEP || is_older(now - since, state.max_age_seconds);
         Detail::BucketUnseen { since: Some(since), is_late }
     });
     let shrunk = facts.shrunk.as_ref().map(Detail::Shrunk);
@@ -173,7 +181,6 @@ impl fmt::Display for Detail<'_> {
 #[cfg(test)]
 pub(crate) mod tests {
     use backup_daemon::schedule::Occasion;
-    use chrono::TimeDelta;
 
     use super::*;
     use crate::run_report::RunReport;
@@ -222,6 +229,8 @@ pub(crate) mod tests {
         let mut state = state();
         for bucket_was_seen in [false, true] {
             state.own.bucket_was_seen = bucket_was_seen;
+            // The clock was set back.
+            assert_eq!([severity(&state, -1), severity(&state, -2)], [Severity::Warning, Severity::Critical]);
             assert_eq!([severity(&state, 60), severity(&state, 61)], [Severity::Warning, Severity::Critical]);
         }
         state.own.consecutive_failures = 1;

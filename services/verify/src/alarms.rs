@@ -50,12 +50,16 @@ enum Detail {
     NewestIncomplete {
         id: BackupId,
     },
-    /// A backup whose data was deleted.
+    /// Backups whose data was deleted: the newest of them, and how many there are besides.
     DataLost {
         id: BackupId,
+        others: usize,
     },
-    /// The newest backup was deleted, with all that belonged to it.
-    NewestGone(Gone),
+    /// The newest backup was deleted, with all that belonged to it. So many others have lost their data.
+    NewestGone {
+        gone: Gone,
+        lost: usize,
+    },
     /// The last drill of this process failed.
     DrillFailed {
         reason: String,
@@ -63,6 +67,11 @@ enum Detail {
     /// The last drill failed, by its record in the bucket.
     RecordedDrillFailed {
         at: DateTime<Utc>,
+    },
+    /// Backups of which a drill has shown that they are damaged: the newest of them, and how many there are besides.
+    Damaged {
+        id: BackupId,
+        others: usize,
     },
     /// The last drill did not work.
     CouldNotRun {
@@ -122,8 +131,14 @@ fn details(state: &DatabaseState<Facts>, now: DateTime<Utc>) -> Vec<Detail> {
                 return unseen.into_iter().collect();
             }
             let bucket = of_bucket(&state.own, silent.is_some(), now);
-            let all = [unseen, of_last_drill(&state.own), of_last_pass(state, now), silent];
-            all.into_iter().flatten().chain(bucket).chain(of_figures(&state.own)).collect()
+            let late = [of_last_pass(state, now), silent].into_iter().flatten();
+            unseen
+                .into_iter()
+                .chain(of_drills(&state.own))
+                .chain(late)
+                .chain(bucket)
+                .chain(of_figures(&state.own))
+                .collect()
         }
     }
 }
@@ -151,8 +166,13 @@ fn of_backup(facts: &Facts, now: DateTime<Utc>) -> Option<Detail> {
 /// What the listing shows besides the newest backup. That `is_silent` says that no backup is left, if none is.
 fn of_bucket(facts: &Facts, is_silent: bool, now: DateTime<Utc>) -> impl Iterator<Item = Detail> {
     let is_told = is_silent && facts.newest_full.is_none();
-    let gone = || facts.gone.clone().filter(|_| !is_told).map(Detail::NewestGone);
-    let lost = facts.lost.clone().map(|id| Detail::DataLost { id }).or_else(gone);
+    // Of one whose manifest is left, more is known than that it is gone.
+    let is_gone = |gone: &Gone| !is_told && !matches!(gone, Gone::Seen(id) if facts.lost.contains(id));
+    let lost = match (facts.gone.clone().filter(is_gone), facts.lost.first()) {
+        (Some(gone), _) => Some(Detail::NewestGone { gone, lost: facts.lost.len() }),
+        (None, Some(id)) => Some(Detail::DataLost { id: id.clone(), others: facts.lost.len() - 1 }),
+        (None, None) => None,
+    };
     let running_for = facts.promised.as_ref().and_then(|promised| promised.run_timeout).unwrap_or(RUN_MAY_TAKE);
     let running_for = TimeDelta::from_std(running_for).unwrap_or(TimeDelta::MAX);
     let died = facts.unfinished.clone().filter(|id| now - id.time() > running_for);
@@ -168,6 +188,22 @@ fn of_figures(facts: &Facts) -> impl Iterator<Item = Detail> {
     let needed_bytes = facts.spool_needed_bytes;
     let free_bytes = facts.spool_free_bytes.filter(|free_bytes| *free_bytes < needed_bytes);
     slow.into_iter().chain(free_bytes.map(|free_bytes| Detail::SpoolSmall { free_bytes, needed_bytes }))
+}
+
+/// What drills have shown. A backup that is damaged stays so, however the drills of others end.
+fn of_drills(facts: &Facts) -> impl Iterator<Item = Detail> {
+    let last = of_last_drill(facts);
+    let is_told = last.as_ref().is_some_and(|last| last.code() == AlarmCode::DrillFailed);
+    last.into_iter().chain(of_damaged(facts).filter(|_| !is_told))
+}
+
+fn of_damaged(facts: &Facts) -> Option<Detail> {
+    facts.damaged.last().map(|id| Detail::Damaged { id: id.clone(), others: facts.damaged.len() - 1 })
+}
+
+/// That a backup in the bucket is damaged, as a drill has shown of which this service knows.
+pub(crate) fn of_known_damage(facts: &Facts) -> Option<Condition> {
+    of_damaged(facts).map(|detail| detail.condition())
 }
 
 fn of_last_drill(facts: &Facts) -> Option<Detail> {
@@ -202,8 +238,10 @@ fn of_last_pass(state: &DatabaseState<Facts>, now: DateTime<Utc>) -> Option<Deta
         let bound = TimeDelta::seconds(state.own.drill_timeout_seconds.cast_signed());
         // A line of many databases may be long. It is too long if proofs would grow older in it than they may.
         let in_line = TimeDelta::seconds(i64::try_from(state.max_age_seconds).unwrap_or(i64::MAX)).max(bound);
-        let by = match state.run_started_at {
-            _ if state.awaits_turn => due_since.checked_add_signed(in_line),
+        // One that was skipped is due again, and has no more time by that.
+        let skipped_at = state.own.first_skipped_at.map(|at| at.max(due_since));
+        let by = match skipped_at.or(state.run_started_at) {
+            _ if state.awaits_turn && skipped_at.is_none() => due_since.checked_add_signed(in_line),
             began_at => began_at.unwrap_or(due_since).checked_add_signed(bound),
         };
         let is_pending = state.own.last_report.is_none() && by.is_none_or(|by| now <= by);
@@ -223,7 +261,9 @@ impl Detail {
         match self {
             Self::BucketUnseen { .. } => AlarmCode::BucketUnseen,
             Self::BackupSilent { .. } | Self::BackupStale { .. } | Self::BackupGone { .. } => AlarmCode::BackupSilent,
-            Self::DrillFailed { .. } | Self::RecordedDrillFailed { .. } => AlarmCode::DrillFailed,
+            Self::DrillFailed { .. } | Self::RecordedDrillFailed { .. } | Self::Damaged { .. } => {
+                AlarmCode::DrillFailed
+            }
             Self::CouldNotRun { .. } | Self::PastCouldNotRun { .. } | Self::Killed { .. } | Self::Stopped { .. } => {
                 AlarmCode::CouldNotRun
             }
@@ -232,7 +272,7 @@ impl Detail {
             Self::SlowRecovery { .. } => AlarmCode::SlowRecovery,
             Self::SpoolSmall { .. } => AlarmCode::SpoolSmall,
             Self::NewestIncomplete { .. } => AlarmCode::NewestIncomplete,
-            Self::DataLost { .. } | Self::NewestGone(_) => AlarmCode::DataLost,
+            Self::DataLost { .. } | Self::NewestGone { .. } => AlarmCode::DataLost,
         }
     }
 
@@ -259,8 +299,9 @@ impl Detail {
             | Self::BackupStale { .. }
             | Self::BackupGone { .. }
             | Self::DataLost { .. }
-            | Self::NewestGone(_)
+            | Self::NewestGone { .. }
             | Self::DrillFailed { .. }
+            | Self::Damaged { .. }
             | Self::RecordedDrillFailed { .. }
             | Self::NeverPassed
             | Self::Stale { .. } => Severity::Critical,
@@ -293,15 +334,24 @@ impl fmt::Display for Detail {
             Self::NewestIncomplete { id } => {
                 write!(formatter, "the newest run, {id}, has no manifest, and does not go on any more")
             }
-            Self::DataLost { id } => write!(formatter, "{id} has lost its data: its manifest is alone"),
-            Self::NewestGone(Gone::Seen(id)) => {
-                write!(formatter, "{id}, which was the newest full backup, is gone, and no newer one has come")
+            Self::DataLost { id, others } => {
+                write!(formatter, "{id} has lost its data: its manifest is alone{}", besides(*others, OTHERS_LOST))
             }
-            Self::NewestGone(Gone::Told(at)) => write!(
+            Self::NewestGone { gone: Gone::Seen(id), lost } => write!(
                 formatter,
-                "since {} a backup is known to be lost, and none has been made after that",
-                at.format("%Y-%m-%d %H:%M UTC")
+                "{id}, which was the newest full backup, is gone, and no newer one has come{}",
+                besides(*lost, OTHERS_LOST)
             ),
+            Self::NewestGone { gone: Gone::Told(at), lost } => write!(
+                formatter,
+                "since {} a backup is known to be lost, and none has been made after that{}",
+                at.format("%Y-%m-%d %H:%M UTC"),
+                besides(*lost, OTHERS_LOST)
+            ),
+            Self::Damaged { id, others } => {
+                let others = besides(*others, ["other backup has failed its own", "other backups have failed theirs"]);
+                write!(formatter, "{id} has failed its last drill, and is still there{others}")
+            }
             Self::BackupGone { life } => write!(formatter, "there is no full backup any more; {life}"),
             Self::PastCouldNotRun { at, .. } => {
                 write!(formatter, "the last drill, of {}, could not run", at.format("%Y-%m-%d %H:%M UTC"))
@@ -328,6 +378,17 @@ impl fmt::Display for Detail {
         }
     }
 }
+
+/// What is to be said of `number` others, in the words for one or for several.
+fn besides(number: usize, [one, several]: [&str; 2]) -> String {
+    match number {
+        0 => String::new(),
+        1 => format!("; 1 {one}"),
+        _ => format!("; {number} {several}"),
+    }
+}
+
+const OTHERS_LOST: [&str; 2] = ["other backup has lost its data", "other backups have lost their data"];
 
 #[cfg(test)]
 mod tests;

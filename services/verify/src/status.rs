@@ -42,10 +42,13 @@ pub(crate) struct Facts {
     pub(crate) consecutive_failures: u32,
     /// Drills that were skipped since another process drilled at the same server.
     pub(crate) skipped_for_another: u64,
+    /// When the first of them began.
+    #[serde(skip)]
+    pub(crate) first_skipped_at: Option<DateTime<Utc>>,
     /// Backups in the bucket of which a drill has shown that they come back as they were.
     #[serde(skip)]
     pub(crate) proven: BTreeSet<BackupId>,
-    /// Backups of which a drill of this process has shown that they do not.
+    /// Backups in the bucket of which a drill has shown that they do not, and that have passed none since.
     #[serde(skip)]
     pub(crate) damaged: BTreeSet<BackupId>,
     /// Drills of this process, and of the records that were read at start.
@@ -66,9 +69,9 @@ pub(crate) struct Facts {
     /// What the newest manifest says of the schedule of `backup`, once it was read.
     #[serde(skip)]
     pub(crate) promised: Option<Promised>,
-    /// A backup whose data was deleted.
+    /// Backups whose data was deleted, the newest first.
     #[serde(skip)]
-    pub(crate) lost: Option<BackupId>,
+    pub(crate) lost: Vec<BackupId>,
     /// The newest full backup that was ever seen, if it is gone and no newer one has come. Retention never deletes the
     /// newest one.
     #[serde(skip)]
@@ -149,19 +152,20 @@ impl Facts {
     /// What a listing showed: what is safe now. Proofs of backups that are not in the bucket any more are forgotten.
     pub(crate) fn observe(&mut self, catalog: &Catalog, now: DateTime<Utc>) {
         self.backup = BackupLife::of(catalog, now);
-        self.lost = catalog.incomplete.iter().find(|run| run.lost_its_data).map(|run| run.id.clone());
+        self.lost = catalog.incomplete.iter().filter(|run| run.lost_its_data).map(|run| run.id.clone()).collect();
         let newest = catalog.newest(Kind::Full).map(|backup| &backup.id);
         let unfinished = catalog.incomplete.iter().find(|run| !run.lost_its_data && Some(&run.id) > newest);
         self.unfinished = unfinished.map(|run| run.id.clone());
         // That one has lost its data can be seen.
-        self.gone.take_if(|gone| self.lost.is_some() && matches!(gone, Gone::Told(_)));
+        self.gone.take_if(|gone| !self.lost.is_empty() && matches!(gone, Gone::Told(_)));
         let seen = self.newest_full.take();
         // A clock that was set back makes a backup one of the future. It is there all the same.
         let ahead = catalog.from_the_future.iter().map(|backup| &backup.id).find(|id| Some(*id) == seen.as_ref());
         let newest = ahead.or(newest);
         self.newest_full = newest.cloned();
         self.gone = Gone::after(seen, self.gone.take(), newest);
-        let is_listed = |id: &BackupId| catalog.backups.iter().any(|backup| backup.id == *id);
+        let listed = || catalog.backups.iter().chain(&catalog.from_the_future);
+        let is_listed = |id: &BackupId| listed().any(|backup| backup.id == *id);
         self.proven.retain(is_listed);
         self.damaged.retain(is_listed);
         let dated = |backup: &Backup| Dated { id: backup.id.to_string(), at: backup.id.time() };
@@ -195,6 +199,7 @@ impl Facts {
         match report.verdict {
             Verdict::Skipped => {
                 self.skipped_for_another += 1;
+                self.first_skipped_at.get_or_insert(report.started_at);
                 return;
             }
             Verdict::Passed => {
@@ -221,6 +226,8 @@ impl Facts {
         self.last_drilled = self.last_drilled.take().max(Some(backup.id.clone()));
         if report.proven == Some(true) {
             self.proven.insert(backup.id.clone());
+        }
+        if report.verdict == Verdict::Passed {
             self.damaged.remove(&backup.id);
         }
     }

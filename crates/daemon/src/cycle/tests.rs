@@ -101,6 +101,7 @@ async fn kept(first: First, make_up: &str, ends: &[Ended]) -> (Vec<&'static str>
             Event::RunEnded { .. } => "ended",
             Event::Remembered { .. } => "remembered",
             Event::Recovered { .. } => "recovered",
+            Event::Departed { .. } => "departed",
             Event::AlarmRaised(_) | Event::AlarmResolved { .. } => "alarm",
         });
     }

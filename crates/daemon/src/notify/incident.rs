@@ -83,6 +83,21 @@ impl Signs {
         self.0.iter().map(|sign| sign.code).collect()
     }
 
+    /// The codes of those that are critical.
+    pub(super) fn critical_codes(&self) -> Vec<AlarmCode> {
+        self.critical().map(|sign| sign.code).collect()
+    }
+
+    /// A critical one whose code is not among `told`: a cause, if there is one, and of several the latest.
+    pub(super) fn critical_beyond(&self, told: &[AlarmCode]) -> Option<Sign> {
+        let untold = self.critical().filter(|sign| !told.contains(&sign.code));
+        untold.max_by_key(|sign| !sign.is_consequence()).cloned()
+    }
+
+    fn critical(&self) -> impl Iterator<Item = &Sign> {
+        self.0.iter().filter(|sign| sign.severity == Severity::Critical)
+    }
+
     /// The most urgent one; of several a cause, and of several causes the latest.
     pub(super) fn lead(&self) -> Option<Sign> {
         self.0.iter().max_by_key(|sign| (sign.severity, !sign.is_consequence())).cloned()

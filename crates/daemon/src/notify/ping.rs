@@ -62,6 +62,7 @@ impl Pinger {
                 // The process that has made a backup pings by itself.
                 Event::Remembered { .. }
                 | Event::Recovered { .. }
+                | Event::Departed { .. }
                 | Event::AlarmRaised(_)
                 | Event::AlarmResolved { .. } => {}
             }

@@ -163,6 +163,7 @@ async fn changes_that_are_only_counted_stay_so_over_a_restart() {
         match &change {
             AlarmChange::Resolved(alarm) => incidents.resolved(alarm, at(hour)),
             AlarmChange::Raised(alarm) | AlarmChange::Resumed(alarm) => incidents.raised(alarm, at(hour)),
+            AlarmChange::Departed(of) => incidents.departed(of, at(hour)),
         }
         journal.alarm(&change, at(hour));
         all.extend(told(&mut incidents, &journal, (hour, hour + 1)));

@@ -20,6 +20,9 @@ use crate::state::{DatabaseState, State};
 /// The clock may be set, so what is due is looked for at least this often.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
+/// The reason of the last message about a database that is not looked after any more.
+const DEPARTED: &str = "the database is not looked after any more, so that nothing is known of it";
+
 /// Sends what `events` give reason to, until they end.
 pub(super) async fn tell<D: Clone, R>(
     (state, teller): (State<D>, Teller<D, R>),
@@ -55,6 +58,7 @@ pub(super) async fn tell<D: Clone, R>(
             Some(Event::Remembered { database, remembered }) => incidents.restore(&database, &remembered, now),
             Some(Event::AlarmRaised(alarm)) => incidents.raised(&alarm, now),
             Some(Event::AlarmResolved { alarm, at }) => incidents.resolved(&alarm, at),
+            Some(Event::Departed { database }) => incidents.departed(&database, now),
             Some(Event::Recovered { database }) => incidents.succeeded(&database, now),
             Some(Event::RunEnded { database, report }) => {
                 let ending = (teller.ending)(&report);
@@ -123,9 +127,11 @@ fn incident(notice: &Notice, speaker: &Speaker, now: DateTime<Utc>) -> Message {
     let code = notice.lead.code;
     let entry = code.entry();
     let message = Message::new(speaker, notice.occasion, notice.database.name(), now);
-    let message = message.with_reason(&notice.lead.reason, speaker);
+    let reason = if notice.is_departed { DEPARTED } else { &notice.lead.reason };
+    let message = message.with_reason(reason, speaker);
     let status = if notice.is_firing { Status::Firing } else { Status::Resolved };
     let advice = match status {
+        Status::Resolved if notice.is_departed => "Check that this database was removed on purpose.",
         Status::Resolved => "Nothing: it is in order again.",
         Status::Firing => match code {
             AlarmCode::Failing | AlarmCode::NoBackup | AlarmCode::Stale => {

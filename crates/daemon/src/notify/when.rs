@@ -10,7 +10,8 @@ use super::message::Occasion;
 use crate::alarm::{Alarm, Severity};
 use crate::alarm_code::{AlarmCode, Reach};
 use crate::database_name::DatabaseName;
-use crate::remembered::{Past, Remembered};
+
+mod restored;
 
 /// How long a change waits for others: the end of a run moves several alarms within moments, which are one message.
 pub(super) const SETTLING: TimeDelta = TimeDelta::seconds(3);
@@ -35,6 +36,8 @@ pub(crate) struct Notice {
     /// What holds, or what held last if nothing does any more.
     pub(crate) lead: Sign,
     pub(crate) is_firing: bool,
+    /// Whether it does not hold any more since the database is not looked after, which says nothing of the database.
+    pub(crate) is_departed: bool,
     /// When the first of it was noticed.
     pub(crate) since: DateTime<Utc>,
     /// Runs that failed meanwhile, at least 1.
@@ -78,6 +81,8 @@ struct Incident {
     /// When changes were told, within [`CHANGES_WINDOW`].
     changes: VecDeque<DateTime<Utc>>,
     muted: Option<Muted>,
+    /// Whether it is over since the database is not looked after any more.
+    is_departed: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -91,8 +96,8 @@ struct Told {
 struct Muted {
     until: DateTime<Utc>,
     changes: u32,
-    /// Whether a critical state was told since the changes are only counted.
-    told_critical: bool,
+    /// The codes of what is critical that were told since the changes are only counted.
+    told_critical: Vec<AlarmCode>,
 }
 
 impl Incidents {
@@ -130,34 +135,12 @@ impl Incidents {
         self.of(database, Family::Main).end(AlarmCode::Failing, now);
     }
 
-    /// Takes over what was told before a restart.
-    pub(crate) fn restore(&mut self, database: &DatabaseName, remembered: &Remembered, now: DateTime<Utc>) {
-        for (word, past) in &remembered.told {
-            let Some(family) = Family::of_word(word) else { continue };
-            let held = remembered.alarms.iter().filter(|(code, _)| Family::of(**code) == family);
-            let held = held.map(|(code, (since, severity))| {
-                let (code, severity) = (*code, *severity);
-                Alarm { code, database: database.clone(), severity, since: *since, message: String::new() }
-            });
-            let incident = self.of(database, family);
-            incident.restore(past, held.filter(|alarm| !is_waiting(alarm)), now);
-            incident.count_unsaid(&remembered.changes, family);
-            let failures = remembered.failed_at.iter().filter(|at| **at >= past.since - SETTLING).count();
-            incident.occurrences = incident.occurrences.max(u64::try_from(failures).unwrap_or(u64::MAX));
-        }
-        if let Some(run) = &remembered.failed_before {
-            let incident = self.of(database, Family::Main);
-            if !incident.signs.hold(run.code) {
-                let sign = Sign { code: run.code, severity: Severity::Warning, reason: run.reason.clone() };
-                incident.show(sign, run.at, now);
-            }
-            incident.last_failure.get_or_insert(FailedRun {
-                ended_at: run.at,
-                sign: Some(run.code),
-                class: run.class,
-                reason: run.reason.clone(),
-                what_to_do: run.what_to_do,
-            });
+    /// A database is not looked after any more, which ends all that is known of it.
+    pub(crate) fn departed(&mut self, database: &DatabaseName, now: DateTime<Utc>) {
+        for (_, incident) in self.0.iter_mut().filter(|((of, _), _)| of == database) {
+            (incident.signs, incident.muted, incident.is_departed) = (Signs::default(), None, true);
+            incident.changes.clear();
+            incident.changed(now);
         }
     }
 
@@ -204,55 +187,12 @@ fn is_waiting(alarm: &Alarm) -> bool {
 }
 
 impl Incident {
-    fn restore(&mut self, past: &Past, held: impl Iterator<Item = Alarm>, now: DateTime<Utc>) {
-        let told_at = past.messages.last().map_or(past.since, |(at, _)| *at);
-        let reminders = (0..).take_while(|number| past.since + reminder_after(*number) <= told_at).count();
-        self.since = if self.told.is_none() { past.since } else { self.since.min(past.since) };
-        self.told = past.severity.map(|severity| {
-            let now_told = self.told.take();
-            let severity = now_told.as_ref().map_or(severity, |told| told.severity.max(severity));
-            let codes = past.codes.iter().copied().chain(now_told.into_iter().flat_map(|told| told.codes));
-            Told { severity, codes: codes.collect(), reminders }
-        });
-        for (at, occasion) in &past.messages {
-            let is = |other: Occasion| other.word() == occasion;
-            let is_muting = is(Occasion::Unstable { changes: 0 });
-            if is_muting || is(Occasion::Digest { changes: 0 }) {
-                let told_critical = past.severity == Some(Severity::Critical);
-                self.muted = Some(Muted { until: *at + CHANGES_WINDOW, changes: 0, told_critical });
-            } else {
-                self.muted.take_if(|muted| muted.until <= *at);
-            }
-            let is_change = [Occasion::Onset, Occasion::Worse, Occasion::Resolved].into_iter().any(is);
-            if (is_change || is_muting) && now - *at < CHANGES_WINDOW {
-                self.changes.push_back(*at);
-            }
-        }
-        // A day without a change has ended it.
-        self.muted.take_if(|muted| now - muted.until >= CHANGES_WINDOW);
-        for alarm in held {
-            self.signs.show(Sign { code: alarm.code, severity: alarm.severity, reason: alarm.message });
-        }
-        let lead = past.codes.first().zip(past.severity.or(Some(Severity::Warning)));
-        let lead = lead.map(|(code, severity)| Sign { code: *code, severity, reason: String::new() });
-        self.lead = self.signs.lead().or(self.lead.take()).or(lead);
-        self.changed(now);
-    }
-
-    /// Counts what has changed while changes were only counted.
-    fn count_unsaid(&mut self, changes: &[(DateTime<Utc>, AlarmCode)], family: Family) {
-        if let Some(muted) = &mut self.muted {
-            let begun = muted.until - CHANGES_WINDOW;
-            let unsaid = changes.iter().filter(|(at, code)| *at > begun && Family::of(*code) == family);
-            muted.changes = u32::try_from(unsaid.count()).unwrap_or(u32::MAX);
-        }
-    }
-
     fn show(&mut self, sign: Sign, since: DateTime<Utc>, now: DateTime<Utc>) {
         if self.signs.is_empty() && self.told.is_none() {
             (self.since, self.occurrences) = (since, 1);
         }
         self.since = self.since.min(since);
+        self.is_departed = false;
         self.signs.show(sign);
         self.changed(now);
     }
@@ -268,20 +208,22 @@ impl Incident {
     }
 
     fn due(&mut self, now: DateTime<Utc>) -> Option<Occasion> {
-        // A clock that was set back makes nothing wait for longer.
-        self.settles_at = self.settles_at.map(|at| at.min(now + ANOTHER_TRY));
-        let change = self.settles_at.take_if(|at| *at <= now).and_then(|_| self.settled());
+        self.believe_no_future(now);
+        let has_settled = self.settles_at.take_if(|at| *at <= now).is_some();
+        let change = if has_settled { self.settled() } else { None };
         if let Some(muted) = &mut self.muted {
             muted.changes += u32::from(change.is_some());
-            let is_critical = self.signs.severity() == Some(Severity::Critical);
-            let is_urgent = change.is_some_and(|change| change != Occasion::Resolved) && is_critical;
-            // What is at risk now is told, once in each of these times.
-            let is_told = muted.told_critical;
-            muted.told_critical |= is_urgent;
-            if change.is_some() {
+            // What is at risk now is told, each code once in each of these times.
+            let urgent = self.signs.critical_beyond(&muted.told_critical).filter(|_| has_settled);
+            muted.told_critical.extend(urgent.iter().map(|sign| sign.code));
+            if change.is_some() || urgent.is_some() {
                 self.remember_as_told(now);
             }
-            return if is_urgent && !is_told { change } else { self.digest(now) };
+            let Some(urgent) = urgent else { return self.digest(now) };
+            self.lead = Some(urgent);
+            // There may be more than one.
+            self.settles_at = Some(now + SETTLING);
+            return change.or(Some(Occasion::Onset));
         }
         match change {
             Some(occasion) => {
@@ -294,6 +236,14 @@ impl Incident {
             None if self.settles_at.is_some() => None,
             None => self.reminder(now),
         }
+    }
+
+    /// A clock that was set back makes nothing wait for longer.
+    fn believe_no_future(&mut self, now: DateTime<Utc>) {
+        self.since = self.since.min(now);
+        self.settles_at = self.settles_at.map(|at| at.min(now + ANOTHER_TRY));
+        self.changes.iter_mut().for_each(|at| *at = (*at).min(now));
+        self.muted.iter_mut().for_each(|muted| muted.until = muted.until.min(now + CHANGES_WINDOW));
     }
 
     /// How what holds differs from what was told.
@@ -327,7 +277,7 @@ impl Incident {
 
     /// Changes are counted from `now` on. What is critical at that moment is told with the message that says so.
     fn muted_from(&self, now: DateTime<Utc>) -> Muted {
-        let told_critical = self.signs.severity() == Some(Severity::Critical);
+        let told_critical = self.signs.critical_codes();
         Muted { until: now + CHANGES_WINDOW, changes: 0, told_critical }
     }
 
@@ -375,6 +325,7 @@ impl Incident {
             family,
             lead,
             is_firing: !self.signs.is_empty(),
+            is_departed: self.is_departed && database.name().is_some(),
             since: self.since,
             occurrences: self.occurrences,
             class: failure.and_then(|failure| failure.class),

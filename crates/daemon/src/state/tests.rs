@@ -32,6 +32,29 @@ fn each_database_has_alarms_of_its_own_and_keeps_their_time() {
     assert_eq!(since(state.alarms(judge, later(102))), [later(5)]);
 }
 
+#[test]
+fn a_clock_that_is_set_back_after_the_start_delays_no_alarm() {
+    let start: DateTime<Utc> = "2026-11-29T03:00:00Z".parse().unwrap();
+    let app = DatabaseName::from("app");
+    let own = DatabaseState::new("daily".to_owned(), std::time::Duration::ZERO, start, true);
+    let state = State::new([(app, own)]);
+    assert_eq!(state.notice(judge, start - TimeDelta::seconds(60)), [], "a start has its time");
+    assert_eq!(state.notice(judge, start - TimeDelta::hours(3)).len(), 1);
+}
+
+#[test]
+fn a_database_that_is_removed_departs_after_its_alarms() {
+    let app = DatabaseName::from("app");
+    let own = DatabaseState::new("daily".to_owned(), std::time::Duration::ZERO, Utc::now(), true);
+    let state = State::new([(app.clone(), own)]);
+    state.change(&app, |state| state.activity = Activity::Waiting);
+    assert_eq!(state.notice(judge, Utc::now()).len(), 1);
+    state.remove(&app);
+    let changes = state.notice(judge, Utc::now());
+    let expected = matches!(&changes[..], [AlarmChange::Resolved(_), AlarmChange::Departed(of)] if *of == app);
+    assert!(expected, "{changes:?}");
+}
+
 fn nameless() -> DatabaseState<()> {
     DatabaseState::new(String::new(), std::time::Duration::from_secs(60), Utc::now(), ())
 }

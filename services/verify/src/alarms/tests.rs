@@ -1,9 +1,9 @@
 use std::time::Duration;
 
-use backup_core::repository::Drill;
+use backup_core::repository::{Catalog, Drill};
 use backup_core::stop::Stop;
 use backup_daemon::notify::Safe;
-use backup_drill::{ChooseError, Promised, Report};
+use backup_drill::{BackupFacts, ChooseError, Promised, Report};
 
 use super::*;
 use crate::journal::PastDrills;
@@ -85,6 +85,82 @@ fn a_drill_that_did_not_pass_is_an_alarm_until_one_passes() {
     }
     state.own.drilled(report(Verdict::Passed, at(3)));
     assert_eq!((words(&state, at(3)).len(), state.own.consecutive_failures), (0, 0));
+}
+
+fn drill_of(id: &BackupId, verdict: Verdict, proven: Option<bool>, ended_at: DateTime<Utc>) -> Report {
+    let backup = BackupFacts {
+        id: id.clone(),
+        manifest_sha256: String::new(),
+        database: "app".to_owned(),
+        kind: backup_core::repository::Kind::Full,
+        snapshot_at: id.time(),
+        server_version: String::new(),
+        tool: String::new(),
+        stored_bytes: 0,
+        plain_bytes: 0,
+    };
+    Report { backup: Some(backup), proven, ..report(verdict, ended_at) }
+}
+
+/// That another backup comes back does not mend the one that is damaged.
+#[test]
+fn a_damaged_backup_is_an_alarm_until_it_passes_or_is_gone() {
+    let (old, new) = (BackupId::new(at(-20)), BackupId::new(at(-10)));
+    let mut state = state();
+    state.own.drilled(drill_of(&old, Verdict::Failed, Some(false), at(1)));
+    assert_eq!(words(&state, at(1))[0], "the last drill failed: why");
+    state.own.drilled(drill_of(&new, Verdict::Passed, Some(true), at(2)));
+    let damaged = format!("{old} has failed its last drill, and is still there");
+    assert_eq!(words(&state, at(2)), [damaged.as_str()]);
+    assert_eq!(codes(&state, at(2)), [(AlarmCode::DrillFailed, Severity::Critical)]);
+    let mut gone = state.clone();
+    gone.own.observe(&Catalog::default(), at(3));
+    assert!(!codes(&gone, at(3)).contains(&(AlarmCode::DrillFailed, Severity::Critical)));
+    state.own.drilled(drill_of(&new, Verdict::CouldNotRun, None, at(3)));
+    assert_eq!(words(&state, at(3)), ["the last drill could not run: why", damaged.as_str()]);
+    state.own.damaged.insert(new.clone());
+    assert!(words(&state, at(3))[1].ends_with("still there; 1 other backup has failed its own"));
+    state.own.drilled(drill_of(&new, Verdict::Passed, None, at(4)));
+    assert_eq!(words(&state, at(4)), [damaged.as_str()]);
+    // A drill that fails for another reason says nothing of the backup.
+    state.own.drilled(drill_of(&new, Verdict::Failed, None, at(5)));
+    state.own.drilled(drill_of(&old, Verdict::Passed, Some(true), at(6)));
+    assert_eq!(words(&state, at(6)), [] as [&str; 0]);
+}
+
+#[test]
+fn a_newest_backup_that_is_gone_is_told_before_older_ones_that_have_lost_their_data() {
+    let mut state = state();
+    state.own.drilled(report(Verdict::Passed, at(0)));
+    let [old, middle, new] = [-30, -20, -10].map(|minute| BackupId::new(at(minute)));
+    state.own.lost = vec![old.clone()];
+    assert_eq!(words(&state, at(1)), [format!("{old} has lost its data: its manifest is alone")]);
+    state.own.lost = vec![middle.clone(), old.clone()];
+    let lost = format!("{middle} has lost its data: its manifest is alone; 1 other backup has lost its data");
+    assert_eq!(words(&state, at(1)), [lost.as_str()]);
+    state.own.gone = Some(Gone::Seen(new.clone()));
+    let gone = format!(
+        "{new}, which was the newest full backup, is gone, and no newer one has come; 2 other backups have lost their data"
+    );
+    assert_eq!(words(&state, at(1)), [gone]);
+    // Its manifest is there.
+    state.own.gone = Some(Gone::Seen(middle));
+    assert_eq!(words(&state, at(1)), [lost.as_str()]);
+}
+
+/// Another process that drills all the time must not hide for ever that nothing is proven.
+#[test]
+fn skipped_drills_give_the_first_one_no_more_time() {
+    let mut state = state();
+    let skipped = |minute| Report { started_at: at(minute), ..report(Verdict::Skipped, at(minute)) };
+    for minute in [20, 40, 60] {
+        state.run_started_at = Some(at(minute));
+        let severity = if minute <= 50 { Severity::Warning } else { Severity::Critical };
+        assert_eq!(codes(&state, at(minute)), [(AlarmCode::NeverPassed, severity)], "{minute}");
+        state.own.drilled(skipped(minute));
+    }
+    state.own.drilled(report(Verdict::Passed, at(61)));
+    assert_eq!(codes(&state, at(61)), []);
 }
 
 #[test]
@@ -224,9 +300,9 @@ fn what_a_listing_and_the_figures_of_drills_show_is_told_beside_the_drills() {
     assert_eq!(codes(&state, at(30)), []);
     assert_eq!(codes(&state, at(31)), [(AlarmCode::NewestIncomplete, Severity::Warning)]);
     state.own.unfinished = None;
-    state.own.lost = Some(id(0));
+    state.own.lost = vec![id(0)];
     assert_eq!(codes(&state, at(1)), [(AlarmCode::DataLost, Severity::Critical)]);
-    state.own.lost = None;
+    state.own.lost.clear();
     state.own.gone = Some(Gone::Seen(id(0)));
     assert_eq!(codes(&state, at(1)), [(AlarmCode::DataLost, Severity::Critical)]);
     state.own.gone = None;

@@ -5,7 +5,7 @@ use std::fmt;
 use backup_daemon::{AlarmCode, Condition, DatabaseState, Severity};
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::alarms::of_listings;
+use crate::alarms::{of_known_damage, of_listings};
 use crate::backup_life::BackupLife;
 use crate::status::Facts;
 
@@ -35,6 +35,9 @@ pub(crate) fn conditions(state: &DatabaseState<Facts>, now: DateTime<Utc>) -> Ve
         if !all.iter().any(|known| known.code == condition.code) {
             all.push(condition);
         }
+    }
+    if !all.iter().any(|known| known.code == AlarmCode::DrillFailed) {
+        all.extend(of_known_damage(&state.own));
     }
     all
 }
@@ -186,6 +189,9 @@ mod tests {
         check(&state, 3, &[("drill_failed", "the last recorded drill, of 1970-01-01 02:00 UTC, failed")]);
         state.own.recorded_drill = Some(Drill { time: at(3), passed: true, recorded_at: None });
         state.own.last_passed_at = Some(at(3));
+        state.own.damaged.insert(BackupId::new(at(2)));
+        check(&state, 3, &[("drill_failed", "has failed its last drill, and is still there")]);
+        state.own.damaged.clear();
         check(&with_backup(state.clone(), 170), 171, &[]);
         check(
             &with_backup(state.clone(), 170),

@@ -21,7 +21,7 @@ enum Step {
     Resolved(AlarmCode),
 }
 
-use AlarmCode::{BucketUnseen, CouldNotRun, DrillFailed, Failing, NoBackup, Shrunk, Stale};
+use AlarmCode::{BucketUnseen, CouldNotRun, DatabaseMissing, DrillFailed, Failing, NoBackup, Shrunk, Stale};
 use Severity::{Critical, Warning};
 use Step::{Raised, Resolved, RunFails, RunSucceeds};
 
@@ -237,4 +237,74 @@ fn what_becomes_critical_among_many_changes_is_told_once() {
         (5, Occasion::Onset, Stale),
     ];
     check(&steps, 20, &expected);
+}
+
+/// A cause that comes while changes are only counted has a message of its own, also if another one is critical.
+#[test]
+fn each_critical_code_is_told_once_among_many_changes() {
+    let steps = [
+        (0, RunFails),
+        (1, RunSucceeds),
+        (2, RunFails),
+        (3, Raised(Failing, Critical)),
+        (5, Raised(DatabaseMissing, Critical)),
+        (6, Resolved(DatabaseMissing)),
+        (7, Raised(DatabaseMissing, Critical)),
+        (8, Raised(DrillFailed, Warning)),
+        (9, Raised(Stale, Critical)),
+    ];
+    let expected = [
+        (0, Occasion::Onset, Failing),
+        (1, Occasion::Resolved, Failing),
+        (2, Occasion::Onset, Failing),
+        (3, Occasion::Unstable { changes: 4 }, Failing),
+        (5, Occasion::Onset, DatabaseMissing),
+        (9, Occasion::Onset, Stale),
+    ];
+    check(&steps, 20, &expected);
+}
+
+#[test]
+fn a_clock_that_is_set_back_keeps_no_change_young_and_delays_no_digest() {
+    let database = DatabaseName::from("app");
+    let hour = |hour| start() + TimeDelta::hours(hour);
+    let mut incidents = Incidents::default();
+    let mut look = |now, fails: Option<bool>| {
+        match fails {
+            Some(true) => incidents.failed(&database, failed(now), now),
+            Some(false) => incidents.succeeded(&database, now),
+            None => {}
+        }
+        incidents.due(now + SETTLING).pop().map(|notice| notice.occasion)
+    };
+    for (at, fails) in [(100, true), (101, false), (102, true), (103, false), (104, true)] {
+        look(hour(at), Some(fails));
+    }
+    assert_eq!(look(hour(0), None), None);
+    assert_eq!(look(hour(24), None), Some(Occasion::Digest { changes: 1 }));
+    assert_eq!(look(hour(48), None), Some(Occasion::Reminder), "a calm day");
+}
+
+/// A failed run is a sign that only a run ends, and there is none any more.
+#[test]
+fn a_database_that_is_not_looked_after_any_more_is_told_once_and_never_again() {
+    let database = DatabaseName::from("app");
+    let hour = |hour| start() + TimeDelta::hours(hour);
+    let mut incidents = Incidents::default();
+    for at in 0..5 {
+        if at % 2 == 0 {
+            incidents.failed(&database, failed(hour(at)), hour(at))
+        } else {
+            incidents.succeeded(&database, hour(at))
+        }
+        incidents.due(hour(at) + SETTLING);
+    }
+    incidents.departed(&database, hour(5));
+    let told = incidents.due(hour(5) + SETTLING);
+    assert!(matches!(&told[..], [one] if one.occasion == Occasion::Resolved && one.is_departed), "{told:?}");
+    assert!((5..2_000).all(|at| incidents.due(hour(at) + SETTLING).is_empty()));
+    assert_eq!(incidents.next_due(), None);
+    // It may come back.
+    incidents.failed(&database, failed(hour(3_000)), hour(3_000));
+    assert_eq!(incidents.due(hour(3_000) + SETTLING).pop().map(|one| one.is_departed), Some(false));
 }

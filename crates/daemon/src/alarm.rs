@@ -43,6 +43,8 @@ pub struct Condition {
     pub severity: Severity,
     /// A sentence for a person.
     pub message: String,
+    /// The backups that it is about, if it is about backups: another one is another cause.
+    pub subjects: Vec<String>,
 }
 
 /// Something that is wrong with one database.
@@ -58,12 +60,21 @@ pub struct Alarm {
     pub since: DateTime<Utc>,
     /// A sentence for a person.
     pub message: String,
+    /// The backups that it is about, if it is about backups.
+    #[serde(skip)]
+    pub subjects: Vec<String>,
+}
+
+impl Alarm {
+    fn has_subject_beyond(&self, before: &Self) -> bool {
+        self.subjects.iter().any(|subject| !before.subjects.contains(subject))
+    }
 }
 
 /// What became of an alarm.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AlarmChange {
-    /// It is new, or more urgent than before.
+    /// It is new, more urgent than before, or about another backup.
     Raised(Alarm),
     /// It still holds, as it did before the restart of this process.
     Resumed(Alarm),
@@ -97,10 +108,10 @@ impl NoticedAlarms {
 
     /// The alarms that `conditions` amount to at `now`, the oldest time first known of each kept.
     pub fn alarms(&self, database: &DatabaseName, conditions: Vec<Condition>, now: DateTime<Utc>) -> Vec<Alarm> {
-        let alarm = |Condition { code, severity, message }| {
+        let alarm = |Condition { code, severity, message, subjects }| {
             let noticed = self.alarms.get(&code).map(|noticed| noticed.since);
             let since = noticed.into_iter().chain(self.past.get(&code).map(|(since, _)| *since)).min().unwrap_or(now);
-            Alarm { code, database: database.clone(), severity, since, message: one_line(&message) }
+            Alarm { code, database: database.clone(), severity, since, message: one_line(&message), subjects }
         };
         conditions.into_iter().map(alarm).collect()
     }
@@ -117,8 +128,9 @@ impl NoticedAlarms {
         let mut changes = Vec::new();
         for alarm in self.alarms.values() {
             let known = before.get(&alarm.code).map(|before| before.severity);
+            let is_of_another = before.get(&alarm.code).is_some_and(|before| alarm.has_subject_beyond(before));
             let remembered = past.get(&alarm.code).map(|(_, severity)| *severity);
-            if known.max(remembered).is_none_or(|severity| severity < alarm.severity) {
+            if is_of_another || known.max(remembered).is_none_or(|severity| severity < alarm.severity) {
                 changes.push(AlarmChange::Raised(alarm.clone()));
             } else if known.is_none() {
                 changes.push(AlarmChange::Resumed(alarm.clone()));
@@ -133,6 +145,7 @@ impl NoticedAlarms {
             severity,
             since,
             message: message.clone(),
+            subjects: Vec::new(),
         });
         let resolved: Vec<Alarm> = forgotten.collect();
         let resolved = resolved.into_iter().chain(before.into_values().filter(|alarm| is_over(&alarm.code)));
@@ -158,6 +171,7 @@ mod tests {
             code: *code,
             severity: *severity,
             message: format!("{minute}"),
+            subjects: Vec::new(),
         };
         let conditions = found.iter().map(condition).collect();
         let alarms = noticed.alarms(&DatabaseName::from("app"), conditions, at(minute));
@@ -183,6 +197,19 @@ mod tests {
         check(&mut noticed, 4, &[(Failing, Warning), (Stale, Critical)], &[]);
         check(&mut noticed, 5, &[(Stale, Critical)], &[("-Failing", 1)]);
         check(&mut noticed, 6, &[(Failing, Warning)], &[("+Failing", 6), ("-Stale", 3)]);
+    }
+
+    #[test]
+    fn an_alarm_that_is_about_another_backup_is_told_again() {
+        let database = DatabaseName::from("app");
+        let mut noticed = NoticedAlarms::default();
+        for (subjects, is_raised) in [(["a"].as_slice(), true), (&["a"], false), (&["b", "a"], true), (&["a"], false)] {
+            let (code, severity) = (AlarmCode::DataLost, Severity::Critical);
+            let subjects = subjects.iter().map(|id| (*id).to_owned()).collect();
+            let condition = Condition { code, severity, message: String::new(), subjects };
+            let alarms = noticed.alarms(&database, vec![condition], at(0));
+            assert_eq!(!noticed.notice(&database, alarms).is_empty(), is_raised);
+        }
     }
 
     #[test]

@@ -51,6 +51,7 @@ impl Deliveries {
             code: AlarmCode::Undelivered,
             severity: Severity::Warning,
             message: format!("messages could not be delivered: {}", each.join("; ")),
+            subjects: Vec::new(),
         })
     }
 

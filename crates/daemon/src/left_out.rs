@@ -34,6 +34,7 @@ impl LeftOut {
             code: AlarmCode::LeftOut,
             severity: self.severity,
             message: self.reason.clone(),
+            subjects: Vec::new(),
         })
     }
 }

@@ -118,7 +118,12 @@ mod tests {
 
     fn judge(state: &DatabaseState<bool>, _: DateTime<Utc>) -> Vec<Condition> {
         let code = AlarmCode::Failing;
-        Vec::from_iter(state.own.then(|| Condition { code, severity: Severity::Critical, message: "why".to_owned() }))
+        Vec::from_iter(state.own.then(|| Condition {
+            code,
+            severity: Severity::Critical,
+            message: "why".to_owned(),
+            subjects: Vec::new(),
+        }))
     }
 
     #[tokio::test(start_paused = true)]

@@ -42,6 +42,7 @@ pub(crate) fn conditions(state: &DatabaseState<Facts>, now: DateTime<Utc>) -> Ve
         code: detail.code(),
         severity: detail.severity(),
         message: detail.to_string(),
+        subjects: Vec::new(),
     };
     details(state, now).iter().map(condition).collect()
 }

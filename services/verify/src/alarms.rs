@@ -104,7 +104,7 @@ enum Detail {
 /// Everything that is wrong; empty means healthy: a drill has passed, or there is no backup yet and the first one
 /// still has time.
 pub(crate) fn conditions(state: &DatabaseState<Facts>, now: DateTime<Utc>) -> Vec<Condition> {
-    details(state, now).iter().map(Detail::condition).collect()
+    details(state, now).iter().map(|detail| detail.condition(&state.own)).collect()
 }
 
 /// What of it listings show by themselves, whether or not there are drills.
@@ -113,7 +113,7 @@ pub(crate) fn of_listings(state: &DatabaseState<Facts>, now: DateTime<Utc>) -> V
     let silent = if unseen.is_none() { of_backup(&state.own, now) } else { None };
     let bucket = of_bucket(&state.own, silent.is_some(), now);
     let all = [unseen, silent].into_iter().flatten().chain(bucket);
-    all.map(|detail| detail.condition()).collect()
+    all.map(|detail| detail.condition(&state.own)).collect()
 }
 
 fn details(state: &DatabaseState<Facts>, now: DateTime<Utc>) -> Vec<Detail> {
@@ -203,7 +203,7 @@ fn of_damaged(facts: &Facts) -> Option<Detail> {
 
 /// That a backup in the bucket is damaged, as a drill has shown of which this service knows.
 pub(crate) fn of_known_damage(facts: &Facts) -> Option<Condition> {
-    of_damaged(facts).map(|detail| detail.condition())
+    of_damaged(facts).map(|detail| detail.condition(facts))
 }
 
 fn of_last_drill(facts: &Facts) -> Option<Detail> {
@@ -253,8 +253,9 @@ fn of_last_pass(state: &DatabaseState<Facts>, now: DateTime<Utc>) -> Option<Deta
 }
 
 impl Detail {
-    fn condition(&self) -> Condition {
-        Condition { code: self.code(), severity: self.severity(), message: self.to_string() }
+    fn condition(&self, facts: &Facts) -> Condition {
+        let (code, severity) = (self.code(), self.severity());
+        Condition { code, severity, message: self.to_string(), subjects: facts.subjects(code) }
     }
 
     fn code(&self) -> AlarmCode {

@@ -183,6 +183,19 @@ impl Facts {
         };
     }
 
+    /// The backups that an alarm of this code is about.
+    pub(crate) fn subjects(&self, code: AlarmCode) -> Vec<String> {
+        let gone = self.gone.iter().filter_map(|gone| match gone {
+            Gone::Seen(id) => Some(id),
+            Gone::Told(_) => None,
+        });
+        match code {
+            AlarmCode::DataLost => self.lost.iter().chain(gone).map(BackupId::to_string).collect(),
+            AlarmCode::DrillFailed => self.damaged.iter().map(BackupId::to_string).collect(),
+            _ => Vec::new(),
+        }
+    }
+
     /// How the last drill ended, of this process or by its record.
     pub(crate) fn last_verdict(&self) -> Option<Verdict> {
         let recorded = self.recorded_drill.map(|drill| if drill.passed { Verdict::Passed } else { Verdict::Failed });

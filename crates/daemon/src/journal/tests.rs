@@ -71,6 +71,7 @@ fn what_comes_last_is_dated_last_although_the_clock_was_ahead() {
         severity: crate::alarm::Severity::Warning,
         since,
         message: String::new(),
+        subjects: Vec::new(),
     };
     let dates = || {
         let lines = journal.queue.as_ref().unwrap().lock();

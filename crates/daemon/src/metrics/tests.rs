@@ -13,7 +13,12 @@ fn at(minutes: i64) -> DateTime<Utc> {
 
 /// Wrong in the way that its own state says.
 fn judge(state: &DatabaseState<Option<Severity>>, _: DateTime<Utc>) -> Vec<Condition> {
-    let condition = |severity| Condition { code: AlarmCode::Stale, severity, message: "canary-message".to_owned() };
+    let condition = |severity| Condition {
+        code: AlarmCode::Stale,
+        severity,
+        message: "canary-message".to_owned(),
+        subjects: Vec::new(),
+    };
     state.own.map(condition).into_iter().collect()
 }
 

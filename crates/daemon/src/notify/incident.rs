@@ -1,6 +1,8 @@
 //! What belongs together: the alarms that one outage raises are one thing to tell, not five.
 
-use crate::alarm::Severity;
+use std::collections::BTreeMap;
+
+use crate::alarm::{Alarm, Severity};
 use crate::alarm_code::{AlarmCode, Reach};
 
 /// The alarms of a database that are told as one.
@@ -41,9 +43,16 @@ pub(crate) struct Sign {
     pub(crate) code: AlarmCode,
     pub(crate) severity: Severity,
     pub(crate) reason: String,
+    /// The backups that it is about, if it is about backups.
+    pub(crate) subjects: Vec<String>,
 }
 
 impl Sign {
+    pub(super) fn of(alarm: &Alarm) -> Self {
+        let (reason, subjects) = (alarm.message.clone(), alarm.subjects.clone());
+        Self { code: alarm.code, severity: alarm.severity, reason, subjects }
+    }
+
     /// Whether it follows from others, which say more.
     fn is_consequence(&self) -> bool {
         self.code.entry().reach == Reach::Late
@@ -106,6 +115,29 @@ impl Signs {
     /// The latest that does not follow from others.
     pub(super) fn cause(&self) -> Option<&Sign> {
         self.0.iter().rev().find(|sign| !sign.is_consequence())
+    }
+
+    /// Enters what those are about of whose codes nothing is `known`.
+    pub(super) fn name_first(&self, known: &mut BTreeMap<AlarmCode, Vec<String>>) {
+        for sign in self.0.iter().filter(|sign| !sign.subjects.is_empty()) {
+            known.entry(sign.code).or_insert_with(|| sign.subjects.clone());
+        }
+    }
+
+    /// Whether one is about a backup that is not among those that are `known`.
+    pub(super) fn name_beyond(&self, known: &BTreeMap<AlarmCode, Vec<String>>) -> bool {
+        let is_known = |sign: &Sign, one: &String| known.get(&sign.code).is_some_and(|known| known.contains(one));
+        self.0.iter().any(|sign| sign.subjects.iter().any(|one| !is_known(sign, one)))
+    }
+
+    /// What was `known`, and what these are about.
+    pub(super) fn subjects(&self, mut known: BTreeMap<AlarmCode, Vec<String>>) -> BTreeMap<AlarmCode, Vec<String>> {
+        for sign in self.0.iter().filter(|sign| !sign.subjects.is_empty()) {
+            let known = known.entry(sign.code).or_default();
+            let new: Vec<String> = sign.subjects.iter().filter(|one| !known.contains(one)).cloned().collect();
+            known.extend(new);
+        }
+        known
     }
 
     /// Whether there is a cause that is not among `told`.

@@ -34,7 +34,7 @@ fn database() -> DatabaseName {
 }
 
 fn alarm(code: AlarmCode, severity: Severity, hour: i64) -> Alarm {
-    Alarm { code, database: database(), severity, since: at(hour), message: "why".to_owned() }
+    Alarm { code, database: database(), severity, since: at(hour), message: "why".to_owned(), subjects: Vec::new() }
 }
 
 /// A service without a bucket: its lines are the keys that they would be.

@@ -89,6 +89,8 @@ struct Incident {
 struct Told {
     severity: Severity,
     codes: Vec<AlarmCode>,
+    /// The backups that alarms were about, by their codes. Of one that was told before a restart, they are not known.
+    subjects: BTreeMap<AlarmCode, Vec<String>>,
     reminders: usize,
 }
 
@@ -108,8 +110,7 @@ impl Incidents {
         if is_waiting(alarm) && incident.signs.is_empty() {
             return;
         }
-        let sign = Sign { code: alarm.code, severity: alarm.severity, reason: alarm.message.clone() };
-        incident.show(sign, alarm.since, now);
+        incident.show(Sign::of(alarm), alarm.since, now);
     }
 
     /// An alarm no longer holds.
@@ -125,7 +126,7 @@ impl Incidents {
         }
         incident.last_failure = Some(run.clone());
         if let Some(code) = run.sign.filter(|code| !incident.signs.hold(*code)) {
-            let sign = Sign { code, severity: Severity::Warning, reason: run.reason };
+            let sign = Sign { code, severity: Severity::Warning, reason: run.reason, subjects: Vec::new() };
             incident.show(sign, run.ended_at, now);
         }
     }
@@ -249,12 +250,16 @@ impl Incident {
     /// How what holds differs from what was told.
     fn settled(&mut self) -> Option<Occasion> {
         self.lead = self.signs.lead().or(self.lead.take());
+        self.told.iter_mut().for_each(|told| self.signs.name_first(&mut told.subjects));
         match (&self.told, self.signs.severity()) {
             (None, None) => None,
             (None, Some(_)) => Some(Occasion::Onset),
             (Some(_), None) => Some(Occasion::Resolved),
             (Some(told), Some(severity)) if severity > told.severity => Some(Occasion::Worse),
-            (Some(told), Some(_)) => self.signs.has_cause_beyond(&told.codes).then_some(Occasion::Onset),
+            (Some(told), Some(_)) => {
+                let is_another = self.signs.has_cause_beyond(&told.codes) || self.signs.name_beyond(&told.subjects);
+                is_another.then_some(Occasion::Onset)
+            }
         }
     }
 
@@ -266,7 +271,8 @@ impl Incident {
             let mut codes = self.signs.codes();
             codes.extend(before.iter().flat_map(|told| told.codes.iter().copied()));
             let severity = before.map_or(severity, |told| told.severity.max(severity));
-            Told { severity, codes, reminders }
+            let subjects = self.signs.subjects(before.map(|told| told.subjects.clone()).unwrap_or_default());
+            Told { severity, codes, subjects, reminders }
         });
     }
 

@@ -8,7 +8,12 @@ use crate::left_out::LeftOut;
 
 /// Wrong while its own state says so.
 fn judge(state: &DatabaseState<bool>, _: DateTime<Utc>) -> Vec<Condition> {
-    let condition = Condition { code: AlarmCode::Stale, severity: Severity::Critical, message: "why".to_owned() };
+    let condition = Condition {
+        code: AlarmCode::Stale,
+        severity: Severity::Critical,
+        message: "why".to_owned(),
+        subjects: Vec::new(),
+    };
     Vec::from_iter(state.own.then_some(condition))
 }
 

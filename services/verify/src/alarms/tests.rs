@@ -143,6 +143,8 @@ fn a_newest_backup_that_is_gone_is_told_before_older_ones_that_have_lost_their_d
         "{new}, which was the newest full backup, is gone, and no newer one has come; 2 other backups have lost their data"
     );
     assert_eq!(words(&state, at(1)), [gone]);
+    let subjects = conditions(&state, at(1)).remove(0).subjects;
+    assert_eq!(subjects, [&middle, &old, &new].map(BackupId::to_string), "each is told");
     // Its manifest is there.
     state.own.gone = Some(Gone::Seen(middle));
     assert_eq!(words(&state, at(1)), [lost.as_str()]);

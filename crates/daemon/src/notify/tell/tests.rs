@@ -3,7 +3,7 @@ use super::*;
 
 fn alarm(code: AlarmCode, severity: Severity) -> Alarm {
     let (database, since) = (DatabaseName::from("app"), at("2026-11-29T03:00:00Z"));
-    Alarm { code, database, severity, since, message: "canary".to_owned() }
+    Alarm { code, database, severity, since, message: "canary".to_owned(), subjects: Vec::new() }
 }
 
 #[test]

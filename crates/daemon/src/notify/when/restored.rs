@@ -1,5 +1,7 @@
 //! What was told before a restart.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 
 use super::{CHANGES_WINDOW, FailedRun, Incident, Incidents, Muted, SETTLING, Told, is_waiting, reminder_after};
@@ -18,7 +20,14 @@ impl Incidents {
             let held = remembered.alarms.iter().filter(|(code, _)| Family::of(**code) == family);
             let held = held.map(|(code, (since, severity))| {
                 let (code, severity) = (*code, *severity);
-                Alarm { code, database: database.clone(), severity, since: *since, message: String::new() }
+                Alarm {
+                    code,
+                    database: database.clone(),
+                    severity,
+                    since: *since,
+                    message: String::new(),
+                    subjects: Vec::new(),
+                }
             });
             let incident = self.of(database, family);
             incident.restore(past, held.filter(|alarm| !is_waiting(alarm)), now);
@@ -29,7 +38,12 @@ impl Incidents {
         if let Some(run) = &remembered.failed_before {
             let incident = self.of(database, Family::Main);
             if !incident.signs.hold(run.code) {
-                let sign = Sign { code: run.code, severity: Severity::Warning, reason: run.reason.clone() };
+                let sign = Sign {
+                    code: run.code,
+                    severity: Severity::Warning,
+                    reason: run.reason.clone(),
+                    subjects: Vec::new(),
+                };
                 incident.show(sign, run.at, now);
             }
             incident.last_failure.get_or_insert(FailedRun {
@@ -52,7 +66,7 @@ impl Incident {
             let now_told = self.told.take();
             let severity = now_told.as_ref().map_or(severity, |told| told.severity.max(severity));
             let codes = past.codes.iter().copied().chain(now_told.into_iter().flat_map(|told| told.codes));
-            Told { severity, codes: codes.collect(), reminders }
+            Told { severity, codes: codes.collect(), subjects: BTreeMap::new(), reminders }
         });
         for (at, occasion) in &past.messages {
             let is = |other: Occasion| other.word() == occasion;
@@ -72,10 +86,11 @@ impl Incident {
         // A day without a change has ended it.
         self.muted.take_if(|muted| now - muted.until >= CHANGES_WINDOW);
         for alarm in held {
-            self.signs.show(Sign { code: alarm.code, severity: alarm.severity, reason: alarm.message });
+            self.signs.show(Sign::of(&alarm));
         }
         let lead = past.codes.first().zip(past.severity.or(Some(Severity::Warning)));
-        let lead = lead.map(|(code, severity)| Sign { code: *code, severity, reason: String::new() });
+        let lead =
+            lead.map(|(code, severity)| Sign { code: *code, severity, reason: String::new(), subjects: Vec::new() });
         self.lead = self.signs.lead().or(self.lead.take()).or(lead);
         self.changed(now);
     }

@@ -1,11 +1,19 @@
 use super::*;
+use crate::remembered::{Past, Remembered};
 
 fn start() -> DateTime<Utc> {
     "2026-11-29T03:00:00Z".parse().unwrap()
 }
 
 fn alarm(code: AlarmCode, severity: Severity, since: DateTime<Utc>) -> Alarm {
-    Alarm { code, database: DatabaseName::from("app"), severity, since, message: "why".to_owned() }
+    Alarm {
+        code,
+        database: DatabaseName::from("app"),
+        severity,
+        since,
+        message: "why".to_owned(),
+        subjects: Vec::new(),
+    }
 }
 
 fn failed(ended_at: DateTime<Utc>) -> FailedRun {
@@ -307,4 +315,31 @@ fn a_database_that_is_not_looked_after_any_more_is_told_once_and_never_again() {
     // It may come back.
     incidents.failed(&database, failed(hour(3_000)), hour(3_000));
     assert_eq!(incidents.due(hour(3_000) + SETTLING).pop().map(|one| one.is_departed), Some(false));
+}
+
+/// As the next backup that is lost, or fails its drill.
+#[test]
+fn an_alarm_about_another_backup_is_another_cause_also_after_a_restart_and_each_is_told_once() {
+    let mut incidents = Incidents::default();
+    let mut look = |hour: i64, ids: &[&str]| {
+        let now = start() + TimeDelta::hours(hour);
+        let subjects = ids.iter().map(|id| (*id).to_owned()).collect();
+        incidents.raised(&Alarm { subjects, ..alarm(DrillFailed, Critical, now) }, now);
+        incidents.due(now + SETTLING).pop().map(|notice| notice.occasion)
+    };
+    assert_eq!(look(0, &["a"]), Some(Occasion::Onset));
+    assert_eq!(look(1, &["b", "a"]), Some(Occasion::Onset));
+    assert_eq!([look(2, &["a"]), look(3, &["b", "a"])], [None, None]);
+    let mut restarted = Incidents::default();
+    let told = Past {
+        since: start(),
+        severity: Some(Critical),
+        codes: vec![DrillFailed],
+        messages: vec![(start(), "onset".to_owned())],
+    };
+    let remembered = Remembered { told: [("main".to_owned(), told)].into(), ..Remembered::default() };
+    restarted.restore(&DatabaseName::from("app"), &remembered, start());
+    let subjects = vec!["a".to_owned()];
+    restarted.raised(&Alarm { subjects, ..alarm(DrillFailed, Critical, start()) }, start());
+    assert_eq!(restarted.due(start() + SETTLING), []);
 }

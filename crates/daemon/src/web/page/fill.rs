@@ -81,7 +81,7 @@ fn activity<D>(state: &DatabaseState<D>) -> Activity {
 }
 
 fn alarm(alarm: RaisedAlarm) -> Alarm {
-    let RaisedAlarm { code, severity, since, message, database: _ } = alarm;
+    let RaisedAlarm { code, severity, since, message, database: _, subjects: _ } = alarm;
     Alarm { code, severity, since, message }
 }
 

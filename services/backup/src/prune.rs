@@ -353,6 +353,7 @@ fn candidate(backup: &Backup, standing: Standing) -> Candidate {
         time: backup.id.time(),
         kind: backup.kind,
         proven_since: backup.proven_since(),
+        once_proven_since: backup.once_proven_since(),
         standing,
         is_signed: false,
         suspect: false,

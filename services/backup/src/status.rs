@@ -225,11 +225,12 @@ impl Oddities {
     }
 }
 
-/// The newest full backup, and the newest that has a record of a drill that it passed.
+/// The newest full backup that did not fail its last drill, and the newest that passed it, by the records in the bucket.
 pub(crate) fn safe_in(catalog: &Catalog) -> Safe {
     let dated = |id: &BackupId| Dated { id: id.to_string(), at: id.time() };
+    let is_good = |backup: &&Backup| backup.kind == Kind::Full && !backup.is_damaged();
     Safe {
-        newest_backup: catalog.newest(Kind::Full).map(|backup| dated(&backup.id)),
+        newest_backup: catalog.backups.iter().find(is_good).map(|backup| dated(&backup.id)),
         newest_proven: catalog.backups.iter().find(|backup| backup.is_proven()).map(|backup| dated(&backup.id)),
     }
 }
@@ -238,7 +239,7 @@ pub(crate) fn safe_in(catalog: &Catalog) -> Safe {
 /// verdict, there is none, and the pair has never been verified as far as can be seen from here.
 fn drills(catalog: &Catalog) -> String {
     let verdicts = catalog.backups.iter().flat_map(|backup| backup.drills.iter().map(move |drill| (drill, &backup.id)));
-    match verdicts.max_by_key(|(drill, _)| drill.time) {
+    match verdicts.max_by_key(|(drill, _)| (drill.known_at(), drill.time)) {
         Some((Drill { time, passed, recorded_at: _ }, id)) => {
             let verdict = if *passed { "passed" } else { "failed" };
             format!(
@@ -298,6 +299,27 @@ pub(crate) mod tests {
             assert_eq!((facts.consecutive_failures, facts.last_class), (in_a_row, class.filter(|_| in_a_row > 0)));
             assert!(in_a_row > 0 || !observe(&mut facts, &catalog), "it is told once");
         }
+    }
+
+    /// A page must not call a backup safe that the last drill found damaged.
+    #[test]
+    fn what_failed_its_last_drill_is_neither_safe_nor_proven() {
+        let start = Utc.with_ymd_and_hms(2026, 11, 1, 3, 0, 0).unwrap();
+        let drill = |day, passed| Drill { time: start + TimeDelta::days(day), passed, recorded_at: None };
+        let backup = |day, drills: &[Drill]| Backup {
+            drills: drills.to_vec(),
+            ..full_backup(&BackupId::new(start + TimeDelta::days(day)))
+        };
+        let mut backups = vec![backup(1, &[drill(1, true), drill(4, false)]), backup(0, &[drill(0, true)])];
+        let safe = |backups: &[Backup]| {
+            let Safe { newest_backup, newest_proven } =
+                safe_in(&Catalog { backups: backups.to_vec(), ..Catalog::default() });
+            [newest_backup, newest_proven].map(|dated| dated.map(|dated| (dated.at - start).num_days()))
+        };
+        assert_eq!(safe(&backups), [Some(0), Some(0)]);
+        backups.insert(0, backup(2, &[]));
+        assert_eq!(safe(&backups), [Some(2), Some(0)]);
+        assert_eq!(safe(&backups[1..2]), [None, None]);
     }
 
     #[test]

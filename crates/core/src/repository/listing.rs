@@ -203,6 +203,11 @@ impl Drill {
     pub fn moment(&self) -> Moment {
         Moment { at: self.time, written: self.recorded_at }
     }
+
+    /// Since when its record is known: by the store's clock, or by the record itself if the store does not tell.
+    pub fn known_at(&self) -> DateTime<Utc> {
+        self.recorded_at.unwrap_or(self.time)
+    }
 }
 
 impl Backup {
@@ -211,14 +216,32 @@ impl Backup {
         Moment { at: self.id.time(), written: self.committed_at }
     }
 
-    /// Whether any drill of it passed.
+    /// Whether its newest record says that a drill of it passed. What passed once may be damaged since.
     pub fn is_proven(&self) -> bool {
         self.proven_since().is_some()
     }
 
-    /// Since when a record in the bucket says that a drill of it passed, by the store's clock.
+    /// Whether its newest record says that a drill of it failed.
+    pub fn is_damaged(&self) -> bool {
+        self.by_record().last().is_some_and(|drill| !drill.passed)
+    }
+
+    /// Since when all records in the bucket say that drills of it passed; `None` if the newest one does not.
     pub fn proven_since(&self) -> Option<DateTime<Utc>> {
-        let passed = self.drills.iter().filter(|drill| drill.passed);
-        passed.map(|drill| drill.recorded_at.unwrap_or(drill.time)).min()
+        let drills = self.by_record();
+        let passed = drills.iter().rev().take_while(|drill| drill.passed);
+        passed.last().map(|drill| drill.known_at())
+    }
+
+    /// Since when any record in the bucket says that a drill of it passed; later ones may say that it failed.
+    pub fn once_proven_since(&self) -> Option<DateTime<Utc>> {
+        self.drills.iter().filter(|drill| drill.passed).map(Drill::known_at).min()
+    }
+
+    /// Its drills, the one with the newest record last; of one moment, the one that failed.
+    fn by_record(&self) -> Vec<&Drill> {
+        let mut drills: Vec<&Drill> = self.drills.iter().collect();
+        drills.sort_by_key(|drill| (drill.known_at(), drill.time, !drill.passed));
+        drills
     }
 }

@@ -309,8 +309,10 @@ fn doubt(
         clock @ (Clock::Apart { .. } | Clock::Unknown) => Some(Refusal::Clock(clock)),
     };
     let shrunk = || sizes.iter().find_map(|sizes| sizes.shrunk.as_ref()).map(Refusal::from);
-    let max_age = TimeDelta::from_std(config.timing.max_age(now, catalog.longest_run(config.dump.kind())))
-        .unwrap_or(TimeDelta::MAX);
+    let max_age = TimeDelta::from_std(
+        config.timing.max_age(now, catalog.longest_run(config.dump.kind(), config.timing.run_timeout)),
+    )
+    .unwrap_or(TimeDelta::MAX);
     let another = || another(catalog, now, max_age).map(Refusal::AnotherCluster);
     clock.or_else(shrunk).or_else(another)
 }

@@ -107,7 +107,7 @@ pub(crate) struct LastRun {
 impl Facts {
     /// What a listing showed. True if a backup of another process ends that runs fail.
     pub(crate) fn observe(&mut self, catalog: &Catalog, limits: &Limits<'_>, oddities: &Oddities) -> bool {
-        self.longest_run = catalog.longest_run(limits.kind);
+        self.longest_run = catalog.longest_run(limits.kind, limits.timing.run_timeout);
         self.pace = Pace::of(catalog, limits.kind, limits.timing.run_timeout);
         self.proof = Proof::of(catalog);
         Oddities { shrunk: self.shrunk, another_cluster: self.another_cluster, clock: self.clock } = oddities.clone();
@@ -204,7 +204,7 @@ pub(crate) struct Oddities {
 impl Oddities {
     /// Of `catalog`, as it was listed at `now`.
     pub(crate) fn of(catalog: &Catalog, limits: &Limits<'_>, clock: Clock, now: DateTime<Utc>) -> Self {
-        let max_age = limits.timing.max_age(now, catalog.longest_run(limits.kind));
+        let max_age = limits.timing.max_age(now, catalog.longest_run(limits.kind, limits.timing.run_timeout));
         Self {
             shrunk: judge(catalog, limits.kind, limits.size_rule).shrunk,
             another_cluster: another(catalog, now, TimeDelta::from_std(max_age).unwrap_or(TimeDelta::MAX)),

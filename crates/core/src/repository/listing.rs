@@ -2,12 +2,13 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
 use super::events::{FUTURE_TOLERANCE, ListedEvent, Moment};
-use super::{BackupId, Journal, Kind, Layout, Role, RunEvents};
+use super::{BackupId, EventKind, Journal, Kind, Layout, Role, RunEvents};
 use crate::storage::{ListedObject, ObjectKey};
 
 /// Number of runs that tell how long one takes.
@@ -123,12 +124,31 @@ impl Catalog {
         self.backups.iter().find(|backup| backup.kind == kind)
     }
 
-    /// How long the longest of the newest runs took that made a backup of this kind, from the id to what the store
-    /// says of the manifest. A guess, since two clocks are in it; zero if nothing is known.
-    pub fn longest_run(&self, kind: Kind) -> TimeDelta {
+    /// How long the longest of the newest runs took that made a backup of this kind, by [`Backup::took`]; zero if nothing
+    /// is known.
+    pub fn longest_run(&self, kind: Kind, run_timeout: Duration) -> TimeDelta {
         let runs = self.backups.iter().filter(|backup| backup.kind == kind).take(RECENT_RUNS);
-        let took = runs.filter_map(|backup| Some(backup.committed_at? - backup.id.time()));
-        took.max().unwrap_or_default().max(TimeDelta::zero())
+        let longest = runs.filter_map(|backup| backup.took(run_timeout)).max().unwrap_or_default();
+        TimeDelta::from_std(longest).unwrap_or(TimeDelta::MAX)
+    }
+
+    /// Whether something is left that only a database leaves that had a backup: a manifest without its data, or a line of the
+    /// journal that is about a backup. A run that failed or was killed, and that there is no backup, are none.
+    pub fn had_backups(&self, now: DateTime<Utc>) -> bool {
+        let is_about_a_backup = |kind: &EventKind| match kind {
+            EventKind::RetentionDegraded
+            | EventKind::SizeSuspect { .. }
+            | EventKind::SizeAccepted { .. }
+            | EventKind::DrillStarted
+            | EventKind::DrillEnded { .. } => true,
+            EventKind::BackupStarted { .. }
+            | EventKind::BackupFailed { .. }
+            | EventKind::BackupStopped
+            | EventKind::DatabaseAppeared
+            | EventKind::Kept(..) => false,
+        };
+        self.incomplete.iter().any(|run| run.lost_its_data)
+            || self.journal.past_events(now).any(|event| is_about_a_backup(&event.kind))
     }
 
     /// Keys of events that nothing needs any more.
@@ -214,6 +234,13 @@ impl Backup {
     /// When its run began, and when the store has written its manifest.
     pub fn moment(&self) -> Moment {
         Moment { at: self.id.time(), written: self.committed_at }
+    }
+
+    /// How long its run took, from the id to what the store says of the manifest. A guess, since two clocks are in it;
+    /// `None` if nothing is known. What took longer than `run_timeout` was copied here.
+    pub fn took(&self, run_timeout: Duration) -> Option<Duration> {
+        let took = (self.committed_at? - self.id.time()).to_std().ok();
+        took.filter(|took| *took <= run_timeout)
     }
 
     /// Whether its newest record says that a drill of it passed. What passed once may be damaged since.

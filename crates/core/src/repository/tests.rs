@@ -174,6 +174,35 @@ fn a_partial_dump_is_never_the_newest_full_one_r016() {
     assert_eq!(catalog.newest(Kind::Partial).unwrap().id, new);
 }
 
+/// What fails from the first run on leaves lines as well.
+#[test]
+fn only_what_is_about_a_backup_tells_that_there_was_one() {
+    let (layout, now) = (layout("p", "app"), at("2026-11-22T12:00:00Z"));
+    let had = |kind: EventKind| {
+        let event = Event { id: BackupId::new(now - TimeDelta::days(2)), kind };
+        let objects = vec![object(layout.event_key(&event), "2026-11-20T12:00:00Z")];
+        Catalog::from_listing(&layout, objects, now).had_backups(now)
+    };
+    assert!(!had(EventKind::BackupStarted { cluster: None, tables: None }));
+    assert!(!had(EventKind::BackupFailed { class: Word::of("auth"), again: false }));
+    assert!(had(EventKind::RetentionDegraded) && had(EventKind::DrillStarted));
+    let alone = object(layout.key(&BackupId::new(now - TimeDelta::days(1)), &Role::Manifest), "2026-11-21T12:00:00Z");
+    assert!(Catalog::from_listing(&layout, vec![alone], now).had_backups(now));
+}
+
+/// A copy is as old as its id says, and was written when it was copied.
+#[test]
+fn a_backup_that_was_copied_tells_nothing_of_how_long_runs_take() {
+    let (layout, now) = (layout("p", "app"), at("2026-11-22T12:00:00Z"));
+    let longest = |ids: &[&str]| {
+        let objects = ids.iter().flat_map(|id| committed(&layout, &BackupId::new(at(id)), "2026-11-22T03:20:00Z"));
+        let catalog = Catalog::from_listing(&layout, objects.collect(), now);
+        catalog.longest_run(Kind::Full, std::time::Duration::from_secs(3_600))
+    };
+    assert_eq!(longest(&["2026-11-22T03:00:00Z", "2026-11-20T03:00:00Z"]), TimeDelta::minutes(20));
+    assert_eq!(longest(&["2026-11-20T03:00:00Z"]), TimeDelta::zero());
+}
+
 /// What passed once may be damaged since, and a drill may say when it was, but not when its record was written.
 #[test]
 fn a_backup_is_proven_if_the_record_that_was_written_last_says_so() {

@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 
 use crate::clusters::AnotherCluster;
 use crate::failure::FailureClass;
+use crate::prune::RetentionState;
 use crate::pace::{SlowRun, Than};
 use crate::shrink::Shrunk;
 use crate::status::{FAILURES_UNTIL_ALARM, Facts};
@@ -61,7 +62,7 @@ fn details(state: &DatabaseState<Facts>, now: DateTime<Utc>) -> Vec<Detail<'_>> 
     let shared = facts.another_cluster.as_ref().map(Detail::SharedRepository);
     let clock = facts.clock.map(Detail::ClockSkew);
     let degraded = (facts.retention_overdue > 0).then(|| {
-        let reason = facts.retention.as_ref().and_then(|state| state.degraded.as_deref());
+        let reason = facts.retention.as_ref().and_then(RetentionState::why_not_done);
         Detail::RetentionDegraded { pending: facts.retention_overdue, reason }
     });
     let failing = (facts.consecutive_failures as usize >= FAILURES_UNTIL_ALARM).then(|| {
@@ -270,3 +271,6 @@ pub(crate) mod tests {
         assert!(found[1].message.ends_with("still there (4): the log of these runs tells why"), "{found:?}");
     }
 }
+        // A foreign session that keeps the lock stops retention as well as a bucket does that deletes nothing.
+        state.own.retention = Some(RetentionState { left_to_another: true, ..RetentionState::default() });
+        assert!(words(&state)[1].contains("holds the lock of retention"), "{:?}", words(&state));

@@ -62,7 +62,7 @@ pub(crate) async fn after_commit(
         Ok(Applied::Done(pruned)) => of_pruned(config, said, pruned),
         Err(error) => degraded(config.process.scrubber.scrub(&format!("{error:#}")).into_owned()),
     };
-    if state.degraded.is_some() && stop.reason().is_none() {
+    if state.why_not_done().is_some() && stop.reason().is_none() {
         record_degradation(config, manifest).await;
     }
     state
@@ -149,6 +149,18 @@ pub(crate) struct RetentionState {
     pub(crate) refused: Option<String>,
     /// Whether another process was pruning the same backups at that moment.
     pub(crate) left_to_another: bool,
+}
+
+/// What it means if that lasts.
+const LEFT_TO_ANOTHER: &str = "another session of the database's server holds the lock of retention: stop other processes of \
+    `backup` for this database, or find the session in pg_locks (locktype 'advisory') and end it";
+
+impl RetentionState {
+    /// Why what had to be deleted may still be there. That another process prunes may be once; one that only holds the lock
+    /// keeps retention away for as long as it likes, so it is written down as a failure of deletions is.
+    pub(crate) fn why_not_done(&self) -> Option<&str> {
+        self.degraded.as_deref().or(self.left_to_another.then_some(LEFT_TO_ANOTHER))
+    }
 }
 
 /// What a listing is held against.

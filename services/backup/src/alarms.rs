@@ -8,9 +8,8 @@ use backup_daemon::{Activity, AlarmCode, Condition, DatabaseState, Severity};
 use chrono::{DateTime, Utc};
 
 use crate::clusters::AnotherCluster;
-use crate::failure::FailureClass;
-use crate::prune::RetentionState;
 use crate::pace::{SlowRun, Than};
+use crate::prune::RetentionState;
 use crate::shrink::Shrunk;
 use crate::status::{FAILURES_UNTIL_ALARM, Facts};
 
@@ -70,7 +69,7 @@ fn details(state: &DatabaseState<Facts>, now: DateTime<Utc>) -> Vec<Detail<'_>> 
         let reason = last.or(facts.past_failure.as_deref());
         Detail::Failing { runs: facts.consecutive_failures, reason }
     });
-    let missing = (facts.last_class == Some(FailureClass::DatabaseMissing)).then_some(Detail::DatabaseMissing);
+    let missing = facts.is_database_missing.then_some(Detail::DatabaseMissing);
     let slow = slow(state, now).map(Detail::Slow);
     let proof = facts.proof.filter(|proof| now > proof.due_by);
     let unproven = proof.map(|proof| Detail::NeverProven { passed_at: proof.passed_at });
@@ -161,9 +160,8 @@ impl fmt::Display for Detail<'_> {
             Self::NeverProven { passed_at: None } => {
                 formatter.write_str("by the records in the bucket, no drill has passed, although they took place")
             }
-            Self::DatabaseMissing => {
-                formatter.write_str("the server answers, and the database does not exist on it; its backups are kept")
-            }
+            Self::DatabaseMissing => formatter
+                .write_str("the database did not exist on the server when it answered last; its backups are kept"),
             Self::Failing { runs, reason } => {
                 write!(formatter, "the last {runs} runs failed, the latest with: {}", reason.unwrap_or("unknown"))
             }
@@ -187,6 +185,7 @@ pub(crate) mod tests {
 
     fn codes(state: &DatabaseState<Facts>) -> Vec<AlarmCode> {
         conditions(state, Utc::now()).into_iter().map(|condition| condition.code).collect()
+    use crate::failure::FailureClass;
     }
 
     fn words(state: &DatabaseState<Facts>) -> Vec<String> {

@@ -59,9 +59,15 @@ pub(crate) struct Facts {
     /// Whether drills prove what is made.
     #[serde(skip)]
     pub(crate) proof: Option<Proof>,
-    /// The class of the last run, if it failed; also before a restart.
+    /// Whether the last run that came to know says that the database does not exist; also before a restart.
     #[serde(skip)]
-    pub(crate) last_class: Option<FailureClass>,
+    pub(crate) is_database_missing: bool,
+    /// Whether there was a backup before, as far as this process or what is left in the bucket can tell.
+    #[serde(skip)]
+    pub(crate) had_backups: bool,
+    /// When the first run began that the journal tells of.
+    #[serde(skip)]
+    pub(crate) first_run_at: Option<DateTime<Utc>>,
     /// Why the last run before the start failed, if it is one of these.
     #[serde(skip)]
     pub(crate) past_failure: Option<String>,
@@ -123,7 +129,7 @@ impl Facts {
         let has_recovered = self.failed_at.is_some_and(|at| newest >= Some(at));
         if has_recovered {
             (self.consecutive_failures, self.failed_at) = (0, None);
-            (self.last_class, self.past_failure) = (None, None);
+            (self.is_database_missing, self.past_failure) = (false, None);
         }
         self.drills = Some(drills(catalog));
         self.bucket_was_seen = true;
@@ -137,7 +143,7 @@ impl Facts {
     pub(crate) fn remember(&mut self, failures: &Failures) {
         self.consecutive_failures = failures.in_a_row;
         self.failed_at = failures.last_at;
-        self.last_class = failures.last_class;
+        self.is_database_missing = failures.is_database_missing;
         self.past_failure = failures.last_at.map(|_| failures.reason());
     }
 
@@ -154,7 +160,12 @@ impl Facts {
             None => self.consecutive_failures += 1,
         }
         self.failed_at = report.backup.is_none().then_some(report.ended_at);
-        self.last_class = report.class.filter(|_| report.outcome == Outcome::Failed);
+        // A run that ends before it came to know says nothing about it.
+        let exists = match &report.backup {
+            Some(_) => Some(true),
+            None => report.class.and_then(FailureClass::database_exists),
+        };
+        self.is_database_missing = exists.map_or(self.is_database_missing, |exists| !exists);
         let succeeded = report.outcome == Outcome::Succeeded;
         self.last_run = Some(LastRun { succeeded, report: report.clone() });
     }
@@ -296,7 +307,7 @@ pub(crate) mod tests {
             let made = full_backup(&BackupId::new(failed_at + TimeDelta::minutes(minutes)));
             let catalog = Catalog { backups: vec![made], ..Catalog::default() };
             assert_eq!(observe(&mut facts, &catalog), in_a_row == 0);
-            assert_eq!((facts.consecutive_failures, facts.last_class), (in_a_row, class.filter(|_| in_a_row > 0)));
+            assert_eq!((facts.consecutive_failures, facts.is_database_missing), (in_a_row, in_a_row > 0));
             assert!(in_a_row > 0 || !observe(&mut facts, &catalog), "it is told once");
         }
     }

@@ -17,7 +17,7 @@ use crate::status::{FAILURES_UNTIL_ALARM, Facts};
 #[derive(Debug, PartialEq, Eq)]
 enum Detail<'state> {
     BucketUnseen { since: Option<DateTime<Utc>>, is_late: bool },
-    NoBackup { is_late: bool },
+    NoBackup { is_late: bool, had_some: bool },
     Stale { age_seconds: i64, max_age_seconds: u64 },
     Shrunk(&'state Shrunk),
     SharedRepository(&'state AnotherCluster),
@@ -44,8 +44,14 @@ fn details(state: &DatabaseState<Facts>, now: DateTime<Utc>) -> Vec<Detail<'_>> 
     // A first backup, and an answer of the bucket, have as long as a backup may be old.
     let waited_seconds = u64::try_from((now - state.started_at).num_seconds()).unwrap_or_default();
     let is_late = waited_seconds > state.max_age_seconds;
+    // Restarts do not make it wait anew, and what was there before is not waited for.
+    let known_since = state.noticed.since(AlarmCode::NoBackup).into_iter().chain(facts.first_run_at);
+    let without_since = known_since.fold(state.started_at, DateTime::min);
+    let waited_seconds = u64::try_from((now - without_since).num_seconds()).unwrap_or_default();
+    let had_some = facts.had_backups;
+    let lacks = waited_seconds > state.max_age_seconds || had_some || facts.consecutive_failures > 0;
     let newest = match &facts.newest_full_backup {
-        None if facts.bucket_was_seen => Some(Detail::NoBackup { is_late: is_late || facts.consecutive_failures > 0 }),
+        None if facts.bucket_was_seen => Some(Detail::NoBackup { is_late: lacks, had_some }),
         None => Some(Detail::BucketUnseen { since: None, is_late }),
         Some(newest) => {
             let (age_seconds, max_age_seconds) = ((now - newest.at).num_seconds(), state.max_age_seconds);
@@ -105,13 +111,13 @@ impl Detail<'_> {
     fn severity(&self) -> Severity {
         match self {
             Self::BucketUnseen { is_late: true, .. }
-            | Self::NoBackup { is_late: true }
+            | Self::NoBackup { is_late: true, .. }
             | Self::Stale { .. }
             | Self::Shrunk(_)
             | Self::DatabaseMissing
             | Self::Failing { .. } => Severity::Critical,
             Self::BucketUnseen { is_late: false, .. }
-            | Self::NoBackup { is_late: false }
+            | Self::NoBackup { is_late: false, .. }
             | Self::SharedRepository(_)
             | Self::ClockSkew(_)
             | Self::Slow(_)
@@ -129,6 +135,9 @@ impl fmt::Display for Detail<'_> {
             }
             Self::BucketUnseen { since: Some(since), .. } => {
                 write!(formatter, "the bucket could not be listed since {}", since.format("%Y-%m-%d %H:%M UTC"))
+            }
+            Self::NoBackup { had_some: true, .. } => {
+                formatter.write_str("there is no full backup any more: there were backups, and none is left")
             }
             Self::NoBackup { .. } => formatter.write_str("there is no full backup; partial ones do not count"),
             Self::Stale { age_seconds, max_age_seconds } => {
@@ -171,10 +180,12 @@ impl fmt::Display for Detail<'_> {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use backup_daemon::DatabaseName;
     use backup_daemon::schedule::Occasion;
     use chrono::TimeDelta;
 
     use super::*;
+    use crate::failure::FailureClass;
     use crate::run_report::RunReport;
     use crate::status::Newest;
 
@@ -185,7 +196,6 @@ pub(crate) mod tests {
 
     fn codes(state: &DatabaseState<Facts>) -> Vec<AlarmCode> {
         conditions(state, Utc::now()).into_iter().map(|condition| condition.code).collect()
-    use crate::failure::FailureClass;
     }
 
     fn words(state: &DatabaseState<Facts>) -> Vec<String> {
@@ -228,6 +238,50 @@ pub(crate) mod tests {
         assert_eq!(severity(&state, 1), Severity::Critical);
     }
 
+    /// Else a database that never gets a backup is never urgent if its process is restarted now and then.
+    #[test]
+    fn a_first_backup_is_late_from_the_first_run_or_alarm_on_and_one_that_is_gone_at_once() {
+        let found = |change: &dyn Fn(&mut DatabaseState<Facts>)| {
+            let mut state = state();
+            state.own.bucket_was_seen = true;
+            change(&mut state);
+            let found = conditions(&state, state.started_at + TimeDelta::minutes(1));
+            assert_eq!(found[0].code, AlarmCode::NoBackup);
+            (found[0].severity, found[0].message.contains("there were backups"))
+        };
+        let before = |minutes| Utc::now() - TimeDelta::minutes(minutes);
+        assert_eq!(found(&|_| {}), (Severity::Warning, false));
+        assert_eq!(found(&|state| state.own.first_run_at = Some(before(50))), (Severity::Warning, false));
+        assert_eq!(found(&|state| state.own.first_run_at = Some(before(70))), (Severity::Critical, false));
+        let noticed = |state: &mut DatabaseState<Facts>| {
+            let (name, condition) = (DatabaseName::from("app"), conditions(state, before(70)));
+            let alarms = state.noticed.alarms(&name, condition, before(70));
+            state.noticed.notice(&name, alarms);
+        };
+        assert_eq!(found(&noticed), (Severity::Critical, false));
+        assert_eq!(found(&|state| state.own.had_backups = true), (Severity::Critical, true));
+    }
+
+    /// Of a server that is down afterwards, nothing is known.
+    #[test]
+    fn a_database_is_missing_until_a_run_shows_that_it_exists() {
+        let is_missing_after = |classes: &[FailureClass]| {
+            let mut state = state();
+            with_backup_of_age(&mut state, 1);
+            for class in classes {
+                let failed = RunReport { class: Some(*class), ..RunReport::begin(Utc::now()) };
+                state.own.ran(&failed, Occasion::MakeUp);
+            }
+            codes(&state).contains(&AlarmCode::DatabaseMissing)
+        };
+        use FailureClass::{Auth, BucketFull, DatabaseMissing, DatabaseUnreachable, Lock};
+        assert!(!is_missing_after(&[DatabaseUnreachable]));
+        assert!(is_missing_after(&[DatabaseMissing]));
+        assert!(is_missing_after(&[DatabaseMissing, DatabaseUnreachable, Auth]));
+        assert!(!is_missing_after(&[DatabaseMissing, DatabaseUnreachable, Lock]));
+        assert!(!is_missing_after(&[DatabaseMissing, BucketFull, DatabaseUnreachable]));
+    }
+
     #[test]
     fn a_bucket_that_stops_answering_is_an_alarm_beside_what_was_seen_last() {
         let mut state = state();
@@ -268,8 +322,8 @@ pub(crate) mod tests {
         let found = conditions(&state, Utc::now());
         assert_eq!(found.iter().map(|one| (one.code, one.severity)).collect::<Vec<_>>(), warnings);
         assert!(found[1].message.ends_with("still there (4): the log of these runs tells why"), "{found:?}");
-    }
-}
         // A foreign session that keeps the lock stops retention as well as a bucket does that deletes nothing.
         state.own.retention = Some(RetentionState { left_to_another: true, ..RetentionState::default() });
         assert!(words(&state)[1].contains("holds the lock of retention"), "{:?}", words(&state));
+    }
+}

@@ -131,6 +131,10 @@ impl Facts {
             (self.consecutive_failures, self.failed_at) = (0, None);
             (self.is_database_missing, self.past_failure) = (false, None);
         }
+        // Of a database that has only partial backups, the journal may be about these.
+        self.had_backups |=
+            self.newest_full_backup.is_some() || (catalog.backups.is_empty() && catalog.had_backups(Utc::now()));
+        self.first_run_at = catalog.journal.first_start(DateTime::<Utc>::MIN_UTC, Utc::now());
         self.drills = Some(drills(catalog));
         self.bucket_was_seen = true;
         self.rows.retain(|id, _| catalog.backups.iter().any(|backup| backup.id.as_str() == id));
@@ -192,6 +196,7 @@ impl Facts {
         if made.kind == Kind::Full {
             let (id, at) = (made.id.to_string(), made.id.time());
             self.newest_full_backup = Some(Newest { id, at, stored_bytes: made.stored_bytes });
+            self.had_backups = true;
         }
         self.bucket_was_seen = true;
     }
@@ -331,6 +336,17 @@ pub(crate) mod tests {
         backups.insert(0, backup(2, &[]));
         assert_eq!(safe(&backups), [Some(2), Some(0)]);
         assert_eq!(safe(&backups[1..2]), [None, None]);
+    }
+
+    #[test]
+    fn what_was_seen_once_is_known_to_have_been_there() {
+        let mut facts = Facts::default();
+        observe(&mut facts, &Catalog::default());
+        assert!(!facts.had_backups);
+        let made = full_backup(&BackupId::new(Utc::now() - TimeDelta::hours(1)));
+        observe(&mut facts, &Catalog { backups: vec![made], ..Catalog::default() });
+        observe(&mut facts, &Catalog::default());
+        assert!(facts.had_backups && facts.newest_full_backup.is_none());
     }
 
     #[test]

@@ -106,11 +106,16 @@ impl NoticedAlarms {
         self.alarms.contains_key(&code) || self.past.contains_key(&code)
     }
 
+    /// Since when the one of `code` holds, also before a restart.
+    pub fn since(&self, code: AlarmCode) -> Option<DateTime<Utc>> {
+        let noticed = self.alarms.get(&code).map(|alarm| alarm.since);
+        noticed.into_iter().chain(self.past.get(&code).map(|(since, _)| *since)).min()
+    }
+
     /// The alarms that `conditions` amount to at `now`, the oldest time first known of each kept.
     pub fn alarms(&self, database: &DatabaseName, conditions: Vec<Condition>, now: DateTime<Utc>) -> Vec<Alarm> {
         let alarm = |Condition { code, severity, message, subjects }| {
-            let noticed = self.alarms.get(&code).map(|noticed| noticed.since);
-            let since = noticed.into_iter().chain(self.past.get(&code).map(|(since, _)| *since)).min().unwrap_or(now);
+            let since = self.since(code).unwrap_or(now);
             Alarm { code, database: database.clone(), severity, since, message: one_line(&message), subjects }
         };
         conditions.into_iter().map(alarm).collect()

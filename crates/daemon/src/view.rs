@@ -124,7 +124,7 @@ pub enum Fate {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct KeepRule {
     /// Its name: `newest`, `days`, `daily`, `weekly`, `monthly`, `yearly`, `newest_proven`, `was_newest_proven`,
-    /// `from_the_future`.
+    /// `once_proven`, `from_the_future`.
     pub rule: &'static str,
     /// The same for a person: `newest 3`, `monthly 2026-11`, `newest proven`.
     pub label: String,

@@ -8,8 +8,8 @@ use backup_daemon::{Activity, AlarmCode, Condition, DatabaseState, Severity};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::clusters::AnotherCluster;
-use crate::failure::FailureClass;
 use crate::pace::{SlowRun, Than};
+use crate::prune::RetentionState;
 use crate::shrink::Shrunk;
 use crate::status::{FAILURES_UNTIL_ALARM, Facts};
 
@@ -24,7 +24,7 @@ fn is_older(age: TimeDelta, max_age_seconds: u64) -> bool {
 #[derive(Debug, PartialEq, Eq)]
 enum Detail<'state> {
     BucketUnseen { since: Option<DateTime<Utc>>, is_late: bool },
-    NoBackup { is_late: bool },
+    NoBackup { is_late: bool, had_some: bool },
     Stale { age_seconds: i64, max_age_seconds: u64 },
     Shrunk(&'state Shrunk),
     SharedRepository(&'state AnotherCluster),
@@ -51,10 +51,17 @@ fn details(state: &DatabaseState<Facts>, now: DateTime<Utc>) -> Vec<Detail<'_>> 
     let facts = &state.own;
     // A first backup, and an answer of the bucket, have as long as a backup may be old.
     // A start that lies ahead is one before a clock was set back: how long it is ago is not known.
-    let waited = now - state.started_at;
-    let is_late = waited < -MAX_CLOCK_STEP || is_older(waited, state.max_age_seconds);
+    let has_waited = |since| {
+        let waited = now - since;
+        waited < -MAX_CLOCK_STEP || is_older(waited, state.max_age_seconds)
+    };
+    let is_late = has_waited(state.started_at);
+    // Restarts do not make it wait anew, and what was there before is not waited for.
+    let known_since = state.noticed.since(AlarmCode::NoBackup).into_iter().chain(facts.first_run_at);
+    let had_some = facts.had_backups;
+    let lacks = is_late || known_since.into_iter().any(has_waited) || had_some || facts.consecutive_failures > 0;
     let newest = match &facts.newest_full_backup {
-        None if facts.bucket_was_seen => Some(Detail::NoBackup { is_late: is_late || facts.consecutive_failures > 0 }),
+        None if facts.bucket_was_seen => Some(Detail::NoBackup { is_late: lacks, had_some }),
         None => Some(Detail::BucketUnseen { since: None, is_late }),
         Some(newest) => {
             let (age, max_age_seconds) = (now - newest.at, state.max_age_seconds);
@@ -70,7 +77,7 @@ fn details(state: &DatabaseState<Facts>, now: DateTime<Utc>) -> Vec<Detail<'_>> 
     let shared = facts.another_cluster.as_ref().map(Detail::SharedRepository);
     let clock = facts.clock.map(Detail::ClockSkew);
     let degraded = (facts.retention_overdue > 0).then(|| {
-        let reason = facts.retention.as_ref().and_then(|state| state.degraded.as_deref());
+        let reason = facts.retention.as_ref().and_then(RetentionState::why_not_done);
         Detail::RetentionDegraded { pending: facts.retention_overdue, reason }
     });
     let failing = (facts.consecutive_failures as usize >= FAILURES_UNTIL_ALARM).then(|| {
@@ -78,7 +85,7 @@ fn details(state: &DatabaseState<Facts>, now: DateTime<Utc>) -> Vec<Detail<'_>> 
         let reason = last.or(facts.past_failure.as_deref());
         Detail::Failing { runs: facts.consecutive_failures, reason }
     });
-    let missing = (facts.last_class == Some(FailureClass::DatabaseMissing)).then_some(Detail::DatabaseMissing);
+    let missing = facts.is_database_missing.then_some(Detail::DatabaseMissing);
     let slow = slow(state, now).map(Detail::Slow);
     let proof = facts.proof.filter(|proof| now > proof.due_by);
     let unproven = proof.map(|proof| Detail::NeverProven { passed_at: proof.passed_at });
@@ -114,13 +121,13 @@ impl Detail<'_> {
     fn severity(&self) -> Severity {
         match self {
             Self::BucketUnseen { is_late: true, .. }
-            | Self::NoBackup { is_late: true }
+            | Self::NoBackup { is_late: true, .. }
             | Self::Stale { .. }
             | Self::Shrunk(_)
             | Self::DatabaseMissing
             | Self::Failing { .. } => Severity::Critical,
             Self::BucketUnseen { is_late: false, .. }
-            | Self::NoBackup { is_late: false }
+            | Self::NoBackup { is_late: false, .. }
             | Self::SharedRepository(_)
             | Self::ClockSkew(_)
             | Self::Slow(_)
@@ -138,6 +145,9 @@ impl fmt::Display for Detail<'_> {
             }
             Self::BucketUnseen { since: Some(since), .. } => {
                 write!(formatter, "the bucket could not be listed since {}", since.format("%Y-%m-%d %H:%M UTC"))
+            }
+            Self::NoBackup { had_some: true, .. } => {
+                formatter.write_str("there is no full backup any more: there were backups, and none is left")
             }
             Self::NoBackup { .. } => formatter.write_str("there is no full backup; partial ones do not count"),
             Self::Stale { age_seconds, max_age_seconds } => {
@@ -169,9 +179,8 @@ impl fmt::Display for Detail<'_> {
             Self::NeverProven { passed_at: None } => {
                 formatter.write_str("by the records in the bucket, no drill has passed, although they took place")
             }
-            Self::DatabaseMissing => {
-                formatter.write_str("the server answers, and the database does not exist on it; its backups are kept")
-            }
+            Self::DatabaseMissing => formatter
+                .write_str("the database did not exist on the server when it answered last; its backups are kept"),
             Self::Failing { runs, reason } => {
                 write!(formatter, "the last {runs} runs failed, the latest with: {}", reason.unwrap_or("unknown"))
             }
@@ -181,9 +190,11 @@ impl fmt::Display for Detail<'_> {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use backup_daemon::DatabaseName;
     use backup_daemon::schedule::Occasion;
 
     use super::*;
+    use crate::failure::FailureClass;
     use crate::run_report::RunReport;
     use crate::status::Newest;
 
@@ -238,6 +249,50 @@ pub(crate) mod tests {
         assert_eq!(severity(&state, 1), Severity::Critical);
     }
 
+    /// Else a database that never gets a backup is never urgent if its process is restarted now and then.
+    #[test]
+    fn a_first_backup_is_late_from_the_first_run_or_alarm_on_and_one_that_is_gone_at_once() {
+        let found = |change: &dyn Fn(&mut DatabaseState<Facts>)| {
+            let mut state = state();
+            state.own.bucket_was_seen = true;
+            change(&mut state);
+            let found = conditions(&state, state.started_at + TimeDelta::minutes(1));
+            assert_eq!(found[0].code, AlarmCode::NoBackup);
+            (found[0].severity, found[0].message.contains("there were backups"))
+        };
+        let before = |minutes| Utc::now() - TimeDelta::minutes(minutes);
+        assert_eq!(found(&|_| {}), (Severity::Warning, false));
+        assert_eq!(found(&|state| state.own.first_run_at = Some(before(50))), (Severity::Warning, false));
+        assert_eq!(found(&|state| state.own.first_run_at = Some(before(70))), (Severity::Critical, false));
+        let noticed = |state: &mut DatabaseState<Facts>| {
+            let (name, condition) = (DatabaseName::from("app"), conditions(state, before(70)));
+            let alarms = state.noticed.alarms(&name, condition, before(70));
+            state.noticed.notice(&name, alarms);
+        };
+        assert_eq!(found(&noticed), (Severity::Critical, false));
+        assert_eq!(found(&|state| state.own.had_backups = true), (Severity::Critical, true));
+    }
+
+    /// Of a server that is down afterwards, nothing is known.
+    #[test]
+    fn a_database_is_missing_until_a_run_shows_that_it_exists() {
+        let is_missing_after = |classes: &[FailureClass]| {
+            let mut state = state();
+            with_backup_of_age(&mut state, 1);
+            for class in classes {
+                let failed = RunReport { class: Some(*class), ..RunReport::begin(Utc::now()) };
+                state.own.ran(&failed, Occasion::MakeUp);
+            }
+            codes(&state).contains(&AlarmCode::DatabaseMissing)
+        };
+        use FailureClass::{Auth, BucketFull, DatabaseMissing, DatabaseUnreachable, Lock};
+        assert!(!is_missing_after(&[DatabaseUnreachable]));
+        assert!(is_missing_after(&[DatabaseMissing]));
+        assert!(is_missing_after(&[DatabaseMissing, DatabaseUnreachable, Auth]));
+        assert!(!is_missing_after(&[DatabaseMissing, DatabaseUnreachable, Lock]));
+        assert!(!is_missing_after(&[DatabaseMissing, BucketFull, DatabaseUnreachable]));
+    }
+
     #[test]
     fn a_bucket_that_stops_answering_is_an_alarm_beside_what_was_seen_last() {
         let mut state = state();
@@ -278,5 +333,8 @@ pub(crate) mod tests {
         let found = conditions(&state, Utc::now());
         assert_eq!(found.iter().map(|one| (one.code, one.severity)).collect::<Vec<_>>(), warnings);
         assert!(found[1].message.ends_with("still there (4): the log of these runs tells why"), "{found:?}");
+        // A foreign session that keeps the lock stops retention as well as a bucket does that deletes nothing.
+        state.own.retention = Some(RetentionState { left_to_another: true, ..RetentionState::default() });
+        assert!(words(&state)[1].contains("holds the lock of retention"), "{:?}", words(&state));
     }
 }

@@ -20,7 +20,7 @@ const MAX_NAMES: usize = 10;
 #[derive(Debug, Default)]
 pub(crate) struct Census {
     /// All that are to be backed up. One that the server no longer has is among them as long as the bucket has backups of
-    /// it and `DATABASES` selects it: its run fails, and that is an alarm.
+    /// it, or traces of such, and `DATABASES` selects it: its run fails, and that is an alarm.
     pub(crate) names: BTreeSet<String>,
     /// Those of them that are new: the bucket has backups of others, and none of these.
     pub(crate) new: BTreeSet<String>,
@@ -64,7 +64,9 @@ impl Census {
         if !list.has_patterns() {
             return Ok(Self { names: list.select([]), ..Self::default() });
         }
-        let stored = stop.or(stored(config)).await?;
+        // One whose backups are all gone is missing as well.
+        let traced = async { Repository::databases_with_traces(&config.process.store.open(), Utc::now()).await };
+        let stored = stop.or(async { traced.await.context("list the databases of the bucket") }).await?;
         let (listed, unlisted) = match stop.or(listed(config)).await {
             Ok(Databases { names, unreadable }) => {
                 let unreadable: Vec<String> = unreadable.into_iter().filter(|name| list.selects(name)).collect();

@@ -74,6 +74,22 @@ impl FailureClass {
         matches!(self, Self::BucketUnreachable | Self::BucketRefused | Self::BucketFull)
     }
 
+    /// Whether the database exists, if the failure tells. A run connects to it before anything else, so what fails later shows
+    /// that it does; the server tells who may not connect only if it does.
+    pub(crate) fn database_exists(self) -> Option<bool> {
+        match self {
+            Self::DatabaseMissing => Some(false),
+            Self::Permissions
+            | Self::Lock
+            | Self::Tools
+            | Self::BucketUnreachable
+            | Self::BucketRefused
+            | Self::BucketFull
+            | Self::Integrity => Some(true),
+            Self::DatabaseUnreachable | Self::Auth | Self::Timeout | Self::Stopped | Self::Killed | Self::Other => None,
+        }
+    }
+
     const ALL: [Self; 14] = [
         Self::DatabaseUnreachable,
         Self::DatabaseMissing,

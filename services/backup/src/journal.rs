@@ -94,6 +94,8 @@ pub(crate) struct Failures {
     pub(crate) last_at: Option<DateTime<Utc>>,
     /// Its class; `None` if this version does not know it.
     pub(crate) last_class: Option<FailureClass>,
+    /// Whether the last run that came to know says that the database does not exist.
+    pub(crate) is_database_missing: bool,
 }
 
 impl Failures {
@@ -101,6 +103,13 @@ impl Failures {
     pub(crate) fn since_newest(catalog: &Catalog, kind: Kind, now: DateTime<Utc>) -> Self {
         let newest = newest_by(catalog, kind, now).map(Backup::moment);
         let mut failures = Self::default();
+        let exists = |event: &Event| match &event.kind {
+            EventKind::BackupFailed { class, .. } => FailureClass::named(class.as_str())?.database_exists(),
+            // It is written down once the database has answered.
+            EventKind::BackupStarted { .. } => Some(true),
+            _ => None,
+        };
+        failures.is_database_missing = catalog.journal.events_since(newest, now).find_map(exists) == Some(false);
         for event in catalog.journal.events_since(newest, now) {
             let EventKind::BackupFailed { class, again } = &event.kind else { continue };
             failures.in_a_row += u32::from(!again);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use backup_core::repository::{Backup, Catalog, Kind};
+use backup_core::repository::{Catalog, Kind};
 
 /// Number of runs before the last one that tell what is usual, and how few of them tell nothing.
 const HISTORY: usize = 7;
@@ -45,9 +45,8 @@ pub(crate) enum Than {
 impl Pace {
     /// Of the runs in `catalog` that made backups of this kind. What took longer than `run_timeout` was copied here.
     pub(crate) fn of(catalog: &Catalog, kind: Kind, run_timeout: Duration) -> Self {
-        let took = |backup: &Backup| (backup.committed_at? - backup.id.time()).to_std().ok();
         let runs = catalog.backups.iter().filter(|backup| backup.kind == kind);
-        let mut runs = runs.map(|backup| took(backup).filter(|took| *took <= run_timeout));
+        let mut runs = runs.map(|backup| backup.took(run_timeout));
         let last = runs.next().flatten();
         let mut before: Vec<Duration> = runs.take(HISTORY).flatten().collect();
         before.sort_unstable();

@@ -23,14 +23,13 @@ pub(crate) struct Proof {
 impl Proof {
     /// By the records in `catalog`; `None` if there is none: then no drill is expected to leave any.
     pub(crate) fn of(catalog: &Catalog) -> Option<Self> {
-        let at = |drill: &Drill| drill.recorded_at.unwrap_or(drill.time);
         let drills = || catalog.backups.iter().flat_map(|backup| &backup.drills);
-        let mut times: Vec<DateTime<Utc>> = drills().map(at).collect();
+        let mut times: Vec<DateTime<Utc>> = drills().map(Drill::known_at).collect();
         times.sort_unstable();
         let (oldest, recent) = (*times.first()?, &times[times.len().saturating_sub(RECENT)..]);
         let longest_gap = recent.windows(2).map(|pair| pair[1] - pair[0]).max();
         let allowed = longest_gap.map_or(ALLOWED_FOR_ONE, |gap| (gap * 2).max(MIN_ALLOWED));
-        let passed_at = drills().filter(|drill| drill.passed).map(at).max();
+        let passed_at = drills().filter(|drill| drill.passed).map(Drill::known_at).max();
         Some(Self { passed_at, due_by: passed_at.unwrap_or(oldest) + allowed })
     }
 }

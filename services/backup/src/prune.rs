@@ -62,7 +62,7 @@ pub(crate) async fn after_commit(
         Ok(Applied::Done(pruned)) => of_pruned(config, said, pruned),
         Err(error) => degraded(config.process.scrubber.scrub(&format!("{error:#}")).into_owned()),
     };
-    if state.degraded.is_some() && stop.reason().is_none() {
+    if state.why_not_done().is_some() && stop.reason().is_none() {
         record_degradation(config, manifest).await;
     }
     state
@@ -149,6 +149,18 @@ pub(crate) struct RetentionState {
     pub(crate) refused: Option<String>,
     /// Whether another process was pruning the same backups at that moment.
     pub(crate) left_to_another: bool,
+}
+
+/// What it means if that lasts.
+const LEFT_TO_ANOTHER: &str = "another session of the database's server holds the lock of retention: stop other processes of \
+    `backup` for this database, or find the session in pg_locks (locktype 'advisory') and end it";
+
+impl RetentionState {
+    /// Why what had to be deleted may still be there. That another process prunes may be once; one that only holds the lock
+    /// keeps retention away for as long as it likes, so it is written down as a failure of deletions is.
+    pub(crate) fn why_not_done(&self) -> Option<&str> {
+        self.degraded.as_deref().or(self.left_to_another.then_some(LEFT_TO_ANOTHER))
+    }
 }
 
 /// What a listing is held against.
@@ -309,8 +321,10 @@ fn doubt(
         clock @ (Clock::Apart { .. } | Clock::Unknown) => Some(Refusal::Clock(clock)),
     };
     let shrunk = || sizes.iter().find_map(|sizes| sizes.shrunk.as_ref()).map(Refusal::from);
-    let max_age = TimeDelta::from_std(config.timing.max_age(now, catalog.longest_run(config.dump.kind())))
-        .unwrap_or(TimeDelta::MAX);
+    let max_age = TimeDelta::from_std(
+        config.timing.max_age(now, catalog.longest_run(config.dump.kind(), config.timing.run_timeout)),
+    )
+    .unwrap_or(TimeDelta::MAX);
     let another = || another(catalog, now, max_age).map(Refusal::AnotherCluster);
     clock.or_else(shrunk).or_else(another)
 }
@@ -353,6 +367,7 @@ fn candidate(backup: &Backup, standing: Standing) -> Candidate {
         time: backup.id.time(),
         kind: backup.kind,
         proven_since: backup.proven_since(),
+        once_proven_since: backup.once_proven_since(),
         standing,
         is_signed: false,
         suspect: false,

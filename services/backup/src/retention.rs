@@ -45,8 +45,10 @@ pub(crate) struct Candidate {
     pub(crate) time: DateTime<Utc>,
     /// The group it is planned in.
     pub(crate) kind: Kind,
-    /// Since when a record says that a drill restored it and found it whole.
+    /// Since when a record says that a drill restored it and found it whole, if no later one says otherwise.
     pub(crate) proven_since: Option<DateTime<Utc>>,
+    /// The same if a later one says otherwise. It may be forged.
+    pub(crate) once_proven_since: Option<DateTime<Utc>>,
     /// Whether it takes places from others.
     pub(crate) standing: Standing,
     /// Whether its manifest was read and bears a signature of ours. Only an operator's `backup prune` reads manifests.
@@ -185,7 +187,9 @@ fn newest_first(candidates: &[Candidate]) -> Vec<Candidate> {
             .and_modify(|known| {
                 known.time = known.time.max(candidate.time);
                 known.kind = known.kind.min(candidate.kind);
-                known.proven_since = [known.proven_since, candidate.proven_since].into_iter().flatten().min();
+                let earliest = |one: Option<DateTime<Utc>>, other| one.into_iter().chain(other).min();
+                known.proven_since = earliest(known.proven_since, candidate.proven_since);
+                known.once_proven_since = earliest(known.once_proven_since, candidate.once_proven_since);
                 known.standing = known.standing.min(candidate.standing);
                 known.is_signed |= candidate.is_signed;
                 known.suspect &= candidate.suspect;
@@ -216,13 +220,14 @@ struct Rules<'policy> {
     policy: &'policy RetentionPolicy,
     seen: u32,
     proven: Proven,
+    once_proven: Proven,
     tiers: [tiers::Tier; 4],
 }
 
 impl<'policy> Rules<'policy> {
     fn new(now: DateTime<Utc>, policy: &'policy RetentionPolicy) -> Self {
         let tiers = tiers::of(policy);
-        Self { now, policy, seen: 0, proven: Proven::default(), tiers }
+        Self { now, policy, seen: 0, proven: Proven::default(), once_proven: Proven::default(), tiers }
     }
 
     fn apply(&mut self, backup: &Candidate) -> Vec<KeepReason> {
@@ -237,7 +242,16 @@ impl<'policy> Rules<'policy> {
             reasons.push(KeepReason::YoungerThanDays(keep_days));
         }
         reasons.extend(self.tiers.iter_mut().filter_map(|tier| tier.apply(backup.time)));
-        reasons.extend(self.proven.apply(backup.proven_since, self.now - proven_stays(self.policy)));
+        let until = self.now - proven_stays(self.policy);
+        reasons.extend(self.proven.apply(backup.proven_since, until));
+        // A record that says that a drill failed can be forged as well as one that says that it passed, so it takes the
+        // protection from no backup either: it only adds that of the newest one without such a record.
+        let once = backup.proven_since.into_iter().chain(backup.once_proven_since).min();
+        let reason = match self.once_proven.apply(once, until) {
+            Some(KeepReason::NewestProven) if backup.proven_since.is_none() => Some(KeepReason::OnceProven),
+            reason => reason,
+        };
+        reasons.extend(reason.filter(|reason| !reasons.contains(reason)));
         reasons
     }
 }

@@ -59,9 +59,15 @@ pub(crate) struct Facts {
     /// Whether drills prove what is made.
     #[serde(skip)]
     pub(crate) proof: Option<Proof>,
-    /// The class of the last run, if it failed; also before a restart.
+    /// Whether the last run that came to know says that the database does not exist; also before a restart.
     #[serde(skip)]
-    pub(crate) last_class: Option<FailureClass>,
+    pub(crate) is_database_missing: bool,
+    /// Whether there was a backup before, as far as this process or what is left in the bucket can tell.
+    #[serde(skip)]
+    pub(crate) had_backups: bool,
+    /// When the first run began that the journal tells of.
+    #[serde(skip)]
+    pub(crate) first_run_at: Option<DateTime<Utc>>,
     /// Why the last run before the start failed, if it is one of these.
     #[serde(skip)]
     pub(crate) past_failure: Option<String>,
@@ -107,7 +113,7 @@ pub(crate) struct LastRun {
 impl Facts {
     /// What a listing showed. True if a backup of another process ends that runs fail.
     pub(crate) fn observe(&mut self, catalog: &Catalog, limits: &Limits<'_>, oddities: &Oddities) -> bool {
-        self.longest_run = catalog.longest_run(limits.kind);
+        self.longest_run = catalog.longest_run(limits.kind, limits.timing.run_timeout);
         self.pace = Pace::of(catalog, limits.kind, limits.timing.run_timeout);
         self.proof = Proof::of(catalog);
         Oddities { shrunk: self.shrunk, another_cluster: self.another_cluster, clock: self.clock } = oddities.clone();
@@ -123,8 +129,12 @@ impl Facts {
         let has_recovered = self.failed_at.is_some_and(|at| newest >= Some(at));
         if has_recovered {
             (self.consecutive_failures, self.failed_at) = (0, None);
-            (self.last_class, self.past_failure) = (None, None);
+            (self.is_database_missing, self.past_failure) = (false, None);
         }
+        // Of a database that has only partial backups, the journal may be about these.
+        self.had_backups |=
+            self.newest_full_backup.is_some() || (catalog.backups.is_empty() && catalog.had_backups(Utc::now()));
+        self.first_run_at = catalog.journal.first_start(DateTime::<Utc>::MIN_UTC, Utc::now());
         self.drills = Some(drills(catalog));
         self.bucket_was_seen = true;
         self.rows.retain(|id, _| catalog.backups.iter().any(|backup| backup.id.as_str() == id));
@@ -137,7 +147,7 @@ impl Facts {
     pub(crate) fn remember(&mut self, failures: &Failures) {
         self.consecutive_failures = failures.in_a_row;
         self.failed_at = failures.last_at;
-        self.last_class = failures.last_class;
+        self.is_database_missing = failures.is_database_missing;
         self.past_failure = failures.last_at.map(|_| failures.reason());
     }
 
@@ -154,7 +164,12 @@ impl Facts {
             None => self.consecutive_failures += 1,
         }
         self.failed_at = report.backup.is_none().then_some(report.ended_at);
-        self.last_class = report.class.filter(|_| report.outcome == Outcome::Failed);
+        // A run that ends before it came to know says nothing about it.
+        let exists = match &report.backup {
+            Some(_) => Some(true),
+            None => report.class.and_then(FailureClass::database_exists),
+        };
+        self.is_database_missing = exists.map_or(self.is_database_missing, |exists| !exists);
         let succeeded = report.outcome == Outcome::Succeeded;
         self.last_run = Some(LastRun { succeeded, report: report.clone() });
     }
@@ -181,6 +196,7 @@ impl Facts {
         if made.kind == Kind::Full {
             let (id, at) = (made.id.to_string(), made.id.time());
             self.newest_full_backup = Some(Newest { id, at, stored_bytes: made.stored_bytes });
+            self.had_backups = true;
         }
         self.bucket_was_seen = true;
     }
@@ -204,7 +220,7 @@ pub(crate) struct Oddities {
 impl Oddities {
     /// Of `catalog`, as it was listed at `now`.
     pub(crate) fn of(catalog: &Catalog, limits: &Limits<'_>, clock: Clock, now: DateTime<Utc>) -> Self {
-        let max_age = limits.timing.max_age(now, catalog.longest_run(limits.kind));
+        let max_age = limits.timing.max_age(now, catalog.longest_run(limits.kind, limits.timing.run_timeout));
         Self {
             shrunk: judge(catalog, limits.kind, limits.size_rule).shrunk,
             another_cluster: another(catalog, now, TimeDelta::from_std(max_age).unwrap_or(TimeDelta::MAX)),
@@ -225,11 +241,12 @@ impl Oddities {
     }
 }
 
-/// The newest full backup, and the newest that has a record of a drill that it passed.
+/// The newest full backup that did not fail its last drill, and the newest that passed it, by the records in the bucket.
 pub(crate) fn safe_in(catalog: &Catalog) -> Safe {
     let dated = |id: &BackupId| Dated { id: id.to_string(), at: id.time() };
+    let is_good = |backup: &&Backup| backup.kind == Kind::Full && !backup.is_damaged();
     Safe {
-        newest_backup: catalog.newest(Kind::Full).map(|backup| dated(&backup.id)),
+        newest_backup: catalog.backups.iter().find(is_good).map(|backup| dated(&backup.id)),
         newest_proven: catalog.backups.iter().find(|backup| backup.is_proven()).map(|backup| dated(&backup.id)),
     }
 }
@@ -238,7 +255,7 @@ pub(crate) fn safe_in(catalog: &Catalog) -> Safe {
 /// verdict, there is none, and the pair has never been verified as far as can be seen from here.
 fn drills(catalog: &Catalog) -> String {
     let verdicts = catalog.backups.iter().flat_map(|backup| backup.drills.iter().map(move |drill| (drill, &backup.id)));
-    match verdicts.max_by_key(|(drill, _)| drill.time) {
+    match verdicts.max_by_key(|(drill, _)| (drill.known_at(), drill.time)) {
         Some((Drill { time, passed, recorded_at: _ }, id)) => {
             let verdict = if *passed { "passed" } else { "failed" };
             format!(
@@ -295,9 +312,41 @@ pub(crate) mod tests {
             let made = full_backup(&BackupId::new(failed_at + TimeDelta::minutes(minutes)));
             let catalog = Catalog { backups: vec![made], ..Catalog::default() };
             assert_eq!(observe(&mut facts, &catalog), in_a_row == 0);
-            assert_eq!((facts.consecutive_failures, facts.last_class), (in_a_row, class.filter(|_| in_a_row > 0)));
+            assert_eq!((facts.consecutive_failures, facts.is_database_missing), (in_a_row, in_a_row > 0));
             assert!(in_a_row > 0 || !observe(&mut facts, &catalog), "it is told once");
         }
+    }
+
+    /// A page must not call a backup safe that the last drill found damaged.
+    #[test]
+    fn what_failed_its_last_drill_is_neither_safe_nor_proven() {
+        let start = Utc.with_ymd_and_hms(2026, 11, 1, 3, 0, 0).unwrap();
+        let drill = |day, passed| Drill { time: start + TimeDelta::days(day), passed, recorded_at: None };
+        let backup = |day, drills: &[Drill]| Backup {
+            drills: drills.to_vec(),
+            ..full_backup(&BackupId::new(start + TimeDelta::days(day)))
+        };
+        let mut backups = vec![backup(1, &[drill(1, true), drill(4, false)]), backup(0, &[drill(0, true)])];
+        let safe = |backups: &[Backup]| {
+            let Safe { newest_backup, newest_proven } =
+                safe_in(&Catalog { backups: backups.to_vec(), ..Catalog::default() });
+            [newest_backup, newest_proven].map(|dated| dated.map(|dated| (dated.at - start).num_days()))
+        };
+        assert_eq!(safe(&backups), [Some(0), Some(0)]);
+        backups.insert(0, backup(2, &[]));
+        assert_eq!(safe(&backups), [Some(2), Some(0)]);
+        assert_eq!(safe(&backups[1..2]), [None, None]);
+    }
+
+    #[test]
+    fn what_was_seen_once_is_known_to_have_been_there() {
+        let mut facts = Facts::default();
+        observe(&mut facts, &Catalog::default());
+        assert!(!facts.had_backups);
+        let made = full_backup(&BackupId::new(Utc::now() - TimeDelta::hours(1)));
+        observe(&mut facts, &Catalog { backups: vec![made], ..Catalog::default() });
+        observe(&mut facts, &Catalog::default());
+        assert!(facts.had_backups && facts.newest_full_backup.is_none());
     }
 
     #[test]

@@ -45,7 +45,7 @@ fn a_new_database_is_backed_up_by_itself_and_one_that_is_gone_is_missed_r160() {
     let page = daemon.get_text("/").1;
     let position = |name: &str| page.find(&format!("/databases/{name}")).unwrap_or_else(|| panic!("{name}: {page}"));
     assert!(position("crm") < position("app") && position("crm") < position("new%20one"), "{page}");
-    assert!(daemon.get_text("/databases/crm").1.contains("does not exist on it"));
+    assert!(daemon.get_text("/databases/crm").1.contains("did not exist on the server"));
     assert_eq!(daemon.get_text("/databases/new%20one").0, 200);
     let status = daemon.status();
     assert_eq!(status["databases"].as_array().unwrap().len(), 3, "{status:#}");

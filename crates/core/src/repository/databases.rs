@@ -7,7 +7,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::open::MAX_MANIFEST_BYTES;
 use super::{
-    Backup, BackupId, Catalog, DatabaseDir, EventKind, Layout, ManifestError, RUN_MAY_TAKE, Repository, Role, Signers,
+    Author, Backup, BackupId, Catalog, DatabaseDir, EventKind, Kept, Layout, ManifestError, RUN_MAY_TAKE, Repository,
+    Role, Signers,
 };
 use crate::database_list::MAX_DATABASES;
 use crate::storage::{ListedObject, Prefix, Store, StoreError};
@@ -79,6 +80,14 @@ impl Repository {
     pub async fn databases(store: &Store, now: DateTime<Utc>) -> Result<Vec<String>, StoreError> {
         let Folders { found, .. } = found_in(list(store).await?, store.prefix(), now);
         Ok(found.into_iter().map(|found| found.name).collect())
+    }
+
+    /// As [`Repository::databases`], and those of which only traces of backups are left.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn databases_with_traces(store: &Store, now: DateTime<Utc>) -> Result<Vec<String>, StoreError> {
+        Ok(found_in(list(store).await?, store.prefix(), now).with_traces())
     }
 }
 
@@ -162,6 +171,12 @@ impl StoredDatabases {
             list.push(name.clone());
         }
         if stored.names.is_empty() { Self { names: all, ..Self::default() } } else { stored }
+    }
+}
+
+impl Folders {
+    fn with_traces(self) -> Vec<String> {
+        self.found.into_iter().map(|found| found.name).chain(self.emptied).collect()
     }
 }
 
@@ -251,7 +266,9 @@ fn has_traces(catalog: &Catalog, now: DateTime<Utc>) -> bool {
         EventKind::DatabaseAppeared
         | EventKind::BackupStarted { .. }
         | EventKind::BackupFailed { .. }
-        | EventKind::BackupStopped => age.to_std().is_ok_and(|age| age > RUN_MAY_TAKE),
+        | EventKind::BackupStopped
+        // Also that there is no first backup yet is an alarm.
+        | EventKind::Kept(Kept::AlarmRaised { by: Author::Backup, .. } | Kept::Told { by: Author::Backup, .. }, _) => age.to_std().is_ok_and(|age| age > RUN_MAY_TAKE),
         // Only a service that has looked after it for a while writes others.
         _ => true,
     };
@@ -262,7 +279,7 @@ fn has_traces(catalog: &Catalog, now: DateTime<Utc>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::repository::{Event, Kind, Word};
+    use crate::repository::{Event, Kind, Tag, Word};
     use crate::storage::ObjectKey;
 
     #[test]
@@ -302,12 +319,19 @@ mod tests {
         let emptied = |hours: i64, kind: EventKind| {
             let event = Event { id: BackupId::new(now - TimeDelta::hours(hours)), kind };
             let object = ListedObject { key: layout.event_key(&event), bytes: 0, modified: None };
-            found_in(vec![object], &prefix, now).emptied
+            found_in(vec![object], &prefix, now).with_traces()
         };
         let started = || EventKind::BackupStarted { cluster: None, tables: None };
         assert_eq!(emptied(5, started()), Vec::<String>::new(), "this may be the first run");
         assert_eq!(emptied(7, started()), ["app"]);
         assert_eq!(emptied(0, EventKind::DrillEnded { verdict: Word::of("failed") }), ["app"]);
+        let raised = |by| {
+            let (code, severity) = (Word::of("no_backup"), Word::of("critical"));
+            EventKind::Kept(Kept::AlarmRaised { by, code, severity }, Tag::none())
+        };
+        assert_eq!(emptied(5, raised(Author::Backup)), Vec::<String>::new(), "the first run may have failed");
+        assert_eq!(emptied(7, raised(Author::Backup)), ["app"]);
+        assert_eq!(emptied(0, raised(Author::Verify)), ["app"]);
     }
 
     /// Names that come before others in the alphabet take no place from what was there before.

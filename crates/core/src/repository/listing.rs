@@ -2,12 +2,13 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
 use super::events::{FUTURE_TOLERANCE, ListedEvent, Moment};
-use super::{BackupId, Journal, Kind, Layout, Role, RunEvents};
+use super::{BackupId, EventKind, Journal, Kind, Layout, Role, RunEvents};
 use crate::storage::{ListedObject, ObjectKey};
 
 /// Number of runs that tell how long one takes.
@@ -129,12 +130,31 @@ impl Catalog {
         self.backups.iter().find(|backup| backup.kind == kind)
     }
 
-    /// How long the longest of the newest runs took that made a backup of this kind, from the id to what the store
-    /// says of the manifest. A guess, since two clocks are in it; zero if nothing is known.
-    pub fn longest_run(&self, kind: Kind) -> TimeDelta {
+    /// How long the longest of the newest runs took that made a backup of this kind, by [`Backup::took`]; zero if nothing
+    /// is known.
+    pub fn longest_run(&self, kind: Kind, run_timeout: Duration) -> TimeDelta {
         let runs = self.backups.iter().filter(|backup| backup.kind == kind).take(RECENT_RUNS);
-        let took = runs.filter_map(|backup| Some(backup.committed_at? - backup.id.time()));
-        took.max().unwrap_or_default().max(TimeDelta::zero())
+        let longest = runs.filter_map(|backup| backup.took(run_timeout)).max().unwrap_or_default();
+        TimeDelta::from_std(longest).unwrap_or(TimeDelta::MAX)
+    }
+
+    /// Whether something is left that only a database leaves that had a backup: a manifest without its data, or a line of the
+    /// journal that is about a backup. A run that failed or was killed, and that there is no backup, are none.
+    pub fn had_backups(&self, now: DateTime<Utc>) -> bool {
+        let is_about_a_backup = |kind: &EventKind| match kind {
+            EventKind::RetentionDegraded
+            | EventKind::SizeSuspect { .. }
+            | EventKind::SizeAccepted { .. }
+            | EventKind::DrillStarted
+            | EventKind::DrillEnded { .. } => true,
+            EventKind::BackupStarted { .. }
+            | EventKind::BackupFailed { .. }
+            | EventKind::BackupStopped
+            | EventKind::DatabaseAppeared
+            | EventKind::Kept(..) => false,
+        };
+        self.incomplete.iter().any(|run| run.lost_its_data)
+            || self.journal.past_events(now).any(|event| is_about_a_backup(&event.kind))
     }
 
     /// Keys of events that nothing needs any more.
@@ -209,6 +229,11 @@ impl Drill {
     pub fn moment(&self) -> Moment {
         Moment { at: self.time, written: self.recorded_at }
     }
+
+    /// Since when its record is known: by the store's clock, or by the record itself if the store does not tell.
+    pub fn known_at(&self) -> DateTime<Utc> {
+        self.recorded_at.unwrap_or(self.time)
+    }
 }
 
 impl Backup {
@@ -217,14 +242,39 @@ impl Backup {
         Moment { at: self.id.time(), written: self.committed_at }
     }
 
-    /// Whether any drill of it passed.
+    /// How long its run took, from the id to what the store says of the manifest. A guess, since two clocks are in it;
+    /// `None` if nothing is known. What took longer than `run_timeout` was copied here.
+    pub fn took(&self, run_timeout: Duration) -> Option<Duration> {
+        let took = (self.committed_at? - self.id.time()).to_std().ok();
+        took.filter(|took| *took <= run_timeout)
+    }
+
+    /// Whether its newest record says that a drill of it passed. What passed once may be damaged since.
     pub fn is_proven(&self) -> bool {
         self.proven_since().is_some()
     }
 
-    /// Since when a record in the bucket says that a drill of it passed, by the store's clock.
+    /// Whether its newest record says that a drill of it failed.
+    pub fn is_damaged(&self) -> bool {
+        self.by_record().last().is_some_and(|drill| !drill.passed)
+    }
+
+    /// Since when all records in the bucket say that drills of it passed; `None` if the newest one does not.
     pub fn proven_since(&self) -> Option<DateTime<Utc>> {
-        let passed = self.drills.iter().filter(|drill| drill.passed);
-        passed.map(|drill| drill.recorded_at.unwrap_or(drill.time)).min()
+        let drills = self.by_record();
+        let passed = drills.iter().rev().take_while(|drill| drill.passed);
+        passed.last().map(|drill| drill.known_at())
+    }
+
+    /// Since when any record in the bucket says that a drill of it passed; later ones may say that it failed.
+    pub fn once_proven_since(&self) -> Option<DateTime<Utc>> {
+        self.drills.iter().filter(|drill| drill.passed).map(Drill::known_at).min()
+    }
+
+    /// Its drills, the one with the newest record last; of one moment, the one that failed.
+    fn by_record(&self) -> Vec<&Drill> {
+        let mut drills: Vec<&Drill> = self.drills.iter().collect();
+        drills.sort_by_key(|drill| (drill.known_at(), drill.time, !drill.passed));
+        drills
     }
 }

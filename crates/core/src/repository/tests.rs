@@ -174,6 +174,64 @@ fn a_partial_dump_is_never_the_newest_full_one_r016() {
     assert_eq!(catalog.newest(Kind::Partial).unwrap().id, new);
 }
 
+/// What fails from the first run on leaves lines as well.
+#[test]
+fn only_what_is_about_a_backup_tells_that_there_was_one() {
+    let (layout, now) = (layout("p", "app"), at("2026-11-22T12:00:00Z"));
+    let had = |kind: EventKind| {
+        let event = Event { id: BackupId::new(now - TimeDelta::days(2)), kind };
+        let objects = vec![object(layout.event_key(&event), "2026-11-20T12:00:00Z")];
+        Catalog::from_listing(&layout, objects, now).had_backups(now)
+    };
+    assert!(!had(EventKind::BackupStarted { cluster: None, tables: None }));
+    assert!(!had(EventKind::BackupFailed { class: Word::of("auth"), again: false }));
+    assert!(had(EventKind::RetentionDegraded) && had(EventKind::DrillStarted));
+    let alone = object(layout.key(&BackupId::new(now - TimeDelta::days(1)), &Role::Manifest), "2026-11-21T12:00:00Z");
+    assert!(Catalog::from_listing(&layout, vec![alone], now).had_backups(now));
+}
+
+/// A copy is as old as its id says, and was written when it was copied.
+#[test]
+fn a_backup_that_was_copied_tells_nothing_of_how_long_runs_take() {
+    let (layout, now) = (layout("p", "app"), at("2026-11-22T12:00:00Z"));
+    let longest = |ids: &[&str]| {
+        let objects = ids.iter().flat_map(|id| committed(&layout, &BackupId::new(at(id)), "2026-11-22T03:20:00Z"));
+        let catalog = Catalog::from_listing(&layout, objects.collect(), now);
+        catalog.longest_run(Kind::Full, std::time::Duration::from_secs(3_600))
+    };
+    assert_eq!(longest(&["2026-11-22T03:00:00Z", "2026-11-20T03:00:00Z"]), TimeDelta::minutes(20));
+    assert_eq!(longest(&["2026-11-20T03:00:00Z"]), TimeDelta::zero());
+}
+
+/// What passed once may be damaged since, and a drill may say when it was, but not when its record was written.
+#[test]
+fn a_backup_is_proven_if_the_record_that_was_written_last_says_so() {
+    let day = |day: i64| DateTime::UNIX_EPOCH + TimeDelta::days(day);
+    // The day of each drill, that of its record, and its verdict.
+    let backup = |drills: &[(i64, Option<i64>, bool)]| {
+        let (layout, id) = (layout("p", "app"), BackupId::new(day(0)));
+        let catalog = Catalog::from_listing(&layout, committed(&layout, &id, "1970-01-01T00:00:00Z"), day(100));
+        let drill = |(time, recorded, passed): &(i64, Option<i64>, bool)| Drill {
+            time: day(*time),
+            passed: *passed,
+            recorded_at: recorded.map(day),
+        };
+        Backup { drills: drills.iter().map(drill).collect(), ..catalog.backups[0].clone() }
+    };
+    let seen = |drills| {
+        let backup = backup(drills);
+        assert_eq!(backup.is_proven(), backup.proven_since().is_some());
+        (backup.proven_since(), backup.once_proven_since(), backup.is_damaged())
+    };
+    assert_eq!(seen(&[]), (None, None, false));
+    assert_eq!(seen(&[(1, Some(1), true), (2, Some(2), true)]), (Some(day(1)), Some(day(1)), false));
+    assert_eq!(seen(&[(1, None, true), (2, None, false)]), (None, Some(day(1)), true));
+    assert_eq!(seen(&[(1, Some(4), true), (2, Some(3), false)]), (Some(day(4)), Some(day(4)), false));
+    let flips = [(1, Some(1), true), (2, Some(2), false), (3, Some(3), true), (4, Some(4), true)];
+    assert_eq!(seen(&flips), (Some(day(3)), Some(day(1)), false));
+    assert_eq!(seen(&[(1, Some(1), true), (1, Some(1), false)]), (None, Some(day(1)), true));
+}
+
 #[test]
 fn the_manifest_is_deleted_before_its_data_and_drills_last() {
     let layout = layout("p", "app");

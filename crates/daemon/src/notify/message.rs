@@ -103,9 +103,9 @@ pub struct Dated {
 /// What is still safe.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Safe {
-    /// The newest full backup that is known.
+    /// The newest full backup that is known, and is not known to have failed its last drill.
     pub newest_backup: Option<Dated>,
-    /// The newest backup that is known to have passed a drill.
+    /// The newest backup that is known to have passed its last drill.
     pub newest_proven: Option<Dated>,
 }
 

@@ -92,7 +92,7 @@ fn what_the_store_says_stands_in_the_alarm_that_it_is_not_seen() {
     let state = State::new([(app.clone(), nameless())]);
     let judge: Judge<()> = |_, _| {
         let message = "the bucket could not be listed".to_owned();
-        vec![Condition { code: AlarmCode::BucketUnseen, severity: Severity::Warning, message }]
+        vec![Condition { code: AlarmCode::BucketUnseen, severity: Severity::Warning, message, subjects: Vec::new() }]
     };
     let message = || state.alarms(judge, Utc::now()).pop().unwrap().message;
     assert_eq!(message(), "the bucket could not be listed");

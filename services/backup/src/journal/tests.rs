@@ -69,6 +69,29 @@ fn a_restart_loop_between_two_ticks_is_one_run_that_was_killed() {
     check(&[(1.1, 'F'), (1.2, 'S'), (1.3, 'S'), (1.4, 'S'), (1.5, 'S')], 1.6, (1, AUTH));
 }
 
+/// Else a restart while the server is down would end the alarm.
+#[test]
+fn a_database_is_missing_until_the_journal_tells_of_a_run_that_has_found_it() {
+    let at = |hour: i64| DateTime::UNIX_EPOCH + TimeDelta::hours(hour);
+    let is_missing = |events: &[&'static str]| {
+        let layout = Layout::new(Prefix::parse("p").unwrap(), "app");
+        let objects = events.iter().zip(1..).map(|(class, hour)| {
+            let kind = match *class {
+                "started" => EventKind::BackupStarted { cluster: None, tables: None },
+                class => EventKind::BackupFailed { class: Word::of(class), again: false },
+            };
+            let key = layout.event_key(&Event { id: BackupId::new(at(hour)), kind });
+            ListedObject { key, bytes: 1, modified: Some(at(hour)) }
+        });
+        let catalog = Catalog::from_listing(&layout, objects.collect(), at(100));
+        Failures::since_newest(&catalog, Kind::Full, at(100)).is_database_missing
+    };
+    assert!(!is_missing(&["database_unreachable"]));
+    assert!(is_missing(&["started", "database_missing", "database_unreachable"]));
+    assert!(!is_missing(&["database_missing", "lock", "database_unreachable"]));
+    assert!(!is_missing(&["database_missing", "started"]));
+}
+
 #[test]
 fn runs_that_end_or_may_go_on_were_not_killed() {
     for events in [

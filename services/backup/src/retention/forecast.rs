@@ -95,7 +95,7 @@ impl<'plan> Outlook<'plan> {
                 let end = day.checked_add_days(Days::new(1))?.and_time(NaiveTime::MIN).and_utc();
                 return end.checked_add_signed(proven_stays(self.policy));
             }
-            KeepReason::NewestProven | KeepReason::FutureDated => return None,
+            KeepReason::NewestProven | KeepReason::OnceProven | KeepReason::FutureDated => return None,
         };
         let end = period.end_of(time);
         let seen = self.periods.entry(period).or_default();

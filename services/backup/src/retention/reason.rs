@@ -35,8 +35,10 @@ pub(crate) enum KeepReason {
     },
     /// It is the newest of this year.
     Yearly(i32),
-    /// No newer one has passed a drill.
+    /// No newer one has passed its last drill.
     NewestProven,
+    /// No newer one has ever passed a drill, and it has failed its last one.
+    OnceProven,
     /// It was the newest that had passed a drill until this day.
     NewestProvenUntil(NaiveDate),
     /// Its time is more than ten minutes ahead, so that its age is not known.
@@ -54,6 +56,7 @@ impl KeepReason {
             Self::Monthly { .. } => "monthly",
             Self::Yearly(_) => "yearly",
             Self::NewestProven => "newest_proven",
+            Self::OnceProven => "once_proven",
             Self::NewestProvenUntil(_) => "was_newest_proven",
             Self::FutureDated => "from_the_future",
         }
@@ -72,6 +75,7 @@ impl fmt::Display for KeepReason {
             Self::Monthly { year, month } => write!(formatter, "monthly {year}-{month:02}"),
             Self::Yearly(year) => write!(formatter, "yearly {year}"),
             Self::NewestProven => formatter.write_str("newest proven"),
+            Self::OnceProven => formatter.write_str("newest proven before its last drill failed"),
             Self::NewestProvenUntil(date) => write!(formatter, "newest proven until {date}"),
             Self::FutureDated => formatter.write_str("dated in the future"),
         }

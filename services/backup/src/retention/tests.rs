@@ -30,6 +30,7 @@ fn full(time: &str) -> Candidate {
         time: at(time),
         kind: Kind::Full,
         proven_since: None,
+        once_proven_since: None,
         standing: Standing::Counts,
         is_signed: false,
         suspect: false,
@@ -200,6 +201,24 @@ fn what_was_the_newest_proven_one_stays_for_a_while() {
     // One that was proven after a newer one was never the newest.
     (backups[1].proven_since, backups[2].proven_since, backups[3].proven_since) = (since(1), None, since(0));
     check(NEWEST_ONLY, &backups, &["newest", "newest proven", "delete", "delete", "delete"]);
+}
+
+/// A record that says that a drill failed ends that a backup is proven, and can be forged as well: the older backup that is
+/// still proven stays beside it.
+#[test]
+fn a_failed_drill_protects_the_newest_that_is_still_proven_and_takes_nothing_from_what_was_proven_before() {
+    let mut backups = nights(5);
+    let since = |days| Some(at(NOW) - Duration::days(days));
+    backups[1].once_proven_since = since(10);
+    (backups[3].proven_since, backups[3].once_proven_since) = (since(20), since(20));
+    let once = "newest proven before its last drill failed";
+    check(NEWEST_ONLY, &backups, &["newest", once, "delete", "newest proven", "delete"]);
+    // A newer one takes their places, each after a while.
+    (backups[0].proven_since, backups[0].once_proven_since) = (since(2), since(2));
+    let until = "newest proven until 2026-11-20";
+    check(NEWEST_ONLY, &backups, &["newest, newest proven", until, "delete", until, "delete"]);
+    (backups[0].proven_since, backups[0].once_proven_since) = (since(4), since(4));
+    check(NEWEST_ONLY, &backups, &["newest, newest proven", "delete", "delete", "delete", "delete"]);
 }
 
 #[test]

@@ -65,6 +65,7 @@ impl Bucket {
             time: backup.id.time(),
             kind: backup.kind,
             proven_since: backup.proven_since(),
+            once_proven_since: backup.once_proven_since(),
             standing: Standing::Counts,
             is_signed: false,
             suspect: sizes.suspects.contains(&backup.id),

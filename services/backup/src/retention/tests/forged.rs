@@ -21,6 +21,7 @@ fn planned(backups: &[Backup], now: DateTime<Utc>, policy: &RetentionPolicy) -> 
         time: backup.id.time(),
         kind: backup.kind,
         proven_since: None,
+        once_proven_since: None,
         standing,
         is_signed: false,
         suspect: false,

@@ -27,13 +27,14 @@ fn candidate() -> impl Strategy<Value = Candidate> {
     // A small random part makes equal ids as likely as equal times.
     let rare = || prop::bool::weighted(0.2);
     let proven = || prop::option::weighted(0.3, 0..700_i64);
-    let parts = (age(), 0..3_u8, any::<bool>(), proven(), rare(), rare(), standing());
-    parts.prop_map(|(age, random, partial, proven, suspect, is_signed, standing)| {
+    let parts = (age(), 0..3_u8, any::<bool>(), (proven(), proven()), rare(), rare(), standing());
+    parts.prop_map(|(age, random, partial, (proven, once), suspect, is_signed, standing)| {
         let time = at(NOW) - Duration::minutes(age);
         let id = format!("{}-{random:016x}", time.format("%Y%m%dT%H%M%SZ"));
         let kind = if partial { Kind::Partial } else { Kind::Full };
-        let proven_since = proven.map(|hours| at(NOW) - Duration::hours(hours));
-        Candidate { id, time, kind, proven_since, standing, is_signed, suspect, stored_bytes: 1 }
+        let [proven_since, once_proven_since] =
+            [proven, once].map(|hours| hours.map(|hours| at(NOW) - Duration::hours(hours)));
+        Candidate { id, time, kind, proven_since, once_proven_since, standing, is_signed, suspect, stored_bytes: 1 }
     })
 }
 
@@ -61,7 +62,7 @@ pub(super) fn kept(plan: &PrunePlan) -> BTreeSet<String> {
 }
 
 /// The ids that no plan may touch, worked out without the code under test: of each kind the newest
-/// `keep_last` and the newest proven one, and all from the future.
+/// `keep_last`, the newest proven one and the newest that was proven once, and all from the future.
 fn untouchable(history: &[Candidate], policy: &RetentionPolicy) -> BTreeSet<String> {
     let limit = at(NOW) + Duration::minutes(10);
     let mut safe: BTreeSet<String> = BTreeSet::new();
@@ -72,7 +73,9 @@ fn untouchable(history: &[Candidate], policy: &RetentionPolicy) -> BTreeSet<Stri
         let group = history.iter().filter(|one| one.time <= limit && partials_only(&one.id) == want_partial);
         let ids: BTreeSet<&String> = group.clone().map(|one| &one.id).collect();
         safe.extend(ids.into_iter().rev().take(policy.keep_last as usize).cloned());
-        safe.extend(group.filter(|one| one.proven_since.is_some()).map(|one| &one.id).max().cloned());
+        safe.extend(group.clone().filter(|one| one.proven_since.is_some()).map(|one| &one.id).max().cloned());
+        let once = group.filter(|one| one.proven_since.or(one.once_proven_since).is_some());
+        safe.extend(once.map(|one| &one.id).max().cloned());
     }
     safe
 }

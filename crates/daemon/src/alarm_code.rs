@@ -134,7 +134,7 @@ catalogue! {
         reach: Reach::Aside,
         rank: 3,
         headline: "old backups are not deleted",
-        what_to_do: "Check whether the credentials of the bucket may delete.",
+        what_to_do: "Do what the reason says, or check whether the credentials of the bucket may delete.",
         runbook: "docs/troubleshooting.md#retention-and-health",
     }
     /// The last drill failed.
@@ -244,7 +244,7 @@ catalogue! {
         reach: Reach::Aside,
         rank: 3,
         headline: "a backup has lost its data",
-        what_to_do: "Find out what deletes in the bucket, and make a new backup.",
+        what_to_do: "Find out what deletes in the bucket, make a new backup, and delete what is left of the lost one.",
         runbook: "docs/runbooks.md#a-run-or-its-data-is-gone",
     }
     /// Not every database is looked after.

@@ -208,6 +208,11 @@ impl Story<'_> {
     /// Nothing is wrong.
     fn of_backups(&self) -> Headline {
         let Some(newest) = self.database.newest() else { return self.without_backup() };
+        if let Proof::Failed(at) = newest.proof {
+            let (of, ago) = (self.clock.moment(newest.at), self.clock.ago(at));
+            let sentence = format!("The newest backup, of {of}, failed its drill {ago}.");
+            return self.tell(Standing::Warning, sentence, [self.still_safe()]);
+        }
         let proven = self.database.newest_proven();
         match proven.filter(|(backup, _)| self.clock.now - backup.at <= MAX_PROOF_AGE) {
             Some((backup, proven_at)) => self.proven(backup, proven_at, newest),

@@ -132,6 +132,17 @@ fn a_proof_is_told_with_what_came_back_and_how_that_is_known() {
     check(newer, Standing::Proven, words);
 }
 
+/// `backup` has no alarm for it, since `verify` has one.
+#[test]
+fn a_newest_backup_that_failed_its_drill_is_told_first() {
+    let failed = backup(3, Proof::Failed(hours_ago(2)));
+    let words = "The newest backup, of today 03:00, failed its drill 2 hours ago. Nothing is known to be safe.";
+    check(backed_up([failed.clone()]), Standing::Warning, words);
+    let words = "The newest backup, of today 03:00, failed its drill 2 hours ago. Still safe: the backup of yesterday \
+                 03:00, proven.";
+    check(backed_up([failed, backup(27, Proof::Proven(hours_ago(20)))]), Standing::Warning, words);
+}
+
 #[test]
 fn a_backup_without_a_proof_that_is_young_is_backed_up_and_not_proven() {
     let words = "Backed up 3 hours ago, not proven. No drill has restored a backup yet, so whether they come back is not \

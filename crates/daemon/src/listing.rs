@@ -1,10 +1,10 @@
 //! What a listing of the bucket says of one database, in numbers.
 
-use backup_core::scrub::Scrubber;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use backup_core::repository::{Backup, BackupId, Catalog, Kind};
+use backup_core::scrub::Scrubber;
 use chrono::{DateTime, Utc};
 
 use crate::view::{Fate, RepositoryView, RetentionView};

@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use anyhow::{Context, anyhow};
 use backup_core::postgres::{
-    DrillPolicy, DrillServer, Grants, KeptSchema, LockedServer, Prerequisites, RestoreAs, ScratchDb, Tablespaces,
-    Touched,
+    DrillPolicy, DrillServer, Grants, KeptSchema, LockedServer, MAX_NAMED, Prerequisites, RestoreAs, ScratchDb,
+    Tablespaces, Touched,
 };
 use backup_core::private::PrivateDir;
 use backup_core::repository::Manifest;
@@ -32,9 +32,6 @@ use crate::sabotage::Sabotage;
 use crate::scan::Scanned;
 use crate::server::{OpenServer, ServerKind};
 use backup_core::progress::Progress;
-
-/// Maximum number of names in a sentence: an archive chooses how many there are.
-const MAX_NAMED: usize = 20;
 
 /// From this plain size on, the server starts while the backup is on its way. A smaller one is here before a
 /// server could be, and damage is found without starting one.

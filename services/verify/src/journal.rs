@@ -65,7 +65,7 @@ impl DrillLines {
     /// Takes in what earlier processes have written.
     pub(crate) fn remember(&self, past: &PastDrills) {
         let failed = past.last.map(|(at, _)| at);
-        self.before.set(failed.max(past.unended.last().copied()));
+        self.before.set(failed.max(past.unended.first().copied()));
     }
 
     /// Notes that a drill begins at `now`. What is returned notes how it ended: a drill of a restart loop is not written
@@ -97,8 +97,8 @@ pub(crate) async fn write_ending(config: &TargetConfig, report: &Report, stop: &
     let written = async {
         let (repository, now) = (repository(&config.drill, stop).await?, Utc::now());
         let catalog = repository.catalog(now).await?;
-        // A name that is wrong shall not look like a database that has lost its backups.
-        if catalog.is_empty() {
+        // A name that is wrong, or a first backup that is still to come, shall not look like backups that were lost.
+        if catalog.backups.is_empty() && !catalog.had_backups(now) {
             return Ok(());
         }
         let failed_before = past(config, &catalog, &repository, None, now).last.map(|(at, _)| at);
@@ -122,14 +122,14 @@ pub(crate) struct PastDrills {
     pub(crate) last: Option<(DateTime<Utc>, Verdict)>,
     /// Those in a row.
     pub(crate) in_a_row: u32,
-    /// When drills began since then that have come to no end, the newest last.
+    /// When drills began since then that have come to no end, the newest first.
     pub(crate) unended: Vec<DateTime<Utc>>,
 }
 
 impl PastDrills {
     /// When the last of them was killed, and how many were in a row; `None` if none was.
     pub(crate) fn killed(&self) -> Option<(DateTime<Utc>, u32)> {
-        let last = self.unended.last().filter(|_| self.unended.len() >= MIN_KILLED)?;
+        let last = self.unended.first().filter(|_| self.unended.len() >= MIN_KILLED)?;
         Some((*last, u32::try_from(self.unended.len()).unwrap_or(u32::MAX)))
     }
 }
@@ -159,7 +159,7 @@ fn of_drills<'all>(events: impl Iterator<Item = &'all Event>, is_wrong: bool) ->
     for event in events {
         let verdict = match &event.kind {
             EventKind::DrillStarted if !has_ended => {
-                past.unended.insert(0, event.id.time());
+                past.unended.push(event.id.time());
                 continue;
             }
             EventKind::DrillEnded { verdict } => verdict,

@@ -16,6 +16,9 @@ use crate::figures::Figures;
 use crate::history::History;
 use crate::journal::PastDrills;
 
+/// Maximum number of backups by which an alarm is compared with what was told of it before.
+const MAX_SUBJECTS: usize = 100;
+
 /// A part of `/status`. An allow-list: nothing of the configuration is in it.
 #[derive(Debug, Clone, Default, Serialize)]
 pub(crate) struct Facts {
@@ -183,15 +186,16 @@ impl Facts {
         };
     }
 
-    /// The backups that an alarm of this code is about.
+    /// The newest backups that an alarm of this code is about: anyone who can write to the bucket can write any number of
+    /// manifests.
     pub(crate) fn subjects(&self, code: AlarmCode) -> Vec<String> {
         let gone = self.gone.iter().filter_map(|gone| match gone {
             Gone::Seen(id) => Some(id),
             Gone::Told(_) => None,
         });
         match code {
-            AlarmCode::DataLost => self.lost.iter().chain(gone).map(BackupId::to_string).collect(),
-            AlarmCode::DrillFailed => self.damaged.iter().map(BackupId::to_string).collect(),
+            AlarmCode::DataLost => self.lost.iter().take(MAX_SUBJECTS).chain(gone).map(BackupId::to_string).collect(),
+            AlarmCode::DrillFailed => self.damaged.iter().rev().take(MAX_SUBJECTS).map(BackupId::to_string).collect(),
             _ => Vec::new(),
         }
     }
@@ -291,8 +295,22 @@ pub(crate) fn learn(safe: &mut Safe, report: &Report) {
 mod tests {
     use backup_core::repository::Layout;
     use backup_core::storage::{ListedObject, Prefix};
+    use chrono::TimeDelta;
 
     use super::*;
+
+    #[test]
+    fn an_alarm_is_about_the_newest_of_many_backups() {
+        let id = |second: i64| BackupId::new(DateTime::UNIX_EPOCH + TimeDelta::seconds(second));
+        let lost: Vec<BackupId> = (0..1_000).rev().map(id).collect();
+        let facts = Facts { damaged: lost.iter().cloned().collect(), lost, ..Facts::default() };
+        for code in [AlarmCode::DataLost, AlarmCode::DrillFailed] {
+            let subjects = facts.subjects(code);
+            let ends =
+                [&subjects[0], &subjects[99]].map(|subject| BackupId::parse(subject).unwrap().time().timestamp());
+            assert_eq!((subjects.len(), ends), (100, [999, 900]));
+        }
+    }
 
     #[test]
     fn a_clock_that_is_set_back_loses_no_backup() {

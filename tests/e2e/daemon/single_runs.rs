@@ -115,3 +115,19 @@ fn a_single_drill_writes_down_how_it_failed_only_if_it_may() {
         failures(&stand.stand)
     );
 }
+
+/// Else a name with a typo would look like a database that has lost its backups.
+#[test]
+fn a_single_drill_of_a_database_that_never_had_a_backup_writes_nothing_down() {
+    let stand = DrillStand::small("zstd");
+    let s3 = &stand.stand.s3;
+    let run = || {
+        let verify = stand.verify().env("VERIFY_ATTEST", "true").env("VERIFY_SOURCE_DATABASE", "nope");
+        verify.args(["run"]).output().code
+    };
+    let before = s3.objects().len();
+    assert_eq!((run(), s3.objects().len()), (Some(1), before));
+    // Its first run may still be going on.
+    s3.write(&format!("postgres-backups/nope/events/{}-backup-started-unknown-1", BackupId::new(Utc::now())), "");
+    assert_eq!((run(), s3.objects().len()), (Some(1), before + 1));
+}

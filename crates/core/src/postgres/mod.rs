@@ -60,7 +60,7 @@ pub use patched::{OutdatedError, OutdatedTools, refuse_outdated};
 pub use postgres_protocol::escape::{escape_identifier, escape_literal};
 pub use preflight::{Preflight, preflight};
 pub use prepare::{
-    KeptSchema, MissingExtensions, Prepared, Prerequisites, Touched, WantedExtension, create_beforehand,
+    KeptSchema, MAX_NAMED, MissingExtensions, Prepared, Prerequisites, Touched, WantedExtension, create_beforehand,
     have_other_versions, keep_schemas,
 };
 pub use recode::{encoding_to_compare, read_texts};

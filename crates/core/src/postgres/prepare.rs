@@ -65,8 +65,8 @@ pub struct Prepared {
     pub kept_schemas: Vec<KeptSchema>,
 }
 
-/// Maximum number of extensions that a message names: an archive chooses how many there are.
-const MAX_NAMED: usize = 20;
+/// Maximum number of extensions or roles that a message names: an archive chooses how many there are.
+pub const MAX_NAMED: usize = 20;
 
 /// The server lacks extensions of the source, and nothing was restored.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]

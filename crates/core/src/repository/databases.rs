@@ -262,13 +262,16 @@ fn found_in(objects: Vec<ListedObject>, prefix: &Prefix, now: DateTime<Utc>) -> 
 
 /// Whether a database without backups had some, or should have some by now.
 fn has_traces(catalog: &Catalog, now: DateTime<Utc>) -> bool {
+    use Kept::{AlarmRaised, Told};
     let is_trace = |kind: &EventKind, age: TimeDelta| match kind {
+        // Also that there is no first backup yet is an alarm.
         EventKind::DatabaseAppeared
         | EventKind::BackupStarted { .. }
         | EventKind::BackupFailed { .. }
         | EventKind::BackupStopped
-        // Also that there is no first backup yet is an alarm.
-        | EventKind::Kept(Kept::AlarmRaised { by: Author::Backup, .. } | Kept::Told { by: Author::Backup, .. }, _) => age.to_std().is_ok_and(|age| age > RUN_MAY_TAKE),
+        | EventKind::Kept(AlarmRaised { by: Author::Backup, .. } | Told { by: Author::Backup, .. }, _) => {
+            age.to_std().is_ok_and(|age| age > RUN_MAY_TAKE)
+        }
         // Only a service that has looked after it for a while writes others.
         _ => true,
     };

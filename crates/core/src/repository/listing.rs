@@ -89,12 +89,6 @@ struct Run {
 }
 
 impl Catalog {
-    /// Whether it holds nothing of ours.
-    pub fn is_empty(&self) -> bool {
-        let has_backups = !self.backups.is_empty() || !self.from_the_future.is_empty();
-        !has_backups && self.incomplete.is_empty() && self.journal.count() == 0
-    }
-
     /// Sorts `objects`; those whose key does not parse completely are counted as foreign.
     pub fn from_listing(layout: &Layout, objects: Vec<ListedObject>, now: DateTime<Utc>) -> Self {
         let mut catalog = Self::default();
@@ -139,15 +133,14 @@ impl Catalog {
     }
 
     /// Whether something is left that only a database leaves that had a backup: a manifest without its data, or a line of the
-    /// journal that is about a backup. A run that failed or was killed, and that there is no backup, are none.
+    /// journal that is about a backup. A run that failed or was killed, that there is no backup, and a drill that found none,
+    /// are none.
     pub fn had_backups(&self, now: DateTime<Utc>) -> bool {
         let is_about_a_backup = |kind: &EventKind| match kind {
-            EventKind::RetentionDegraded
-            | EventKind::SizeSuspect { .. }
-            | EventKind::SizeAccepted { .. }
-            | EventKind::DrillStarted
-            | EventKind::DrillEnded { .. } => true,
-            EventKind::BackupStarted { .. }
+            EventKind::RetentionDegraded | EventKind::SizeSuspect { .. } | EventKind::SizeAccepted { .. } => true,
+            EventKind::DrillStarted
+            | EventKind::DrillEnded { .. }
+            | EventKind::BackupStarted { .. }
             | EventKind::BackupFailed { .. }
             | EventKind::BackupStopped
             | EventKind::DatabaseAppeared

@@ -150,7 +150,7 @@ fn a_newest_backup_that_is_gone_is_told_before_older_ones_that_have_lost_their_d
     assert_eq!(words(&state, at(1)), [lost.as_str()]);
 }
 
-/// Another process that drills all the time must not hide for ever that nothing is proven.
+/// Another process that drills all the time must not hide that nothing is proven.
 #[test]
 fn skipped_drills_give_the_first_one_no_more_time() {
     let mut state = state();
@@ -278,7 +278,7 @@ fn drills_that_were_killed_are_told_until_one_ends() {
     let mut state = state();
     let passed = Drill { time: at(-90), passed: true, recorded_at: None };
     state.own.remember(Some(passed), Some(at(-10)), Default::default(), Safe::default());
-    let unended = vec![at(-9), at(-6), at(-3)];
+    let unended = vec![at(-3), at(-6), at(-9)];
     state.own.past(&PastDrills { unended: unended[..2].to_vec(), ..PastDrills::default() });
     assert_eq!(codes(&state, at(0)), []);
     state.own.past(&PastDrills { unended, ..PastDrills::default() });

@@ -39,7 +39,7 @@ mod target;
 mod watched;
 
 /// The bound for one command, on a busy machine.
-const LONG: Duration = Duration::from_secs(120);
+const LONG: Duration = Duration::from_secs(300);
 
 /// The bound for what follows at once from its cause.
 const SOON: Duration = Duration::from_secs(10);

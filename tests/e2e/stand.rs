@@ -166,7 +166,7 @@ impl Stand {
         let archive = decode(&self.s3.path(&key), scratch.path());
         let output = Run::program(self.postgres.bin_dir().join("pg_restore"))
             .args(["--exit-on-error", "--dbname", &target.url, archive.to_str().unwrap()])
-            .deadline(Duration::from_secs(120))
+            .deadline(Duration::from_secs(300))
             .output();
         assert_eq!(output.code, Some(0), "{}", output.stderr);
         target

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use crate::stand::Stand;
 
 /// A drill on a machine that is busy with other tests.
-pub(crate) const DRILL_LIMIT: Duration = Duration::from_secs(120);
+pub(crate) const DRILL_LIMIT: Duration = Duration::from_secs(300);
 
 /// Something for every check to look at.
 const DATABASE: &str = "

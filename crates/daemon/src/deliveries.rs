@@ -95,15 +95,16 @@ impl Deliveries {
         self.lock().channels.get(channel).map_or(0, |deliveries| deliveries.failed)
     }
 
-    /// A message has arrived in `channel`, before whose queuing so many had been given up.
+    /// A message has arrived in `channel`, before whose queuing so many had been given up. `is_complete` is whether
+    /// nothing that was given up is still to be tried there.
     ///
     /// It tells that messages arrive again only if none was given up since then: behind a full queue, those that have a
     /// place arrive one after the other, and the others are lost all the same.
-    pub(crate) fn delivered(&self, channel: &str, failed_before: u64) {
+    pub(crate) fn delivered(&self, channel: &str, failed_before: u64, is_complete: bool) {
         let mut known = self.lock();
         let deliveries = known.channels.entry(channel.to_owned()).or_default();
         deliveries.delivered += 1;
-        if deliveries.failed == failed_before {
+        if deliveries.failed == failed_before && is_complete {
             deliveries.undelivered = 0;
         }
     }

@@ -105,6 +105,31 @@ fn a_message_that_is_refused_is_an_alarm_until_one_arrives_r090() {
     assert_eq!(daemon.get("/health").0, 200);
 }
 
+/// Else an incident would stay open there, as in PagerDuty.
+#[test]
+fn an_end_that_was_refused_is_told_once_messages_arrive_again_r153() {
+    let (stand, receiver) = (Stand::with_rows(10), Receiver::start());
+    let door = Door::new(&stand);
+    let run = stand.backup().env("DATABASE_URL", &door.url).env("BACKUP_INTERVAL", "10").env("RETRY_ATTEMPTS", "1");
+    let daemon = Running::start(run.env("WEBHOOK_URL", address("json", &receiver)));
+    assert!(wait_until(SOON, || types(&receiver) == ["alarm.raised"]), "{}", daemon.process.stderr_so_far());
+    receiver.answer(Answer::Status(400, "", ""));
+    door.open();
+    let told = || {
+        let of =
+            |body: &Value| format!("{} {}", body["type"].as_str().unwrap(), body["data"]["event"].as_str().unwrap());
+        bodies(&receiver).iter().map(of).collect::<Vec<_>>()
+    };
+    assert!(wait_until(TWO_RUNS, || told().len() == 2), "{:?}", told());
+    receiver.answer(Answer::Status(200, "", ""));
+    let over = "alarm.resolved no_backup";
+    let is_told = || told().last().is_some_and(|last| last == "alarm.resolved undelivered");
+    assert!(wait_until(SOON, is_told), "{:?}\n{}", told(), daemon.process.stderr_so_far());
+    let refused = told()[1].clone();
+    let expected = ["alarm.raised no_backup", over, "alarm.raised undelivered", over, "alarm.resolved undelivered"];
+    assert_eq!((refused.as_str(), told()), (over, expected.map(str::to_owned).to_vec()));
+}
+
 #[test]
 fn a_receiver_that_hangs_delays_no_run_and_gets_the_message_later_r155() {
     let (stand, receiver) = (Stand::with_rows(10), Receiver::start());

@@ -74,7 +74,7 @@ fn messages_and_pings_are_counted_by_what_became_of_them_r090() {
     let metrics = metrics(Daemon::Verify, DatabaseName::from("app"));
     metrics.deliveries.given_up("mail 2", "canary");
     metrics.deliveries.given_up("json", "canary");
-    metrics.deliveries.delivered("json", 1);
+    metrics.deliveries.delivered("json", 1, true);
     metrics.deliveries.ping_given_up();
     metrics.deliveries.ping_delivered();
     let text = metrics.page();

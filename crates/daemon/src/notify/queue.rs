@@ -1,5 +1,6 @@
 //! The way out: a bounded queue for each channel, in which a message is tried again until it is delivered or given up.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,11 +22,14 @@ use crate::journal::Note;
 /// which there are at most 1,000, and its end is another one.
 const MAX_WAITING: usize = 4_096;
 
-/// A message is tried at most this long.
+/// A message is tried at most this long, but for a pause that the receiver asks for.
 const MAX_TRYING: Duration = Duration::from_secs(2 * 3600);
 
 /// Between attempts, before jitter: 8 attempts within [`MAX_TRYING`].
 const PAUSE_SECONDS: [u64; 7] = [5, 30, 120, 300, 900, 1_800, 3_600];
+
+/// A message that was given up is tried once more behind each of so many that arrive.
+const MAX_MORE_TRIES: u32 = 3;
 
 /// A pause is between so much of what it is and so much, so that services that fail together do not try together.
 const JITTER: std::ops::RangeInclusive<f64> = 0.8..=1.05;
@@ -46,7 +50,7 @@ impl Outbox {
         let queues = channels.iter().map(|own| {
             let (sender, receiver) = channel(MAX_WAITING);
             let (courier, deliveries) = (courier.clone(), deliveries.clone());
-            let worker = Worker { channel: own.clone(), courier, deliveries };
+            let worker = Worker { channel: own.clone(), courier, deliveries, lost: BTreeMap::new() };
             workers.spawn(worker.work(receiver));
             (own.clone(), sender)
         });
@@ -116,24 +120,50 @@ struct Worker {
     channel: Channel,
     courier: Courier,
     deliveries: Deliveries,
+    /// The last message about each incident, if it was given up, and how often it was tried again.
+    lost: BTreeMap<String, (Arc<Letter>, u32)>,
 }
 
 impl Worker {
-    async fn work(self, mut queue: Receiver<Queued>) {
+    async fn work(mut self, mut queue: Receiver<Queued>) {
         while let Some(Queued { letter, failed_before }) = queue.recv().await {
-            let message = &letter.message;
-            match self.deliver(message).await {
+            match self.deliver(&letter.message).await {
                 Ok(()) => {
-                    letter.note.clone().into_iter().for_each(|note| note.keep_of(self.channel.key_word()));
-                    self.deliveries.delivered(&self.channel.name, failed_before);
-                    tracing::info!(channel = self.channel.name, event = message.event, "message delivered");
+                    self.lost.remove(&letter.message.key);
+                    self.has_arrived(&letter);
+                    self.make_up().await;
+                    self.deliveries.delivered(&self.channel.name, failed_before, self.lost.is_empty());
                 }
                 Err(Refusal::Passing { reason, .. } | Refusal::Final { reason }) => {
                     give_up(&self.deliveries, &self.channel, &reason);
+                    if letter.note.is_some() {
+                        self.lost.insert(letter.message.key.clone(), (letter, 0));
+                    }
                 }
                 Err(Refusal::Gone) => {
                     give_up(&self.deliveries, &self.channel, "the receiver answered 410: nothing more is sent there");
                     return;
+                }
+            }
+        }
+    }
+
+    fn has_arrived(&self, letter: &Letter) {
+        letter.note.clone().into_iter().for_each(|note| note.keep_of(self.channel.key_word()));
+        tracing::info!(channel = self.channel.name, event = letter.message.event, "message delivered");
+    }
+
+    /// Tries once more what was given up, now that something has arrived: an incident would stay open in the channel.
+    async fn make_up(&mut self) {
+        for (key, (letter, tries)) in std::mem::take(&mut self.lost) {
+            match self.courier.attempt(&self.channel, &letter.message, &message_id()).await {
+                Ok(()) => self.has_arrived(&letter),
+                Err(_) if tries + 1 < MAX_MORE_TRIES => {
+                    self.lost.insert(key, (letter, tries + 1));
+                }
+                Err(_) => {
+                    let event = letter.message.event;
+                    tracing::warn!(channel = self.channel.name, event, "a message is not tried any more");
                 }
             }
         }
@@ -177,8 +207,8 @@ impl Pauses {
     /// The next one, at least as long as the receiver asks for; `None` if there is no further attempt.
     fn next(&mut self, asked: Option<Duration>) -> Option<Duration> {
         let own = Duration::from_secs(*self.left.next()?).mul_f64(rand::rng().random_range(JITTER));
-        let pause = own.max(asked.unwrap_or_default());
-        (self.began.elapsed() + pause <= MAX_TRYING).then_some(pause)
+        let is_in_time = self.began.elapsed() + own <= MAX_TRYING;
+        is_in_time.then(|| own.max(asked.unwrap_or_default()))
     }
 }
 

@@ -88,7 +88,14 @@ impl Incidents {
 
     /// An alarm no longer holds.
     pub(crate) fn resolved(&mut self, alarm: &Alarm, now: DateTime<Utc>) {
-        self.of(&alarm.database, Family::of(alarm.code)).end(alarm.code, now);
+        let incident = self.of(&alarm.database, Family::of(alarm.code));
+        // The one from before a restart that is over at the first look says nothing.
+        if !alarm.message.is_empty() {
+            incident.signs.say(alarm.code, &alarm.message);
+            let lead = incident.lead.iter_mut().filter(|lead| lead.code == alarm.code);
+            lead.for_each(|lead| alarm.message.clone_into(&mut lead.reason));
+        }
+        incident.end(alarm.code, now);
     }
 
     /// A run has failed.

@@ -2,6 +2,7 @@
 
 use backup_core::secret::Secret;
 use reqwest::{Method, Url};
+use ring::digest::{SHA256, digest};
 
 use super::super::ending::{Ending, RunOutcome};
 use super::super::message::shortened;
@@ -12,6 +13,9 @@ const PLACEHOLDER: &str = "{database}";
 
 /// Maximum characters of a body, well below the 100 kB that healthchecks.io keeps and the 8 kB that is polite.
 const MAX_BODY_CHARS: usize = 2_000;
+
+/// Digits of SHA-256 behind a name that is no slug.
+const DIGITS_OF_A_SLUG: usize = 8;
 
 /// Maximum characters of a note in an address.
 const MAX_NOTE_CHARS: usize = 200;
@@ -124,10 +128,12 @@ fn healthchecks(signal: Signal<'_>) -> (String, String) {
     (suffix, shortened(&ending.summary, MAX_BODY_CHARS))
 }
 
-/// The name as a slug: lower-case letters, digits and single hyphens.
+/// The name as a slug: lower-case letters, digits and single hyphens. A name that is none gets digits of its own at the end:
+/// two databases that had one check would keep each other's silence from being noticed.
 fn slug(database: &DatabaseName) -> String {
+    let name = database.name().unwrap_or("database");
     let mut slug = String::new();
-    for letter in database.name().unwrap_or("database").chars() {
+    for letter in name.chars() {
         match letter {
             letter if letter.is_ascii_alphanumeric() => slug.push(letter.to_ascii_lowercase()),
             '_' => slug.push('_'),
@@ -135,7 +141,12 @@ fn slug(database: &DatabaseName) -> String {
             _ => slug.push('-'),
         }
     }
-    slug.trim_end_matches('-').to_owned()
+    let slug = slug.trim_end_matches('-');
+    if slug == name {
+        return name.to_owned();
+    }
+    let digits = hex::encode(digest(&SHA256, name.as_bytes()));
+    format!("{slug}-{}", &digits[..DIGITS_OF_A_SLUG]).trim_start_matches('-').to_owned()
 }
 
 #[cfg(test)]
@@ -186,10 +197,10 @@ mod tests {
         check("https://hc-ping.com/u", false, hc);
         check("https://hc-ping.com/u/", false, hc);
         let own = [
-            "POST http://hc.local/ping/k/my-app/start?create=1&rid=RID",
-            "POST http://hc.local/ping/k/my-app?create=1&rid=RID why & so",
-            "POST http://hc.local/ping/k/my-app/4?create=1&rid=RID why & so",
-            "POST http://hc.local/ping/k/my-app/log?create=1&rid=RID why & so",
+            "POST http://hc.local/ping/k/my-app-6e06c02a/start?create=1&rid=RID",
+            "POST http://hc.local/ping/k/my-app-6e06c02a?create=1&rid=RID why & so",
+            "POST http://hc.local/ping/k/my-app-6e06c02a/4?create=1&rid=RID why & so",
+            "POST http://hc.local/ping/k/my-app-6e06c02a/log?create=1&rid=RID why & so",
         ];
         check("http://hc.local/ping/k/{database}?create=1", true, own);
         let kuma = [
@@ -204,12 +215,16 @@ mod tests {
 
     #[test]
     fn a_name_becomes_a_slug() {
-        for (name, expected) in
-            [("app", "app"), ("My App!", "my-app"), ("--a__b--", "a__b"), ("Größe", "gr-e"), ("日本", "")]
-        {
-            assert_eq!(slug(&DatabaseName::from(name)), expected);
+        let slug = |name: &str| slug(&DatabaseName::from(name));
+        for name in ["app", "my-app", "a__b", "shop2"] {
+            assert_eq!(slug(name), name);
         }
-        assert_eq!(slug(&DatabaseName::unknown()), "database");
+        // The digits are those of `printf %s NAME | sha256sum`.
+        for (name, expected) in [("My App!", "my-app-6e06c02a"), ("--a__b--", "a__b-d237228f"), ("日本", "cf2abf0c")]
+        {
+            assert_eq!(slug(name), expected);
+        }
+        assert_eq!(super::slug(&DatabaseName::unknown()), "database");
     }
 
     #[test]

@@ -248,6 +248,19 @@ fn whatever_found_no_place_is_due_again() {
     due_twice(&mut incidents, hour(38), Occasion::Digest { changes: 1 }, NoBackup);
 }
 
+/// As one drill that failed after another, each for a reason of its own.
+#[test]
+fn an_end_tells_what_was_wrong_last() {
+    let mut incidents = Incidents::default();
+    incidents.raised(&alarm(DrillFailed, Critical, start()), start());
+    assert_eq!(incidents.due(start() + SETTLING)[0].lead.reason, "why");
+    let now = start() + TimeDelta::hours(1);
+    let last = Alarm { message: "the last reason".to_owned(), ..alarm(DrillFailed, Critical, start()) };
+    incidents.resolved(&last, now);
+    let over = incidents.due(now + SETTLING).pop().unwrap();
+    assert_eq!((over.occasion, over.lead.reason.as_str()), (Occasion::Resolved, "the last reason"));
+}
+
 /// As three hundred failed runs, each for a reason of its own.
 #[test]
 fn a_reminder_tells_why_it_is_so_now() {

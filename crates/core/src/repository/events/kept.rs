@@ -91,24 +91,17 @@ impl Kept {
         matches!(self, Self::AlarmRaised { .. } | Self::Told { severity: Some(_), .. })
     }
 
-    /// Whose it is.
-    pub(super) fn by(&self) -> Author {
+    /// What it is about.
+    pub(super) fn subject(&self) -> (bool, Author, &Word) {
         match self {
-            Self::AlarmRaised { by, .. } | Self::AlarmResolved { by, .. } | Self::Told { by, .. } => *by,
+            Self::AlarmRaised { by, code, .. } | Self::AlarmResolved { by, code } => (true, *by, code),
+            Self::Told { by, family, .. } => (false, *by, family),
         }
     }
 
-    /// Whether a `newer` one makes it void: an alarm is over, or something else was told of the same.
-    pub(super) fn is_void_by(&self, newer: &Self) -> bool {
-        match (self, newer) {
-            (Self::AlarmRaised { by, code, .. }, Self::AlarmResolved { by: other, code: over }) => {
-                (by, code) == (other, over)
-            }
-            (Self::Told { by, family, .. }, Self::Told { by: other, family: newer, .. }) => {
-                (by, family) == (other, newer)
-            }
-            _ => false,
-        }
+    /// Whether it makes older ones about the same void: an alarm is over, or something else was told.
+    pub(super) fn ends_older(&self) -> bool {
+        matches!(self, Self::AlarmResolved { .. } | Self::Told { .. })
     }
 
     /// Reads what `Display` has written; `None` for anything else.

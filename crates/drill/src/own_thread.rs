@@ -76,7 +76,7 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use futures_util::FutureExt;
-    use tokio::time::{interval, sleep};
+    use tokio::time::sleep;
 
     use super::*;
 
@@ -100,10 +100,10 @@ mod tests {
             sleep(Duration::from_millis(10)).await;
             7
         });
-        let (mut beats, mut clock) = (0, interval(Duration::from_millis(20)));
+        let mut beats = 0;
         let beat = async {
             loop {
-                clock.tick().await;
+                sleep(Duration::from_millis(20)).await;
                 beats += 1;
             }
         };
@@ -111,7 +111,7 @@ mod tests {
             outcome = work => outcome.unwrap(),
             () = beat => 0,
         };
-        assert!(outcome == 7 && beats > 25, "{beats} beats");
+        assert!(outcome == 7 && beats > 10, "{beats} beats");
     }
 
     #[tokio::test]

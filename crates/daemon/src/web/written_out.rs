@@ -1,5 +1,5 @@
 //! Answers in which no name of a database, table or role moves the cursor of a terminal, or turns the direction of writing.
-//! Whoever writes to the bucket or owns an archive gives such names, and people call pages with curl.
+//! Writers to the bucket and owners of databases give such names, and people call pages with curl.
 
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;

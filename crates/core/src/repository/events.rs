@@ -189,7 +189,7 @@ impl Journal {
     }
 
     /// Keys of events that may go: of no run in `listed`, and older than 90 days or beyond the newest 1,000 of their kind.
-    /// What holds state stays, whatever and however much another writer adds. Of lines with a tag, which only their writer
+    /// What holds state stays, however much another writer adds. Of lines with a tag, which only their writer
     /// can check, and another program deletes, all that are young; of older ones those in force. Of other lines, what is
     /// added of one kind takes no place from another, and says what those say whose places it takes. The acceptance that
     /// counts stays at any age.

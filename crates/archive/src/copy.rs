@@ -1,5 +1,6 @@
 //! Which rows a `COPY` of an archive loaded, so that the same rows can be read back.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::ops::Range;
 
@@ -130,11 +131,11 @@ impl CopyTarget {
 }
 
 /// The names of the columns of type `bytea`, by the definition of the table to which the rows of `entry` belong.
-fn bytea_columns(entry: &Entry, archive: &Archive) -> Vec<String> {
+fn bytea_columns(entry: &Entry, archive: &Archive) -> HashSet<String> {
     let depended = entry.dependencies.iter().filter_map(|id| archive.entry(*id));
     let mut tables = depended
         .filter(|other| other.desc == "TABLE" && (&other.namespace, &other.tag) == (&entry.namespace, &entry.tag));
-    tables.next().map(|table| columns_of_type("bytea", &table.defn)).unwrap_or_default()
+    tables.next().map(|table| columns_of_type("bytea", &table.defn).into_iter().collect()).unwrap_or_default()
 }
 
 /// The columns of a `CREATE TABLE` whose type is the single word `wanted`. The type of another schema would have its

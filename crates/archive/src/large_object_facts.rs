@@ -1,6 +1,6 @@
 //! What an archive says of its large objects besides their bytes: owners, rights, comments.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::Archive;
@@ -44,15 +44,20 @@ impl Archive {
             let facts = LargeObjectFacts { owner: entry.owner.as_str().into(), rights, comment: None };
             all.extend(numbers(entry).map(|oid| (oid, facts.clone())));
         }
-        let mut granted = BTreeSet::new();
+        // `pg_dump` writes the grants on an object in one entry. Many that are about one would each take as long as there
+        // are rights by then.
+        let (mut granted, mut granted_together) = (HashSet::new(), HashSet::new());
         for entry in stayed().filter(|entry| entry.tag.starts_with("LARGE OBJECT")) {
             let number = entry.tag.strip_prefix("LARGE OBJECT ").and_then(|oid| oid.parse().ok());
             match (entry.desc.as_str(), number) {
+                ("ACL", Some(oid)) if !granted.insert(oid) => {}
                 ("ACL", Some(oid)) => grant(&mut all, [oid], &statements(&entry.defn)),
                 // Since 17, `LARGE OBJECTS 7..9`: all those of the entry that it needs. Each has one of these.
                 ("ACL", None) => {
-                    let needed = entry.dependencies.iter().filter(|id| granted.insert(**id));
-                    let numbers = needed.filter_map(|id| self.entry(*id)).flat_map(numbers);
+                    let needed = entry.dependencies.iter().filter_map(|id| self.entry(*id));
+                    let needed = needed.filter(|needed| needed.desc == BLOB_METADATA).take(1);
+                    let needed = needed.filter(|needed| granted_together.insert(needed.dump_id));
+                    let numbers = needed.flat_map(numbers).filter(|oid| granted.insert(*oid));
                     grant(&mut all, numbers, &statements(&entry.defn));
                 }
                 // A comment on one of many needs the entry of all of them, too.

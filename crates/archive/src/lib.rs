@@ -51,7 +51,7 @@ use toc::Toc;
 
 /// Maximum number of entries that are looked at to see what grants are about. Those on a column need the column's table
 /// and the grants on it, and these need the table.
-const MAX_NEEDED_BY_GRANTS: usize = 1_000;
+const MAX_NEEDED_BY_GRANTS: usize = 100;
 
 /// The header and the table of contents of an archive.
 #[derive(Debug, Clone)]

@@ -1,6 +1,6 @@
 //! One pass over the data of an archive.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io::{BufRead, Seek, SeekFrom, Write};
 
 use super::Archive;
@@ -59,6 +59,8 @@ impl Contents {
             archive_bytes: 0,
             blocks: BTreeMap::new(),
         };
+        // The definition of a table is read for its rows: it may be long, and there may be many entries.
+        let mut filled = HashSet::new();
         loop {
             let offset = input.position();
             let Some(kind) = input.byte_or_end()? else { break };
@@ -70,6 +72,8 @@ impl Contents {
             input.expect(in_place, offset, "a block of data is not where the table of contents says")?;
             match (kind, entry.desc == LARGE_OBJECTS) {
                 (BLOCK_DATA, false) => {
+                    let is_first = filled.insert((entry.desc.as_str(), entry.namespace.as_str(), entry.tag.as_str()));
+                    input.expect(is_first, offset, "two blocks of data are the rows of one table")?;
                     contents.tables.insert(id, read_table(input, entry, archive)?);
                 }
                 (BLOCK_LARGE_OBJECTS, true) => contents.large_objects += read_large_objects(input)?,

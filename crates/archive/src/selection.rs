@@ -24,6 +24,9 @@ use super::sql::{self, Statement};
 use super::toc::{DumpId, Entry, Section};
 use super::{Archive, roles};
 
+/// Maximum characters of a name in a [`Reason`].
+const MAX_NAME_CHARACTERS: usize = 200;
+
 /// The extension that is made before a restore by a superuser, too, since it must be told that one begins.
 const TIMESCALEDB: &str = "timescaledb";
 
@@ -98,7 +101,7 @@ impl Selection {
                     "a role that is not on this server".to_owned()
                 }
                 _ => match policy {
-                    Some(policy) => policy.to_string(),
+                    Some(policy) => in_brief(policy),
                     None => continue,
                 },
             };
@@ -132,11 +135,10 @@ impl Selection {
     /// Has all extensions made before the restore, with their schemas, so that each can be made in a version of choice.
     pub fn make_extensions_beforehand(&mut self, archive: &Archive) {
         let of_archive: Vec<Extension> = archive.extensions();
+        let schemas: BTreeSet<&str> = of_archive.iter().map(|extension| extension.schema.as_str()).collect();
         let gone: BTreeSet<DumpId> = self.left_out.iter().map(|left_out| left_out.dump_id).collect();
         let is_schema_of_one = |entry: &Entry| {
-            entry.desc == "SCHEMA"
-                && !sql::statements(&entry.defn).is_empty()
-                && of_archive.iter().any(|extension| extension.schema == entry.tag)
+            entry.desc == "SCHEMA" && !sql::statements(&entry.defn).is_empty() && schemas.contains(entry.tag.as_str())
         };
         self.leave_out(archive, |entry| is_schema_of_one(entry).then_some(Reason::MadeBeforehand));
         let is_left_out = |entry: &&Entry| entry.desc == "EXTENSION" && gone.contains(&entry.dump_id);
@@ -328,7 +330,7 @@ fn add_dependents(archive: &Archive, reasons: &mut HashMap<DumpId, Reason>) {
     let mut missing: VecDeque<&Entry> = archive.entries.iter().filter(missing).collect();
     while let Some(gone) = missing.pop_front() {
         for &dependent in dependents.get(&gone.dump_id).into_iter().flatten() {
-            let because = || Reason::DependsOn(gone.to_string());
+            let because = || Reason::DependsOn(in_brief(gone));
             match reasons.entry(dependent.dump_id) {
                 Place::Vacant(place) => {
                     place.insert(because());
@@ -340,6 +342,16 @@ fn add_dependents(archive: &Archive, reasons: &mut HashMap<DumpId, Reason>) {
             }
             missing.push_back(dependent);
         }
+    }
+}
+
+/// As a person would name `entry`, as far as that is short: every entry that depends on it repeats this, and an archive
+/// chooses how long a name is.
+fn in_brief(entry: &Entry) -> String {
+    let name = entry.to_string();
+    match name.char_indices().nth(MAX_NAME_CHARACTERS) {
+        Some((end, _)) => format!("{}...", &name[..end]),
+        None => name,
     }
 }
 

@@ -7,6 +7,7 @@ use build::{Bytes, entry, large_objects, table_data};
 mod allocations;
 pub(crate) mod build;
 mod damage;
+mod hostile;
 
 /// Made by `pg_dump` 15 out of `fixtures/kinds.sql`.
 pub(crate) const KINDS: &[u8] = include_bytes!("fixtures/kinds-15.dump");

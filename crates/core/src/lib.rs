@@ -1,5 +1,6 @@
 //! What both services need, and nothing about when or why they do it.
 
+mod blocking;
 pub mod cause;
 pub mod codec;
 pub mod config;

@@ -103,7 +103,7 @@ pub fn print_line(line: impl fmt::Display) {
 
 /// Writes `value` to standard output as JSON that reads the same to a program, with nothing in it that moves a cursor.
 pub fn print_json(value: &Value) {
-    write(&(json(value) + "\n"));
+    write(&(json_text(&format!("{value:#}")) + "\n"));
 }
 
 /// A record of a log in text form: what is not its first line stands behind a bar, so that no text in it looks like a
@@ -146,21 +146,37 @@ fn push_written_out(shown: &mut String, character: char) {
     }
 }
 
-/// JSON writes out some control characters itself; the others only occur in texts, where it knows them as `\u009b`.
-fn json(value: &Value) -> String {
-    let text = format!("{value:#}");
-    let mut shown = String::with_capacity(text.len());
-    for character in text.chars() {
+/// The text `json` of a value, as a text that reads the same to a program, with nothing in it that moves a cursor. JSON
+/// writes out some control characters itself; the others only occur in texts, where it knows them as `\u009b`.
+pub fn json_text(json: &str) -> String {
+    let mut shown = String::with_capacity(json.len());
+    for character in json.chars() {
         match character {
-            '\n' => shown.push('\n'),
-            character if is_unprintable(character) => shown.push_str(&format!("\\u{:04x}", u32::from(character))),
+            '\n' | '\t' => shown.push(character),
+            character if is_unprintable(character) => {
+                let units = character.encode_utf16(&mut [0; 2]).to_vec();
+                units.iter().for_each(|unit| shown.push_str(&format!("\\u{unit:04x}")));
+            }
             character => shown.push(character),
         }
     }
     shown
 }
 
-fn is_unprintable(character: char) -> bool {
+/// A page with nothing in it that moves a cursor, or that turns the direction of what stands beside it.
+pub fn page_text(page: &str) -> String {
+    let mut shown = String::with_capacity(page.len());
+    for character in page.chars() {
+        match character {
+            '\n' | '\t' => shown.push(character),
+            character => push_written_out(&mut shown, character),
+        }
+    }
+    shown
+}
+
+/// Whether `character` moves a cursor, turns the direction of writing, or is not seen.
+pub fn is_unprintable(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{ad}' | '\u{61c}' | '\u{200b}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
@@ -269,8 +285,8 @@ mod tests {
 
     #[test]
     fn json_stays_what_it_is() {
-        let value = serde_json::json!({ "a\n\u{202e}": ["\u{9b}1A", "\u{1b}", "ü"] });
-        let text = json(&value);
+        let value = serde_json::json!({ "a\n\u{202e}": ["\u{9b}1A", "\u{1b}", "ü", "\u{e0041}"] });
+        let text = json_text(&format!("{value:#}"));
         assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
         assert!(!text.chars().any(|character| character != '\n' && is_unprintable(character)), "{text}");
     }

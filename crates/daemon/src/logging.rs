@@ -9,7 +9,7 @@ use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
 use backup_core::scrub::{Scrubber, ScrubbingWriter};
-use backup_core::text::record;
+use backup_core::text::{json_text, record};
 
 use crate::our_crates::OUR_CRATES;
 
@@ -45,7 +45,7 @@ impl<'writer> MakeWriter<'writer> for ScrubbedStderr {
     }
 }
 
-/// Keeps each record apart from what its texts look like. JSON does that by itself.
+/// Keeps each record apart from what its texts look like, and a terminal from obeying them.
 struct RecordWriter<W> {
     inner: W,
     format: LogFormat,
@@ -54,7 +54,7 @@ struct RecordWriter<W> {
 impl<W: Write> Write for RecordWriter<W> {
     fn write(&mut self, written: &[u8]) -> io::Result<usize> {
         match self.format {
-            LogFormat::Json => self.inner.write_all(written)?,
+            LogFormat::Json => self.inner.write_all(json_text(&String::from_utf8_lossy(written)).as_bytes())?,
             LogFormat::Text => self.inner.write_all(record(&String::from_utf8_lossy(written)).as_bytes())?,
         }
         Ok(written.len())

@@ -13,6 +13,7 @@ mod fetch;
 mod globals;
 mod isolation;
 mod leftovers;
+mod own_thread;
 mod passes;
 mod proof;
 mod reference;

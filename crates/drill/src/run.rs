@@ -1,5 +1,7 @@
 //! One drill with everything around it: the choice, the bound, the line in the log.
 
+use std::time::Duration;
+
 use backup_core::scrub::Scrubber;
 use backup_core::stop::{Stop, Stopped};
 use backup_core::values::without_values;
@@ -10,14 +12,32 @@ use crate::choose::{ChooseError, Selector, choose};
 use crate::config::DrillConfig;
 use crate::drill::drill;
 use crate::leftovers;
+use crate::own_thread::on_own_thread;
 use crate::report::{Check, CheckState, Finding, Report, Verdict};
 use backup_core::progress::Progress;
 
 /// A line of the log quotes so many findings; `/status` and the report have all of them.
 const LOGGED_FINDINGS: usize = 3;
 
-/// Drills once, within `VERIFY_TIMEOUT`, and logs how it ended. The report holds no secret.
+/// How long after `VERIFY_TIMEOUT` a drill may take to clean up. One that does not look at the time is given up then.
+const LONGEST_OVERTIME: Duration = Duration::from_secs(600);
+
+/// Drills once, within `VERIFY_TIMEOUT`, on a thread of its own, and logs how it ended. The report holds no secret.
 pub async fn run(config: &DrillConfig, selector: &Selector, stop: &Stop, progress: &Progress) -> Report {
+    let (drilled, selector, progress) = (config.clone(), selector.clone(), progress.clone());
+    let drill_stop = stop.clone();
+    let longest = config.timeout.saturating_add(LONGEST_OVERTIME);
+    let run =
+        on_own_thread(longest, move || async move { run_here(&drilled, &selector, &drill_stop, &progress).await });
+    run.await.unwrap_or_else(|error| {
+        let error = ChooseError::Unclear(format!("the thread of the drill: {error}"));
+        let report = Report::without_backup(Utc::now(), &error, stop);
+        report.log();
+        report
+    })
+}
+
+async fn run_here(config: &DrillConfig, selector: &Selector, stop: &Stop, progress: &Progress) -> Report {
     let bounded = stop.bounded(config.timeout, "VERIFY_TIMEOUT");
     let swept = leftovers::sweep(config, &bounded.stop).await;
     let mut chosen = choose(config, selector, &bounded.stop).await;

@@ -9,7 +9,7 @@ mod signed;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use backup_core::repository::{Backup, Catalog, Event, EventKind, Incomplete, Kind, Manifest, Repository};
+use backup_core::repository::{Backup, BackupId, Catalog, Event, EventKind, Incomplete, Kind, Manifest, Repository};
 use backup_core::stop::Stop;
 use backup_core::storage::{Clock, ObjectKey, Store};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -265,7 +265,7 @@ impl Prune {
         let mut deleter = Deleter::new(store);
         for line in self.plan.deletions() {
             // The plan was made from this listing.
-            let Some(backup) = self.catalog.backups.iter().find(|one| one.id.as_str() == line.id) else { continue };
+            let Some(backup) = BackupId::parse(&line.id).and_then(|id| self.catalog.backup(&id)) else { continue };
             if deleter.delete_in_order(&backup.keys).await {
                 tracing::info!(backup_id = %backup.id, stored_bytes = backup.stored_bytes, "deleted by retention");
                 pruned.deleted_backups += 1;

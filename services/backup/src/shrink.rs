@@ -146,9 +146,10 @@ fn shrunk(newest: &Backup, usual: &[&Backup], max_shrink_percent: u64) -> Option
     Some(Measure::Tables { newest: tables, before, count: counts.len() })
 }
 
-/// Whether `bytes` is by more than so many percent smaller than the median of `others`; false without any.
-pub(crate) fn is_far_below_median(others: &[u64], bytes: u64, max_shrink_percent: u64) -> bool {
-    median_far_above(others, bytes, max_shrink_percent).is_some()
+/// Whether `bytes` is by more than so many percent smaller than `usual`.
+pub(crate) fn is_far_below(usual: u64, bytes: u64, max_shrink_percent: u64) -> bool {
+    let allowed = u128::from(usual) * u128::from(100_u64.saturating_sub(max_shrink_percent));
+    u128::from(bytes) * 100 < allowed
 }
 
 /// The median of `before`, if `newest` is by more than so many percent smaller.
@@ -156,8 +157,7 @@ fn median_far_above(before: &[u64], newest: u64, max_shrink_percent: u64) -> Opt
     let mut before = before.to_vec();
     before.sort_unstable();
     let median = *before.get(before.len() / 2)?;
-    let allowed = u128::from(median) * u128::from(100_u64.saturating_sub(max_shrink_percent));
-    (u128::from(newest) * 100 < allowed).then_some(median)
+    is_far_below(median, newest, max_shrink_percent).then_some(median)
 }
 
 impl fmt::Display for Shrunk {

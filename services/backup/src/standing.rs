@@ -11,7 +11,7 @@ use backup_core::repository::{Backup, BackupId};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::batches::{batches, most_of, written_at};
-use crate::shrink::is_far_below_median;
+use crate::shrink::is_far_below;
 use crate::timing::Timing;
 
 /// How far in the future the time of a backup may lie. Further, a clock was wrong when it was made,
@@ -168,18 +168,34 @@ fn small(group: &[&Backup], bursts: &[usize], timely: &[bool], rule: &StandingRu
 }
 
 /// The largest dump of each batch, and how it is stored.
-struct Sizes<'backup>(BTreeMap<(usize, &'backup str), u64>);
+struct Sizes<'backup> {
+    largest: BTreeMap<(usize, &'backup str), u64>,
+    /// For each way to store a dump, the sizes of those that are stored so, and of all others, in order.
+    ordered: BTreeMap<&'backup str, [Vec<u64>; 2]>,
+}
 
 impl<'backup> Sizes<'backup> {
     fn of(group: &[&'backup Backup], batches: &[usize], timely: &[bool], rule: &StandingRule) -> Self {
-        let mut sizes = BTreeMap::new();
+        let mut largest = BTreeMap::new();
         for ((backup, batch), timely) in group.iter().zip(batches).zip(timely) {
             if *timely && rule.accepted_from.as_ref().is_none_or(|from| backup.id >= *from) {
-                let largest: &mut u64 = sizes.entry((*batch, backup.dump_name.as_str())).or_default();
+                let largest: &mut u64 = largest.entry((*batch, backup.dump_name.as_str())).or_default();
                 *largest = backup.dump_bytes.max(*largest);
             }
         }
-        Self(sizes)
+        // There are as many as there are suffixes.
+        let names: BTreeSet<&str> = group.iter().map(|backup| backup.dump_name.as_str()).collect();
+        let ordered = names.into_iter().map(|wanted| {
+            let sizes = [true, false].map(|is_alike| {
+                let sizes = largest.iter().filter(|((_, name), _)| (*name == wanted) == is_alike);
+                let mut sizes: Vec<u64> = sizes.map(|(_, bytes)| *bytes).collect();
+                sizes.sort_unstable();
+                sizes
+            });
+            (wanted, sizes)
+        });
+        let ordered = ordered.collect();
+        Self { largest, ordered }
     }
 
     /// Whether the dump is far smaller than those of other batches than `batch`, its own; `None` if there are none.
@@ -187,16 +203,33 @@ impl<'backup> Sizes<'backup> {
         if rule.max_shrink_percent >= 100 || rule.accepted_from.as_ref().is_some_and(|from| backup.id < *from) {
             return Some(false);
         }
-        let others = |is_alike: bool| {
-            let others = self.0.iter().filter(|((other, _), _)| *other != batch);
-            let others = others.filter(|((_, name), _)| (*name == backup.dump_name) == is_alike);
-            others.map(|(_, bytes)| *bytes).collect::<Vec<u64>>()
+        let [alike, unlike] = self.ordered.get(backup.dump_name.as_str())?;
+        let own = |is_alike: bool| {
+            let own = self.largest.range((batch, "")..(batch + 1, ""));
+            let own = own.filter(move |((_, name), _)| (*name == backup.dump_name) == is_alike);
+            own.map(|(_, bytes)| *bytes).collect::<Vec<u64>>()
         };
-        let (alike, unlike) = (others(true), others(false));
-        let is_small = is_far_below_median(&alike, backup.dump_bytes, rule.max_shrink_percent)
-            || is_far_below_median(&unlike, backup.dump_bytes, MAX_SHRINK_PERCENT_OF_OTHERS);
-        (!alike.is_empty() || !unlike.is_empty()).then_some(is_small)
+        let usual = [
+            (median_without(alike, own(true)), rule.max_shrink_percent),
+            (median_without(unlike, own(false)), MAX_SHRINK_PERCENT_OF_OTHERS),
+        ];
+        let mut usual = usual.into_iter().filter_map(|(usual, percent)| Some((usual?, percent))).peekable();
+        usual.peek()?;
+        Some(usual.any(|(usual, percent)| is_far_below(usual, backup.dump_bytes, percent)))
     }
+}
+
+/// The median of `ordered` without those of its sizes that are left out; `None` if none are left.
+fn median_without(ordered: &[u64], mut left_out: Vec<u64>) -> Option<u64> {
+    left_out.sort_unstable();
+    let mut place = ordered.len().checked_sub(left_out.len())? / 2;
+    for (before, bytes) in left_out.iter().enumerate() {
+        // Of equal sizes the first ones are left out.
+        let equal = left_out[..before].iter().filter(|other| *other == bytes).count();
+        let left_out_at = ordered.partition_point(|size| size < bytes) + equal;
+        place += usize::from(left_out_at <= place);
+    }
+    ordered.get(place).copied()
 }
 
 #[cfg(test)]

@@ -137,7 +137,7 @@ impl Facts {
         self.first_run_at = catalog.journal.first_start(DateTime::<Utc>::MIN_UTC, Utc::now());
         self.drills = Some(drills(catalog));
         self.bucket_was_seen = true;
-        self.rows.retain(|id, _| catalog.backups.iter().any(|backup| backup.id.as_str() == id));
+        self.rows.retain(|id, _| BackupId::parse(id).is_some_and(|id| catalog.backup(&id).is_some()));
         self.incomplete_runs = catalog.incomplete.len();
         self.backups_from_the_future = catalog.from_the_future.len();
         has_recovered

@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use backup_core::text::{Colour, Lines, age, count};
+use backup_core::text::{Colour, Lines, age, count, json_text};
 use backup_drill::{BackupFacts, CheckState, Durations, Report, ServerFacts, TableFigures, Verdict};
 use chrono::TimeDelta;
 use nix::fcntl::{Flock, FlockArg};
@@ -237,9 +237,8 @@ impl ReportFile {
     /// # Errors
     /// If the disk is full, for example. Then nothing has the name that did not have it before.
     pub(crate) fn finish(mut self, report: &Report) -> anyhow::Result<()> {
-        let mut json = serde_json::to_vec_pretty(report).context("write the report as JSON")?;
-        json.push(b'\n');
-        let written = self.file.write_all(&json).and_then(|()| self.file.sync_all());
+        let json = serde_json::to_string_pretty(report).context("write the report as JSON")? + "\n";
+        let written = self.file.write_all(json_text(&json).as_bytes()).and_then(|()| self.file.sync_all());
         written.and_then(|()| std::fs::rename(&self.temporary, &self.path)).context("write the file of --report")
     }
 }

@@ -167,10 +167,8 @@ impl Facts {
         let newest = ahead.or(newest);
         self.newest_full = newest.cloned();
         self.gone = Gone::after(seen, self.gone.take(), newest);
-        let listed = || catalog.backups.iter().chain(&catalog.from_the_future);
-        let is_listed = |id: &BackupId| listed().any(|backup| backup.id == *id);
-        self.proven.retain(is_listed);
-        self.damaged.retain(is_listed);
+        self.proven.retain(|id| catalog.holds(id));
+        self.damaged.retain(|id| catalog.holds(id));
         let dated = |backup: &Backup| Dated { id: backup.id.to_string(), at: backup.id.time() };
         // A drill knows the moment of the snapshot, which a listing does not tell.
         let known = |known: &Option<Dated>, listed: Dated| match known {

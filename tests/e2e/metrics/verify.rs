@@ -88,3 +88,40 @@ fn a_drill_that_fails_shows_which_check_found_something_r157() {
     assert_eq!(value("last_drill", ",outcome=\"failed\""), 1.0);
     assert_eq!((value("proven", ""), value("alarm", ",alarm=\"drill_failed\"")), (0.0, 2.0));
 }
+
+/// Another writer chooses the names of folders, and so of databases: what a terminal obeys, what ends a line or a label, and
+/// what would have the label of another one.
+#[test]
+fn names_that_another_writer_chooses_break_no_answer_and_move_no_cursor() {
+    let stand = DrillStand::small("zstd");
+    let own = stand.stand.database.name.as_str();
+    let dump = stand.dump_key();
+    let (prefix, below) = dump.split_once(&format!("/{own}/")).unwrap();
+    let id = below.split_once('/').unwrap().0;
+    for folder in ["x~1B~5B2J~C2~9B1A~0D~0Ay~22~7D~201~0Az~5C~E2~80~AE~E2~80~A8~F3~A0~81~81", "a~1B", "a~5Cu~7B1b~7D"] {
+        for name in [format!("{folder}.dump.zst"), "manifest.json".to_owned()] {
+            stand.stand.s3.write(&format!("{prefix}/{folder}/{id}/{name}"), "{}");
+        }
+    }
+    let daemon = Running::start(stand.verify());
+    daemon.wait_for(DRILL_LIMIT, |status| {
+        let databases = status["databases"].as_array().map(Vec::as_slice).unwrap_or_default();
+        databases.len() == 4 && databases.iter().all(|database| database["last_report"].is_object())
+    });
+    let scrape = Scrape::of(&daemon);
+    scrape.check("metrics::verify: hostile names");
+    for label in [own, "a\\\\u{1b}", "a\\\\u{5c}u{1b}"] {
+        scrape.value(&format!("postgres_verify_proven{{database=\"{label}\"}}"));
+    }
+    let is_obeyed = |one: &char| {
+        *one != '\n' && one.is_control()
+            || matches!(one, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{e0000}'..='\u{e007f}')
+    };
+    for path in ["/metrics", "/status", "/health", "/api/v1/databases", "/api/v1/backups", "/"] {
+        let (_, text) = daemon.get_text(path);
+        assert!(text.contains("u{1b}") || text.contains("\\u001b"), "{path}: {text}");
+        assert_eq!(text.chars().find(is_obeyed), None, "{path}: {text:?}");
+    }
+    let log = daemon.process.stderr_so_far();
+    assert_eq!(log.chars().find(is_obeyed), None, "{log:?}");
+}

@@ -1,6 +1,7 @@
 //! Texts of definitions beside each other.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use super::found::{Difference, Key, Named};
@@ -39,21 +40,25 @@ pub(super) fn lines_of<'run>(definitions: &[&'run str]) -> Vec<&'run str> {
 /// Definitions by what they define. Several may have one name: grants on columns, rules.
 pub(super) type Definitions<'archive> = BTreeMap<Key<'archive>, Texts<'archive>>;
 
-/// The definitions of one object on one side.
+/// The definitions of one object on one side, in order.
 pub(super) type Texts<'archive> = Vec<Cow<'archive, str>>;
 
-/// Pairs equal definitions of one name off; what is left has no equal on the other side.
+/// Pairs equal definitions of one name off, which are in order on both sides; what is left has no equal on the other side.
 pub(super) fn without_equal<'archive>(
-    (mut source, mut target): (Texts<'archive>, Texts<'archive>),
+    (source, target): (Texts<'archive>, Texts<'archive>),
 ) -> (Texts<'archive>, Texts<'archive>) {
-    source.retain(|definition| match target.iter().position(|other| other == definition) {
-        Some(place) => {
-            target.remove(place);
-            false
+    let (mut source_left, mut target_left) = (Texts::new(), Texts::new());
+    let (mut source, mut target) = (source.into_iter().peekable(), target.into_iter().peekable());
+    while let (Some(one), Some(other)) = (source.peek(), target.peek()) {
+        match one.cmp(other) {
+            Ordering::Less => source_left.extend(source.next()),
+            Ordering::Greater => target_left.extend(target.next()),
+            Ordering::Equal => drop((source.next(), target.next())),
         }
-        None => true,
-    });
-    (source, target)
+    }
+    source_left.extend(source);
+    target_left.extend(target);
+    (source_left, target_left)
 }
 
 /// Pairs unequal definitions of one name; what is left over has no partner.

@@ -1,5 +1,7 @@
 //! What a role restores of the tables of extensions that a superuser made.
 
+use std::collections::HashMap;
+
 use super::super::copy::TableName;
 use super::super::sql::{Statement, Token, statements};
 use super::super::toc::DumpId;
@@ -20,17 +22,17 @@ impl Selection {
     /// Leaves out what the role that restores may not bring back: the rows of those of `members` that are not open, and
     /// foreign keys to any of them. `has_rows` tells whether an entry holds any; only rows that are there stay unproven.
     pub fn leave_out_guarded(&mut self, archive: &Archive, members: &[Guarded], has_rows: impl Fn(DumpId) -> bool) {
-        let member = |schema: &str, name: &str| {
-            members.iter().find(|member| member.name.schema == schema && member.name.name == name)
-        };
+        let by_name: ByName<'_> =
+            members.iter().map(|member| ((member.name.schema.as_str(), member.name.name.as_str()), member)).collect();
         self.leave_out(archive, |entry| {
             let why = match entry.desc.as_str() {
                 "TABLE DATA" | "SEQUENCE SET" => {
-                    member(&entry.namespace, &entry.tag).filter(|member| !member.is_open).map(|_| OF_AN_EXTENSION)
+                    let member = find(&by_name, &entry.namespace, &entry.tag);
+                    member.filter(|member| !member.is_open).map(|_| OF_AN_EXTENSION)
                 }
                 "FK CONSTRAINT" => {
                     let (schema, name) = referred_to(entry)?;
-                    member(&schema, &name).map(|_| REFERS_TO_ONE)
+                    find(&by_name, &schema, &name).map(|_| REFERS_TO_ONE)
                 }
                 _ => None,
             };
@@ -47,6 +49,13 @@ const REFERS_TO_ONE: &str = "a foreign key to a table of an extension is checked
 
 fn is_of_an_extension(left_out: &LeftOut) -> bool {
     left_out.reason == Reason::SuperuserOnly(OF_AN_EXTENSION)
+}
+
+/// Tables and sequences of extensions, by schema and name.
+type ByName<'all> = HashMap<(&'all str, &'all str), &'all Guarded>;
+
+fn find<'all>(by_name: &ByName<'all>, schema: &'all str, name: &'all str) -> Option<&'all Guarded> {
+    by_name.get(&(schema, name)).copied()
 }
 
 /// The table of `REFERENCES schema.table(column)`.

@@ -36,8 +36,8 @@ pub(super) struct BeforeExec {
 
 impl BeforeExec {
     /// The child gets `death_signal` when the thread that starts it ends, which for a thread of the
-    /// runtime is when this process dies (Linux). Do not start one from `spawn_blocking`, whose
-    /// threads end earlier.
+    /// runtime is when this process dies, and for that of a drill when the drill is over (Linux). Do not
+    /// start one from `spawn_blocking`, whose threads end earlier.
     pub(super) fn dying_by(death_signal: Signal) -> Self {
         Self { death_signal, account: None, confinement: None, told: None, supervised: None }
     }

@@ -31,7 +31,9 @@ const CODE_OF_OTHERS: &str = "its indexes or statistics run code of other roles"
 
 /// Whether an index of table `c`, or statistics on it, runs a function of such a role, be it by an operator or the check of
 /// a domain. PostgreSQL computes the constant parts of these expressions when it plans a query, with the rights of the
-/// session: the owner of a table would have those of `backup`.
+/// session: the owner of a table would have those of `backup`. An enum, and an array of one, runs no code but PostgreSQL's
+/// own, in no version: its owner cannot change what reads and writes its values, and a function that takes them has a line
+/// of its own in `pg_depend`.
 const RUNS_CODE_OF_OTHERS: &str = "
     EXISTS (SELECT FROM pg_depend d
               LEFT JOIN pg_proc f ON d.refclassid = 'pg_proc'::regclass AND f.oid = d.refobjid

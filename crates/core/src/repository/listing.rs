@@ -124,6 +124,18 @@ impl Catalog {
         self.backups.iter().find(|backup| backup.kind == kind)
     }
 
+    /// The committed backup with this id, unless it claims to be from the future.
+    pub fn backup(&self, id: &BackupId) -> Option<&Backup> {
+        let place = self.backups.binary_search_by(|backup| id.cmp(&backup.id)).ok()?;
+        self.backups.get(place)
+    }
+
+    /// Whether there is a committed backup with this id.
+    pub fn holds(&self, id: &BackupId) -> bool {
+        let is_ahead = || self.from_the_future.binary_search_by(|backup| id.cmp(&backup.id)).is_ok();
+        self.backup(id).is_some() || is_ahead()
+    }
+
     /// How long the longest of the newest runs took that made a backup of this kind, by [`Backup::took`]; zero if nothing
     /// is known.
     pub fn longest_run(&self, kind: Kind, run_timeout: Duration) -> TimeDelta {

@@ -41,6 +41,7 @@ pub use record::{DrillRecord, RECORD_FORMAT, RecordError, RecordKey};
 pub use seal::{UNSEALED, seal};
 pub use signing::{Signers, SigningKey, SigningKeyError};
 
+use crate::blocking::blocking;
 use crate::storage::{ObjectKey, Purpose, Store, StoreError};
 
 /// How long a run may be going on that has left no manifest yet, unless an earlier manifest says: the default of
@@ -112,7 +113,8 @@ impl Repository {
     pub async fn manifest_and_digest(&self, id: &BackupId) -> Result<(Manifest, String), ManifestError> {
         let text = self.store.read(&self.layout.key(id, &Role::Manifest), open::MAX_MANIFEST_BYTES).await;
         let text = text.map_err(ManifestError::Unreadable)?;
-        Ok((self.layout.open_manifest(id, &text)?, hex::encode(Sha256::digest(&text))))
+        let (layout, id) = (self.layout.clone(), id.clone());
+        blocking(move || Ok((layout.open_manifest(&id, &text)?, hex::encode(Sha256::digest(&text))))).await
     }
 
     /// Writes a line of the journal: an empty object.
@@ -129,7 +131,8 @@ impl Repository {
     /// If the listing cannot be read completely.
     pub async fn catalog(&self, now: DateTime<Utc>) -> anyhow::Result<Catalog> {
         let objects = self.store.list(&self.layout.start()).await.context("list backups")?;
-        Ok(Catalog::from_listing(&self.layout, objects, now))
+        let layout = self.layout.clone();
+        Ok(blocking(move || Catalog::from_listing(&layout, objects, now)).await)
     }
 
     /// Checks that the store lists every object of a backup with the size that was sent.

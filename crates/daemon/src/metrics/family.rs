@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use backup_core::text::is_unprintable;
 use chrono::{DateTime, Utc};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode_registry;
@@ -105,9 +106,25 @@ impl EncodeLabelSet for Sample {
     }
 }
 
-/// `value` for a place between quotes. Without it, the name of a database could end the line and begin another one.
+/// `value` for a place between quotes. Without it, the name of a database could end the line and begin another one. What
+/// would move the cursor of a terminal is written out as `\u{1b}`, and so is a backslash that could be taken for the
+/// beginning of that: two names never have one label.
 fn escaped(value: &str) -> String {
-    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+    let mut escaped = String::with_capacity(value.len());
+    for (place, character) in value.char_indices() {
+        match character {
+            '\n' => escaped.push_str("\\n"),
+            '"' => escaped.push_str("\\\""),
+            '\\' if value[place..].starts_with("\\u{") => escaped.push_str("\\\\u{5c}"),
+            '\\' => escaped.push_str("\\\\"),
+            character if is_unprintable(character) => {
+                escaped.push('\\');
+                escaped.extend(character.escape_unicode());
+            }
+            character => escaped.push(character),
+        }
+    }
+    escaped
 }
 
 /// Seconds since 1970; 0 if there is no time.
@@ -129,6 +146,19 @@ mod tests {
                         # HELP runs_total Runs.\n# TYPE runs_total counter\n\
                         runs_total{database=\"ü\",outcome=\"failed\"} 2.0\n";
         assert_eq!(families.text(), expected);
+    }
+
+    #[test]
+    fn what_a_terminal_obeys_is_written_out_and_each_name_keeps_a_label_of_its_own() {
+        for (name, label) in [
+            ("a\u{1b}[2J\u{9b}1A\r", "a\\\\u{1b}[2J\\\\u{9b}1A\\\\u{d}"),
+            ("\u{2028}\u{202e}\u{e0041}", "\\\\u{2028}\\\\u{202e}\\\\u{e0041}"),
+            ("a\\u{1b}", "a\\\\u{5c}u{1b}"),
+            ("a\\u{5c}u{1b}", "a\\\\u{5c}u{5c}u{1b}"),
+            ("a\\nb\nc\\", "a\\\\nb\\nc\\\\"),
+        ] {
+            assert_eq!(escaped(name), label);
+        }
     }
 
     #[test]

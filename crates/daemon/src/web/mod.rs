@@ -9,6 +9,7 @@ pub mod page;
 mod probes;
 mod query;
 mod triggers;
+mod written_out;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -32,6 +33,7 @@ use access::{Access, add_headers, guard};
 use api::{Answer, Asked};
 use probes::ProbeMemory;
 use triggers::Trigger;
+use written_out::write_out;
 
 pub use access::HttpAccess;
 pub(crate) use access::MIN_TOKEN_CHARS;
@@ -143,6 +145,7 @@ pub(crate) fn router(pages: Pages, view: ViewSource) -> Router {
         .merge(page::badge_route(view))
         .layer(from_fn_with_state(access, guard))
         .layer(from_fn(add_headers))
+        .layer(from_fn(write_out))
 }
 
 async fn status(Shared(pages): Shared<Pages>) -> Response {

@@ -1,7 +1,7 @@
 //! Every definition against the archive's: the restored database is dumped again without rows, and the two
 //! tables of contents are compared, text by text. What differs is held against a reference database (decision 18).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::time::Instant;
 
 use anyhow::Context;
@@ -56,12 +56,11 @@ fn not_exercised(subject: &Subject<'_>, restored: &Archive) -> Vec<String> {
         notes.push(format!("not restored: the tablespaces of the source ({}); all lies in one here", lost.join(", ")));
     }
     if subject.owners == Owners::Restorer {
-        let is_changed = |entry: &&Entry| {
-            let is_same =
-                |other: &Entry| (&other.desc, &other.tag, &other.defn) == (&entry.desc, &entry.tag, &entry.defn);
-            entry.desc == "COMMENT" && entry.tag.starts_with("EXTENSION ") && !restored.entries.iter().any(is_same)
-        };
-        let changed = subject.archive.entries.iter().filter(is_changed);
+        let is_comment = |entry: &&Entry| entry.desc == "COMMENT" && entry.tag.starts_with("EXTENSION ");
+        let comment = |entry: &Entry| (entry.tag.clone(), entry.defn.clone());
+        let there: HashSet<(String, String)> = restored.entries.iter().filter(is_comment).map(comment).collect();
+        let comments = subject.archive.entries.iter().filter(is_comment);
+        let changed = comments.filter(|entry| !there.contains(&comment(entry)));
         notes.extend(changed.map(|entry| format!("not restored: {entry}, which only the extension's owner may set")));
     }
     notes

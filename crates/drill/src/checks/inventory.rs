@@ -1,12 +1,12 @@
 //! How many objects of each kind there are, and which extensions: the manifest against the same questions
 //! asked of the restored database.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use anyhow::Context;
 use backup_core::postgres::connect::Session;
 use backup_core::postgres::{ExtensionMembers, Fingerprint, kinds_asked_otherwise, take_inventory};
-use backup_core::repository::{Inventory, ObjectCounts};
+use backup_core::repository::{Extension, Inventory, ObjectCounts};
 use pgdump_archive::{LeftOut, Made, Reason};
 
 use super::subject::Subject;
@@ -103,26 +103,28 @@ async fn extensions(
     let defaults = default_versions(session).await?;
     let mut found = Vec::new();
     let mut there = 0_usize;
+    let is_excused = |left_out: &&LeftOut| {
+        left_out.desc == "EXTENSION" && matches!(left_out.reason, Reason::ReachesOutside | Reason::DependsOn(_))
+    };
+    let excused = subject.selection.left_out.iter().filter(is_excused);
+    let excused: HashSet<&str> = excused.map(|left_out| left_out.name.as_str()).collect();
+    let by_name: HashMap<&str, &Extension> =
+        restored.extensions.iter().map(|extension| (extension.name.as_str(), extension)).collect();
     for extension in &subject.manifest.inventory.extensions {
-        let left_out = || {
-            let is_meant = |left_out: &&LeftOut| left_out.desc == "EXTENSION" && left_out.name == extension.name;
-            let entry = subject.selection.left_out.iter().find(is_meant);
-            entry.is_some_and(|entry| matches!(entry.reason, Reason::ReachesOutside | Reason::DependsOn(_)))
-        };
-        match restored.extensions.iter().find(|there| there.name == extension.name) {
+        match by_name.get(extension.name.as_str()) {
             Some(now) if now.version == extension.version => there += 1,
             Some(now) => {
                 there += 1;
                 let (name, was, is) = (&extension.name, &extension.version, &now.version);
                 let difference = format!("extension {name} is {was} in the source and {is} here");
                 // A restore makes the version of the source, or else the server's default one.
-                let was_there = subject.before.is_some_and(|before| before.inventory.extensions.contains(now));
+                let was_there = subject.before.is_some_and(|before| before.inventory.extensions.contains(*now));
                 match defaults.get(name) {
                     Some(default) if default != is && !was_there => found.push(difference),
                     _ => evidence.note(difference),
                 }
             }
-            None if left_out() => {}
+            None if excused.contains(extension.name.as_str()) => {}
             None => found.push(format!("extension {} is missing", extension.name)),
         }
     }

@@ -1,10 +1,11 @@
 //! What is there but does not work: invalid indexes, constraints that were not validated or are not enforced,
 //! materialized views without rows, and those with rows that had none. What the source had so, the archive says.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use anyhow::Context;
 use backup_core::postgres::connect::Session;
+use pgdump_archive::Archive;
 
 use super::subject::{Subject, table_name};
 use crate::evidence::Evidence;
@@ -64,8 +65,8 @@ async fn constraints(subject: &Subject<'_>, session: &Session, evidence: &mut Ev
           WHERE {USER_SCHEMAS} AND {enforced}"
     );
     let Sorted { good, excused, bad } = sort(session, &sql).await.context("look at constraints")?;
-    let (as_in_the_source, found): (Vec<_>, Vec<_>) =
-        bad.into_iter().partition(|name| subject.is_not_valid_in_the_archive(name));
+    let not_valid = not_valid_in(subject.archive);
+    let (as_in_the_source, found): (Vec<_>, Vec<_>) = bad.into_iter().partition(|name| not_valid.contains(name));
     let mut found: Vec<String> =
         found.iter().map(|name| format!("constraint {} is not validated", subject.known(name))).collect();
     found.extend(not_enforced(subject, session).await.context("look at the triggers of constraints")?);
@@ -95,14 +96,11 @@ async fn not_enforced(subject: &Subject<'_>, session: &Session) -> anyhow::Resul
     rows.iter().map(sentence).collect()
 }
 
-impl Subject<'_> {
-    /// Whether the archive itself says NOT VALID of `schema.table constraint`, for which `pg_dump` writes an
-    /// entry of its own.
-    fn is_not_valid_in_the_archive(&self, name: &str) -> bool {
-        self.archive.entries.iter().any(|entry| {
-            table_name(&entry.namespace, &entry.tag) == name && entry.defn.trim_end().ends_with(" NOT VALID;")
-        })
-    }
+/// Each `schema.table constraint` of which the archive itself says NOT VALID, for which `pg_dump` writes an entry of its
+/// own.
+fn not_valid_in(archive: &Archive) -> HashSet<String> {
+    let not_valid = archive.entries.iter().filter(|entry| entry.defn.trim_end().ends_with(" NOT VALID;"));
+    not_valid.map(|entry| table_name(&entry.namespace, &entry.tag)).collect()
 }
 
 async fn materialized_views(subject: &Subject<'_>, session: &Session, evidence: &mut Evidence) -> anyhow::Result<()> {

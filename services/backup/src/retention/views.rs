@@ -1,7 +1,7 @@
 //! What the rules keep if some backups take no places: each view of a group leaves some out, and what is kept in any of
 //! them stays. A view more only keeps more.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
@@ -19,44 +19,59 @@ struct View {
 /// Why each backup of `group`, the newest first, is kept in any view; no reasons for those that may go.
 pub(super) fn keep_in_any(group: &[&Candidate], now: DateTime<Utc>, policy: &RetentionPolicy) -> Vec<Vec<KeepReason>> {
     let mut kept: Vec<Vec<KeepReason>> = vec![Vec::new(); group.len()];
-    for View { seen, decided } in views(group) {
+    let mut keep_in = |View { seen, decided }: View| {
         let candidates: Vec<&Candidate> = seen.iter().map(|place| group[*place]).collect();
         let reasons = seen.into_iter().zip(keep(&candidates, now, policy));
         for (place, reasons) in reasons.filter(|(place, _)| decided.contains(place)) {
             let new: Vec<KeepReason> = reasons.into_iter().filter(|reason| !kept[place].contains(reason)).collect();
             kept[place].extend(new);
         }
+    };
+    // What is marked as too small takes no place in any of them.
+    let has_suspects = group.iter().any(|one| one.suspect);
+    for view in views(group) {
+        let usual = has_suspects.then(|| view.without_suspects(group));
+        keep_in(view);
+        usual.into_iter().for_each(&mut keep_in);
     }
     kept
 }
 
-fn views(group: &[&Candidate]) -> Vec<View> {
-    let view = |is_seen: &dyn Fn(&Candidate) -> bool, is_decided: &dyn Fn(&Candidate) -> bool| {
-        let places = |wanted: &dyn Fn(&Candidate) -> bool| {
-            (0..group.len()).filter(|place| wanted(group[*place])).collect::<Vec<usize>>()
-        };
-        let seen = places(is_seen);
-        let decided = seen.iter().copied().filter(|place| is_decided(group[*place])).collect();
-        View { seen, decided }
+/// One after the other: another writer decides how many there are.
+fn views<'all>(group: &'all [&Candidate]) -> impl Iterator<Item = View> + 'all {
+    let places = |wanted: &dyn Fn(&Candidate) -> bool| {
+        (0..group.len()).filter(|place| wanted(group[*place])).collect::<Vec<usize>>()
     };
-    let all = |_: &Candidate| true;
-    let mut views =
-        vec![view(&all, &all), view(&|one| one.standing == Standing::Counts, &all), view(&|one| one.is_signed, &all)];
-    let batches: BTreeSet<Batch> = group.iter().filter_map(|one| Batch::of(one)).collect();
-    for batch in batches {
-        views.push(view(&|one| batch.sees(one), &|one| Batch::of(one) == Some(batch)));
+    let whole = |seen: Vec<usize>| View { decided: seen.iter().copied().collect(), seen };
+    let first = [
+        whole(places(&|_| true)),
+        whole(places(&|one| one.standing == Standing::Counts)),
+        whole(places(&|one| one.is_signed)),
+    ];
+    // No view of a batch looks at what is in other batches and takes no place from others: that may be any number.
+    let of_all = places(&|one| Batch::of(one).is_none() || is_leader(one));
+    let mut by_number: BTreeMap<usize, BTreeMap<Batch, Vec<usize>>> = BTreeMap::new();
+    for (place, batch) in group.iter().enumerate().filter_map(|(place, one)| Some((place, Batch::of(one)?))) {
+        by_number.entry(batch.number).or_default().entry(batch).or_default().push(place);
     }
-    // What is marked as too small takes no place in any of them.
-    let is_usual = |place: &usize| !group[*place].suspect;
-    let usual = |view: &View| View {
-        seen: view.seen.iter().copied().filter(is_usual).collect(),
-        decided: view.decided.clone(),
-    };
-    if group.iter().any(|one| one.suspect) {
-        let usual: Vec<View> = views.iter().map(usual).collect();
-        views.extend(usual);
+    let of_batches = by_number.into_values().flat_map(move |batches| {
+        let own: Vec<usize> = batches.values().flatten().copied().collect();
+        let mut near: Vec<usize> = of_all.iter().chain(&own).copied().collect();
+        near.sort_unstable();
+        near.dedup();
+        batches.into_iter().map(move |(batch, decided)| View {
+            seen: near.iter().copied().filter(|place| batch.sees(group[*place])).collect(),
+            decided: decided.into_iter().collect(),
+        })
+    });
+    first.into_iter().chain(of_batches)
+}
+
+impl View {
+    fn without_suspects(&self, group: &[&Candidate]) -> Self {
+        let seen = self.seen.iter().copied().filter(|place| !group[*place].suspect).collect();
+        Self { seen, decided: self.decided.clone() }
     }
-    views
 }
 
 /// Those of a batch that do not count, for one kind of reasons, and that are of one size.
@@ -93,11 +108,15 @@ impl Batch {
     /// smaller. What was copied into the bucket together competes with itself, with what counts, and with one of each
     /// other batch: so also a bucket that is only ever copied can be pruned.
     fn sees(self, one: &Candidate) -> bool {
-        let leads = matches!(one.standing, Standing::Doubtful { doubt: Doubt::OtherTime { leads: true }, .. });
         let Some(Self { number, peers }) = Self::of(one) else { return true };
         match self.peers {
-            Peers::OtherTime => leads || (number == self.number && peers == self.peers),
+            Peers::OtherTime => is_leader(one) || (number == self.number && peers == self.peers),
             Peers::Burst(_) | Peers::Small(_) => number == self.number && peers <= self.peers,
         }
     }
+}
+
+/// Whether `one` stands for its batch among those of another time.
+fn is_leader(one: &Candidate) -> bool {
+    matches!(one.standing, Standing::Doubtful { doubt: Doubt::OtherTime { leads: true }, .. })
 }

@@ -146,3 +146,29 @@ fn small_ones_are_never_usual_however_unevenly_runs_lie() {
         }
     }
 }
+
+/// Of sizes that repeat, in every place.
+#[test]
+fn a_median_without_some_sizes_is_that_of_the_others() {
+    let all = [1, 1, 2, 2, 2, 3, 5, 8, 8, 9_u64];
+    for mask in 0_u32..1 << all.len() {
+        let (left_out, others): (Vec<_>, Vec<_>) =
+            all.iter().enumerate().partition(|(place, _)| mask & (1 << place) != 0);
+        let sizes = |some: Vec<(usize, &u64)>| some.into_iter().map(|(_, bytes)| *bytes).collect::<Vec<u64>>();
+        let (left_out, others) = (sizes(left_out), sizes(others));
+        assert_eq!(median_without(&all, left_out.clone()), others.get(others.len() / 2).copied(), "{left_out:?}");
+    }
+}
+
+/// A writer who adds backups for as long as they like chooses how many there are, and with a frequent schedule there are as
+/// many batches.
+#[test]
+fn a_hundred_thousand_backups_of_as_many_times_are_judged_in_seconds() {
+    let rule = StandingRule { burst: TimeDelta::minutes(1), usual: TimeDelta::minutes(1), ..rule() };
+    let written = |minute: i64| at(0) - TimeDelta::minutes(minute);
+    let backups: Vec<Backup> = (0..100_000).map(|minute| backup_at(written(minute), written(minute), 1_000)).collect();
+    let begun = std::time::Instant::now();
+    let found = standings(&backups.iter().collect::<Vec<_>>(), &rule);
+    assert!(found.iter().all(|standing| *standing == Standing::Counts));
+    assert!(begun.elapsed().as_secs() < 10, "{:?}", begun.elapsed());
+}

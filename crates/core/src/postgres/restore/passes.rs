@@ -1,6 +1,6 @@
 //! The passes of a restore, and which entries belong in each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use pgdump_archive::{Archive, DumpId, Entry, Section};
 use postgres_protocol::escape::escape_identifier;
@@ -55,7 +55,9 @@ impl Pass {
 /// The lines of `list`, which are in the archive's order, by the pass that restores their entries.
 pub(super) fn split(archive: &Archive, list: &str, kept_schemas: &[KeptSchema]) -> BTreeMap<Pass, String> {
     let mut passes = passes(archive);
-    for entry in archive.entries.iter().filter(|entry| is_about_one_of(kept_schemas, entry)) {
+    let names = kept_schemas.iter().flat_map(|schema| [schema.name.clone(), escape_identifier(&schema.name)]);
+    let names: HashSet<String> = names.collect();
+    for entry in archive.entries.iter().filter(|entry| is_about_one_of(&names, entry)) {
         passes.insert(entry.dump_id, Pass::KeptSchemas);
     }
     let mut lists: BTreeMap<Pass, String> = BTreeMap::new();
@@ -72,11 +74,11 @@ pub(super) fn entry_id(line: &str) -> Option<DumpId> {
     line.split(';').next().and_then(|id| id.trim().parse().ok())
 }
 
-/// Whether `entry` is a comment, a label or grants on one of `schemas`, whose name is quoted as SQL needs it.
-fn is_about_one_of(schemas: &[KeptSchema], entry: &Entry) -> bool {
+/// Whether `entry` is a comment, a label or grants on one of the schemas with these `names`, each also as SQL quotes it.
+fn is_about_one_of(names: &HashSet<String>, entry: &Entry) -> bool {
     let is_about = matches!(entry.desc.as_str(), "ACL" | "COMMENT" | "SECURITY LABEL");
     let Some(name) = entry.tag.strip_prefix("SCHEMA ").filter(|_| is_about) else { return false };
-    schemas.iter().any(|schema| name == schema.name || name == escape_identifier(&schema.name))
+    names.contains(name)
 }
 
 fn passes(archive: &Archive) -> BTreeMap<DumpId, Pass> {

@@ -71,6 +71,9 @@ pub enum Kept {
     },
 }
 
+/// Whether it is an alarm, whose, its code or family, and the channel in which something was told.
+pub(super) type Subject<'kept> = (bool, Author, &'kept Word, Option<&'kept Word>);
+
 impl fmt::Display for Kept {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -95,23 +98,22 @@ impl Kept {
         matches!(self, Self::AlarmRaised { .. } | Self::Told { severity: Some(_), .. })
     }
 
-    /// Whose it is.
-    pub(super) fn by(&self) -> Author {
+    /// What it is about.
+    pub(super) fn subject(&self) -> Subject<'_> {
         match self {
-            Self::AlarmRaised { by, .. } | Self::AlarmResolved { by, .. } | Self::Told { by, .. } => *by,
+            Self::AlarmRaised { by, code, .. } | Self::AlarmResolved { by, code } => (true, *by, code, None),
+            Self::Told { by, family, to, .. } => (false, *by, family, to.as_ref()),
         }
     }
 
-    /// Whether a `newer` one makes it void: an alarm is over, or something else of the same was told there.
-    pub(super) fn is_void_by(&self, newer: &Self) -> bool {
-        match (self, newer) {
-            (Self::AlarmRaised { by, code, .. }, Self::AlarmResolved { by: other, code: over }) => {
-                (by, code) == (other, over)
-            }
-            (Self::Told { by, family, to, .. }, Self::Told { by: other, family: newer, to: there, .. }) => {
-                (by, family) == (other, newer) && (to.is_none() || to == there)
-            }
-            _ => false,
+    /// The subjects of older ones that it makes void: an alarm is over, or something else was told, in the same channel or in
+    /// one that was not written down.
+    pub(super) fn ends(&self) -> Vec<Subject<'_>> {
+        let (kind, by, word, channel) = self.subject();
+        match self {
+            Self::AlarmRaised { .. } => Vec::new(),
+            Self::AlarmResolved { .. } => vec![(kind, by, word, channel)],
+            Self::Told { .. } => vec![(kind, by, word, channel), (kind, by, word, None)],
         }
     }
 

@@ -170,6 +170,25 @@ impl fmt::Display for EventKind {
 }
 
 impl EventKind {
+    /// What it says, without what it is about and in which numbers: another line of the same family says the same.
+    pub(super) fn family(&self) -> (&'static str, &str) {
+        match self {
+            Self::BackupStarted { .. } => ("backup-started", ""),
+            Self::RetentionDegraded => ("retention-degraded", ""),
+            Self::SizeSuspect { .. } => ("size-suspect", ""),
+            Self::BackupFailed { again: false, .. } => ("backup-failed", ""),
+            Self::BackupFailed { again: true, .. } => ("backup-failed-again", ""),
+            Self::DatabaseAppeared => ("database-appeared", ""),
+            Self::BackupStopped => ("backup-stopped", ""),
+            Self::DrillStarted => ("drill-started", ""),
+            Self::DrillEnded { verdict } => ("drill", verdict.as_str()),
+            Self::Kept(Kept::AlarmRaised { .. }, _) => ("alarm-raised", ""),
+            Self::Kept(Kept::AlarmResolved { .. }, _) => ("alarm-resolved", ""),
+            Self::Kept(Kept::Told { .. }, _) => ("told", ""),
+            Self::SizeAccepted { .. } => ("size-accepted", ""),
+        }
+    }
+
     /// Reads what follows the id; `None` for anything that `Display` could not have written.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let known_or = |text: &str| (text != UNKNOWN).then(|| text.to_owned());

@@ -71,6 +71,23 @@ fn of_two_honest_backups_of_one_time_the_newest_is_among_the_newest() {
     assert_eq!(verdicts(&plan), ["newest 2", "newest 2", "newest 2", "delete", "delete"]);
 }
 
+/// What is added in one night is not looked at again for each other night.
+#[test]
+fn hundreds_of_forgeries_beside_each_of_many_backups_are_planned_in_seconds() {
+    let night = |night: i64| at(NOW) - Duration::days(night);
+    let forged =
+        |number| (1..=250).map(move |bytes| dump(night(number) + Duration::seconds(bytes), bytes.unsigned_abs()));
+    let genuine: Vec<Backup> = (0..100).map(|number| dump(night(number), 3_000)).collect();
+    let mut all = genuine.clone();
+    all.extend((0..100).flat_map(forged));
+    let policy = RetentionPolicy { keep_days: 7, keep_monthly: 12, max_deletes: u32::MAX, ..NEWEST_ONLY };
+    let now = at(NOW) + Duration::hours(1);
+    let begun = std::time::Instant::now();
+    let stays = kept(&planned(&all, now, &policy));
+    assert!(begun.elapsed().as_secs() < 10, "{:?}", begun.elapsed());
+    assert!(kept(&planned(&genuine, now, &policy)).is_subset(&stays));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 

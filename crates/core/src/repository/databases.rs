@@ -7,8 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::open::MAX_MANIFEST_BYTES;
 use super::{
-    Author, Backup, BackupId, Catalog, DatabaseDir, EventKind, Kept, Layout, ManifestError, RUN_MAY_TAKE, Repository,
-    Role, Signers,
+    Author, Backup, BackupId, Catalog, DatabaseDir, EventKind, Kept, Layout, ManifestError, Repository, Role, Signers,
 };
 use crate::database_list::MAX_DATABASES;
 use crate::storage::{ListedObject, Prefix, Store, StoreError};
@@ -25,8 +24,8 @@ const MAX_BYTES_READ: u64 = 4 * MAX_MANIFEST_BYTES;
 struct Folders {
     /// Those that have backups.
     found: Vec<Found>,
-    /// Those that have traces of backups, and none.
-    emptied: Vec<String>,
+    /// Those that have traces of backups, and none, and when the store says that the first trace was written.
+    emptied: Vec<(String, Option<DateTime<Utc>>)>,
 }
 
 /// A database that has backups, by the listing.
@@ -49,7 +48,8 @@ pub struct StoredDatabases {
     pub unread: Vec<String>,
     /// Those that are too many.
     pub beyond: Vec<String>,
-    /// Those that have no backup, and traces of such: a manifest without its data, or a journal.
+    /// Those that have no backup, and traces of such: a manifest without its data, or a journal. Those come first that the
+    /// bucket has had the longest.
     pub emptied: Vec<String>,
 }
 
@@ -82,12 +82,13 @@ impl Repository {
         Ok(found.into_iter().map(|found| found.name).collect())
     }
 
-    /// As [`Repository::databases`], and those of which only traces of backups are left.
+    /// As [`Repository::databases`], and those of which only traces of backups are left. Those come first that the bucket has
+    /// had the longest: a writer to it can make any number of folders, and give them any name and no earlier time.
     ///
     /// # Errors
     /// As there.
     pub async fn databases_with_traces(store: &Store, now: DateTime<Utc>) -> Result<Vec<String>, StoreError> {
-        Ok(found_in(list(store).await?, store.prefix(), now).with_traces())
+        Ok(found_in(list(store).await?, store.prefix(), now).by_age())
     }
 }
 
@@ -107,6 +108,7 @@ impl DatabaseSearch {
         now: DateTime<Utc>,
     ) -> Result<StoredDatabases, StoreError> {
         let Folders { found, emptied } = found_in(list(store).await?, store.prefix(), now);
+        let emptied = oldest_first(emptied);
         let (mut found, beyond) = first_of(found, MAX_DATABASES);
         let names: Vec<String> = found.iter().map(|found| found.name.clone()).collect();
         if names.len() < 2 || signers.is_empty() {
@@ -175,8 +177,10 @@ impl StoredDatabases {
 }
 
 impl Folders {
-    fn with_traces(self) -> Vec<String> {
-        self.found.into_iter().map(|found| found.name).chain(self.emptied).collect()
+    /// The names of all, the oldest first.
+    fn by_age(self) -> Vec<String> {
+        let found = self.found.into_iter().map(|found| (found.name, found.since));
+        oldest_first(found.chain(self.emptied).collect())
     }
 }
 
@@ -212,6 +216,12 @@ async fn list(store: &Store) -> Result<Vec<ListedObject>, StoreError> {
     store.list(&store.prefix().key("")).await
 }
 
+/// These names, in the order of the times since when the store has them.
+fn oldest_first(mut named: Vec<(String, Option<DateTime<Utc>>)>) -> Vec<String> {
+    named.sort_by_key(|(_, since)| (since.is_none(), *since));
+    named.into_iter().map(|(name, _)| name).collect()
+}
+
 /// At most so many of these, in their order, and the names of the others: those come first that the store has had the
 /// longest. A writer to the bucket can make any number of folders, and can give them any name and no earlier time.
 fn first_of(found: Vec<Found>, most: usize) -> (Vec<Found>, Vec<String>) {
@@ -239,11 +249,12 @@ fn found_in(objects: Vec<ListedObject>, prefix: &Prefix, now: DateTime<Utc>) -> 
             |object: &&ListedObject| layout.parse(&object.key).is_some_and(|(_, role)| role == Role::Manifest);
         let sizes: BTreeMap<String, u64> =
             objects.iter().filter(is_manifest).map(|object| (object.key.as_str().to_owned(), object.bytes)).collect();
+        let first_written = objects.iter().filter_map(|object| object.modified).min();
         let catalog = Catalog::from_listing(&layout, objects, now);
         let backups: Vec<&Backup> = catalog.from_the_future.iter().chain(&catalog.backups).collect();
         let Some(first) = backups.iter().min_by_key(|backup| (backup.committed_at.is_none(), backup.committed_at))
         else {
-            all.emptied.extend(has_traces(&catalog, now).then_some(name));
+            all.emptied.extend(has_traces(&catalog, now).then_some((name, first_written)));
             continue;
         };
         let read = catalog.backups.iter().take(NEWEST_READ).chain([*first]);
@@ -263,6 +274,7 @@ fn found_in(objects: Vec<ListedObject>, prefix: &Prefix, now: DateTime<Utc>) -> 
 /// Whether a database without backups had some, or should have some by now.
 fn has_traces(catalog: &Catalog, now: DateTime<Utc>) -> bool {
     use Kept::{AlarmRaised, Told};
+    let first_run = catalog.journal.longest_run();
     let is_trace = |kind: &EventKind, age: TimeDelta| match kind {
         // Also that there is no first backup yet is an alarm.
         EventKind::DatabaseAppeared
@@ -270,7 +282,7 @@ fn has_traces(catalog: &Catalog, now: DateTime<Utc>) -> bool {
         | EventKind::BackupFailed { .. }
         | EventKind::BackupStopped
         | EventKind::Kept(AlarmRaised { by: Author::Backup, .. } | Told { by: Author::Backup, .. }, _) => {
-            age.to_std().is_ok_and(|age| age > RUN_MAY_TAKE)
+            age.to_std().is_ok_and(|age| age > first_run)
         }
         // Only a service that has looked after it for a while writes others.
         _ => true,
@@ -280,124 +292,4 @@ fn has_traces(catalog: &Catalog, now: DateTime<Utc>) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::repository::{Event, Kind, Tag, Word};
-    use crate::storage::ObjectKey;
-
-    #[test]
-    fn databases_are_those_with_backups_r011() {
-        let prefix = Prefix::parse("p").unwrap();
-        let id = BackupId::new("2026-11-22T03:00:00Z".parse().unwrap());
-        let dump = Role::Dump { kind: Kind::Full, suffix: "" };
-        let key = |database: &str, role: &Role| Layout::new(prefix.clone(), database).key(&id, role);
-        let keys = [
-            key("app", &Role::Manifest),
-            key("app", &dump),
-            key("Süd/1", &dump),
-            key("Süd/1", &Role::Manifest),
-            key("running", &dump),
-            key("lost", &Role::Manifest),
-            prefix.key("notes.txt"),
-            prefix.key("s~C3/x"),
-        ];
-        let listed = |key: ObjectKey| ListedObject { key, bytes: 1, modified: None };
-        let names = |now: &str| {
-            let Folders { found, emptied } = found_in(keys.clone().map(listed).into(), &prefix, now.parse().unwrap());
-            (found.into_iter().map(|found| found.name).collect::<Vec<_>>(), emptied)
-        };
-        let all = |emptied: &[&str]| {
-            let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-            (owned(&["Süd/1", "app"]), owned(emptied))
-        };
-        assert_eq!(names("2026-11-23T00:00:00Z"), all(&["lost"]));
-        assert_eq!(names("2020-01-01T00:00:00Z"), all(&["lost"]));
-    }
-
-    /// Else a service that restarts after all backups were deleted has nothing that is wrong.
-    #[test]
-    fn a_database_whose_backups_are_all_gone_is_one_as_long_as_its_journal_tells_of_it() {
-        let (prefix, now) = (Prefix::parse("p").unwrap(), "2026-11-22T12:00:00Z".parse::<DateTime<Utc>>().unwrap());
-        let layout = Layout::new(prefix.clone(), "app");
-        let emptied = |hours: i64, kind: EventKind| {
-            let event = Event { id: BackupId::new(now - TimeDelta::hours(hours)), kind };
-            let object = ListedObject { key: layout.event_key(&event), bytes: 0, modified: None };
-            found_in(vec![object], &prefix, now).with_traces()
-        };
-        let started = || EventKind::BackupStarted { cluster: None, tables: None };
-        assert_eq!(emptied(5, started()), Vec::<String>::new(), "this may be the first run");
-        assert_eq!(emptied(7, started()), ["app"]);
-        assert_eq!(emptied(0, EventKind::DrillEnded { verdict: Word::of("failed") }), ["app"]);
-        let raised = |by| {
-            let (code, severity) = (Word::of("no_backup"), Word::of("critical"));
-            EventKind::Kept(Kept::AlarmRaised { by, code, severity }, Tag::none())
-        };
-        assert_eq!(emptied(5, raised(Author::Backup)), Vec::<String>::new(), "the first run may have failed");
-        assert_eq!(emptied(7, raised(Author::Backup)), ["app"]);
-        assert_eq!(emptied(0, raised(Author::Verify)), ["app"]);
-    }
-
-    /// Names that come before others in the alphabet take no place from what was there before.
-    #[test]
-    fn of_too_many_databases_those_count_that_the_bucket_has_had_the_longest() {
-        let found = |name: &str, day: Option<u32>| Found {
-            name: name.to_owned(),
-            manifests: Vec::new(),
-            since: day.map(|day| format!("2026-11-{day:02}T03:00:00Z").parse().unwrap()),
-        };
-        let all = || vec![found("0", Some(9)), found("1", None), found("app", Some(9)), found("zoo", Some(3))];
-        let names = |most| {
-            let (found, beyond) = first_of(all(), most);
-            (found.into_iter().map(|found| found.name).collect::<Vec<_>>(), beyond)
-        };
-        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-        assert_eq!(names(2), (owned(&["0", "zoo"]), owned(&["app", "1"])));
-        assert_eq!(names(3), (owned(&["0", "app", "zoo"]), owned(&["1"])));
-        assert_eq!(names(5), (owned(&["0", "1", "app", "zoo"]), Vec::new()));
-    }
-
-    /// A writer who adds manifests makes neither the first one nor more than the newest ones be read.
-    #[test]
-    fn the_newest_manifests_and_the_first_one_are_read() {
-        let prefix = Prefix::parse("p").unwrap();
-        let layout = Layout::new(prefix.clone(), "app");
-        let time = |day: u32| format!("2026-11-{day:02}T03:00:00Z").parse::<DateTime<Utc>>().unwrap();
-        // Ids of many days, all written on one; and one that was there before.
-        let written = |day: u32| if day == 9 { time(9) } else { time(22) };
-        let ids: Vec<BackupId> = (1..20).map(|day| BackupId::new(time(day))).collect();
-        let objects = ids.iter().zip(1..20).flat_map(|(id, day)| {
-            [Role::Manifest, Role::Dump { kind: Kind::Full, suffix: "" }].map(|role| ListedObject {
-                key: layout.key(id, &role),
-                bytes: u64::from(day),
-                modified: Some(written(day)),
-            })
-        });
-        let found = found_in(objects.collect(), &prefix, time(23));
-        let read: Vec<(BackupId, u64)> =
-            [(18, 19), (17, 18), (8, 9)].map(|(at, bytes)| (ids[at].clone(), bytes)).into();
-        assert_eq!((found.found[0].manifests.clone(), found.found[0].since), (read, Some(time(9))));
-    }
-
-    #[test]
-    fn what_does_not_count_is_named() {
-        let all = || ["app", "crm", "shop"].map(str::to_owned).to_vec();
-        let none = || Signature::NoneOf(Vec::new());
-        let known = |entries: &[(&str, Signature)]| {
-            entries.iter().map(|(name, signature)| ((*name).to_owned(), signature.clone())).collect::<BTreeMap<_, _>>()
-        };
-        let stored = StoredDatabases::of(all(), &known(&[("app", none()), ("shop", Signature::Good)]));
-        let one = |name: &str| vec![name.to_owned()];
-        assert_eq!(
-            stored,
-            StoredDatabases {
-                names: one("shop"),
-                unsigned: one("app"),
-                unread: one("crm"),
-                ..StoredDatabases::default()
-            }
-        );
-        // If there is no good one, signatures tell nothing.
-        let stored = StoredDatabases::of(all(), &known(&[("app", none())]));
-        assert_eq!(stored, StoredDatabases { names: all(), ..StoredDatabases::default() });
-    }
-}
+mod tests;

@@ -106,6 +106,11 @@ impl NoticedAlarms {
         self.alarms.contains_key(&code) || self.past.contains_key(&code)
     }
 
+    /// What is said of the one of `code` that holds.
+    pub(crate) fn message(&self, code: AlarmCode) -> Option<&str> {
+        self.alarms.get(&code).map(|alarm| alarm.message.as_str())
+    }
+
     /// Since when the one of `code` holds, also before a restart.
     pub fn since(&self, code: AlarmCode) -> Option<DateTime<Utc>> {
         let noticed = self.alarms.get(&code).map(|alarm| alarm.since);

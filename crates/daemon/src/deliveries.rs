@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use backup_core::repository::Word;
+
 use crate::alarm::{Condition, Severity};
 use crate::alarm_code::AlarmCode;
 
@@ -25,6 +27,22 @@ pub(crate) struct ChannelDeliveries {
     pub(crate) undelivered: u64,
     /// Why the last of them was not.
     reason: String,
+    /// Whether the process before this one could not deliver messages there.
+    is_doubted: bool,
+}
+
+impl ChannelDeliveries {
+    /// What is wrong with it, if anything is.
+    fn fault(&self) -> Option<&str> {
+        let is_untried = self.delivered + self.failed == 0;
+        match self.undelivered {
+            0 if self.is_doubted && is_untried => {
+                Some("one was not before this process started, and none was since then")
+            }
+            0 => None,
+            _ => Some(&self.reason),
+        }
+    }
 }
 
 /// Pings to the monitor.
@@ -38,21 +56,28 @@ impl Deliveries {
     /// Of these channels, to which nothing was sent yet.
     pub(crate) fn to<'name>(channels: impl IntoIterator<Item = &'name str>) -> Self {
         let channels = channels.into_iter().map(|name| (name.to_owned(), ChannelDeliveries::default()));
-        Self(Arc::new(Mutex::new(Known { channels: channels.collect(), pings: PingDeliveries::default() })))
+        Self(Arc::new(Mutex::new(Known { channels: channels.collect(), ..Known::default() })))
     }
 
     /// What is wrong, if anything is.
     pub(crate) fn condition(&self) -> Option<Condition> {
         let channels = self.channels();
-        let undelivered = channels.iter().filter(|(_, deliveries)| deliveries.undelivered > 0);
-        let each: Vec<String> =
-            undelivered.map(|(channel, deliveries)| format!("{channel}: {}", deliveries.reason)).collect();
+        let faults = channels.iter().filter_map(|(channel, deliveries)| Some((channel, deliveries.fault()?)));
+        let each: Vec<String> = faults.map(|(channel, fault)| format!("{channel}: {fault}")).collect();
         (!each.is_empty()).then(|| Condition {
             code: AlarmCode::Undelivered,
             severity: Severity::Warning,
             message: format!("messages could not be delivered: {}", each.join("; ")),
             subjects: Vec::new(),
         })
+    }
+
+    /// Messages could not be delivered before this process started, in the channels that are `meant` by their names in keys:
+    /// that holds until something was delivered or given up there.
+    pub(crate) fn doubt(&self, meant: impl Fn(&Word) -> bool) {
+        for (channel, deliveries) in &mut self.lock().channels {
+            deliveries.is_doubted = meant(&Word::of(channel));
+        }
     }
 
     /// Each channel by its name.

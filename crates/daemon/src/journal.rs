@@ -77,7 +77,7 @@ impl Journal {
         self.add(database, Line::Happened(kind), at);
     }
 
-    /// Notes what became of an alarm. Not what belongs to this process alone: another one has other channels.
+    /// Notes what became of an alarm.
     pub(crate) fn alarm(&self, change: &AlarmChange, at: DateTime<Utc>) {
         let by = self.author;
         let (alarm, kept, not_before) = match change {
@@ -90,10 +90,8 @@ impl Journal {
                 (alarm, Kept::AlarmResolved { by, code: Word::of(alarm.code.into()) }, Some(alarm.since))
             }
         };
-        if alarm.code != AlarmCode::Undelivered {
-            let at = self.later(&alarm.database, alarm.code.into(), not_before, at);
-            self.add(&alarm.database, Line::Kept(kept), at);
-        }
+        let at = self.later(&alarm.database, alarm.code.into(), not_before, at);
+        self.add(&alarm.database, Line::Kept(kept), at);
     }
 
     /// What is to be known after a restart once it has come true. It has its place in the order of the journal at once.
@@ -102,6 +100,11 @@ impl Journal {
             Kept::Told { family, since, .. } => self.later(database, &format!("told-{family}"), Some(*since), at),
             Kept::AlarmRaised { .. } | Kept::AlarmResolved { .. } => at,
         };
+        self.note_of(database, kept, at)
+    }
+
+    /// The same of what a message from before a restart has told at `at`.
+    pub(crate) fn note_of(&self, database: &DatabaseName, kept: Kept, at: DateTime<Utc>) -> Note {
         Note { journal: self.clone(), database: database.clone(), kept, at }
     }
 
@@ -183,6 +186,7 @@ impl Journal {
 }
 
 /// A line that is not in the journal yet.
+#[derive(Clone)]
 pub(crate) struct Note {
     journal: Journal,
     database: DatabaseName,
@@ -194,6 +198,14 @@ impl Note {
     /// Writes it down.
     pub(crate) fn keep(self) {
         self.journal.add(&self.database, Line::Kept(self.kept), self.at);
+    }
+
+    /// Writes down that the message has arrived in `channel`.
+    pub(crate) fn keep_of(mut self, channel: Word) {
+        if let Kept::Told { to, .. } = &mut self.kept {
+            *to = Some(channel);
+        }
+        self.keep();
     }
 }
 
@@ -233,6 +245,11 @@ pub async fn put_line(repository: &Repository, key: &RecordKey, id: BackupId, li
 /// Takes over what was known of `database` before a restart. To be called before its alarms are looked for.
 pub fn restore<D: Clone, R>(state: &State<D>, events: &Events<R>, database: &DatabaseName, remembered: Remembered) {
     state.change(database, |state| state.noticed.remember(&remembered.alarms));
+    if remembered.had_alarm(|code| code == AlarmCode::Undelivered) {
+        // Where the message about it has arrived, messages arrive.
+        let told = remembered.told.get(<&str>::from(AlarmCode::Undelivered));
+        state.doubt_deliveries(|channel| told.is_none_or(|past| past.is_missing_in(channel)));
+    }
     events.send(Event::Remembered { database: database.clone(), remembered: Arc::new(remembered) });
 }
 

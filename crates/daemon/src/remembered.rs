@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use backup_core::repository::{Author, EventKind, Journal, Kept, Layout, RecordKey};
+use backup_core::repository::{Author, EventKind, Journal, Kept, Layout, RecordKey, Word};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::alarm::{PastAlarm, Severity};
@@ -31,6 +31,23 @@ pub(crate) struct Past {
     pub(crate) codes: Vec<AlarmCode>,
     /// When messages were sent, and on which occasions, the newest last.
     pub(crate) messages: Vec<(DateTime<Utc>, String)>,
+    /// When the last message that has arrived in a channel was sent, and whether it told that something is wrong.
+    pub(crate) arrived: BTreeMap<Word, (DateTime<Utc>, bool)>,
+    /// Whether it was not written down in which channels the last message has arrived.
+    pub(crate) is_everywhere: bool,
+}
+
+impl Past {
+    /// Whether the last message did not arrive in `channel`, and matters there: what holds now, or the end of what was told
+    /// there.
+    pub(crate) fn is_missing_in(&self, channel: &Word) -> bool {
+        let Some((last, _)) = self.messages.last().filter(|_| !self.is_everywhere) else { return false };
+        let arrived = self.arrived.get(channel);
+        match self.severity {
+            Some(_) => arrived.is_none_or(|(at, _)| at < last),
+            None => arrived.is_some_and(|(_, was_wrong)| *was_wrong),
+        }
+    }
 }
 
 /// A run that had failed before a restart, after which none has succeeded.
@@ -115,12 +132,17 @@ impl Remembered {
                 self.alarms.remove(&code);
                 self.changes.push((at, code));
             }
-            Kept::Told { by, family, occasion, severity, since, codes } if *by == author => {
+            Kept::Told { by, family, occasion, severity, since, codes, to } if *by == author => {
                 let past = self.told.entry(family.to_string()).or_default();
                 past.since = *since;
                 past.severity = severity.as_ref().and_then(|severity| Severity::named(severity.as_str()));
                 past.codes = codes.iter().filter_map(|code| AlarmCode::named(code.as_str())).collect();
-                past.messages.push((at, occasion.to_string()));
+                let message = (at, occasion.to_string());
+                if past.messages.last() != Some(&message) {
+                    past.messages.push(message);
+                }
+                past.is_everywhere = to.is_none();
+                past.arrived.extend(to.iter().map(|channel| (channel.clone(), (at, severity.is_some()))));
             }
             Kept::AlarmRaised { .. } | Kept::AlarmResolved { .. } | Kept::Told { .. } => {}
         }

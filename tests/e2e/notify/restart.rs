@@ -88,6 +88,73 @@ fn a_message_that_had_not_arrived_when_a_process_ended_is_sent_by_the_next_one_r
 }
 
 #[test]
+fn each_channel_gets_after_a_restart_what_has_not_arrived_there_and_nothing_twice_r155() {
+    let (stand, up, down) = (Stand::with_rows(10), Receiver::start(), Receiver::start());
+    let door = Door::new(&stand);
+    let run = || {
+        let both = format!("{},{}", address("json", &up), address("json", &down));
+        daemon(&stand, &door, &up).env("WEBHOOK_URL", both)
+    };
+    down.answer(Answer::Status(503, "", ""));
+    let mut first = Running::start(run());
+    let is_noted = || noted(&stand, "told-backup-main-onset") == 1 && !down.received().is_empty();
+    assert!(wait_until(SOON, is_noted), "{:?}", stand.events());
+    first.process.kill9();
+    let refused = down.received().len();
+
+    down.answer(Answer::Status(200, "", "ok"));
+    let mut again = Running::start(run());
+    assert!(wait_until(SOON, || down.received().len() > refused), "{}", again.process.stderr_so_far());
+    assert!(wait_until(SOON, || noted(&stand, "told-backup-main-onset") == 2), "{:?}", stand.events());
+    let late = &bodies(&down)[refused];
+    assert_eq!(late["data"]["reason"], bodies(&up)[0]["data"]["reason"], "{late:#}");
+    again.process.kill9();
+    let mut third = Running::start(run());
+    third.wait_for(SOON, |status| status["last_run"]["succeeded"] == false && status["state"] == "waiting");
+    std::thread::sleep(std::time::Duration::from_secs(6));
+    assert_eq!((up.received().len(), down.received().len()), (1, refused + 1), "{:#?}", bodies(&up));
+    third.process.kill9();
+
+    door.open();
+    let last = Running::start(run());
+    let is_over = || types(&up) == ["alarm.raised", "alarm.resolved"] && down.received().len() == refused + 2;
+    assert!(wait_until(SOON, is_over), "{:?}\n{}", types(&up), last.process.stderr_so_far());
+}
+
+#[test]
+fn a_channel_that_takes_nothing_stays_an_alarm_over_a_restart_until_it_takes_something_r090() {
+    let (stand, up, down) = (Stand::with_rows(10), Receiver::start(), Receiver::start());
+    let door = Door::new(&stand);
+    let run = || {
+        let both = format!("{},{}", address("json", &up), address("json", &down));
+        daemon(&stand, &door, &up).env("WEBHOOK_URL", both)
+    };
+    let told = |event: &str| {
+        let bodies = bodies(&up);
+        let of = bodies.iter().filter(|body| body["data"]["event"] == event);
+        of.map(|body| body["type"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    down.answer(Answer::Status(400, "", ""));
+    let mut first = Running::start(run());
+    let is_noted = || noted(&stand, "told-backup-undelivered-onset") == 1;
+    assert!(wait_until(SOON, is_noted), "{:?}\n{}", stand.events(), first.process.stderr_so_far());
+    first.process.kill9();
+    let refused = down.received().len();
+
+    let mut again = Running::start(run());
+    // Each of what it lacks is tried there once.
+    assert!(wait_until(SOON, || down.received().len() >= refused + 2), "{}", again.process.stderr_so_far());
+    let status = again.wait_for(SOON, |status| since(status, "undelivered").is_some());
+    assert_eq!(told("undelivered"), ["alarm.raised"], "{status:#}");
+    again.process.kill9();
+
+    down.answer(Answer::Status(200, "", "ok"));
+    let last = Running::start(run());
+    let is_over = || told("undelivered") == ["alarm.raised", "alarm.resolved"];
+    assert!(wait_until(SOON, is_over), "{:?}\n{}", told("undelivered"), last.process.stderr_so_far());
+}
+
+#[test]
 fn an_end_is_told_after_a_restart_although_no_channel_wanted_the_begin() {
     let (stand, receiver) = (Stand::with_rows(10), Receiver::start());
     let door = Door::new(&stand);

@@ -304,6 +304,13 @@ mod tests {
             severity: severity.map(Word::of),
             since: now,
             codes: vec![code.clone()],
+            to: None,
+        };
+        let told_in = |channel, occasion, severity| match told(occasion, severity) {
+            Kept::Told { by, family, occasion, severity, since, codes, .. } => {
+                Kept::Told { by, family, occasion, severity, since, codes, to: Some(Word::of(channel)) }
+            }
+            other => other,
         };
         let old = [
             ("raised", raised("warning")),
@@ -313,7 +320,9 @@ mod tests {
             ("onset", told("onset", Some("critical"))),
             ("over", told("resolved", None)),
             ("onset again", told("onset", Some("warning"))),
-            ("reminder", told("reminder", Some("critical"))),
+            ("in mail", told_in("mail", "reminder", Some("critical"))),
+            ("in mail again", told_in("mail", "reminder", Some("critical"))),
+            ("reminder", told_in("slack", "reminder", Some("critical"))),
         ];
         let old = old.into_iter().enumerate().map(|(second, (name, kept))| {
             let at = now - TimeDelta::days(100) + TimeDelta::seconds(i64::try_from(second).unwrap());
@@ -326,7 +335,7 @@ mod tests {
         let outdated = journal.outdated(now, |_| false);
         let mut names: Vec<&str> = outdated.iter().map(|key| key.as_str()).collect();
         names.sort_unstable();
-        assert_eq!(names, ["p/onset", "p/onset again", "p/over", "p/raised", "p/resolved"]);
+        assert_eq!(names, ["p/in mail", "p/onset", "p/onset again", "p/over", "p/raised", "p/resolved"]);
     }
 
     /// `backup` deletes lines and cannot tell which of `verify` are genuine.

@@ -1,5 +1,6 @@
 //! Which format an address wants, and which messages go there.
 
+use backup_core::repository::Word;
 use backup_core::secret::Secret;
 use lettre::message::Mailbox;
 use reqwest::Url;
@@ -187,6 +188,11 @@ const MAIL: &str = "mail";
 const PAGERDUTY: &str = "https://events.pagerduty.com/v2/enqueue";
 
 impl Channel {
+    /// Its name in keys.
+    pub(super) fn key_word(&self) -> Word {
+        Word::of(&self.name)
+    }
+
     /// One at `url`.
     ///
     /// # Errors

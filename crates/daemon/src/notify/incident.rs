@@ -60,7 +60,7 @@ impl Sign {
 }
 
 /// All signs of an incident, in the order in which they came.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Signs(Vec<Sign>);
 
 impl Signs {
@@ -70,6 +70,16 @@ impl Signs {
 
     pub(super) fn hold(&self, code: AlarmCode) -> bool {
         self.0.iter().any(|sign| sign.code == code)
+    }
+
+    /// The one of `code`.
+    pub(super) fn of(&self, code: AlarmCode) -> Option<&Sign> {
+        self.0.iter().find(|sign| sign.code == code)
+    }
+
+    /// Gives the one of `code` this reason.
+    pub(super) fn say(&mut self, code: AlarmCode, reason: &str) {
+        self.0.iter_mut().filter(|sign| sign.code == code).for_each(|sign| reason.clone_into(&mut sign.reason));
     }
 
     pub(super) fn show(&mut self, sign: Sign) {

@@ -1,8 +1,9 @@
 //! The way out: a bounded queue for each channel, in which a message is tried again until it is delivered or given up.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use backup_core::repository::Word;
 use rand::Rng;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
@@ -52,14 +53,25 @@ impl Outbox {
         Self { queues: queues.collect(), workers, filter, deliveries }
     }
 
-    /// Puts `message` into the queue of each channel that wants it. Never waits. `note` is kept once one of them has it,
-    /// so that the next process tells what has not arrived when this one ends.
+    /// Puts `message` into the queue of each channel that wants it. Never waits. `note` is kept for each of them once it has
+    /// arrived there, so that the next process tells there what has not arrived when this one ends.
     ///
     /// False if it may have a place later: it is wanted, and every queue was full.
     pub(crate) fn send(&self, message: Message, note: Option<Note>) -> bool {
-        let letter = Arc::new(Letter { message, note: Mutex::new(note) });
+        let is_wanted = |(channel, _): &(Channel, Sender<Queued>)| channel.wants(&message, self.filter);
+        if !self.queues.iter().any(is_wanted) {
+            note.into_iter().for_each(Note::keep);
+            return true;
+        }
+        self.send_to(message, note, |_| true)
+    }
+
+    /// The same for those channels alone that are `meant`.
+    pub(crate) fn send_to(&self, message: Message, note: Option<Note>, meant: impl Fn(&Word) -> bool) -> bool {
+        let letter = Arc::new(Letter { message, note });
         let (mut wanted, mut full) = (0, 0);
-        for (channel, queue) in self.queues.iter().filter(|(channel, _)| channel.wants(&letter.message, self.filter)) {
+        let is_wanted = |channel: &Channel| channel.wants(&letter.message, self.filter) && meant(&channel.key_word());
+        for (channel, queue) in self.queues.iter().filter(|(channel, _)| is_wanted(channel)) {
             wanted += 1;
             let queued = Queued { letter: Arc::clone(&letter), failed_before: self.deliveries.failed(&channel.name) };
             let reason = match queue.try_send(queued) {
@@ -71,9 +83,6 @@ impl Outbox {
                 Err(TrySendError::Closed(_)) => "the address is gone",
             };
             give_up(&self.deliveries, channel, reason);
-        }
-        if wanted == 0 {
-            letter.has_arrived();
         }
         wanted == 0 || full < wanted
     }
@@ -99,15 +108,7 @@ struct Queued {
 /// A message on its way, to one channel or to several.
 struct Letter {
     message: Message,
-    note: Mutex<Option<Note>>,
-}
-
-impl Letter {
-    /// The first arrival is noted.
-    fn has_arrived(&self) {
-        let note = self.note.lock().unwrap_or_else(PoisonError::into_inner).take();
-        note.into_iter().for_each(Note::keep);
-    }
+    note: Option<Note>,
 }
 
 /// What delivers the messages of one channel, one after the other.
@@ -123,7 +124,7 @@ impl Worker {
             let message = &letter.message;
             match self.deliver(message).await {
                 Ok(()) => {
-                    letter.has_arrived();
+                    letter.note.clone().into_iter().for_each(|note| note.keep_of(self.channel.key_word()));
                     self.deliveries.delivered(&self.channel.name, failed_before);
                     tracing::info!(channel = self.channel.name, event = message.event, "message delivered");
                 }

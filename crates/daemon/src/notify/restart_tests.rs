@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use backup_core::repository::{self, Author, Catalog, Layout, RecordKey};
+use backup_core::repository::{self, Author, Catalog, Layout, RecordKey, Word};
 use backup_core::secret::Secret;
 use backup_core::storage::{ListedObject, Prefix};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -13,8 +13,9 @@ use crate::alarm::{Alarm, AlarmChange, Severity};
 use crate::alarm_code::AlarmCode;
 use crate::database_name::DatabaseName;
 use crate::journal::{Journal, Line};
-use crate::notify::tell::kept;
-use crate::notify::when::Incidents;
+use crate::notify::incident::Family;
+use crate::notify::tell::{kept, kept_before};
+use crate::notify::when::{Incidents, Notice};
 use crate::remembered::{FailedBefore, Past, Remembered};
 
 fn at(hour: i64) -> DateTime<Utc> {
@@ -72,7 +73,7 @@ fn told(incidents: &mut Incidents, journal: &Journal, (from, to): (i64, i64)) ->
     for minute in from * 60..to * 60 {
         let now = at(0) + TimeDelta::minutes(minute) + TimeDelta::seconds(10);
         for notice in incidents.due(now) {
-            journal.note(&database(), kept(&notice, Author::Backup).unwrap(), now).keep();
+            journal.note(&database(), kept(&notice, Author::Backup), now).keep();
             told.push((minute / 60, notice.occasion.word()));
         }
     }
@@ -183,6 +184,8 @@ fn the_last_run_that_failed_is_not_told_again_and_its_end_is() {
         severity: Some(Severity::Warning),
         codes: vec![AlarmCode::Failing],
         messages: vec![(at(1), "onset".to_owned())],
+        is_everywhere: true,
+        ..Past::default()
     };
     let failed_before = FailedBefore {
         code: AlarmCode::Failing,
@@ -203,4 +206,78 @@ fn the_last_run_that_failed_is_not_told_again_and_its_end_is() {
     incidents.succeeded(&database(), at(5));
     let notice = incidents.due(at(6)).pop().unwrap();
     assert_eq!((notice.occasion.word(), notice.occurrences, notice.class), ("resolved", 2, Some("auth")));
+}
+
+/// A channel that was down, or is new, gets what the others have.
+#[tokio::test]
+async fn what_has_not_arrived_in_a_channel_is_told_there_alone_after_a_restart() {
+    let (slack, mail) = (Word::of("slack"), Word::of("mail"));
+    let bucket = Bucket::default();
+    let journal = bucket.journal();
+    let stale = alarm(AlarmCode::Stale, Severity::Critical, 1);
+    let arrive = |notice: &Notice, now, channels: &[&Word]| {
+        let note = journal.note(&database(), kept(notice, Author::Backup), now);
+        channels.iter().for_each(|channel| note.clone().keep_of((*channel).clone()));
+    };
+    // What is told again after a restart at `hour` if nothing changes, and where it is missing.
+    let again = |hour, holds: bool| {
+        let mut incidents = Incidents::default();
+        incidents.restore(&database(), &bucket.remembered("own", hour), at(hour));
+        if holds {
+            incidents.raised(&stale, at(hour));
+        }
+        let told = incidents.due(at(hour) + TimeDelta::minutes(1));
+        told.into_iter().map(move |notice| (notice.occasion.word(), notice.again.unwrap())).collect::<Vec<_>>()
+    };
+    let missing = |again: &[(&str, Past)]| {
+        let of = |(occasion, past): &(&str, Past)| {
+            (String::from(*occasion), past.is_missing_in(&slack), past.is_missing_in(&mail))
+        };
+        again.iter().map(of).collect::<Vec<_>>()
+    };
+    let mut incidents = Incidents::default();
+    incidents.raised(&stale, at(1));
+    journal.alarm(&AlarmChange::Raised(stale.clone()), at(1));
+    let onset = incidents.due(at(2)).pop().unwrap();
+    arrive(&onset, at(2), &[&slack]);
+    written(&journal).await;
+    let restarted = again(3, true);
+    assert_eq!(missing(&restarted), [("onset".to_owned(), false, true)]);
+    assert_eq!(restarted[0].1.messages, [(at(2), "onset".to_owned())]);
+    // What is written down of it then is a line of the same message.
+    let (sent_at, kept_again) = kept_before(&restarted[0].1, Family::Main, Author::Backup).unwrap();
+    journal.note_of(&database(), kept_again, sent_at).keep_of(mail.clone());
+    written(&journal).await;
+    assert_eq!(missing(&again(4, true)), [("onset".to_owned(), false, false)]);
+    // Its end, which arrives in one of them.
+    incidents.resolved(&stale, at(5));
+    journal.alarm(&AlarmChange::Resolved(stale.clone()), at(5));
+    let over = incidents.due(at(6)).pop().unwrap();
+    arrive(&over, at(6), &[&mail]);
+    written(&journal).await;
+    assert_eq!(missing(&again(7, false)), [("resolved".to_owned(), true, false)]);
+    // A channel in which nothing was told needs no end.
+    assert!(!again(7, false)[0].1.is_missing_in(&Word::of("discord")));
+}
+
+/// As if the bucket answers late.
+#[tokio::test]
+async fn nothing_is_told_again_before_it_was_looked_at() {
+    let bucket = Bucket::default();
+    let journal = bucket.journal();
+    let stale = alarm(AlarmCode::Stale, Severity::Critical, 1);
+    let mut incidents = Incidents::default();
+    incidents.raised(&stale, at(1));
+    journal.alarm(&AlarmChange::Raised(stale.clone()), at(1));
+    let onset = incidents.due(at(2)).pop().unwrap();
+    journal.note(&database(), kept(&onset, Author::Backup), at(2)).keep_of(Word::of("slack"));
+    written(&journal).await;
+    let mut restarted = Incidents::default();
+    restarted.restore(&database(), &bucket.remembered("own", 3), at(3));
+    for second in 0..50 {
+        assert_eq!(restarted.due(at(3) + TimeDelta::seconds(second)), []);
+    }
+    restarted.resolved(&stale, at(3) + TimeDelta::seconds(50));
+    let told = restarted.due(at(3) + TimeDelta::seconds(60)).pop().unwrap();
+    assert_eq!((told.occasion.word(), told.again), ("resolved", None));
 }

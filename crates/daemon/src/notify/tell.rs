@@ -6,6 +6,7 @@ use backup_core::repository::{Author, Kept, Word};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
 use super::ending::{Ending, RunOutcome, Teller};
+use super::incident::Family;
 use super::message::{Level, Message, Occasion, Safe, Speaker, Status};
 use super::queue::Outbox;
 use super::summary::{Runs, Summary};
@@ -15,6 +16,7 @@ use crate::alarm_code::AlarmCode;
 use crate::database_name::DatabaseName;
 use crate::events::{Event, Subscription};
 use crate::journal::Journal;
+use crate::remembered::Past;
 use crate::state::{DatabaseState, State};
 
 /// The clock may be set, so what is due is looked for at least this often.
@@ -32,11 +34,22 @@ pub(super) async fn tell<D: Clone, R>(
 ) -> Outbox {
     let mut incidents = Incidents::default();
     let send = |notice: &Notice, now| {
-        let note = kept(notice, journal.author()).map(|kept| journal.note(&notice.database, kept, now));
-        outbox.send(message_of(notice, &speaker, &state, teller, now), note)
+        let message = message_of(notice, &speaker, &state, teller, now);
+        match &notice.again {
+            None => outbox.send(message, Some(journal.note(&notice.database, kept(notice, journal.author()), now))),
+            Some(past) => {
+                let note = kept_before(past, notice.family, journal.author());
+                let note = note.map(|(at, kept)| journal.note_of(&notice.database, kept, at));
+                outbox.send_to(message, note, |channel| past.is_missing_in(channel))
+            }
+        }
+    };
+    let said_now = |database: &DatabaseName, code| {
+        state.see(database, |state| state.noticed.message(code).map(str::to_owned)).flatten()
     };
     loop {
         let now = Utc::now();
+        incidents.refresh(said_now, now);
         for notice in incidents.due(now) {
             if !send(&notice, now) {
                 incidents.take_back(&notice, now);
@@ -78,6 +91,7 @@ pub(super) async fn tell<D: Clone, R>(
         }
     }
     let now = Utc::now();
+    incidents.refresh(said_now, now);
     incidents.settle(now);
     for notice in incidents.due(now) {
         send(&notice, now);
@@ -85,25 +99,38 @@ pub(super) async fn tell<D: Clone, R>(
     outbox
 }
 
-/// What a restart has to know of `notice`. Of what belongs to this process alone, nothing: another one has other channels.
-pub(super) fn kept(notice: &Notice, by: Author) -> Option<Kept> {
-    if notice.lead.code == AlarmCode::Undelivered {
-        return None;
-    }
+/// What a restart has to know of `notice`.
+pub(super) fn kept(notice: &Notice, by: Author) -> Kept {
     let mut codes = vec![notice.lead.code];
     for code in notice.told.iter().flat_map(|(_, codes)| codes) {
         if !codes.contains(code) {
             codes.push(*code);
         }
     }
-    Some(Kept::Told {
+    Kept::Told {
         by,
         family: Word::of(notice.family.word()),
         occasion: Word::of(notice.occasion.word()),
         severity: notice.told.as_ref().map(|(severity, _)| Word::of(severity.name())),
         since: notice.since,
         codes: codes.into_iter().map(|code| Word::of(code.into())).collect(),
-    })
+        to: None,
+    }
+}
+
+/// What was kept of the last message of the `past`, and when it was sent.
+pub(super) fn kept_before(past: &Past, family: Family, by: Author) -> Option<(DateTime<Utc>, Kept)> {
+    let (at, occasion) = past.messages.last()?;
+    let kept = Kept::Told {
+        by,
+        family: Word::of(family.word()),
+        occasion: Word::of(occasion),
+        severity: past.severity.map(|severity| Word::of(severity.name())),
+        since: past.since,
+        codes: past.codes.iter().map(|code| Word::of((*code).into())).collect(),
+        to: None,
+    };
+    Some((*at, kept))
 }
 
 fn safe<D: Clone, R>(state: &State<D>, teller: Teller<D, R>, database: &DatabaseName) -> Safe {

@@ -10,8 +10,12 @@ use super::message::Occasion;
 use crate::alarm::{Alarm, Severity};
 use crate::alarm_code::{AlarmCode, Reach};
 use crate::database_name::DatabaseName;
+use crate::remembered::Past;
 
+mod notice;
 mod restored;
+
+pub(crate) use notice::{FailedRun, Notice};
 
 /// How long a change waits for others: the end of a run moves several alarms within moments, which are one message.
 pub(super) const SETTLING: TimeDelta = TimeDelta::seconds(3);
@@ -27,44 +31,11 @@ const ANOTHER_TRY: TimeDelta = TimeDelta::minutes(1);
 const REMINDERS: [TimeDelta; 3] = [TimeDelta::hours(6), TimeDelta::hours(24), TimeDelta::days(3)];
 const REMINDER_INTERVAL: TimeDelta = TimeDelta::days(7);
 
-/// A message that is due.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Notice {
-    pub(crate) occasion: Occasion,
-    pub(crate) database: DatabaseName,
-    pub(crate) family: Family,
-    /// What holds, or what held last if nothing does any more.
-    pub(crate) lead: Sign,
-    pub(crate) is_firing: bool,
-    /// Whether it does not hold any more since the database is not looked after, which says nothing of the database.
-    pub(crate) is_departed: bool,
-    /// When the first of it was noticed.
-    pub(crate) since: DateTime<Utc>,
-    /// Runs that failed meanwhile, at least 1.
-    pub(crate) occurrences: u64,
-    /// Of the last run that failed.
-    pub(crate) class: Option<&'static str>,
-    pub(crate) what_to_do: Option<&'static str>,
-    /// The most urgent that was told until now, and all causes; `None`: that it is over.
-    pub(crate) told: Option<(Severity, Vec<AlarmCode>)>,
-}
-
-/// A run that failed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct FailedRun {
-    pub(crate) ended_at: DateTime<Utc>,
-    /// The alarm that it is a first sign of; `None`: it raises one itself.
-    pub(crate) sign: Option<AlarmCode>,
-    pub(crate) class: Option<&'static str>,
-    pub(crate) reason: String,
-    pub(crate) what_to_do: Option<&'static str>,
-}
-
 /// Everything that is wrong, and what was told of it.
 #[derive(Debug, Default)]
 pub(crate) struct Incidents(BTreeMap<(DatabaseName, Family), Incident>);
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Incident {
     signs: Signs,
     since: DateTime<Utc>,
@@ -74,13 +45,15 @@ struct Incident {
     lead: Option<Sign>,
     /// What the last message told; `None`: that nothing is wrong.
     told: Option<Told>,
-    /// What the one before it told.
-    told_before: Option<Told>,
     /// When what has changed is looked at.
     settles_at: Option<DateTime<Utc>>,
     /// When changes were told, within [`CHANGES_WINDOW`].
     changes: VecDeque<DateTime<Utc>>,
     muted: Option<Muted>,
+    /// What was told before a restart, until it is known whether something else is to be told.
+    again: Option<Past>,
+    /// What it was before the message that was due a moment ago.
+    before: Option<Box<Incident>>,
     /// Whether it is over since the database is not looked after any more.
     is_departed: bool,
 }
@@ -94,7 +67,7 @@ struct Told {
     reminders: usize,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Muted {
     until: DateTime<Utc>,
     changes: u32,
@@ -125,7 +98,10 @@ impl Incidents {
             incident.occurrences += 1;
         }
         incident.last_failure = Some(run.clone());
-        if let Some(code) = run.sign.filter(|code| !incident.signs.hold(*code)) {
+        let Some(code) = run.sign else { return };
+        if incident.signs.hold(code) {
+            incident.signs.say(code, &run.reason);
+        } else {
             let sign = Sign { code, severity: Severity::Warning, reason: run.reason, subjects: Vec::new() };
             incident.show(sign, run.ended_at, now);
         }
@@ -145,25 +121,42 @@ impl Incidents {
         }
     }
 
+    /// Lets what may be due at `now` say what `said_now` says of each alarm: a reason may have changed since the onset.
+    pub(crate) fn refresh(
+        &mut self,
+        said_now: impl Fn(&DatabaseName, AlarmCode) -> Option<String>,
+        now: DateTime<Utc>,
+    ) {
+        for ((database, _), incident) in self.0.iter_mut().filter(|(_, incident)| incident.may_be_due(now)) {
+            for code in incident.signs.codes() {
+                said_now(database, code).into_iter().for_each(|reason| incident.signs.say(code, &reason));
+            }
+        }
+    }
+
     /// What is due at `now`. Each is due once.
     pub(crate) fn due(&mut self, now: DateTime<Utc>) -> Vec<Notice> {
         let due = |((database, family), incident): (&(DatabaseName, Family), &mut Incident)| {
-            let occasion = incident.due(now)?;
-            incident.notice(occasion, database, *family)
+            incident.believe_no_future(now);
+            incident.before = None;
+            if !incident.may_be_due(now) {
+                return None;
+            }
+            let before = incident.clone();
+            let (occasion, again) = incident.due(now)?;
+            incident.before = Some(Box::new(before));
+            Some(Notice { again, ..incident.notice(occasion, database, *family)? })
         };
         let notices = self.0.iter_mut().filter_map(due).collect();
         self.0.retain(|_, incident| !incident.is_over(now));
         notices
     }
 
-    /// A change that was due found no place among what is to be sent: it is not told, and due again.
+    /// What was due a moment ago found no place among what is to be sent: it is not told, and due again.
     pub(crate) fn take_back(&mut self, notice: &Notice, now: DateTime<Utc>) {
         let incident = self.of(&notice.database, notice.family);
-        let is_change = matches!(notice.occasion, Occasion::Onset | Occasion::Worse | Occasion::Resolved);
-        if is_change && incident.muted.is_none() {
-            incident.told = incident.told_before.take();
-            incident.changes.pop_back();
-            incident.settles_at = Some(now + ANOTHER_TRY);
+        if let Some(before) = incident.before.take() {
+            *incident = Incident { settles_at: Some(now + ANOTHER_TRY), ..*before };
         }
     }
 
@@ -208,9 +201,32 @@ impl Incident {
         self.settles_at.get_or_insert(now + SETTLING);
     }
 
-    fn due(&mut self, now: DateTime<Utc>) -> Option<Occasion> {
-        self.believe_no_future(now);
-        let has_settled = self.settles_at.take_if(|at| *at <= now).is_some();
+    fn may_be_due(&self, now: DateTime<Utc>) -> bool {
+        self.next_due().is_some_and(|at| at <= now)
+    }
+
+    /// Why there is a message, and what was told before a restart if it is only for the channels in which that has not
+    /// arrived.
+    fn due(&mut self, now: DateTime<Utc>) -> Option<(Occasion, Option<Past>)> {
+        let has_settled = self.settles_at.take().is_some();
+        let again = self.again.take();
+        match self.news(has_settled, now) {
+            Some(occasion) => Some((occasion, None)),
+            None if again.is_some() && self.signs.lead().is_some_and(|sign| sign.reason.is_empty()) => {
+                // It was not looked at yet whether that still holds.
+                (self.again, self.settles_at) = (again, Some(now + SETTLING));
+                None
+            }
+            None if again.is_some() => {
+                let occasion = if self.signs.is_empty() { Occasion::Resolved } else { Occasion::Onset };
+                Some((occasion, again))
+            }
+            None => self.routine(now).map(|occasion| (occasion, None)),
+        }
+    }
+
+    /// What has changed, if that is to be told.
+    fn news(&mut self, has_settled: bool, now: DateTime<Utc>) -> Option<Occasion> {
         let change = if has_settled { self.settled() } else { None };
         if let Some(muted) = &mut self.muted {
             muted.changes += u32::from(change.is_some());
@@ -220,21 +236,22 @@ impl Incident {
             if change.is_some() || urgent.is_some() {
                 self.remember_as_told(now);
             }
-            let Some(urgent) = urgent else { return self.digest(now) };
-            self.lead = Some(urgent);
+            self.lead = Some(urgent?);
             // There may be more than one.
             self.settles_at = Some(now + SETTLING);
             return change.or(Some(Occasion::Onset));
         }
-        match change {
-            Some(occasion) => {
-                self.remember_as_told(now);
-                self.changes.retain(|at| now - *at < CHANGES_WINDOW);
-                self.changes.push_back(now);
-                Some(if self.changes.len() > MAX_CHANGES { self.mute(now) } else { occasion })
-            }
-            // What is about to settle may be over: after a restart nothing is judged yet.
-            None if self.settles_at.is_some() => None,
+        let occasion = change?;
+        self.remember_as_told(now);
+        self.changes.retain(|at| now - *at < CHANGES_WINDOW);
+        self.changes.push_back(now);
+        Some(if self.changes.len() > MAX_CHANGES { self.mute(now) } else { occasion })
+    }
+
+    /// What is due without a change.
+    fn routine(&mut self, now: DateTime<Utc>) -> Option<Occasion> {
+        match &self.muted {
+            Some(_) => self.digest(now),
             None => self.reminder(now),
         }
     }
@@ -265,9 +282,9 @@ impl Incident {
 
     fn remember_as_told(&mut self, now: DateTime<Utc>) {
         let reminders = (0..).take_while(|number| self.since + reminder_after(*number) <= now).count();
-        self.told_before = self.told.take();
+        let before = self.told.take();
         self.told = self.signs.severity().map(|severity| {
-            let before = self.told_before.as_ref();
+            let before = before.as_ref();
             let mut codes = self.signs.codes();
             codes.extend(before.iter().flat_map(|told| told.codes.iter().copied()));
             let severity = before.map_or(severity, |told| told.severity.max(severity));
@@ -310,17 +327,20 @@ impl Incident {
     }
 
     fn next_due(&self) -> Option<DateTime<Utc>> {
-        let routine = match (&self.muted, &self.told) {
+        // What is about to settle may be over: after a restart nothing is judged yet.
+        if self.settles_at.is_some() {
+            return self.settles_at;
+        }
+        match (&self.muted, &self.told) {
             (Some(muted), _) => Some(muted.until),
             (None, Some(told)) => Some(self.since + reminder_after(told.reminders)),
             (None, None) => None,
-        };
-        [self.settles_at, routine].into_iter().flatten().min()
+        }
     }
 
     fn notice(&self, occasion: Occasion, database: &DatabaseName, family: Family) -> Option<Notice> {
         let failure = self.last_failure.as_ref();
-        let mut lead = self.lead.clone()?;
+        let mut lead = self.signs.of(self.lead.as_ref()?.code).or(self.lead.as_ref())?.clone();
         // What is too old is so because of something, if that is known.
         if let Some(cause) = self.signs.cause().filter(|cause| cause.code != lead.code) {
             lead.reason = format!("{}; {}", lead.reason, cause.reason);
@@ -337,13 +357,16 @@ impl Incident {
             class: failure.and_then(|failure| failure.class),
             what_to_do: failure.and_then(|failure| failure.what_to_do),
             told: self.told.as_ref().map(|told| (told.severity, told.codes.clone())),
+            again: None,
         })
     }
 
     /// Whether there is nothing left to know of it: it is in order, told, and has not changed for a day.
     fn is_over(&self, now: DateTime<Utc>) -> bool {
         let is_calm = self.changes.iter().all(|at| now - *at >= CHANGES_WINDOW);
-        self.signs.is_empty() && self.told.is_none() && self.settles_at.is_none() && self.muted.is_none() && is_calm
+        let is_known =
+            self.told.is_none() && self.settles_at.is_none() && self.muted.is_none() && self.before.is_none();
+        self.signs.is_empty() && is_known && is_calm
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use backup_core::repository::Word;
 use chrono::Utc;
 
 use super::{DatabaseState, State};
@@ -17,6 +18,12 @@ impl<D: Clone> State<D> {
         if let Some(first) = self.lock().values_mut().next() {
             first.undelivered = Some(deliveries);
         }
+    }
+
+    /// Enters that messages could not be delivered before a restart, in the channels that are `meant`.
+    pub(crate) fn doubt_deliveries(&self, meant: impl Fn(&Word) -> bool) {
+        let databases = self.lock();
+        databases.values().filter_map(|state| state.undelivered.as_ref()).for_each(|counted| counted.doubt(&meant));
     }
 
     /// Enters that the databases of the bucket cannot be listed because of `error`. If the bucket does not answer at all, each

@@ -51,7 +51,8 @@ pub enum Kept {
         /// What it is about.
         code: Word,
     },
-    /// A message was sent: `told-<author>-<family>-<occasion>-<severity>-<since>-<code>`, with more codes after dots.
+    /// A message has arrived: `told-<author>-<family>-<occasion>-<severity>-<since>-<code>`, with more codes after dots, and
+    /// `-<channel>` at the end if it is known in which one.
     Told {
         /// Who has sent it.
         by: Author,
@@ -65,6 +66,8 @@ pub enum Kept {
         since: DateTime<Utc>,
         /// What was told, what the message was about first.
         codes: Vec<Word>,
+        /// The channel in which it has arrived; `None`: there is none that it could arrive in, or that was not written down.
+        to: Option<Word>,
     },
 }
 
@@ -75,11 +78,12 @@ impl fmt::Display for Kept {
                 write!(formatter, "alarm-{}-{code}-raised-{severity}", by.name())
             }
             Self::AlarmResolved { by, code } => write!(formatter, "alarm-{}-{code}-resolved", by.name()),
-            Self::Told { by, family, occasion, severity, since, codes } => {
+            Self::Told { by, family, occasion, severity, since, codes, to } => {
                 let severity = severity.as_ref().map_or(NO_SEVERITY, Word::as_str);
                 let codes: Vec<&str> = codes.iter().take(MAX_CODES).map(Word::as_str).collect();
                 let (since, codes) = (since.format(TIME_FORMAT), codes.join("."));
-                write!(formatter, "told-{}-{family}-{occasion}-{severity}-{since}-{codes}", by.name())
+                write!(formatter, "told-{}-{family}-{occasion}-{severity}-{since}-{codes}", by.name())?;
+                to.as_ref().map_or(Ok(()), |to| write!(formatter, "-{to}"))
             }
         }
     }
@@ -98,14 +102,14 @@ impl Kept {
         }
     }
 
-    /// Whether a `newer` one makes it void: an alarm is over, or something else was told of the same.
+    /// Whether a `newer` one makes it void: an alarm is over, or something else of the same was told there.
     pub(super) fn is_void_by(&self, newer: &Self) -> bool {
         match (self, newer) {
             (Self::AlarmRaised { by, code, .. }, Self::AlarmResolved { by: other, code: over }) => {
                 (by, code) == (other, over)
             }
-            (Self::Told { by, family, .. }, Self::Told { by: other, family: newer, .. }) => {
-                (by, family) == (other, newer)
+            (Self::Told { by, family, to, .. }, Self::Told { by: other, family: newer, to: there, .. }) => {
+                (by, family) == (other, newer) && (to.is_none() || to == there)
             }
             _ => false,
         }
@@ -120,13 +124,18 @@ impl Kept {
                 Self::AlarmRaised { by: author(by)?, code: Word::parse(code)?, severity: Word::parse(severity)? }
             }
             ["alarm", by, code, "resolved"] => Self::AlarmResolved { by: author(by)?, code: Word::parse(code)? },
-            ["told", by, family, occasion, severity, since, codes] => Self::Told {
+            ["told", by, family, occasion, severity, since, codes, to @ ..] => Self::Told {
                 by: author(by)?,
                 family: Word::parse(family)?,
                 occasion: Word::parse(occasion)?,
                 severity: if *severity == NO_SEVERITY { None } else { Some(Word::parse(severity)?) },
                 since: NaiveDateTime::parse_from_str(since, TIME_FORMAT).ok()?.and_utc(),
                 codes: codes.split('.').map(Word::parse).collect::<Option<Vec<_>>>()?,
+                to: match to {
+                    [] => None,
+                    [to] => Some(Word::parse(to)?),
+                    _ => return None,
+                },
             },
             _ => return None,
         };
@@ -142,13 +151,14 @@ mod tests {
     fn what_is_kept_is_read_as_it_is_written() {
         let word = Word::of;
         let since = "2026-11-22T03:00:00Z".parse().unwrap();
-        let told = |severity, codes| Kept::Told {
+        let told = |severity, codes, to| Kept::Told {
             by: Author::Verify,
             family: word("main"),
             occasion: word("onset"),
             severity,
             since,
             codes,
+            to,
         };
         for (kept, name) in [
             (
@@ -157,10 +167,13 @@ mod tests {
             ),
             (Kept::AlarmResolved { by: Author::Verify, code: word("stale") }, "alarm-verify-stale-resolved"),
             (
-                told(Some(word("warning")), vec![word("could_not_run"), word("stale")]),
+                told(Some(word("warning")), vec![word("could_not_run"), word("stale")], None),
                 "told-verify-main-onset-warning-20261122T030000Z-could_not_run.stale",
             ),
-            (told(None, vec![word("stale")]), "told-verify-main-onset-none-20261122T030000Z-stale"),
+            (
+                told(None, vec![word("stale")], Some(word("json 2"))),
+                "told-verify-main-onset-none-20261122T030000Z-stale-json_2",
+            ),
         ] {
             assert_eq!((kept.to_string().as_str(), Kept::parse(name)), (name, Some(kept)));
         }

@@ -59,6 +59,22 @@ fn what_is_not_delivered_is_an_alarm_until_something_is() {
     assert_eq!(counts("slack"), (1, 2, 0));
 }
 
+/// A new process does not know in which channel, and must not say that messages arrive again before one has.
+#[test]
+fn what_was_not_delivered_before_a_restart_is_an_alarm_until_the_channel_is_used() {
+    let deliveries = Deliveries::to(["slack", "mail", "json 2"]);
+    deliveries.doubt(|channel| channel.as_str() != "slack");
+    let said = || deliveries.condition().map(|condition| condition.message);
+    let why = "one was not before this process started, and none was since then";
+    assert_eq!(said(), Some(format!("messages could not be delivered: json 2: {why}; mail: {why}")));
+    deliveries.delivered("json 2", 0);
+    assert_eq!(said(), Some(format!("messages could not be delivered: mail: {why}")));
+    deliveries.given_up("mail", "why");
+    assert_eq!(said().as_deref(), Some("messages could not be delivered: mail: why"));
+    deliveries.delivered("mail", 1);
+    assert_eq!(said(), None);
+}
+
 /// Those that wait when others find no place arrive afterwards, one after the other.
 #[test]
 fn what_was_queued_before_does_not_hide_what_was_given_up() {

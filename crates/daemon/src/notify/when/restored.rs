@@ -32,6 +32,7 @@ impl Incidents {
             let incident = self.of(database, family);
             incident.restore(past, held.filter(|alarm| !is_waiting(alarm)), now);
             incident.count_unsaid(&remembered.changes, family);
+            incident.again = (!past.is_everywhere).then(|| past.clone());
             let failures = remembered.failed_at.iter().filter(|at| **at >= past.since - SETTLING).count();
             incident.occurrences = incident.occurrences.max(u64::try_from(failures).unwrap_or(u64::MAX));
         }

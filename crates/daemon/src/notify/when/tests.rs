@@ -216,6 +216,58 @@ fn a_change_that_found_no_place_is_not_told_and_due_again() {
     assert_eq!(incidents.due(second(2_100)), []);
 }
 
+/// Also what is no change, and what is urgent while changes are only counted.
+#[test]
+fn whatever_found_no_place_is_due_again() {
+    let hour = |hour| start() + TimeDelta::hours(hour);
+    let mut incidents = Incidents::default();
+    let due_twice = |incidents: &mut Incidents, now, occasion: Occasion, code| {
+        for attempt in 0..3 {
+            let now = now + TimeDelta::minutes(2) * attempt;
+            let told: Vec<_> = incidents.due(now);
+            let summary: Vec<_> = told.iter().map(|notice| (notice.occasion, notice.lead.code)).collect();
+            assert_eq!(summary, [(occasion, code)], "{now}");
+            if attempt < 2 {
+                incidents.take_back(&told[0], now);
+                assert!(incidents.next_due().unwrap() > now, "nothing is tried without a pause");
+            }
+        }
+        assert_eq!(incidents.due(now + TimeDelta::minutes(10)), []);
+    };
+    incidents.raised(&alarm(CouldNotRun, Warning, start()), start());
+    due_twice(&mut incidents, hour(1), Occasion::Onset, CouldNotRun);
+    due_twice(&mut incidents, hour(7), Occasion::Reminder, CouldNotRun);
+    incidents.resolved(&alarm(CouldNotRun, Warning, start()), hour(8));
+    due_twice(&mut incidents, hour(9), Occasion::Resolved, CouldNotRun);
+    incidents.raised(&alarm(CouldNotRun, Warning, hour(10)), hour(10));
+    due_twice(&mut incidents, hour(11), Occasion::Onset, CouldNotRun);
+    incidents.resolved(&alarm(CouldNotRun, Warning, hour(10)), hour(12));
+    due_twice(&mut incidents, hour(13), Occasion::Unstable { changes: 4 }, CouldNotRun);
+    incidents.raised(&alarm(NoBackup, Critical, hour(14)), hour(14));
+    due_twice(&mut incidents, hour(15), Occasion::Onset, NoBackup);
+    due_twice(&mut incidents, hour(38), Occasion::Digest { changes: 1 }, NoBackup);
+}
+
+/// As three hundred failed runs, each for a reason of its own.
+#[test]
+fn a_reminder_tells_why_it_is_so_now() {
+    let database = DatabaseName::from("app");
+    let mut incidents = Incidents::default();
+    let told = |incidents: &mut Incidents, now| incidents.due(now).pop().unwrap().lead.reason;
+    incidents.failed(&database, failed(start()), start());
+    assert_eq!(told(&mut incidents, start() + SETTLING), "no connection");
+    let now = start() + TimeDelta::hours(6);
+    incidents.failed(&database, FailedRun { reason: "the bucket is full".to_owned(), ..failed(now) }, now);
+    assert_eq!(told(&mut incidents, now), "the bucket is full");
+    incidents.raised(&alarm(Failing, Critical, start()), now);
+    let said = |of: &DatabaseName, code| (*of == database && code == Failing).then(|| "the third reason".to_owned());
+    incidents.refresh(said, now + SETTLING);
+    assert_eq!(told(&mut incidents, now + SETTLING), "the third reason");
+    let now = start() + TimeDelta::hours(24);
+    incidents.refresh(|_, _| Some("the last reason".to_owned()), now);
+    assert_eq!(told(&mut incidents, now), "the last reason");
+}
+
 #[test]
 fn a_clock_that_is_set_back_makes_no_message_wait() {
     let mut incidents = Incidents::default();
@@ -336,6 +388,8 @@ fn an_alarm_about_another_backup_is_another_cause_also_after_a_restart_and_each_
         severity: Some(Critical),
         codes: vec![DrillFailed],
         messages: vec![(start(), "onset".to_owned())],
+        is_everywhere: true,
+        ..Past::default()
     };
     let remembered = Remembered { told: [("main".to_owned(), told)].into(), ..Remembered::default() };
     restarted.restore(&DatabaseName::from("app"), &remembered, start());

@@ -17,6 +17,10 @@ use super::message::Message;
 use crate::deliveries::Deliveries;
 use crate::journal::Note;
 
+mod gather;
+
+use gather::Gathering;
+
 /// Messages that wait for one channel. More than these are not delivered. One outage is a message for each database, of
 /// which there are at most 1,000, and its end is another one.
 const MAX_WAITING: usize = 4_096;
@@ -120,11 +124,15 @@ struct Worker {
 
 impl Worker {
     async fn work(self, mut queue: Receiver<Queued>) {
-        while let Some(Queued { letter, failed_before }) = queue.recv().await {
-            let message = &letter.message;
-            match self.deliver(message).await {
+        let mut gathering = Gathering::new(self.channel.is_for_people());
+        while let Some(letters) = gathering.next(&mut queue).await {
+            let messages: Vec<&Message> = letters.iter().map(|queued| &queued.letter.message).collect();
+            let Some(message) = Message::joined(&messages) else { continue };
+            match self.deliver(&message).await {
                 Ok(()) => {
-                    letter.note.clone().into_iter().for_each(|note| note.keep_of(self.channel.key_word()));
+                    let notes = letters.iter().filter_map(|queued| queued.letter.note.clone());
+                    notes.for_each(|note| note.keep_of(self.channel.key_word()));
+                    let failed_before = letters.iter().map(|queued| queued.failed_before).max().unwrap_or_default();
                     self.deliveries.delivered(&self.channel.name, failed_before);
                     tracing::info!(channel = self.channel.name, event = message.event, "message delivered");
                 }

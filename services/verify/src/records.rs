@@ -7,7 +7,7 @@ use backup_core::repository::{Backup, BackupId, Catalog, Drill, DrillRecord, Kin
 use backup_daemon::notify::{Dated, Safe};
 use backup_daemon::{AlarmCode, DatabaseState, Listing};
 use backup_drill::{DrillConfig, own_records};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use crate::backup_life::BackupLife;
 use crate::config::TargetConfig;
@@ -166,6 +166,8 @@ impl Records {
 mod tests {
     use backup_core::repository::{Event, EventKind, Layout, Word};
     use backup_core::storage::{ListedObject, Prefix};
+
+    use chrono::TimeDelta;
 
     use super::*;
 

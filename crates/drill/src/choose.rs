@@ -285,7 +285,7 @@ fn recovery_point(newest: Option<&Backup>, rules: &Rules, findings: &mut Vec<Fin
 /// What is wrong with a run that is no backup; `None` if it may still be going on.
 fn complaint(run: &Incomplete, rules: &Rules) -> Option<String> {
     let old = rules.now - run.id.time();
-    let running_for = TimeDelta::from_std(rules.running_for).unwrap_or(TimeDelta::MAX);
+    let running_for = TimeDelta::from_std(run.may_take.unwrap_or(rules.running_for)).unwrap_or(TimeDelta::MAX);
     match run.lost_its_data {
         true => Some(lost_its_data(run)),
         false if old > running_for => {

@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Context, anyhow};
 use backup_core::cause::find_cause;
 use backup_core::codec::DecodeError;
-use backup_core::codec::encryption::{Cipher, Keyring, Opening};
+use backup_core::codec::encryption::{Cipher, KeyError, Keyring, Opening};
 use backup_core::postgres::globals::ClusterRoles;
 use backup_core::private::PrivateDir;
 use backup_core::repository::{BackupId, Manifest, Repository, Role};
@@ -165,7 +165,8 @@ impl Fetcher<'_> {
         Err(DrillError::CouldNotRun(anyhow!("backup {id} was deleted after it was chosen, as retention does")))
     }
 
-    /// The key for one object. Without one the backup is worth nothing to this drill, so that is a finding.
+    /// The key for one object. That none is here which the manifest names says nothing about the backup: another reader may
+    /// hold it. Bytes that do not open with a key which the manifest names are damage.
     pub async fn opening(
         &self,
         manifest: &Manifest,
@@ -180,7 +181,11 @@ impl Fetcher<'_> {
         });
         match found.await.context("derive keys")?? {
             Ok(opening) => Ok(opening),
-            Err(error) => {
+            Err(error @ KeyError::NoKey { .. }) => {
+                evidence.skip("keys", "the manifest names none of the keys that are given");
+                Err(DrillError::CouldNotRun(error.into()))
+            }
+            Err(error @ KeyError::Iterations(_)) => {
                 evidence.record("keys", "the backup cannot be decrypted".to_owned(), vec![error.to_string()]);
                 Err(DrillError::Damaged)
             }

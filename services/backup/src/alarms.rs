@@ -9,6 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::clusters::AnotherCluster;
 use crate::pace::{SlowRun, Than};
+use crate::proof::is_overdue;
 use crate::prune::RetentionState;
 use crate::shrink::Shrunk;
 use crate::status::{FAILURES_UNTIL_ALARM, Facts};
@@ -87,8 +88,9 @@ fn details(state: &DatabaseState<Facts>, now: DateTime<Utc>) -> Vec<Detail<'_>> 
     });
     let missing = facts.is_database_missing.then_some(Detail::DatabaseMissing);
     let slow = slow(state, now).map(Detail::Slow);
-    let proof = facts.proof.filter(|proof| now > proof.due_by);
-    let unproven = proof.map(|proof| Detail::NeverProven { passed_at: proof.passed_at });
+    let is_unproven = is_overdue(facts.proof, state.noticed.since(AlarmCode::NeverProven), now);
+    let passed_at = facts.proof.and_then(|proof| proof.passed_at);
+    let unproven = is_unproven.then_some(Detail::NeverProven { passed_at });
     [newest, unlisted, shrunk, shared, clock, degraded, failing, missing, slow, unproven]
         .into_iter()
         .flatten()
@@ -291,6 +293,27 @@ pub(crate) mod tests {
         assert!(is_missing_after(&[DatabaseMissing, DatabaseUnreachable, Auth]));
         assert!(!is_missing_after(&[DatabaseMissing, DatabaseUnreachable, Lock]));
         assert!(!is_missing_after(&[DatabaseMissing, BucketFull, DatabaseUnreachable]));
+    }
+
+    /// After a restart, of a service whose records of drills were deleted meanwhile.
+    #[test]
+    fn the_alarm_about_proofs_outlives_its_evidence() {
+        let mut state = state();
+        with_backup_of_age(&mut state, 1);
+        assert_eq!(codes(&state), []);
+        let name = DatabaseName::from("app");
+        let unproven = Condition {
+            code: AlarmCode::NeverProven,
+            severity: Severity::Warning,
+            message: String::new(),
+            subjects: Vec::new(),
+        };
+        let alarms = state.noticed.alarms(&name, vec![unproven], Utc::now());
+        state.noticed.notice(&name, alarms);
+        assert_eq!(codes(&state), [AlarmCode::NeverProven]);
+        let passed = crate::proof::Proof { passed_at: Some(Utc::now()), due_by: Utc::now() + TimeDelta::days(3) };
+        state.own.proof = Some(passed);
+        assert_eq!(codes(&state), []);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Which databases there are to back up now: those of the server, and those that have backups in the bucket.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use anyhow::Context;
@@ -33,8 +33,8 @@ pub(crate) struct Census {
 pub(crate) enum Unlisted {
     /// The server could not be asked, which may pass.
     Away(anyhow::Error),
-    /// So many are too many.
-    TooMany(usize),
+    /// So many are too many; these have no place.
+    TooMany(usize, Vec<String>),
     /// These have names that are not UTF-8.
     Unreadable(Vec<String>),
 }
@@ -43,9 +43,11 @@ impl fmt::Display for Unlisted {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Away(error) => write!(formatter, "the databases of the server cannot be listed: {error:#}"),
-            Self::TooMany(count) => {
-                write!(formatter, "there are {count} databases, and only {MAX_DATABASES} of them are backed up")
-            }
+            Self::TooMany(count, beyond) => write!(
+                formatter,
+                "there are {count} databases, and only {MAX_DATABASES} of them are looked after; these are not: {}",
+                some_of(beyond, MAX_NAMES)
+            ),
             Self::Unreadable(names) => {
                 let names = some_of(names, MAX_NAMES);
                 write!(formatter, "databases whose names are not UTF-8 are not backed up: {names}")
@@ -80,6 +82,7 @@ impl Census {
         Ok(Self { unlisted: census.unlisted.or(unlisted), ..census })
     }
 
+    /// Of those that are `stored`, the ones come first that the bucket has had the longest.
     fn of(list: &DatabaseList, stored: &[String], listed: &[String]) -> Self {
         let names = list.select(listed.iter().chain(stored).map(String::as_str));
         let is_new = |name: &&String| listed.contains(name) && !stored.contains(name);
@@ -88,10 +91,18 @@ impl Census {
             return Self { names, new, unlisted: None };
         }
         let count = names.len();
-        // Those that the server has come before those of which only backups are left.
-        let (living, gone): (Vec<_>, Vec<_>) = names.into_iter().partition(|name| listed.contains(name));
-        let names = living.into_iter().chain(gone).take(MAX_DATABASES).collect();
-        Self { names, new, unlisted: Some(Unlisted::TooMany(count)) }
+        // Those that the server has come before those of which only backups are left, and of each those first that the
+        // bucket has had the longest: a name takes no place from another.
+        let living: BTreeSet<&str> = listed.iter().map(String::as_str).collect();
+        let age: BTreeMap<&str, usize> =
+            stored.iter().enumerate().map(|(place, name)| (name.as_str(), place)).collect();
+        let mut placed: Vec<String> = names.into_iter().collect();
+        placed.sort_by_key(|name| {
+            let place = age.get(name.as_str()).copied().unwrap_or(usize::MAX);
+            (!living.contains(name.as_str()), place)
+        });
+        let beyond = placed.split_off(MAX_DATABASES);
+        Self { names: placed.into_iter().collect(), new, unlisted: Some(Unlisted::TooMany(count, beyond)) }
     }
 }
 
@@ -162,5 +173,26 @@ mod tests {
         let Census { names, unlisted, .. } = Census::of(&list, &gone, &living);
         assert_eq!((names.len(), unlisted.is_some()), (MAX_DATABASES, true));
         assert!(living.iter().all(|name| names.contains(name)));
+    }
+
+    /// Anyone who can write to the bucket can make folders whose names come before all others in the alphabet.
+    #[test]
+    fn of_too_many_databases_those_count_that_the_bucket_has_had_the_longest() {
+        let named = |start: &str, count| (0..count).map(|number| format!("{start}{number:04}")).collect::<Vec<_>>();
+        let all = |parts: &[Vec<String>]| parts.iter().flatten().cloned().collect::<Vec<_>>();
+        let list = DatabaseList::parse("*").unwrap();
+        let one = |name: &str| vec![name.to_owned()];
+        // A dropped database, forged folders, and a server that has a few.
+        let (forged, living) = (named("a", 2 * MAX_DATABASES), named("b", 10));
+        let Census { names, unlisted, .. } = Census::of(&list, &all(&[one("zoo"), forged, living.clone()]), &living);
+        assert_eq!(names.len(), MAX_DATABASES);
+        assert!(names.contains("zoo") && living.iter().all(|name| names.contains(name)));
+        let reason = unlisted.unwrap().to_string();
+        let expected = "there are 2011 databases, and only 1000 of them are looked after; these are not: a0989, a0990";
+        assert!(reason.starts_with(expected), "{reason}");
+        // A server with too many: those without a backup wait.
+        let (old, new) = (named("z", MAX_DATABASES), named("a", 5));
+        let names = Census::of(&list, &old, &all(&[new, old.clone()])).names;
+        assert!(old.iter().all(|name| names.contains(name)));
     }
 }

@@ -104,7 +104,7 @@ async fn call(shared: Shared<'_>, several: &Several, mut roster: Roster<'_, Fact
 fn left_out(unlisted: &Unlisted, target: &TargetConfig, now: DateTime<Utc>) -> LeftOut {
     let lasting = |severity| LeftOut::lasting(unlisted.to_string(), severity, now);
     match unlisted {
-        Unlisted::TooMany(_) => lasting(Severity::Critical),
+        Unlisted::TooMany(..) => lasting(Severity::Critical),
         Unlisted::Unreadable(_) => lasting(Severity::Warning),
         Unlisted::Away(_) => {
             let interval_seconds = target.timing.schedule.longest_gap_seconds(now);

@@ -59,7 +59,7 @@ impl Job<'_> {
         let reach = async { Ok(repository.store().reach(&repository.layout().start()).await?) };
         self.stop.or(reach).await.context("reach the bucket")?;
         uploads::sweep(self.config, self.said, self.stop).await;
-        let started = record_start(&repository, &id, &source.session, &source.facts);
+        let started = record_start(&repository, &id, &source.session, &source.facts, self.config.timing.run_timeout);
         self.stop.or(started).await?;
 
         let upload = Upload { config: self.config, progress: self.progress, repository: &repository, id: &id };

@@ -218,10 +218,12 @@ pub(crate) async fn record_start(
     id: &BackupId,
     session: &Session,
     facts: &DatabaseFacts,
+    run_timeout: Duration,
 ) -> anyhow::Result<()> {
     let cluster = facts.system_identifier.as_deref().map(ClusterTag::of);
     let tables = Some(count_tables(session).await.context("count tables")?);
-    let event = Event { id: id.clone(), kind: EventKind::BackupStarted { cluster, tables } };
+    let max_seconds = Some(run_timeout.as_secs());
+    let event = Event { id: id.clone(), kind: EventKind::BackupStarted { cluster, tables, max_seconds } };
     repository.record(&event).await.context("write down that a run begins")
 }
 

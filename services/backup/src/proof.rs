@@ -32,6 +32,26 @@ impl Proof {
         let passed_at = drills().filter(|drill| drill.passed).map(Drill::known_at).max();
         Some(Self { passed_at, due_by: passed_at.unwrap_or(oldest) + allowed })
     }
+
+    /// What a listing shows `now`, with what was known `before`: records that are gone have been there, and as long as no
+    /// other drill has passed, the next one is due no later.
+    pub(crate) fn after(before: Option<Self>, now: Option<Self>) -> Option<Self> {
+        let (Some(before), Some(now)) = (before, now) else { return now.or(before) };
+        if now.passed_at > before.passed_at {
+            return Some(now);
+        }
+        Some(Self { passed_at: before.passed_at, due_by: before.due_by.min(now.due_by) })
+    }
+}
+
+/// Whether a passed drill is missing by `proof`, or is still missing since an alarm was raised at `raised_at`. Only a drill
+/// that has passed since ends that alarm, also if the records are gone by which it was raised, or the process was
+/// restarted: when it was raised, none had passed for [`MIN_ALLOWED`].
+pub(crate) fn is_overdue(proof: Option<Proof>, raised_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
+    let passed_at = proof.and_then(|proof| proof.passed_at);
+    // One that was raised by a clock which was ahead is not waited for.
+    let is_unanswered = |raised_at: DateTime<Utc>| passed_at.is_none_or(|at| at <= raised_at.min(now) - MIN_ALLOWED);
+    proof.is_some_and(|proof| now > proof.due_by) || raised_at.is_some_and(is_unanswered)
 }
 
 #[cfg(test)]
@@ -67,5 +87,38 @@ mod tests {
         assert_eq!(due(&[(1, true), (8, true), (15, true)]), Some((Some(day(15)), day(29))));
         assert_eq!(due(&[(1, true), (2, false), (3, false)]), Some((Some(day(1)), day(4))));
         assert_eq!(due(&[(1, false)]), Some((None, day(9))));
+    }
+
+    #[test]
+    fn records_that_are_gone_put_no_proof_off() {
+        let due = |before: &[(i64, bool)], now: &[(i64, bool)]| {
+            Proof::after(proof(before), proof(now)).map(|proof| (proof.passed_at, proof.due_by))
+        };
+        let known = Some((Some(day(2)), day(5)));
+        assert_eq!(due(&[(1, true), (2, true)], &[]), known);
+        assert_eq!(due(&[(1, true), (2, true)], &[(1, true)]), known);
+        assert_eq!(due(&[(1, true), (2, true)], &[(2, true)]), known);
+        assert_eq!(due(&[(1, false)], &[(8, false)]), Some((None, day(9))));
+        // What fails later is no reason to wait longer.
+        assert_eq!(due(&[(1, true), (2, true)], &[(1, true), (2, true), (12, false)]), known);
+        assert_eq!(due(&[(1, true), (2, true)], &[(8, true)]), Some((Some(day(8)), day(16))));
+        assert_eq!((due(&[], &[]), due(&[], &[(8, true)])), (None, Some((Some(day(8)), day(16)))));
+    }
+
+    #[test]
+    fn only_a_drill_that_passes_ends_the_alarm() {
+        let is_overdue = |records: &[(i64, bool)], raised_at: Option<i64>, now: i64| {
+            is_overdue(proof(records), raised_at.map(day), day(now))
+        };
+        let records = [(1, true), (2, true), (3, false), (4, false)];
+        assert_eq!([5, 6].map(|now| is_overdue(&records, None, now)), [false, true]);
+        // The records are gone, all or some, and the process was restarted.
+        assert!(is_overdue(&[], Some(6), 7) && is_overdue(&[(1, true)], Some(6), 7));
+        assert!(is_overdue(&[(7, false)], Some(6), 7));
+        assert!(!is_overdue(&[(7, true)], Some(6), 8));
+        // It had passed when the alarm was raised, and the listing did not show it yet.
+        assert!(!is_overdue(&[(6, true)], Some(6), 7));
+        // The clock was set back since.
+        assert!(is_overdue(&[(2, true)], Some(300), 7) && !is_overdue(&[(7, true)], Some(300), 7));
     }
 }

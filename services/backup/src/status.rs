@@ -115,7 +115,7 @@ impl Facts {
     pub(crate) fn observe(&mut self, catalog: &Catalog, limits: &Limits<'_>, oddities: &Oddities) -> bool {
         self.longest_run = catalog.longest_run(limits.kind, limits.timing.run_timeout);
         self.pace = Pace::of(catalog, limits.kind, limits.timing.run_timeout);
-        self.proof = Proof::of(catalog);
+        self.proof = Proof::after(self.proof, Proof::of(catalog));
         Oddities { shrunk: self.shrunk, another_cluster: self.another_cluster, clock: self.clock } = oddities.clone();
         self.retention_overdue = overdue(catalog, limits, FAILURES_UNTIL_ALARM);
         self.newest_full_backup = catalog.newest(Kind::Full).map(|backup| Newest {

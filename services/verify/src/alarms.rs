@@ -8,6 +8,7 @@ use backup_drill::Verdict;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::backup_life::BackupLife;
+use crate::skips::with_skipped;
 use crate::status::{Facts, Gone};
 
 /// Drills in a row that could not run, after which that is critical: nothing is proven meanwhile.
@@ -104,7 +105,8 @@ enum Detail {
 /// Everything that is wrong; empty means healthy: a drill has passed, or there is no backup yet and the first one
 /// still has time.
 pub(crate) fn conditions(state: &DatabaseState<Facts>, now: DateTime<Utc>) -> Vec<Condition> {
-    details(state, now).iter().map(|detail| detail.condition(&state.own)).collect()
+    let conditions = details(state, now).iter().map(|detail| detail.condition(&state.own)).collect();
+    with_skipped(conditions, &state.own, now)
 }
 
 /// What of it listings show by themselves, whether or not there are drills.
@@ -173,10 +175,12 @@ fn of_bucket(facts: &Facts, is_silent: bool, now: DateTime<Utc>) -> impl Iterato
         (None, Some(id)) => Some(Detail::DataLost { id: id.clone(), others: facts.lost.len() - 1 }),
         (None, None) => None,
     };
-    let running_for = facts.promised.as_ref().and_then(|promised| promised.run_timeout).unwrap_or(RUN_MAY_TAKE);
-    let running_for = TimeDelta::from_std(running_for).unwrap_or(TimeDelta::MAX);
-    let died = facts.unfinished.clone().filter(|id| now - id.time() > running_for);
-    lost.into_iter().chain(died.map(|id| Detail::NewestIncomplete { id }))
+    let promised = facts.promised.as_ref().and_then(|promised| promised.run_timeout);
+    let died = facts.unfinished.clone().filter(|(id, may_take)| {
+        let may_take = may_take.or(promised).unwrap_or(RUN_MAY_TAKE);
+        now - id.time() > TimeDelta::from_std(may_take).unwrap_or(TimeDelta::MAX)
+    });
+    lost.into_iter().chain(died.map(|(id, _)| Detail::NewestIncomplete { id }))
 }
 
 /// What is wrong with figures of drills.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use backup_core::repository::{Catalog, EventKind, Kind};
+use backup_core::repository::{Catalog, EventKind, Incomplete, Journal, Kind};
 use chrono::{DateTime, Utc};
 
 /// What `backup` has left in the bucket.
@@ -12,6 +12,8 @@ pub(crate) struct BackupLife {
     pub(crate) newest_at: Option<DateTime<Utc>>,
     /// When it first stored anything: a run or a line of its journal.
     pub(crate) first_at: Option<DateTime<Utc>>,
+    /// By when the first run is not under way any more that has left a trace.
+    pub(crate) first_ends_by: Option<DateTime<Utc>>,
     /// When it last did.
     pub(crate) seen_at: Option<DateTime<Utc>>,
     /// Runs that have failed since the newest full backup, and the class of the last one.
@@ -24,6 +26,9 @@ impl BackupLife {
         let newest_at = catalog.newest(Kind::Full).map(|backup| backup.id.time());
         let runs = catalog.backups.iter().map(|backup| backup.id.time());
         let mut seen: Vec<DateTime<Utc>> = runs.chain(catalog.incomplete.iter().map(|run| run.id.time())).collect();
+        let ends = catalog.backups.iter().map(|backup| backup.id.time());
+        let ends = ends.chain(catalog.incomplete.iter().map(Incomplete::ends_by));
+        let first_ends_by = ends.chain(catalog.journal.past_events(now).filter_map(Journal::run_ends_by)).min();
         let mut failures: Option<(u32, String)> = None;
         for event in catalog.journal.past_events(now) {
             let at = event.id.time();
@@ -37,7 +42,8 @@ impl BackupLife {
             };
             seen.extend(is_of_run.then_some(at));
         }
-        Self { newest_at, first_at: seen.iter().min().copied(), seen_at: seen.iter().max().copied(), failures }
+        let (first_at, seen_at) = (seen.iter().min().copied(), seen.iter().max().copied());
+        Self { newest_at, first_at, first_ends_by, seen_at, failures }
     }
 }
 

@@ -13,6 +13,7 @@ use backup_drill::{ChooseError, Report, Verdict, record_key, repository};
 use chrono::{DateTime, Utc};
 
 use crate::config::{TargetConfig, VerifyConfig};
+use crate::skips::Skips;
 
 /// The journal of the daemon.
 pub(crate) fn of(config: &Arc<VerifyConfig>, stop: &Stop) -> Journal {
@@ -124,6 +125,8 @@ pub(crate) struct PastDrills {
     pub(crate) in_a_row: u32,
     /// When drills began since then that have come to no end, the newest first.
     pub(crate) unended: Vec<DateTime<Utc>>,
+    /// The last drills, as far as they were skipped.
+    pub(crate) skips: Skips,
 }
 
 impl PastDrills {
@@ -155,7 +158,7 @@ pub(crate) fn past(
 /// What `events`, the newest first, tell of drills, of which something was wrong with one if `is_wrong`.
 fn of_drills<'all>(events: impl Iterator<Item = &'all Event>, is_wrong: bool) -> PastDrills {
     let mut past = PastDrills::default();
-    let mut has_ended = false;
+    let (mut has_ended, mut came_about) = (false, false);
     for event in events {
         let verdict = match &event.kind {
             EventKind::DrillStarted if !has_ended => {
@@ -168,13 +171,23 @@ fn of_drills<'all>(events: impl Iterator<Item = &'all Event>, is_wrong: bool) ->
         has_ended = true;
         let verdict = Verdict::ALL.into_iter().find(|known| known.name() == verdict.as_str());
         match verdict {
-            Some(Verdict::Stopped | Verdict::Skipped) => continue,
+            Some(Verdict::Skipped) => {
+                if !came_about {
+                    past.skips.add(event.id.time());
+                }
+                continue;
+            }
+            Some(Verdict::Stopped) => continue,
             // It has left no record if it did not compare all contents. Anyone who writes to the bucket can say so: an
             // alarm, which only this service writes, holds until this service has resolved it.
-            Some(Verdict::Passed) if is_wrong => continue,
+            Some(Verdict::Passed) if is_wrong => {
+                came_about = true;
+                continue;
+            }
             Some(Verdict::Passed) => break,
             _ => {}
         }
+        came_about = true;
         past.in_a_row += 1;
         past.last = past.last.or(verdict.map(|verdict| (event.id.time(), verdict)));
     }
@@ -229,6 +242,23 @@ mod tests {
         }
         let hours = |past: PastDrills| past.killed().map(|(at, _)| at.format("%H").to_string());
         assert_eq!(hours(past("bfbbb")), Some("04".to_owned()));
+    }
+
+    #[test]
+    fn drills_that_were_skipped_in_a_row_are_known() {
+        let hour = |hour: i64| "2026-11-20T00:00:00Z".parse::<DateTime<Utc>>().unwrap() + TimeDelta::hours(hour);
+        for (lines, skipped_at) in [
+            ("bkbkbk", [1, 3, 5].as_slice()),
+            ("bkbsbk", &[1, 5]),
+            ("bkbfbk", &[5]),
+            ("bkbcbk", &[5]),
+            ("bkbpbk", &[5]),
+            ("bkbf", &[]),
+        ] {
+            let mut expected = Skips::default();
+            skipped_at.iter().for_each(|at| expected.add(hour(*at)));
+            assert_eq!(past(lines).skips, expected, "{lines}");
+        }
     }
 
     #[test]

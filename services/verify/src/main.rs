@@ -21,6 +21,7 @@ mod restore_roles;
 mod selection;
 mod show;
 mod single_run;
+mod skips;
 mod status;
 mod status_page;
 mod target;

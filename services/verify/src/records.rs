@@ -3,13 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context;
-use backup_core::repository::{
-    Backup, BackupId, Catalog, Drill, DrillRecord, Kind, ManifestError, RUN_MAY_TAKE, Repository,
-};
+use backup_core::repository::{Backup, BackupId, Catalog, Drill, DrillRecord, Kind, ManifestError, Repository};
 use backup_daemon::notify::{Dated, Safe};
 use backup_daemon::{AlarmCode, DatabaseState, Listing};
 use backup_drill::{DrillConfig, own_records};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use crate::backup_life::BackupLife;
 use crate::config::TargetConfig;
@@ -118,10 +116,9 @@ impl Records {
 
     /// Of a listing at `now`, and of `own` records, the newest first.
     fn of(catalog: &Catalog, own: &[(Drill, BackupId)], now: DateTime<Utc>) -> Self {
-        let running_for = TimeDelta::from_std(RUN_MAY_TAKE).unwrap_or(TimeDelta::MAX);
         let backup = BackupLife::of(catalog, now);
         // Not the first run of a first deployment: a run of earlier hours has died, or its backup is gone.
-        let had_runs = backup.first_at.is_some_and(|first_at| now - first_at > running_for);
+        let had_runs = backup.first_ends_by.is_some_and(|by| now > by);
         let lost = had_runs || catalog.incomplete.iter().any(|run| run.lost_its_data);
         let (mut proven, mut damaged) = (BTreeSet::new(), BTreeSet::new());
         for (drill, id) in own {
@@ -170,6 +167,8 @@ mod tests {
     use backup_core::repository::{Event, EventKind, Layout, Word};
     use backup_core::storage::{ListedObject, Prefix};
 
+    use chrono::TimeDelta;
+
     use super::*;
 
     #[test]
@@ -202,9 +201,11 @@ mod tests {
             let object = ListedObject { key: layout.event_key(&event), bytes: 0, modified: None };
             Records::of(&Catalog::from_listing(&layout, vec![object], now), &[], now).holds_backups
         };
-        let started = || EventKind::BackupStarted { cluster: None, tables: None };
+        let started = || EventKind::BackupStarted { cluster: None, tables: None, max_seconds: None };
         assert!(!holds_backups(started(), 6), "the first run may still be going on");
         assert!(holds_backups(started(), 7));
+        let of_a_day = || EventKind::BackupStarted { cluster: None, tables: None, max_seconds: Some(86_400) };
+        assert!(!holds_backups(of_a_day(), 23) && holds_backups(of_a_day(), 25));
         assert!(!holds_backups(EventKind::DrillEnded { verdict: Word::of("failed") }, 7), "that is of verify");
     }
 }

@@ -15,6 +15,7 @@ use crate::config::TargetConfig;
 use crate::figures::Figures;
 use crate::history::History;
 use crate::journal::PastDrills;
+use crate::skips::Skips;
 
 /// Maximum number of backups by which an alarm is compared with what was told of it before.
 const MAX_SUBJECTS: usize = 100;
@@ -48,6 +49,9 @@ pub(crate) struct Facts {
     /// When the first of them began.
     #[serde(skip)]
     pub(crate) first_skipped_at: Option<DateTime<Utc>>,
+    /// Those of them in a row, since no drill has come about; also of earlier processes.
+    #[serde(skip)]
+    pub(crate) skips: Skips,
     /// Backups in the bucket of which a drill has shown that they come back as they were.
     #[serde(skip)]
     pub(crate) proven: BTreeSet<BackupId>,
@@ -79,9 +83,9 @@ pub(crate) struct Facts {
     /// newest one.
     #[serde(skip)]
     pub(crate) gone: Option<Gone>,
-    /// The newest run, if it has made no backup yet.
+    /// The newest run, if it has made no backup yet, and how long it may take if its start says so.
     #[serde(skip)]
-    pub(crate) unfinished: Option<BackupId>,
+    pub(crate) unfinished: Option<(BackupId, Option<Duration>)>,
     /// What a restore took in the last drill that came to its end, by its record also before a restart.
     #[serde(skip)]
     pub(crate) recovery_seconds: Option<f64>,
@@ -133,6 +137,7 @@ impl Facts {
     pub(crate) fn past(&mut self, past: &PastDrills) {
         self.past_drill = past.last;
         self.killed_drills = past.killed();
+        self.skips = past.skips;
         let killed = self.killed_drills.map_or(0, |(_, in_a_row)| in_a_row);
         self.consecutive_failures = past.in_a_row.saturating_add(killed);
         // Which backup it was is not written down.
@@ -158,7 +163,7 @@ impl Facts {
         self.lost = catalog.incomplete.iter().filter(|run| run.lost_its_data).map(|run| run.id.clone()).collect();
         let newest = catalog.newest(Kind::Full).map(|backup| &backup.id);
         let unfinished = catalog.incomplete.iter().find(|run| !run.lost_its_data && Some(&run.id) > newest);
-        self.unfinished = unfinished.map(|run| run.id.clone());
+        self.unfinished = unfinished.map(|run| (run.id.clone(), run.may_take));
         // That one has lost its data can be seen.
         self.gone.take_if(|gone| !self.lost.is_empty() && matches!(gone, Gone::Told(_)));
         let seen = self.newest_full.take();
@@ -211,10 +216,15 @@ impl Facts {
         self.history.add(&report);
         self.gaps = report.gaps.clone().or(self.gaps.take());
         learn(&mut self.safe, &report);
+        // A signal may have come before the server was asked.
+        if matches!(report.verdict, Verdict::Passed | Verdict::Failed | Verdict::CouldNotRun) {
+            self.skips = Skips::default();
+        }
         match report.verdict {
             Verdict::Skipped => {
                 self.skipped_for_another += 1;
                 self.first_skipped_at.get_or_insert(report.started_at);
+                self.skips.add(report.started_at);
                 return;
             }
             Verdict::Passed => {

@@ -158,23 +158,40 @@ fn an_object_with_a_mac_is_bound_to_its_backup_r022_r080() {
 
 /// R037, R038: the wrong key, no key, and a key of the other kind.
 #[test]
-fn without_a_fitting_key_a_drill_fails_and_names_ids_r037() {
+fn without_a_fitting_key_a_drill_could_not_run_and_names_ids_r037() {
     for encrypted in [Encrypted::age(), Encrypted::cbc()] {
         let stand = &encrypted.stand;
         let manifest: serde_json::Value = serde_json::from_slice(stand.pristine(&stand.key("manifest.json"))).unwrap();
         let wanted = manifest["codec"]["key_ids"][0].as_str().unwrap().to_owned();
         let words = |given: &str| format!("no key fits: the backup wants {wanted}, and given are {given}");
-        stand.drill().assert_found_by("keys", &words("none"));
+        stand.drill().assert_could_not_run(&words("none"));
         let stranger = AgePair::generate();
         for (name, value) in [("AGE_IDENTITY", stranger.identity.as_str()), ("BACKUP_ENCRYPTION_KEY", OTHER_PASSPHRASE)]
         {
             let drill = stand.drill_with(stand.verify().env(name, value));
-            drill.assert_found_by("keys", &words("a"));
+            drill.assert_could_not_run(&words("a"));
             let shown = format!("{}{}{}", drill.output.stdout, drill.output.stderr, drill.report);
             assert!(!shown.contains(OTHER_PASSPHRASE) && !shown.contains("AGE-SECRET"), "a key is shown");
             assert!(!shown.contains(PASSPHRASE), "a key is shown");
         }
     }
+}
+
+/// Whether a backup is damaged is a question to those who hold a key that it names.
+#[test]
+fn a_key_that_does_not_fit_says_nothing_of_the_backup_and_bytes_that_do_not_fit_their_key_do() {
+    let encrypted = Encrypted::age();
+    let stand = &encrypted.stand;
+    let stranger = AgePair::generate();
+    let other = || stand.verify().env("AGE_IDENTITY", &stranger.identity).env("VERIFY_ATTEST", "true");
+    let drill = stand.drill_with(other());
+    drill.assert_could_not_run("no key fits");
+    assert_eq!(drill.report["proven"], serde_json::Value::Null);
+    assert!(!stand.stand.objects().keys().any(|key| key.contains("/drill-")), "a record says that it is damaged");
+    // Another writer gives the manifest a key that is held here.
+    let id = drill.report["error"].as_str().unwrap().rsplit(' ').next().unwrap().to_owned();
+    stand.edit_manifest(|manifest| manifest["codec"]["key_ids"] = vec![id.clone()].into());
+    stand.drill_with(other()).assert_found_by("encryption", "none of the given keys");
 }
 
 #[test]
@@ -194,7 +211,7 @@ fn a_rotation_keeps_old_and_new_backups_readable_r038() {
     }
     let only_new = || stand.verify().env("BACKUP_ENCRYPTION_KEY", OTHER_PASSPHRASE);
     stand.drill_of(only_new(), &["--backup", &newest]).assert_verdict("passed", 0);
-    stand.drill_of(only_new(), &["--backup", &stand.id]).assert_found_by("keys", "no key fits: the backup wants aes-");
+    stand.drill_of(only_new(), &["--backup", &stand.id]).assert_could_not_run("no key fits: the backup wants aes-");
     // A single drill by chance takes the oldest, where it shows.
-    stand.drill_of(only_new(), &["--oldest"]).assert_found_by("keys", "no key fits");
+    stand.drill_of(only_new(), &["--oldest"]).assert_could_not_run("no key fits");
 }

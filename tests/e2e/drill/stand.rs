@@ -215,6 +215,14 @@ impl Drill {
         assert_eq!(ended, (verdict, Some(code)), "{:#}\n{}", self.report, self.output.stderr);
     }
 
+    /// Could not run, with these words and without a finding.
+    #[track_caller]
+    pub(super) fn assert_could_not_run(&self, words: &str) {
+        self.assert_verdict("could_not_run", 4);
+        let error = self.report["error"].as_str().unwrap();
+        assert!(error.contains(words) && self.findings().is_empty(), "{error}\n{:#?}", self.findings());
+    }
+
     /// The checks that have this state, in their order.
     pub(super) fn checks(&self, state: &str) -> Vec<String> {
         let checks = self.report["checks"].as_array().unwrap().iter().filter(|check| check["state"] == state);

@@ -7,8 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::open::MAX_MANIFEST_BYTES;
 use super::{
-    Author, Backup, BackupId, Catalog, DatabaseDir, EventKind, Kept, Layout, ManifestError, RUN_MAY_TAKE, Repository,
-    Role, Signers,
+    Author, Backup, BackupId, Catalog, DatabaseDir, EventKind, Kept, Layout, ManifestError, Repository, Role, Signers,
 };
 use crate::blocking::blocking;
 use crate::database_list::MAX_DATABASES;
@@ -26,8 +25,8 @@ const MAX_BYTES_READ: u64 = 4 * MAX_MANIFEST_BYTES;
 struct Folders {
     /// Those that have backups.
     found: Vec<Found>,
-    /// Those that have traces of backups, and none.
-    emptied: Vec<String>,
+    /// Those that have traces of backups, and none, and when the store says that the first trace was written.
+    emptied: Vec<(String, Option<DateTime<Utc>>)>,
 }
 
 /// A database that has backups, by the listing.
@@ -50,7 +49,8 @@ pub struct StoredDatabases {
     pub unread: Vec<String>,
     /// Those that are too many.
     pub beyond: Vec<String>,
-    /// Those that have no backup, and traces of such: a manifest without its data, or a journal.
+    /// Those that have no backup, and traces of such: a manifest without its data, or a journal. Those come first that the
+    /// bucket has had the longest.
     pub emptied: Vec<String>,
 }
 
@@ -83,12 +83,13 @@ impl Repository {
         Ok(found.into_iter().map(|found| found.name).collect())
     }
 
-    /// As [`Repository::databases`], and those of which only traces of backups are left.
+    /// As [`Repository::databases`], and those of which only traces of backups are left. Those come first that the bucket has
+    /// had the longest: a writer to it can make any number of folders, and give them any name and no earlier time.
     ///
     /// # Errors
     /// As there.
     pub async fn databases_with_traces(store: &Store, now: DateTime<Utc>) -> Result<Vec<String>, StoreError> {
-        Ok(folders(store, now).await?.with_traces())
+        Ok(folders(store, now).await?.by_age())
     }
 }
 
@@ -108,6 +109,7 @@ impl DatabaseSearch {
         now: DateTime<Utc>,
     ) -> Result<StoredDatabases, StoreError> {
         let Folders { found, emptied } = folders(store, now).await?;
+        let emptied = oldest_first(emptied);
         let (mut found, beyond) = first_of(found, MAX_DATABASES);
         let names: Vec<String> = found.iter().map(|found| found.name.clone()).collect();
         if names.len() < 2 || signers.is_empty() {
@@ -176,8 +178,10 @@ impl StoredDatabases {
 }
 
 impl Folders {
-    fn with_traces(self) -> Vec<String> {
-        self.found.into_iter().map(|found| found.name).chain(self.emptied).collect()
+    /// The names of all, the oldest first.
+    fn by_age(self) -> Vec<String> {
+        let found = self.found.into_iter().map(|found| (found.name, found.since));
+        oldest_first(found.chain(self.emptied).collect())
     }
 }
 
@@ -215,6 +219,12 @@ async fn folders(store: &Store, now: DateTime<Utc>) -> Result<Folders, StoreErro
     Ok(blocking(move || found_in(objects, &prefix, now)).await)
 }
 
+/// These names, in the order of the times since when the store has them.
+fn oldest_first(mut named: Vec<(String, Option<DateTime<Utc>>)>) -> Vec<String> {
+    named.sort_by_key(|(_, since)| (since.is_none(), *since));
+    named.into_iter().map(|(name, _)| name).collect()
+}
+
 /// At most so many of these, in their order, and the names of the others: those come first that the store has had the
 /// longest. A writer to the bucket can make any number of folders, and can give them any name and no earlier time.
 fn first_of(found: Vec<Found>, most: usize) -> (Vec<Found>, Vec<String>) {
@@ -242,11 +252,12 @@ fn found_in(objects: Vec<ListedObject>, prefix: &Prefix, now: DateTime<Utc>) -> 
             |object: &&ListedObject| layout.parse(&object.key).is_some_and(|(_, role)| role == Role::Manifest);
         let sizes: BTreeMap<String, u64> =
             objects.iter().filter(is_manifest).map(|object| (object.key.as_str().to_owned(), object.bytes)).collect();
+        let first_written = objects.iter().filter_map(|object| object.modified).min();
         let catalog = Catalog::from_listing(&layout, objects, now);
         let backups: Vec<&Backup> = catalog.from_the_future.iter().chain(&catalog.backups).collect();
         let Some(first) = backups.iter().min_by_key(|backup| (backup.committed_at.is_none(), backup.committed_at))
         else {
-            all.emptied.extend(has_traces(&catalog, now).then_some(name));
+            all.emptied.extend(has_traces(&catalog, now).then_some((name, first_written)));
             continue;
         };
         let read = catalog.backups.iter().take(NEWEST_READ).chain([*first]);
@@ -266,6 +277,7 @@ fn found_in(objects: Vec<ListedObject>, prefix: &Prefix, now: DateTime<Utc>) -> 
 /// Whether a database without backups had some, or should have some by now.
 fn has_traces(catalog: &Catalog, now: DateTime<Utc>) -> bool {
     use Kept::{AlarmRaised, Told};
+    let first_run = catalog.journal.longest_run();
     let is_trace = |kind: &EventKind, age: TimeDelta| match kind {
         // Also that there is no first backup yet is an alarm.
         EventKind::DatabaseAppeared
@@ -273,7 +285,7 @@ fn has_traces(catalog: &Catalog, now: DateTime<Utc>) -> bool {
         | EventKind::BackupFailed { .. }
         | EventKind::BackupStopped
         | EventKind::Kept(AlarmRaised { by: Author::Backup, .. } | Told { by: Author::Backup, .. }, _) => {
-            age.to_std().is_ok_and(|age| age > RUN_MAY_TAKE)
+            age.to_std().is_ok_and(|age| age > first_run)
         }
         // Only a service that has looked after it for a while writes others.
         _ => true,

@@ -6,10 +6,11 @@ mod kind;
 mod word;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::BackupId;
+use super::{BackupId, RUN_MAY_TAKE};
 use crate::storage::{ListedObject, ObjectKey};
 
 pub use kept::{Author, Kept};
@@ -24,6 +25,9 @@ const KEPT_FOR: TimeDelta = TimeDelta::days(90);
 
 /// What is dated later than this from now was made by a wrong clock, here or there, or forged.
 pub(super) const FUTURE_TOLERANCE: TimeDelta = TimeDelta::minutes(10);
+
+/// The longest that `BACKUP_TIMEOUT` lets a run take.
+const LONGEST_RUN: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Maximum number of such events of one kind that are kept.
 pub const MAX_EVENTS: usize = 1_000;
@@ -54,6 +58,11 @@ impl Event {
     }
 }
 
+/// How long a run may take that says so at its start, within the bounds of `BACKUP_TIMEOUT`.
+fn may_take(max_seconds: Option<u64>) -> Option<Duration> {
+    max_seconds.map(|seconds| Duration::from_secs(seconds).min(LONGEST_RUN))
+}
+
 /// What the journal tells about one run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RunEvents {
@@ -61,6 +70,8 @@ pub struct RunEvents {
     pub cluster: Option<ClusterTag>,
     /// Tables of the database when the run began.
     pub tables: Option<u64>,
+    /// How long the run may take. Of several starts with its id, the shortest: another writer makes no dead run live longer.
+    pub may_take: Option<Duration>,
     /// Whether retention could not do its work after this run.
     pub retention_degraded: bool,
     /// Marks that say that the backup is much smaller than usual; each holds the acceptance that was in force.
@@ -71,9 +82,10 @@ impl RunEvents {
     /// Adds what `event` of the same run says.
     pub(super) fn add(&mut self, event: &Event) {
         match &event.kind {
-            EventKind::BackupStarted { cluster, tables } => {
+            EventKind::BackupStarted { cluster, tables, max_seconds } => {
                 self.cluster.clone_from(cluster);
                 self.tables = *tables;
+                self.may_take = self.may_take.into_iter().chain(may_take(*max_seconds)).min();
             }
             EventKind::RetentionDegraded => self.retention_degraded = true,
             EventKind::SizeSuspect { accepted } => self.size_suspect.push(accepted.clone()),
@@ -86,6 +98,12 @@ impl RunEvents {
             | EventKind::Kept(..) => {}
         }
     }
+}
+
+/// By when the run `id` has ended, if it may take as long as this, or as long as a run may that does not say so.
+pub(super) fn ends_by(id: &BackupId, may_take: Option<Duration>) -> DateTime<Utc> {
+    let may_take = TimeDelta::from_std(may_take.unwrap_or(RUN_MAY_TAKE)).unwrap_or(TimeDelta::MAX);
+    id.time().checked_add_signed(may_take).unwrap_or(DateTime::<Utc>::MAX_UTC)
 }
 
 /// When something came to be: by the clock of the machine that made it, and, if it says so, by the store's.
@@ -146,6 +164,25 @@ impl Journal {
     /// a fixed time after the first one of that time cannot be made longer by another.
     pub fn first_start(&self, after: DateTime<Utc>, until: DateTime<Utc>) -> Option<DateTime<Utc>> {
         self.starts.iter().copied().filter(|began| *began > after && *began <= until).min()
+    }
+
+    /// By when a run has made a backup or is dead whose `event` this is, if it is of a run.
+    pub fn run_ends_by(event: &Event) -> Option<DateTime<Utc>> {
+        let may_take = match &event.kind {
+            EventKind::BackupStarted { max_seconds, .. } => may_take(*max_seconds),
+            EventKind::BackupFailed { .. } | EventKind::BackupStopped => None,
+            _ => return None,
+        };
+        Some(ends_by(&event.id, may_take))
+    }
+
+    /// The longest that a run may take by its start, at least [`RUN_MAY_TAKE`].
+    pub(super) fn longest_run(&self) -> Duration {
+        let starts = self.events().filter_map(|event| match &event.kind {
+            EventKind::BackupStarted { max_seconds, .. } => may_take(*max_seconds),
+            _ => None,
+        });
+        starts.chain([RUN_MAY_TAKE]).max().unwrap_or(RUN_MAY_TAKE)
     }
 
     /// The backups from which on an operator has accepted a smaller size.
@@ -234,7 +271,7 @@ mod tests {
     fn old_events_go_but_those_of_a_listed_run_and_the_acceptance_that_counts() {
         let prefix = Prefix::parse("p").unwrap();
         let now: DateTime<Utc> = "2026-11-22T00:00:00Z".parse().unwrap();
-        let started = EventKind::BackupStarted { cluster: None, tables: None };
+        let started = EventKind::BackupStarted { cluster: None, tables: None, max_seconds: None };
         let accepted = |from: &str| EventKind::SizeAccepted { from: id(from), signature: None };
         let (listed, old) = ("20260101T000000Z-calpt5zmzst5hrp2", "20260102T000000Z-calpt5zmzst5hrp2");
         let mut events = vec![

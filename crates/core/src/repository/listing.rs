@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
-use super::events::{FUTURE_TOLERANCE, ListedEvent, Moment};
+use super::events::{FUTURE_TOLERANCE, ListedEvent, Moment, ends_by};
 use super::{BackupId, EventKind, Journal, Kind, Layout, Role, RunEvents};
 use crate::storage::{ListedObject, ObjectKey};
 
@@ -64,6 +64,15 @@ pub struct Incomplete {
     pub stored_bytes: u64,
     /// A manifest without data: it was whole once, and its data was deleted.
     pub lost_its_data: bool,
+    /// How long the run may take, if its start in the journal says so.
+    pub may_take: Option<Duration>,
+}
+
+impl Incomplete {
+    /// By when it has ended if it goes on now.
+    pub fn ends_by(&self) -> DateTime<Utc> {
+        ends_by(&self.id, self.may_take)
+    }
 }
 
 /// All that a listing tells about the backups of one database.
@@ -203,7 +212,7 @@ impl Run {
                 drills,
                 keys,
             }),
-            _ => Err(Incomplete { id, keys, stored_bytes, lost_its_data: has_manifest }),
+            _ => Err(Incomplete { id, keys, stored_bytes, lost_its_data: has_manifest, may_take: events.may_take }),
         }
     }
 }

@@ -183,7 +183,7 @@ fn only_what_is_about_a_backup_tells_that_there_was_one() {
         let objects = vec![object(layout.event_key(&event), "2026-11-20T12:00:00Z")];
         Catalog::from_listing(&layout, objects, now).had_backups(now)
     };
-    assert!(!had(EventKind::BackupStarted { cluster: None, tables: None }));
+    assert!(!had(EventKind::BackupStarted { cluster: None, tables: None, max_seconds: None }));
     assert!(!had(EventKind::BackupFailed { class: Word::of("auth"), again: false }));
     // A drill that finds no backup leaves both.
     assert!(!had(EventKind::DrillStarted) && !had(EventKind::DrillEnded { verdict: Word::of("failed") }));

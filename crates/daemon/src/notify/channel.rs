@@ -263,6 +263,11 @@ impl Channel {
         }
     }
 
+    /// Whether people read what arrives there. Programs know incidents by their keys, and want each of them.
+    pub(super) fn is_for_people(&self) -> bool {
+        !self.takes_format(Format::PagerDuty) && !self.takes_format(Format::Json)
+    }
+
     /// Whether it takes webhooks of this format.
     pub(super) fn takes_format(&self, format: Format) -> bool {
         matches!(&self.route, Route::Webhook(webhook) if webhook.format == format)

@@ -4,6 +4,7 @@
 mod address;
 mod bounded;
 mod config;
+mod password;
 
 use std::net::IpAddr;
 use std::sync::Arc;

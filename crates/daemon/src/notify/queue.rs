@@ -18,6 +18,10 @@ use super::message::Message;
 use crate::deliveries::Deliveries;
 use crate::journal::Note;
 
+mod gather;
+
+use gather::Gathering;
+
 /// Messages that wait for one channel. More than these are not delivered. One outage is a message for each database, of
 /// which there are at most 1,000, and its end is another one.
 const MAX_WAITING: usize = 4_096;
@@ -126,17 +130,23 @@ struct Worker {
 
 impl Worker {
     async fn work(mut self, mut queue: Receiver<Queued>) {
-        while let Some(Queued { letter, failed_before }) = queue.recv().await {
-            match self.deliver(&letter.message).await {
+        let mut gathering = Gathering::new(self.channel.is_for_people());
+        while let Some(letters) = gathering.next(&mut queue).await {
+            let messages: Vec<&Message> = letters.iter().map(|queued| &queued.letter.message).collect();
+            let Some(message) = Message::joined(&messages) else { continue };
+            match self.deliver(&message).await {
                 Ok(()) => {
-                    self.lost.remove(&letter.message.key);
-                    self.has_arrived(&letter);
+                    for Queued { letter, .. } in &letters {
+                        self.lost.remove(&letter.message.key);
+                        self.has_arrived(letter);
+                    }
                     self.make_up().await;
+                    let failed_before = letters.iter().map(|queued| queued.failed_before).max().unwrap_or_default();
                     self.deliveries.delivered(&self.channel.name, failed_before, self.lost.is_empty());
                 }
                 Err(Refusal::Passing { reason, .. } | Refusal::Final { reason }) => {
                     give_up(&self.deliveries, &self.channel, &reason);
-                    if letter.note.is_some() {
+                    for Queued { letter, .. } in letters.into_iter().filter(|queued| queued.letter.note.is_some()) {
                         self.lost.insert(letter.message.key.clone(), (letter, 0));
                     }
                 }

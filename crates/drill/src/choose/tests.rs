@@ -34,7 +34,7 @@ fn full(hours_ago: &[i64]) -> Catalog {
 }
 
 fn incomplete(hours_ago: i64, lost_its_data: bool) -> Incomplete {
-    Incomplete { id: id(hours_ago), keys: Vec::new(), stored_bytes: 1, lost_its_data }
+    Incomplete { id: id(hours_ago), keys: Vec::new(), stored_bytes: 1, lost_its_data, may_take: None }
 }
 
 fn select_at_random(catalog: &Catalog, selector: &Selector, random: u64) -> Result<Choice, ChooseError> {
@@ -86,6 +86,14 @@ fn a_newest_run_without_a_manifest_is_found_and_the_committed_one_drilled_r027()
     let young_enough_to_be_running = vec![incomplete(6, false)];
     catalog.incomplete = young_enough_to_be_running;
     check(&catalog, &Selector::Newest, 9, &[]);
+    // Its start says how long it may take, whatever the manifest of an earlier run says.
+    for (hours, expected) in
+        [(8, [].as_slice()), (6, &["the newest run, 20261122T050000Z-abcdefghijklmnop, is incomplete"])]
+    {
+        let may_take = Some(Duration::from_secs(hours * 3600));
+        catalog.incomplete = vec![Incomplete { may_take, ..incomplete(7, false) }];
+        check(&catalog, &Selector::Newest, 9, expected);
+    }
     let older_than_the_committed_one = vec![incomplete(10, false)];
     catalog.incomplete = older_than_the_committed_one;
     check(&catalog, &Selector::Newest, 9, &[]);

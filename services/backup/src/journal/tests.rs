@@ -20,7 +20,7 @@ fn failures_written(events: &[(f64, char, Option<f64>)], now: f64) -> (u32, Opti
         let listed = move |key| ListedObject { key, bytes: 1, modified };
         let failed = |again| EventKind::BackupFailed { class: Word::of("auth"), again };
         let kind = match what {
-            'S' => EventKind::BackupStarted { cluster: None, tables: None },
+            'S' => EventKind::BackupStarted { cluster: None, tables: None, max_seconds: None },
             'F' => failed(false),
             'A' => failed(true),
             'T' => EventKind::BackupStopped,
@@ -77,7 +77,7 @@ fn a_database_is_missing_until_the_journal_tells_of_a_run_that_has_found_it() {
         let layout = Layout::new(Prefix::parse("p").unwrap(), "app");
         let objects = events.iter().zip(1..).map(|(class, hour)| {
             let kind = match *class {
-                "started" => EventKind::BackupStarted { cluster: None, tables: None },
+                "started" => EventKind::BackupStarted { cluster: None, tables: None, max_seconds: None },
                 class => EventKind::BackupFailed { class: Word::of(class), again: false },
             };
             let key = layout.event_key(&Event { id: BackupId::new(at(hour)), kind });

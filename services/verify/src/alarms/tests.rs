@@ -178,6 +178,27 @@ fn a_skipped_drill_neither_turns_red_nor_green_r064() {
     assert_eq!(words(&state, at(62)).len(), 2, "skipping for ever grows old, too");
 }
 
+/// A foreign session that keeps the lock of drills stops them for as long as it lives.
+#[test]
+fn drills_that_are_skipped_again_and_again_could_not_run() {
+    let mut state = state();
+    state.max_age_seconds = 1_000_000;
+    let skipped = |minute| Report { started_at: at(minute), ..report(Verdict::Skipped, at(minute)) };
+    state.own.drilled(report(Verdict::Passed, at(1)));
+    [100, 120].into_iter().for_each(|minute| state.own.drilled(skipped(minute)));
+    assert_eq!(codes(&state, at(200)), []);
+    state.own.drilled(skipped(140));
+    assert_eq!(codes(&state, at(130)), [], "another drill may take as long");
+    assert_eq!(codes(&state, at(200)), [(AlarmCode::CouldNotRun, Severity::Warning)]);
+    state.own.drilled(report(Verdict::CouldNotRun, at(210)));
+    assert_eq!(codes(&state, at(211)), [(AlarmCode::CouldNotRun, Severity::Warning)]);
+    assert!(words(&state, at(211))[0].starts_with("the last drill could not run"));
+    [300, 320, 340].into_iter().for_each(|minute| state.own.drilled(skipped(minute)));
+    assert_eq!(codes(&state, at(400)).len(), 1);
+    state.own.drilled(report(Verdict::Passed, at(401)));
+    assert_eq!(codes(&state, at(401)), []);
+}
+
 #[test]
 fn a_passed_drill_grows_old() {
     let mut state = state();
@@ -293,7 +314,7 @@ fn what_a_listing_and_the_figures_of_drills_show_is_told_beside_the_drills() {
     let mut state = state();
     state.own.drilled(report(Verdict::Passed, at(0)));
     let id = |minute| backup_core::repository::BackupId::new(at(minute));
-    state.own.unfinished = Some(id(0));
+    state.own.unfinished = Some((id(0), None));
     assert_eq!(codes(&state, at(60)), []);
     let by = id(-60);
     let promised = Promised { by, max_age: None, run_timeout: Some(Duration::from_secs(1800)), sizes: None };
@@ -301,6 +322,10 @@ fn what_a_listing_and_the_figures_of_drills_show_is_told_beside_the_drills() {
     state.own.backup.newest_at = Some(at(0));
     assert_eq!(codes(&state, at(30)), []);
     assert_eq!(codes(&state, at(31)), [(AlarmCode::NewestIncomplete, Severity::Warning)]);
+    // Its own start says more than the manifest of an earlier run.
+    state.own.unfinished = Some((id(0), Some(Duration::from_secs(7200))));
+    assert_eq!(codes(&state, at(31)), []);
+    assert!(codes(&state, at(121)).contains(&(AlarmCode::NewestIncomplete, Severity::Warning)));
     state.own.unfinished = None;
     state.own.lost = vec![id(0)];
     assert_eq!(codes(&state, at(1)), [(AlarmCode::DataLost, Severity::Critical)]);

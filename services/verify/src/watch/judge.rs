@@ -135,6 +135,7 @@ mod tests {
         state.own.backup = BackupLife {
             newest_at: Some(at(hours)),
             first_at: Some(at(hours)),
+            first_ends_by: None,
             seen_at: Some(at(hours)),
             failures: None,
         };

@@ -21,7 +21,7 @@ fn databases_are_those_with_backups_r011() {
     let listed = |key: ObjectKey| ListedObject { key, bytes: 1, modified: None };
     let names = |now: &str| {
         let Folders { found, emptied } = found_in(keys.clone().map(listed).into(), &prefix, now.parse().unwrap());
-        (found.into_iter().map(|found| found.name).collect::<Vec<_>>(), emptied)
+        (found.into_iter().map(|found| found.name).collect::<Vec<_>>(), oldest_first(emptied))
     };
     let all = |emptied: &[&str]| {
         let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
@@ -39,11 +39,13 @@ fn a_database_whose_backups_are_all_gone_is_one_as_long_as_its_journal_tells_of_
     let emptied = |hours: i64, kind: EventKind| {
         let event = Event { id: BackupId::new(now - TimeDelta::hours(hours)), kind };
         let object = ListedObject { key: layout.event_key(&event), bytes: 0, modified: None };
-        found_in(vec![object], &prefix, now).with_traces()
+        found_in(vec![object], &prefix, now).by_age()
     };
-    let started = || EventKind::BackupStarted { cluster: None, tables: None };
+    let started = || EventKind::BackupStarted { cluster: None, tables: None, max_seconds: None };
+    let of_a_day = || EventKind::BackupStarted { cluster: None, tables: None, max_seconds: Some(86_400) };
     assert_eq!(emptied(5, started()), Vec::<String>::new(), "this may be the first run");
     assert_eq!(emptied(7, started()), ["app"]);
+    assert_eq!((emptied(23, of_a_day()), emptied(25, of_a_day())), (Vec::new(), vec!["app".to_owned()]));
     assert_eq!(emptied(0, EventKind::DrillEnded { verdict: Word::of("failed") }), ["app"]);
     let raised = |by| {
         let (code, severity) = (Word::of("no_backup"), Word::of("critical"));
@@ -71,6 +73,25 @@ fn of_too_many_databases_those_count_that_the_bucket_has_had_the_longest() {
     assert_eq!(names(2), (owned(&["0", "zoo"]), owned(&["app", "1"])));
     assert_eq!(names(3), (owned(&["0", "app", "zoo"]), owned(&["1"])));
     assert_eq!(names(5), (owned(&["0", "1", "app", "zoo"]), Vec::new()));
+}
+
+/// Neither do traces of backups that are gone, nor forged backups those of real ones.
+#[test]
+fn databases_come_in_the_order_of_the_time_that_the_bucket_has_had_them() {
+    let time = |day: u32| format!("2026-11-{day:02}T03:00:00Z").parse::<DateTime<Utc>>().unwrap();
+    let found = |name: &str, day| Found { name: name.to_owned(), manifests: Vec::new(), since: Some(time(day)) };
+    let folders = Folders {
+        found: vec![found("a", 9), found("m", 5)],
+        emptied: vec![("b".to_owned(), None), ("c".to_owned(), Some(time(8))), ("z".to_owned(), Some(time(4)))],
+    };
+    assert_eq!(folders.by_age(), ["z", "m", "c", "a", "b"]);
+    let prefix = Prefix::parse("p").unwrap();
+    let traces = [9, 3, 7].map(|day| {
+        let kind = EventKind::DrillEnded { verdict: Word::of("failed") };
+        let key = Layout::new(prefix.clone(), "app").event_key(&Event { id: BackupId::new(time(day)), kind });
+        ListedObject { key, bytes: 0, modified: Some(time(day)) }
+    });
+    assert_eq!(found_in(traces.into(), &prefix, time(20)).emptied, [("app".to_owned(), Some(time(3)))]);
 }
 
 /// A writer who adds manifests makes neither the first one nor more than the newest ones be read.

@@ -99,12 +99,14 @@ impl fmt::Display for Tag {
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EventKind {
-    /// The run of the event's id is about to dump: `backup-started-<cluster>-<tables>`.
+    /// The run of the event's id is about to dump: `backup-started-<cluster>-<tables>-<seconds>`.
     BackupStarted {
         /// The cluster that is dumped; `None` if the role may not read its identifier.
         cluster: Option<ClusterTag>,
         /// Tables of the database at that moment; `None` if they could not be counted.
         tables: Option<u64>,
+        /// How long the run may take; `None` of a version that did not say so.
+        max_seconds: Option<u64>,
     },
     /// Retention could not delete what it had to after the run of the event's id: `retention-degraded`.
     RetentionDegraded,
@@ -146,10 +148,11 @@ pub enum EventKind {
 impl fmt::Display for EventKind {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::BackupStarted { cluster, tables } => {
+            Self::BackupStarted { cluster, tables, max_seconds } => {
                 let cluster = cluster.as_ref().map_or_else(|| UNKNOWN.to_owned(), ToString::to_string);
                 let tables = tables.map_or_else(|| UNKNOWN.to_owned(), |tables| tables.to_string());
-                write!(formatter, "backup-started-{cluster}-{tables}")
+                write!(formatter, "backup-started-{cluster}-{tables}")?;
+                max_seconds.map_or(Ok(()), |seconds| write!(formatter, "-{seconds}"))
             }
             Self::RetentionDegraded => formatter.write_str("retention-degraded"),
             Self::BackupFailed { class, again: false } => write!(formatter, "backup-failed-{class}"),
@@ -222,8 +225,11 @@ impl EventKind {
         } else {
             let (cluster, tables) = text.strip_prefix("backup-started-")?.split_once('-')?;
             let cluster = known_or(cluster).map(|tag| ClusterTag::parse(&tag).ok_or(())).transpose().ok()?;
+            let (tables, seconds) =
+                tables.split_once('-').map_or((tables, None), |(tables, rest)| (tables, Some(rest)));
             let tables = known_or(tables).map(|count| count.parse::<u64>()).transpose().ok()?;
-            Self::BackupStarted { cluster, tables }
+            let max_seconds = seconds.map(|seconds| seconds.parse::<u64>()).transpose().ok()?;
+            Self::BackupStarted { cluster, tables, max_seconds }
         };
         (kind.to_string() == text).then_some(kind)
     }
@@ -244,8 +250,10 @@ mod tests {
     fn names_are_read_as_they_are_written_and_nothing_else_is() {
         let cluster = Some(ClusterTag::of("7343342892334"));
         let kinds = [
-            EventKind::BackupStarted { cluster, tables: Some(184) },
-            EventKind::BackupStarted { cluster: None, tables: None },
+            EventKind::BackupStarted { cluster: cluster.clone(), tables: Some(184), max_seconds: Some(86_400) },
+            EventKind::BackupStarted { cluster, tables: Some(184), max_seconds: None },
+            EventKind::BackupStarted { cluster: None, tables: None, max_seconds: Some(1) },
+            EventKind::BackupStarted { cluster: None, tables: None, max_seconds: None },
             EventKind::RetentionDegraded,
             EventKind::BackupFailed { class: Word::of("auth"), again: false },
             EventKind::BackupFailed { class: Word::of("bucket_full"), again: true },
@@ -273,6 +281,10 @@ mod tests {
             "20261122T030000Z-calpt5zmzst5hrp2-backup-started-0123456789AB-7",
             "20261122T030000Z-calpt5zmzst5hrp2-backup-started-0123456789ab-+7",
             "20261122T030000Z-calpt5zmzst5hrp2-backup-started-0123456789ab-7.tmp",
+            "20261122T030000Z-calpt5zmzst5hrp2-backup-started-0123456789ab-7-",
+            "20261122T030000Z-calpt5zmzst5hrp2-backup-started-0123456789ab-7-060",
+            "20261122T030000Z-calpt5zmzst5hrp2-backup-started-0123456789ab-7-unknown",
+            "20261122T030000Z-calpt5zmzst5hrp2-backup-started-0123456789ab-7-60-60",
             "20261122T030000Z-calpt5zmzst5hrp2-size-accepted-yesterday",
             "20261122T030000Z-calpt5zmzst5hrp2-size-accepted-20261121T030000Z-calpt5zmzst5hrp2-",
             "20261122T030000Z-calpt5zmzst5hrp2-size-accepted-20261121T030000Z-calpt5zmzst5hrp2-abc",

@@ -122,7 +122,7 @@ fn only_a_signed_acceptance_counts_where_there_is_a_key() {
 #[test]
 fn a_start_counts_if_the_store_wrote_it_then() {
     let app = layout("p", "app");
-    let started = EventKind::BackupStarted { cluster: None, tables: None };
+    let started = EventKind::BackupStarted { cluster: None, tables: None, max_seconds: None };
     let event = Event { id: BackupId::new(now()), kind: started };
     for (written, expected) in [(-61, false), (-59, true), (0, true), (59, true), (61, false)] {
         let modified = Some(now() + TimeDelta::minutes(written));

@@ -7,6 +7,9 @@ use ring::digest::{SHA256, digest};
 use super::Tone;
 use crate::notify::message::{Message, Occasion};
 
+/// Maximum number of threads that a mail belongs to.
+const MAX_THREADS: usize = 20;
+
 /// Bytes of a digest that name a thread.
 const THREAD_BYTES: usize = 16;
 
@@ -29,11 +32,12 @@ pub(in crate::notify) fn mail(
         .message_id(Some(format!("<{id}@{domain}>")))
         // RFC 3834: nothing that answers mails by itself answers this one.
         .raw_header(HeaderValue::new(HeaderName::new_from_ascii_str("Auto-Submitted"), "auto-generated".to_owned()));
-    let mail = match thread(message) {
-        Some(thread) => {
-            let root = format!("<{thread}@{domain}>");
-            mail.references(root.clone()).in_reply_to(root)
-        }
+    // One that stands for several belongs to the thread of each.
+    let each = if message.of_each.is_empty() { std::slice::from_ref(message) } else { &message.of_each };
+    let roots = each.iter().filter_map(thread).map(|thread| format!("<{thread}@{domain}>"));
+    let roots: Vec<String> = roots.take(MAX_THREADS).collect();
+    let mail = match roots.first() {
+        Some(root) => mail.references(roots.join(" ")).in_reply_to(root.clone()),
         None => mail,
     };
     mail.multipart(MultiPart::alternative_plain_html(message.body(), html(message)))

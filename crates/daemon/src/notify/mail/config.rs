@@ -1,12 +1,12 @@
 //! The mail server and its recipients, out of the environment.
 
 use backup_core::config::{Kind, Settings, Variable};
-use backup_core::live_secret::LiveSecret;
 use backup_core::private_host::is_private;
 use backup_core::secret::Secret;
 use lettre::message::Mailbox;
 
 use super::address::{Protection, Server, recipients};
+use super::password::Password;
 use crate::notify::channel::Channel;
 
 /// The variables of mail, of both services.
@@ -50,7 +50,7 @@ pub(in crate::notify) struct MailServer {
 #[derive(Debug, Clone)]
 pub(super) struct Login {
     pub(super) user: String,
-    pub(super) password: LiveSecret,
+    pub(super) password: Password,
 }
 
 /// What the environment says about mail.
@@ -102,8 +102,9 @@ fn login(settings: &mut Settings, server: &Server) -> Option<Option<Login>> {
         }
     }
     let user = server.user.clone().or_else(|| settings.text("SMTP_USERNAME"));
-    let in_url = server.password.clone().map(LiveSecret::fixed);
-    let password = in_url.or_else(|| settings.live_secret("SMTP_PASSWORD"));
+    let in_url = server.password.clone().zip(settings.live_secret("SMTP_URL"));
+    let in_url = in_url.map(|(password, url)| Password::InUrl(url, password));
+    let password = in_url.or_else(|| settings.live_secret("SMTP_PASSWORD").map(Password::Alone));
     match (user, password) {
         (Some(user), Some(password)) => Some(Some(Login { user, password })),
         (None, None) => Some(None),

@@ -5,6 +5,7 @@ use std::sync::mpsc::{Receiver, channel};
 use backup_core::live_secret::LiveSecret;
 use backup_core::secret::Secret;
 
+use super::password::Password;
 use super::*;
 use crate::notify::message::tests::message;
 
@@ -71,8 +72,10 @@ fn serve(says: Says) -> (u16, Receiver<String>) {
 }
 
 fn mailer(protection: Protection, port: u16) -> Mailer {
-    let login =
-        Some(Login { user: "me".to_owned(), password: LiveSecret::fixed(Secret::new("canary-password".to_owned())) });
+    let login = Some(Login {
+        user: "me".to_owned(),
+        password: Password::Alone(LiveSecret::fixed(Secret::new("canary-password".to_owned()))),
+    });
     let from = "backup@example.com".parse().unwrap();
     Mailer::new(&MailServer { protection, host: "127.0.0.1".to_owned(), port, login, from }, &Authorities::System)
         .unwrap()

@@ -38,6 +38,8 @@ pub(crate) struct Past {
 pub struct FailedBefore {
     /// The alarm that it is a first sign of.
     pub code: AlarmCode,
+    /// When the first of those failed that have failed in a row.
+    pub since: DateTime<Utc>,
     /// When it failed.
     pub at: DateTime<Utc>,
     /// Its class.

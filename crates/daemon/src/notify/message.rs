@@ -1,7 +1,7 @@
 //! The facts of a message, and their text: rendered once for all channels.
 
 use backup_core::scrub::Scrubber;
-use backup_core::text::{Lines, age, one_line};
+use backup_core::text::{Lines, age, one_line, shortened};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde::Serialize;
 
@@ -107,6 +107,8 @@ pub struct Safe {
     pub newest_backup: Option<Dated>,
     /// The newest backup that is known to have passed its last drill.
     pub newest_proven: Option<Dated>,
+    /// The newest full backup, if it is much smaller than usual: then neither of the others is.
+    pub suspicious: Option<Dated>,
 }
 
 /// Who speaks.
@@ -266,7 +268,7 @@ impl Message {
 
     fn still_safe(&self) -> String {
         let shown = |dated: &Dated| format!("{} ({} old)", dated.id, age((self.at - dated.at).max(TimeDelta::zero())));
-        match (&self.safe.newest_backup, &self.safe.newest_proven) {
+        let safe = match (&self.safe.newest_backup, &self.safe.newest_proven) {
             (None, None) => "no backup that is known".to_owned(),
             (Some(backup), None) => format!("newest backup {}; none is known to be proven", shown(backup)),
             (None, Some(proven)) => format!("newest proven backup {}", shown(proven)),
@@ -276,6 +278,10 @@ impl Message {
             (Some(backup), Some(proven)) => {
                 format!("newest backup {}; newest proven backup {}", shown(backup), shown(proven))
             }
+        };
+        match &self.safe.suspicious {
+            None => safe,
+            Some(small) => format!("{safe}; not counted: {}, which is much smaller than usual", shown(small)),
         }
     }
 }
@@ -289,108 +295,5 @@ fn plain(text: &str) -> String {
     Lines::of(text).to_string().trim_end_matches('\n').to_owned()
 }
 
-/// The first characters of `text`, at most `max_chars`; an ellipsis shows that there were more.
-pub(super) fn shortened(text: &str, max_chars: usize) -> String {
-    if text.chars().count() <= max_chars {
-        return text.to_owned();
-    }
-    let mut short: String = text.chars().take(max_chars.saturating_sub(1)).collect();
-    short.push('…');
-    short
-}
-
 #[cfg(test)]
-pub(super) mod tests {
-    use backup_core::secret::Secret;
-
-    use super::*;
-
-    /// A time of tests.
-    pub(crate) fn at(text: &str) -> DateTime<Utc> {
-        text.parse().unwrap()
-    }
-
-    pub(crate) fn speaker() -> Speaker {
-        Speaker {
-            service: "backup",
-            instance: "shop, production".to_owned(),
-            public_url: Some("https://backup.example.com/".to_owned()),
-            scrubber: Scrubber::new([&Secret::new("canary-secret".to_owned())]),
-        }
-    }
-
-    /// A message of a database that is called `database`, whose run failed because of `reason`.
-    pub(crate) fn message(database: &str, reason: &str) -> Message {
-        let speaker = speaker();
-        let now = at("2026-11-29T09:00:00Z");
-        let message = Message::new(&speaker, Occasion::Onset, Some(database), now).with_reason(reason, &speaker);
-        let dated = |id: &str, time| Dated { id: id.to_owned(), at: at(time) };
-        Message {
-            event: "failing",
-            severity: Level::Critical,
-            status: Status::Firing,
-            since: at("2026-11-29T03:00:00Z"),
-            occurrences: 3,
-            class: Some("auth"),
-            safe: Safe {
-                newest_backup: Some(dated("20261128T030000Z-calpt5zmzst5hrp2", "2026-11-28T03:00:00Z")),
-                newest_proven: Some(dated("20261127T030000Z-7mzst5hrp2calpt5", "2026-11-27T03:00:00Z")),
-            },
-            next_attempt_at: Some(at("2026-11-29T10:00:00Z")),
-            what_to_do: "Check the user and the password.",
-            headline: "runs fail",
-            key: format!("{}/main", message.key),
-            ..message
-        }
-    }
-
-    #[test]
-    fn a_message_says_what_is_wrong_what_is_safe_and_what_to_do() {
-        let message = message("app", "password canary-secret is wrong\nfor app");
-        assert_eq!(message.title(), "CRITICAL: backup of app: runs fail (shop, production)");
-        let expected = "Reason: password *** is wrong; for app\n\
-            Still safe: newest backup 20261128T030000Z-calpt5zmzst5hrp2 (30 h old); \
-            newest proven backup 20261127T030000Z-7mzst5hrp2calpt5 (2 d old)\n\
-            Next attempt: 2026-11-29T10:00:00Z\n\
-            What to do: Check the user and the password. Runbook: docs/troubleshooting.md\n\
-            Since: 2026-11-29T03:00:00Z (6 h)\nFailed runs: 3\nEvent: failing\nClass: auth\n\
-            Page: https://backup.example.com/\nInstance: shop, production\nVersion: ";
-        assert_eq!(message.body(), format!("{expected}{}", env!("CARGO_PKG_VERSION")));
-    }
-
-    #[test]
-    fn titles_tell_each_occasion() {
-        let title = |occasion| Message { occasion, ..message("app", "why") }.title();
-        for (occasion, start) in [
-            (Occasion::Onset, "CRITICAL: backup of app: runs fail"),
-            (Occasion::Reminder, "STILL CRITICAL after 6 h: backup of app"),
-            (Occasion::Resolved, "RESOLVED after 6 h: backup of app"),
-            (Occasion::Unstable { changes: 4 }, "UNSTABLE, CRITICAL: "),
-            (Occasion::Digest { changes: 7 }, "UNSTABLE, 7 changes, CRITICAL: "),
-            (Occasion::Success, "OK: backup of app"),
-            (Occasion::Summary { succeeded: 1, failed: 0 }, "SUMMARY, CRITICAL: backup of app"),
-            (Occasion::Test, "TEST: backup of app"),
-        ] {
-            assert!(title(occasion).starts_with(start), "{}", title(occasion));
-        }
-    }
-
-    #[test]
-    fn a_title_about_changes_says_if_it_is_in_order_now() {
-        let title = |occasion| Message { occasion, status: Status::Resolved, ..message("app", "why") }.title();
-        for (occasion, start) in [
-            (Occasion::Unstable { changes: 4 }, "UNSTABLE, RESOLVED: backup of app: runs fail"),
-            (Occasion::Digest { changes: 7 }, "UNSTABLE, 7 changes, RESOLVED: backup of app"),
-        ] {
-            assert!(title(occasion).starts_with(start), "{}", title(occasion));
-        }
-    }
-
-    #[test]
-    fn no_text_is_longer_than_its_limit() {
-        let message = message(&"ü".repeat(5_000), &"日本".repeat(5_000));
-        assert_eq!(message.title().chars().count(), MAX_TITLE_CHARS);
-        assert_eq!(message.reason.as_ref().unwrap().chars().count(), MAX_REASON_CHARS);
-        assert!(message.body().chars().count() <= MAX_BODY_CHARS);
-    }
-}
+pub(super) mod tests;

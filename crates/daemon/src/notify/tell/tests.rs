@@ -3,7 +3,7 @@ use super::*;
 
 fn alarm(code: AlarmCode, severity: Severity) -> Alarm {
     let (database, since) = (DatabaseName::from("app"), at("2026-11-29T03:00:00Z"));
-    Alarm { code, database, severity, since, message: "canary".to_owned(), subjects: Vec::new() }
+    Alarm { code, database, severity, since, noticed_at: since, message: "canary".to_owned(), subjects: Vec::new() }
 }
 
 #[test]
@@ -34,7 +34,7 @@ fn each_database_has_its_message_of_life_once_it_is_due() {
     let own = || DatabaseState::new("daily".to_owned(), Duration::ZERO, began, ());
     let state = State::new([(app.clone(), own()), (crm, own())]);
     let teller = Teller::<(), ()> {
-        safe: |_| Safe { newest_backup: None, newest_proven: None },
+        safe: |_| Safe { newest_backup: None, newest_proven: None, suspicious: None },
         ending: |()| unreachable!("nothing ran"),
     };
     let mut summary = Some(Summary::begin(schedule, began));

@@ -25,6 +25,7 @@ impl Incidents {
                     database: database.clone(),
                     severity,
                     since: *since,
+                    noticed_at: *since,
                     message: String::new(),
                     subjects: Vec::new(),
                 }
@@ -44,7 +45,7 @@ impl Incidents {
                     reason: run.reason.clone(),
                     subjects: Vec::new(),
                 };
-                incident.show(sign, run.at, now);
+                incident.show(sign, run.since, now);
             }
             incident.last_failure.get_or_insert(FailedRun {
                 ended_at: run.at,

@@ -11,6 +11,7 @@ fn alarm(code: AlarmCode, severity: Severity, since: DateTime<Utc>) -> Alarm {
         database: DatabaseName::from("app"),
         severity,
         since,
+        noticed_at: since,
         message: "why".to_owned(),
         subjects: Vec::new(),
     }

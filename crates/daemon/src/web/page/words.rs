@@ -122,14 +122,6 @@ pub(super) fn sentence(text: &str) -> String {
     if text.ends_with(['.', '!', '?', '…']) { text } else { text + "." }
 }
 
-/// The first characters of `text`; an ellipsis shows that there were more.
-pub(super) fn shortened(text: &str, max_chars: usize) -> String {
-    match text.char_indices().nth(max_chars) {
-        None => text.to_owned(),
-        Some((end, _)) => format!("{}…", text[..end].trim_end()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -197,8 +189,6 @@ mod tests {
         assert_eq!(sentence("permission denied"), "Permission denied.");
         assert_eq!(sentence("why?"), "Why?");
         assert_eq!(sentence(" "), "");
-        assert_eq!(shortened("äöü", 3), "äöü");
-        assert_eq!(shortened("äö üx", 3), "äö…");
         assert_eq!(counted(1, "table", "tables"), "1 table");
         assert_eq!(counted(1_234, "table", "tables"), "1,234 tables");
     }

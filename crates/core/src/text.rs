@@ -176,6 +176,15 @@ pub fn age(age: TimeDelta) -> String {
     }
 }
 
+/// A duration of a run in seconds, or in minutes if it is long: `under 1 s`, `42 s`, `12 min`.
+pub fn duration(seconds: f64) -> String {
+    match seconds {
+        ..1.0 => "under 1 s".to_owned(),
+        1.0..120.0 => format!("{seconds:.0} s"),
+        _ => format!("{:.0} min", seconds / 60.0),
+    }
+}
+
 /// A size in binary units: `17 B`, `1.50 KiB`.
 pub fn bytes(bytes: u64) -> String {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
@@ -263,8 +272,8 @@ mod tests {
             ("äöü", 3, "äöü".to_owned()),
             ("äö üx", 3, "äö…".to_owned()),
             ("äö üx", 4, "äö…".to_owned()),
-            (&format!("run `accept {id}` now"), 46, format!("run `accept {id}`…")),
-            (&format!("run `accept {id}` now"), 45, "run `accept…".to_owned()),
+            (&format!("run `accept {id}` now"), 47, format!("run `accept {id}`…")),
+            (&format!("run `accept {id}` now"), 46, "run `accept…".to_owned()),
             ("äöüäöü", 3, "äö…".to_owned()),
             (&format!("a {}", "b".repeat(200)), 100, format!("a {}…", "b".repeat(97))),
         ] {
@@ -312,6 +321,11 @@ mod tests {
 
     #[test]
     fn figures_as_people_read_them() {
+        for (seconds, expected) in
+            [(0.0, "under 1 s"), (0.9, "under 1 s"), (1.2, "1 s"), (119.0, "119 s"), (150.0, "2 min")]
+        {
+            assert_eq!(duration(seconds), expected);
+        }
         for (given, expected) in
             [(0, "0 B"), (1023, "1023 B"), (1536, "1.50 KiB"), (1 << 20, "1.00 MiB"), (u64::MAX, "16.00 EiB")]
         {

@@ -6,7 +6,7 @@ use backup_core::text::one_line;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use crate::alarm_code::AlarmCode;
+use crate::alarm_code::{AlarmCode, Reach};
 use crate::database_name::DatabaseName;
 
 /// How urgent an alarm is.
@@ -71,6 +71,11 @@ pub struct Alarm {
 }
 
 impl Alarm {
+    /// Whether it is no more than a first deployment that has not come to its first result yet.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.code.entry().reach == Reach::Late && self.severity == Severity::Warning
+    }
+
     fn has_subject_beyond(&self, before: &Self) -> bool {
         self.subjects.iter().any(|subject| !before.subjects.contains(subject))
     }

@@ -154,6 +154,10 @@ pub(crate) async fn log_alarms<R>(mut events: Subscription<R>) {
                 let (code, since) = (<&str>::from(alarm.code), alarm.since.to_rfc3339());
                 let database = alarm.database.name();
                 match alarm.severity {
+                    // A first deployment is nothing to be warned of.
+                    _ if alarm.is_waiting() => {
+                        tracing::info!(code, database, since, reason = alarm.message, "waiting for the first result");
+                    }
                     Severity::Warning => tracing::warn!(code, database, since, reason = alarm.message, "alarm raised"),
                     Severity::Critical => {
                         tracing::error!(code, database, since, reason = alarm.message, "alarm raised")
@@ -202,5 +206,45 @@ mod tests {
             last = Some(second);
         }
         assert_eq!(last, Some(sent - 1), "what was sent before the end is still received");
+    }
+
+    /// A first deployment warns of nothing: it waits.
+    #[tokio::test]
+    async fn what_only_waits_for_its_first_result_is_no_warning_in_the_log() {
+        let levels = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+        let noted = std::sync::Arc::clone(&levels);
+        let filter = tracing_subscriber::filter::filter_fn(move |metadata| {
+            noted.lock().unwrap().push(*metadata.level());
+            true
+        });
+        use tracing_subscriber::layer::{Layer, SubscriberExt};
+        let layer = tracing_subscriber::fmt::layer().with_writer(std::io::sink).with_filter(filter);
+        let _log = tracing::subscriber::set_default(tracing_subscriber::registry().with(layer));
+        let alarm = |code, severity| Alarm {
+            code,
+            database: DatabaseName::from("app"),
+            severity,
+            since: Utc::now(),
+            noticed_at: Utc::now(),
+            message: "why".to_owned(),
+            subjects: Vec::new(),
+        };
+        use crate::alarm_code::AlarmCode::{ClockSkew, NeverPassed, NoBackup};
+        use tracing::Level;
+        for (code, severity, expected) in [
+            (NoBackup, Severity::Warning, Level::INFO),
+            (NeverPassed, Severity::Warning, Level::INFO),
+            (NoBackup, Severity::Critical, Level::ERROR),
+            (ClockSkew, Severity::Warning, Level::WARN),
+        ] {
+            let events = Events::<()>::default();
+            let log = events.subscribe("log");
+            events.send(Event::AlarmRaised(alarm(code, severity)));
+            drop(events);
+            levels.lock().unwrap().clear();
+            log_alarms(log).await;
+            assert!(levels.lock().unwrap().contains(&expected), "{code:?} {:?}", levels.lock().unwrap());
+            assert_eq!(levels.lock().unwrap().iter().filter(|level| **level != expected).count(), 0, "{code:?}");
+        }
     }
 }

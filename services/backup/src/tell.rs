@@ -2,7 +2,7 @@
 
 use backup_core::repository::Catalog;
 use backup_core::stop::Stop;
-use backup_core::text::{bytes, count};
+use backup_core::text::{bytes, count, duration};
 use backup_daemon::DatabaseState;
 use backup_daemon::config::ProcessConfig;
 use backup_daemon::notify::{Ending, Notifier, RunOutcome, Safe, SingleRun, Teller};
@@ -70,7 +70,8 @@ fn ending(report: &RunReport) -> Ending {
 
 fn figures(made: &Made, duration_seconds: f64) -> String {
     let (tables, rows, stored) = (made.tables, count(made.rows), bytes(made.stored_bytes));
-    format!("{tables} tables, {rows} rows that were counted, {stored} stored in {duration_seconds:.0} s")
+    let took = duration(duration_seconds);
+    format!("{tables} tables, {rows} rows that were counted, {stored} stored in {took}")
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use backup_core::scrub::Scrubber;
 use backup_core::text::{Lines, age, one_line, shortened};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 
 /// Maximum characters of a title.
@@ -132,7 +133,7 @@ pub(crate) struct Message {
     /// Since when it holds or held.
     pub(crate) since: DateTime<Utc>,
     pub(crate) at: DateTime<Utc>,
-    /// Runs that have failed meanwhile, at least 1.
+    /// Runs that have failed meanwhile; 0 if it is about something else.
     pub(crate) occurrences: u64,
     pub(crate) service: &'static str,
     pub(crate) instance: String,
@@ -166,7 +167,7 @@ impl Message {
             status: Status::Resolved,
             since: at,
             at,
-            occurrences: 1,
+            occurrences: 0,
             service: speaker.service,
             key: format!("{}/{instance}/{}", speaker.service, database.as_deref().unwrap_or_default()),
             instance,
@@ -182,6 +183,13 @@ impl Message {
             version: env!("CARGO_PKG_VERSION"),
             headline: "",
         }
+    }
+
+    /// With the address of the page of `database`, which is one of several: `/` lists all of them.
+    pub(crate) fn linking_to(mut self, database: &str) -> Self {
+        let name = utf8_percent_encode(database, NON_ALPHANUMERIC);
+        self.url = self.url.map(|url| format!("{}/databases/{name}", url.trim_end_matches('/')));
+        self
     }
 
     /// With this reason, made safe to show.
@@ -249,7 +257,8 @@ impl Message {
             facts.push(("At", shown_time(self.at)));
         } else {
             facts.push(("Since", format!("{} ({})", shown_time(self.since), age(self.at - self.since))));
-            facts.push(("Failed runs", self.occurrences.to_string()));
+            let name = if self.service == "verify" { "Failed drills" } else { "Failed runs" };
+            facts.extend(Some(self.occurrences).filter(|count| *count > 0).map(|count| (name, count.to_string())));
         }
         facts.push(("Event", self.event.to_owned()));
         facts.extend(self.class.map(|class| ("Class", class.to_owned())));

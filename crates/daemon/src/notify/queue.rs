@@ -70,7 +70,7 @@ impl Outbox {
                 }
                 Err(TrySendError::Closed(_)) => "the address is gone",
             };
-            give_up(&self.deliveries, channel, reason);
+            give_up(&self.deliveries, channel, &letter.message, reason);
         }
         if wanted == 0 {
             letter.has_arrived();
@@ -125,13 +125,15 @@ impl Worker {
                 Ok(()) => {
                     letter.has_arrived();
                     self.deliveries.delivered(&self.channel.name, failed_before);
-                    tracing::info!(channel = self.channel.name, event = message.event, "message delivered");
+                    let (channel, database) = (&self.channel.name, &message.database);
+                    tracing::info!(channel, event = message.event, database, "message delivered");
                 }
                 Err(Refusal::Passing { reason, .. } | Refusal::Final { reason }) => {
-                    give_up(&self.deliveries, &self.channel, &reason);
+                    give_up(&self.deliveries, &self.channel, message, &reason);
                 }
                 Err(Refusal::Gone) => {
-                    give_up(&self.deliveries, &self.channel, "the receiver answered 410: nothing more is sent there");
+                    let reason = "the receiver answered 410: nothing more is sent there";
+                    give_up(&self.deliveries, &self.channel, message, reason);
                     return;
                 }
             }
@@ -181,9 +183,10 @@ impl Pauses {
     }
 }
 
-fn give_up(deliveries: &Deliveries, channel: &Channel, reason: &str) {
+fn give_up(deliveries: &Deliveries, channel: &Channel, message: &Message, reason: &str) {
     deliveries.given_up(&channel.name, reason);
-    tracing::warn!(channel = channel.name, reason, "a message could not be delivered");
+    let (channel, database) = (&channel.name, &message.database);
+    tracing::warn!(channel, database, reason, "a message could not be delivered");
 }
 
 #[cfg(test)]

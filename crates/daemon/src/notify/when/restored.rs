@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use super::{CHANGES_WINDOW, FailedRun, Incident, Incidents, Muted, SETTLING, Told, is_waiting, reminder_after};
+use super::{CHANGES_WINDOW, FailedRun, Incident, Incidents, Muted, SETTLING, Told, reminder_after};
 use crate::alarm::{Alarm, Severity};
 use crate::alarm_code::AlarmCode;
 use crate::database_name::DatabaseName;
@@ -31,7 +31,7 @@ impl Incidents {
                 }
             });
             let incident = self.of(database, family);
-            incident.restore(past, held.filter(|alarm| !is_waiting(alarm)), now);
+            incident.restore(past, held.filter(|alarm| !alarm.is_waiting()), now);
             incident.count_unsaid(&remembered.changes, family);
             let failures = remembered.failed_at.iter().filter(|at| **at >= past.since - SETTLING).count();
             incident.occurrences = incident.occurrences.max(u64::try_from(failures).unwrap_or(u64::MAX));

@@ -189,6 +189,28 @@ fn a_drill_that_raised_the_alarm_is_counted_once() {
     assert_eq!(incidents.due(start() + SETTLING)[0].occurrences, 1);
 }
 
+/// A message about a small backup must not say that a run failed.
+#[test]
+fn only_runs_that_failed_are_counted_as_such() {
+    let (database, mut incidents) = (DatabaseName::from("app"), Incidents::default());
+    let occurrences = |incidents: &mut Incidents, at| incidents.due(at)[0].occurrences;
+    incidents.raised(&alarm(Shrunk, Critical, start()), start());
+    assert_eq!(occurrences(&mut incidents, start() + SETTLING), 0);
+    incidents.raised(&alarm(BucketUnseen, Warning, start()), start());
+    assert_eq!(occurrences(&mut incidents, start() + SETTLING * 2), 0);
+    incidents.failed(&database, failed(start() + SETTLING * 3), start() + SETTLING * 3);
+    incidents.raised(&alarm(Stale, Critical, start()), start() + SETTLING * 4);
+    assert_eq!(occurrences(&mut incidents, start() + SETTLING * 6), 1);
+    for resolved in [BucketUnseen, Failing, Stale] {
+        incidents.resolved(&alarm(resolved, Warning, start()), start() + SETTLING * 7);
+    }
+    assert_eq!(incidents.due(start() + SETTLING * 8).len(), 1);
+    // An alarm of another day is not the fault of that run.
+    let later = start() + TimeDelta::days(2);
+    incidents.raised(&alarm(BucketUnseen, Warning, later), later);
+    assert_eq!(occurrences(&mut incidents, later + SETTLING), 0);
+}
+
 /// As behind a queue that is full.
 #[test]
 fn a_change_that_found_no_place_is_not_told_and_due_again() {

@@ -223,8 +223,11 @@ async fn what_a_loop_does_is_done_in_the_span_of_its_database() {
         backup_core::task::spawn(async { assert!(tracing::Span::current().field("database").is_some()) })
             .await
             .unwrap();
-        let blocking = || assert!(tracing::Span::current().field("database").is_some());
-        backup_core::task::spawn_blocking(blocking).await.unwrap();
+        // Another thread has no log of its own in a test.
+        let log = tracing::dispatcher::get_default(Clone::clone);
+        let has_name = || tracing::Span::current().field("database").is_some();
+        let blocking = move || tracing::dispatcher::with_default(&log, has_name);
+        assert!(backup_core::task::spawn_blocking(blocking).await.unwrap());
         tokio::time::sleep(HOUR / 2).await;
         stand.stop.trigger(Stopped::Signal);
         ((), Ended::Stopped)

@@ -20,5 +20,6 @@ pub mod spool;
 pub mod stop;
 pub mod storage;
 pub mod stored;
+pub mod task;
 pub mod text;
 pub mod values;

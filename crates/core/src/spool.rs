@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
-use tokio::task::spawn_blocking;
 
 use crate::codec::encryption::{MacError, Opening, Unlock};
 use crate::codec::{DecodeError, SourceError, StoredChunk, decode};
@@ -16,6 +15,7 @@ use crate::private::PrivateDir;
 use crate::repository::ObjectFacts;
 use crate::stop::{Stop, Stopped};
 use crate::storage::{Download, ObjectKey, Store, StoreError};
+use crate::task::spawn_blocking;
 
 /// What a file must leave free on its file system, for other writers.
 const RESERVE_BYTES: u64 = 64 * 1024 * 1024;

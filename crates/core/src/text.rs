@@ -181,13 +181,23 @@ pub fn is_unprintable(character: char) -> bool {
         || matches!(character, '\u{ad}' | '\u{61c}' | '\u{200b}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// An age in the unit that suits it: `in 3 min`, `40 min`, `26 h`, `12 d`.
+/// An age in the unit that suits it: `in 3 min`, `less than a minute`, `40 min`, `26 h`, `12 d`.
 pub fn age(age: TimeDelta) -> String {
     match age.num_minutes() {
         minutes @ ..0 => format!("in {} min", -minutes),
-        minutes @ 0..120 => format!("{minutes} min"),
+        0 => "less than a minute".to_owned(),
+        minutes @ 1..120 => format!("{minutes} min"),
         minutes @ 120..2880 => format!("{} h", minutes / 60),
         minutes => format!("{} d", minutes / 1440),
+    }
+}
+
+/// A duration of a run in seconds, or in minutes if it is long: `under 1 s`, `42 s`, `12 min`.
+pub fn duration(seconds: f64) -> String {
+    match seconds {
+        ..1.0 => "under 1 s".to_owned(),
+        1.0..120.0 => format!("{seconds:.0} s"),
+        _ => format!("{:.0} min", seconds / 60.0),
     }
 }
 
@@ -225,6 +235,22 @@ pub(crate) fn whole_words(text: &str, most: usize) -> String {
     kept.rsplit_once(char::is_whitespace).map_or("", |(words, _)| words).to_owned()
 }
 
+/// The longest word that is kept whole or left out, far above an id in backticks.
+const MAX_WORD_BYTES: usize = 80;
+
+/// `text` within `max_chars`; an ellipsis shows that there were more. No word is cut in two, such as the id of a backup,
+/// which a person copies; one that is longer than any of ours is.
+pub fn shortened(text: &str, max_chars: usize) -> String {
+    if text.chars().nth(max_chars).is_none() {
+        return text.to_owned();
+    }
+    let most = max_chars.saturating_sub(1);
+    let cut: String = text.chars().take(most).collect();
+    let whole = whole_words(text, most);
+    let kept = if whole.is_empty() || cut.len() - whole.len() > MAX_WORD_BYTES { cut } else { whole };
+    format!("{}…", kept.trim_end())
+}
+
 /// A number with its thousands apart: `1,749,612`.
 pub fn count(count: u64) -> String {
     let digits = count.to_string();
@@ -252,6 +278,24 @@ mod tests {
             ("", 0, ""),
         ] {
             assert_eq!(whole_words(text, most), kept, "{text:?} {most}");
+        }
+    }
+
+    #[test]
+    fn a_text_that_is_shortened_ends_with_a_whole_word() {
+        let id = "20261122T030000Z-calpt5zmzst5hrp2";
+        for (text, max_chars, expected) in [
+            ("äöü", 3, "äöü".to_owned()),
+            ("äö üx", 3, "äö…".to_owned()),
+            ("äö üx", 4, "äö…".to_owned()),
+            (&format!("run `accept {id}` now"), 47, format!("run `accept {id}`…")),
+            (&format!("run `accept {id}` now"), 46, "run `accept…".to_owned()),
+            ("äöüäöü", 3, "äö…".to_owned()),
+            (&format!("a {}", "b".repeat(200)), 100, format!("a {}…", "b".repeat(97))),
+        ] {
+            let shown = shortened(text, max_chars);
+            assert_eq!(shown, expected, "{text} {max_chars}");
+            assert!(shown.chars().count() <= max_chars);
         }
     }
 
@@ -293,6 +337,11 @@ mod tests {
 
     #[test]
     fn figures_as_people_read_them() {
+        for (seconds, expected) in
+            [(0.0, "under 1 s"), (0.9, "under 1 s"), (1.2, "1 s"), (119.0, "119 s"), (150.0, "2 min")]
+        {
+            assert_eq!(duration(seconds), expected);
+        }
         for (given, expected) in
             [(0, "0 B"), (1023, "1023 B"), (1536, "1.50 KiB"), (1 << 20, "1.00 MiB"), (u64::MAX, "16.00 EiB")]
         {
@@ -301,7 +350,9 @@ mod tests {
         for (given, expected) in [(0, "0"), (999, "999"), (1000, "1,000"), (1_749_612, "1,749,612")] {
             assert_eq!(count(given), expected);
         }
-        for (minutes, expected) in [(-3, "in 3 min"), (0, "0 min"), (119, "119 min"), (120, "2 h"), (2880, "2 d")] {
+        for (minutes, expected) in
+            [(-3, "in 3 min"), (0, "less than a minute"), (1, "1 min"), (119, "119 min"), (120, "2 h"), (2880, "2 d")]
+        {
             assert_eq!(age(TimeDelta::minutes(minutes)), expected);
         }
     }

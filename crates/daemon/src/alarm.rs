@@ -6,7 +6,7 @@ use backup_core::text::one_line;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use crate::alarm_code::AlarmCode;
+use crate::alarm_code::{AlarmCode, Reach};
 use crate::database_name::DatabaseName;
 
 /// How urgent an alarm is.
@@ -41,6 +41,8 @@ pub struct Condition {
     pub code: AlarmCode,
     /// How urgent it is.
     pub severity: Severity,
+    /// When it began, if that is known; `None`: when it was noticed.
+    pub since: Option<DateTime<Utc>>,
     /// A sentence for a person.
     pub message: String,
     /// The backups that it is about, if it is about backups: another one is another cause.
@@ -56,8 +58,11 @@ pub struct Alarm {
     pub database: DatabaseName,
     /// How urgent it is.
     pub severity: Severity,
-    /// When it was noticed first.
+    /// When it began, or, if that is not known, when it was noticed first.
     pub since: DateTime<Utc>,
+    /// When it was noticed first.
+    #[serde(skip)]
+    pub noticed_at: DateTime<Utc>,
     /// A sentence for a person.
     pub message: String,
     /// The backups that it is about, if it is about backups.
@@ -66,6 +71,11 @@ pub struct Alarm {
 }
 
 impl Alarm {
+    /// Whether it is no more than a first deployment that has not come to its first result yet.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.code.entry().reach == Reach::Late && self.severity == Severity::Warning
+    }
+
     fn has_subject_beyond(&self, before: &Self) -> bool {
         self.subjects.iter().any(|subject| !before.subjects.contains(subject))
     }
@@ -84,7 +94,7 @@ pub enum AlarmChange {
     Departed(DatabaseName),
 }
 
-/// An alarm of this database before a restart: since when it held, and how urgent it was.
+/// An alarm of this database before a restart: when it was noticed first, and how urgent it was.
 pub(crate) type PastAlarm = (DateTime<Utc>, Severity);
 
 /// The alarms of one database that have been noticed and not resolved.
@@ -117,11 +127,18 @@ impl NoticedAlarms {
         noticed.into_iter().chain(self.past.get(&code).map(|(since, _)| *since)).min()
     }
 
+    fn noticed_at(&self, code: AlarmCode) -> Option<DateTime<Utc>> {
+        let noticed = self.alarms.get(&code).map(|alarm| alarm.noticed_at);
+        noticed.into_iter().chain(self.past.get(&code).map(|(at, _)| *at)).min()
+    }
+
     /// The alarms that `conditions` amount to at `now`, the oldest time first known of each kept.
     pub fn alarms(&self, database: &DatabaseName, conditions: Vec<Condition>, now: DateTime<Utc>) -> Vec<Alarm> {
-        let alarm = |Condition { code, severity, message, subjects }| {
-            let since = self.since(code).unwrap_or(now);
-            Alarm { code, database: database.clone(), severity, since, message: one_line(&message), subjects }
+        let alarm = |Condition { code, severity, since, message, subjects }| {
+            let (database, message) = (database.clone(), one_line(&message));
+            let since = since.into_iter().chain(self.since(code)).min().unwrap_or(now);
+            let noticed_at = self.noticed_at(code).unwrap_or(now);
+            Alarm { code, database, severity, since, noticed_at, message, subjects }
         };
         conditions.into_iter().map(alarm).collect()
     }
@@ -154,6 +171,7 @@ impl NoticedAlarms {
             database: database.clone(),
             severity,
             since,
+            noticed_at: since,
             message: message.clone(),
             subjects: Vec::new(),
         });
@@ -180,6 +198,7 @@ mod tests {
         let condition = |(code, severity): &(AlarmCode, Severity)| Condition {
             code: *code,
             severity: *severity,
+            since: None,
             message: format!("{minute}"),
             subjects: Vec::new(),
         };
@@ -216,7 +235,7 @@ mod tests {
         for (subjects, is_raised) in [(["a"].as_slice(), true), (&["a"], false), (&["b", "a"], true), (&["a"], false)] {
             let (code, severity) = (AlarmCode::DataLost, Severity::Critical);
             let subjects = subjects.iter().map(|id| (*id).to_owned()).collect();
-            let condition = Condition { code, severity, message: String::new(), subjects };
+            let condition = Condition { code, severity, since: None, message: String::new(), subjects };
             let alarms = noticed.alarms(&database, vec![condition], at(0));
             assert_eq!(!noticed.notice(&database, alarms).is_empty(), is_raised);
         }

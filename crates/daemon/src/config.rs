@@ -24,7 +24,7 @@ pub struct ProcessConfig {
     pub port: u16,
     /// What clients of the pages have to know, if anything.
     pub http_access: HttpAccess,
-    /// The zone of local times on the page: `TZ`, or UTC if that is no name of a zone.
+    /// The zone of local times on the page: `TZ`.
     pub time_zone: Tz,
     /// What to log and how.
     pub log: LogSettings,
@@ -67,7 +67,7 @@ impl ProcessConfig {
         let (single_shot, bin_dir) = (settings.flag("SINGLE_SHOT_MODE"), settings.text("PG_BIN_DIR"));
         let metrics_file = metrics_file(settings);
         let http_access = HttpAccess { token: http_token(settings), is_badge_public: settings.flag("BADGE_PUBLIC") };
-        let time_zone = settings.text("TZ").and_then(|name| name.trim().parse().ok()).unwrap_or(Tz::UTC);
+        let time_zone = time_zone(settings);
         let authorities = store.as_ref().map_or(Authorities::System, |store| store.authorities.clone());
         let proxies = store.as_ref().map(|store| store.proxies.clone()).unwrap_or_default();
         let notify = NotifyConfig::read(settings, authorities, proxies);
@@ -131,7 +131,21 @@ fn metrics_file(settings: &mut Settings) -> Option<PathBuf> {
         settings.reject("METRICS_FILE", "is not the path of a file in a folder that exists");
         return None;
     }
+    // No reason to make no backup, and something else may read it.
+    if path.extension().is_none_or(|extension| extension != "prom") {
+        settings.warn(
+            "METRICS_FILE does not end in .prom: node_exporter's textfile collector reads no other files, so that nothing \
+             is known there of these runs",
+        );
+    }
     Some(path)
+}
+
+/// The zone that `TZ` names; UTC stands in for what names none.
+pub(crate) fn time_zone(settings: &mut Settings) -> Tz {
+    const UNKNOWN: &str = "is an unknown time zone; use a name of the IANA time zone database in its exact spelling, such \
+                           as Europe/Berlin or UTC";
+    settings.parsed("TZ", |name| name.trim().parse().map_err(|_| UNKNOWN)).unwrap_or(Tz::UTC)
 }
 
 fn log(settings: &mut Settings) -> LogSettings {
@@ -151,7 +165,7 @@ fn log(settings: &mut Settings) -> LogSettings {
 
 /// The schedule that one of two variables gives, a crontab expression or seconds; `default` if neither is set.
 pub fn schedule(settings: &mut Settings, cron: &str, interval: &str, default: &str) -> Option<Schedule> {
-    let time_zone = settings.text("TZ").unwrap_or_default();
+    let time_zone = time_zone(settings);
     let interval_seconds = settings.optional_number(interval);
     let expression = settings.text(cron);
     let (name, schedule) = match (expression, interval_seconds) {
@@ -160,7 +174,7 @@ pub fn schedule(settings: &mut Settings, cron: &str, interval: &str, default: &s
             return None;
         }
         (None, Some(interval_seconds)) => (interval, Schedule::interval(interval_seconds)),
-        (expression, None) => (cron, Schedule::cron(expression.as_deref().unwrap_or(default), &time_zone)),
+        (expression, None) => (cron, Schedule::cron(expression.as_deref().unwrap_or(default), time_zone)),
     };
     schedule.map_err(|error| settings.reject(name, error.to_string())).ok()
 }

@@ -9,6 +9,7 @@ use backup_core::stop::Stop;
 use chrono::{DateTime, Utc};
 use rand::Rng;
 use tokio::sync::Notify;
+use tracing::Instrument;
 
 use crate::database_name::DatabaseName;
 use crate::events::{Event, Events};
@@ -95,11 +96,14 @@ impl<D: Clone, R> Cycle<'_, D, R> {
         job: impl AsyncFnMut(Occasion) -> (R, Ended),
     ) {
         // In the same task: if a run blocks it, the heartbeat stops, too.
-        tokio::select! {
-            () = Box::pin(self.keep_running(prepare, &look, job)) => {}
-            never = self.beat() => match never {},
-            never = Box::pin(self.poll(&look)) => match never {},
-        }
+        let keeping = async {
+            tokio::select! {
+                () = Box::pin(self.keep_running(prepare, &look, job)) => {}
+                never = self.beat() => match never {},
+                never = Box::pin(self.poll(&look)) => match never {},
+            }
+        };
+        keeping.instrument(self.database.span()).await;
         self.change(|state| {
             state.run_request.close();
             state.pulse.end();

@@ -67,6 +67,7 @@ impl Deliveries {
         (!each.is_empty()).then(|| Condition {
             code: AlarmCode::Undelivered,
             severity: Severity::Warning,
+            since: None,
             message: format!("messages could not be delivered: {}", each.join("; ")),
             subjects: Vec::new(),
         })

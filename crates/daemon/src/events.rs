@@ -154,6 +154,10 @@ pub(crate) async fn log_alarms<R>(mut events: Subscription<R>) {
                 let (code, since) = (<&str>::from(alarm.code), alarm.since.to_rfc3339());
                 let database = alarm.database.name();
                 match alarm.severity {
+                    // A first deployment is nothing to be warned of.
+                    _ if alarm.is_waiting() => {
+                        tracing::info!(code, database, since, reason = alarm.message, "waiting for the first result");
+                    }
                     Severity::Warning => tracing::warn!(code, database, since, reason = alarm.message, "alarm raised"),
                     Severity::Critical => {
                         tracing::error!(code, database, since, reason = alarm.message, "alarm raised")
@@ -171,7 +175,10 @@ pub(crate) async fn log_alarms<R>(mut events: Subscription<R>) {
 
 #[cfg(test)]
 mod tests {
+    use tracing_subscriber::layer::SubscriberExt;
+
     use super::*;
+    use crate::alarm_code::AlarmCode::{ClockSkew, NeverPassed, NoBackup};
 
     fn started(seconds: i64) -> Event<()> {
         let at = DateTime::from_timestamp(seconds, 0).unwrap();
@@ -202,5 +209,50 @@ mod tests {
             last = Some(second);
         }
         assert_eq!(last, Some(sent - 1), "what was sent before the end is still received");
+    }
+
+    /// A first deployment warns of nothing: it waits.
+    #[tokio::test]
+    async fn what_only_waits_for_its_first_result_is_no_warning_in_the_log() {
+        let written = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let writer = Arc::clone(&written);
+        let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(move || Writer(Arc::clone(&writer)));
+        let _log = tracing::subscriber::set_default(tracing_subscriber::registry().with(lines));
+        let alarm = |code, severity| Alarm {
+            code,
+            database: DatabaseName::from("app"),
+            severity,
+            since: Utc::now(),
+            noticed_at: Utc::now(),
+            message: "why".to_owned(),
+            subjects: Vec::new(),
+        };
+        for (code, severity, expected) in [
+            (NoBackup, Severity::Warning, "INFO"),
+            (NeverPassed, Severity::Warning, "INFO"),
+            (NoBackup, Severity::Critical, "ERROR"),
+            (ClockSkew, Severity::Warning, "WARN"),
+        ] {
+            let events = Events::<()>::default();
+            let log = events.subscribe("log");
+            events.send(Event::AlarmRaised(alarm(code, severity)));
+            drop(events);
+            log_alarms(log).await;
+            let line = String::from_utf8(std::mem::take(&mut *written.lock().unwrap())).unwrap();
+            assert_eq!(line.split_whitespace().nth(1), Some(expected), "{line}");
+        }
+    }
+
+    struct Writer(Arc<std::sync::Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Writer {
+        fn write(&mut self, written: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend(written);
+            Ok(written.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
     }
 }

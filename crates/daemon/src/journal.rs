@@ -87,7 +87,7 @@ impl Journal {
                 (alarm, Kept::AlarmRaised { by, code, severity }, None)
             }
             AlarmChange::Resolved(alarm) => {
-                (alarm, Kept::AlarmResolved { by, code: Word::of(alarm.code.into()) }, Some(alarm.since))
+                (alarm, Kept::AlarmResolved { by, code: Word::of(alarm.code.into()) }, Some(alarm.noticed_at))
             }
         };
         let at = self.later(&alarm.database, alarm.code.into(), not_before, at);

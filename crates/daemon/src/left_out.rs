@@ -33,6 +33,7 @@ impl LeftOut {
         (was_alarm || now - self.since >= self.patience).then(|| Condition {
             code: AlarmCode::LeftOut,
             severity: self.severity,
+            since: None,
             message: self.reason.clone(),
             subjects: Vec::new(),
         })

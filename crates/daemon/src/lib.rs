@@ -19,6 +19,7 @@ mod init;
 mod journal;
 mod left_out;
 mod listing;
+mod log_format;
 mod logging;
 mod metrics;
 mod our_crates;

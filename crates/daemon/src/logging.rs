@@ -5,12 +5,14 @@ use std::io::{self, IsTerminal, Write};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::JsonFields;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
 use backup_core::scrub::{Scrubber, ScrubbingWriter};
 use backup_core::text::{json_text, record};
 
+use crate::log_format::JsonLines;
 use crate::our_crates::OUR_CRATES;
 
 /// How lines look.
@@ -71,7 +73,7 @@ pub(crate) fn init_log(settings: LogSettings, scrubber: Scrubber) {
     let format = settings.format.unwrap_or(if is_terminal { LogFormat::Text } else { LogFormat::Json });
     let lines = tracing_subscriber::fmt::layer().with_writer(ScrubbedStderr { scrubber, format }).with_target(false);
     let lines = match format {
-        LogFormat::Json => lines.json().flatten_event(true).with_current_span(true).with_span_list(false).boxed(),
+        LogFormat::Json => lines.event_format(JsonLines).fmt_fields(JsonFields::new()).boxed(),
         LogFormat::Text => lines.with_ansi(is_terminal).boxed(),
     };
     // An error means that a log is installed already, which is as good.

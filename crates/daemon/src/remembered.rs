@@ -55,6 +55,8 @@ impl Past {
 pub struct FailedBefore {
     /// The alarm that it is a first sign of.
     pub code: AlarmCode,
+    /// When the first of those failed that have failed in a row.
+    pub since: DateTime<Utc>,
     /// When it failed.
     pub at: DateTime<Utc>,
     /// Its class.

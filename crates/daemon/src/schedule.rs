@@ -82,8 +82,7 @@ enum Kind {
 }
 
 impl Schedule {
-    /// Reads a five-field crontab `expression`, whose times are those of `time_zone`, a name of the
-    /// IANA database such as `Europe/Berlin` or `UTC`.
+    /// Reads a five-field crontab `expression`, whose times are those of `zone`.
     ///
     /// The fields are minute, hour, day of month, month, day of week. Each is `*`, a value, a range
     /// `a-b`, either `*` or a range with a step `/n`, or a comma-separated list of these. Months and
@@ -95,9 +94,8 @@ impl Schedule {
     /// Anything else is refused, with the field and the reason; so are an expression that no date
     /// can match (`0 0 31 2 *`) and one that restricts both the day of the month and the day of the
     /// week, because crontab takes that as "either" and most other programs as "both".
-    pub fn cron(expression: &str, time_zone: &str) -> Result<Self, ScheduleError> {
+    pub fn cron(expression: &str, zone: Tz) -> Result<Self, ScheduleError> {
         let crontab = Box::new(Crontab::parse(expression)?);
-        let zone = time_zone.trim().parse().map_err(|_| ScheduleError::UnknownTimeZone)?;
         Ok(Self(Kind::Cron { crontab, zone }))
     }
 

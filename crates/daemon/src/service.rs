@@ -121,6 +121,7 @@ mod tests {
         Vec::from_iter(state.own.then(|| Condition {
             code,
             severity: Severity::Critical,
+            since: None,
             message: "why".to_owned(),
             subjects: Vec::new(),
         }))

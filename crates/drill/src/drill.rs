@@ -10,10 +10,10 @@ use backup_core::postgres::{
 use backup_core::private::PrivateDir;
 use backup_core::repository::Manifest;
 use backup_core::stop::Stop;
+use backup_core::task::spawn_blocking;
 use backup_core::text::some_of;
 use chrono::Utc;
 use pgdump_archive::{Owners, Rights, Selection, select, superusers};
-use tokio::task::spawn_blocking;
 
 use crate::attest;
 use crate::checks::Extent;

@@ -175,7 +175,7 @@ impl Fetcher<'_> {
     ) -> Result<Opening, DrillError> {
         let (keyring, codec) = (self.keyring.clone(), manifest.codec.clone());
         let (label, folder) = (self.repository.layout().label(&manifest.id, role), self.folder.path().to_owned());
-        let found = tokio::task::spawn_blocking(move || {
+        let found = backup_core::task::spawn_blocking(move || {
             let required = codec.required().map_err(anyhow::Error::from)?;
             anyhow::Ok(keyring.opening(required, &label, &folder))
         });

@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::Context;
 use backup_core::postgres::globals::{Item, Odd, Statement, read};
 use backup_core::repository::{Kind, Manifest};
-use tokio::task::spawn_blocking;
+use backup_core::task::spawn_blocking;
 
 use crate::evidence::{DrillError, Evidence};
 

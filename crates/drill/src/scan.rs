@@ -8,10 +8,11 @@ use std::path::Path;
 use anyhow::{Context, anyhow};
 use backup_core::machine::Machine;
 use backup_core::postgres::ClientTools;
+use backup_core::task::spawn_blocking;
 use bytes::{Buf, Bytes};
 use pgdump_archive::{Archive, ArchiveError, ArchiveReader, Contents};
 use tokio::sync::mpsc;
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::JoinHandle;
 
 use crate::evidence::{DrillError, Evidence};
 

@@ -42,7 +42,7 @@ impl SchemaDumper<'_> {
         let mut file = tokio::fs::File::create(&path).await.context("create a file for the schema")?;
         tokio::io::copy(&mut dump, &mut file).await?;
         tokio::io::AsyncWriteExt::flush(&mut file).await.context("write the schema")?;
-        let archive = tokio::task::spawn_blocking(move || -> anyhow::Result<Archive> {
+        let archive = backup_core::task::spawn_blocking(move || -> anyhow::Result<Archive> {
             let archive = Archive::read(File::open(&path)?, Machine::here().contents_bytes())?;
             std::fs::remove_file(&path)?;
             Ok(archive)

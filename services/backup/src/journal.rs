@@ -90,6 +90,8 @@ fn record_key(config: &TargetConfig) -> RecordKey {
 pub(crate) struct Failures {
     /// Those in a row, without those that made up for another one.
     pub(crate) in_a_row: u32,
+    /// When the first one failed that is known.
+    pub(crate) first_at: Option<DateTime<Utc>>,
     /// When the last one failed.
     pub(crate) last_at: Option<DateTime<Utc>>,
     /// Its class; `None` if this version does not know it.
@@ -113,6 +115,7 @@ impl Failures {
         for event in catalog.journal.events_since(newest, now) {
             let EventKind::BackupFailed { class, again } = &event.kind else { continue };
             failures.in_a_row += u32::from(!again);
+            failures.first_at = Some(event.id.time()); // The newest event is the first that is read.
             if failures.last_at.is_none() {
                 failures.last_at = Some(event.id.time());
                 failures.last_class = FailureClass::named(class.as_str());
@@ -127,6 +130,7 @@ impl Failures {
     pub(crate) fn with_killed(mut self, catalog: &Catalog, config: &TargetConfig, now: DateTime<Utc>) -> Self {
         let killed = killed(catalog, config, now);
         self.in_a_row = self.in_a_row.saturating_add(u32::try_from(killed.len()).unwrap_or(u32::MAX));
+        self.first_at = killed.first().copied().into_iter().chain(self.first_at).min();
         if let Some(last) = killed.last().filter(|last| Some(**last) > self.last_at) {
             (self.last_at, self.last_class) = (Some(*last), Some(FailureClass::Killed));
         }
@@ -136,7 +140,7 @@ impl Failures {
     /// What is known of the last one, for a person.
     pub(crate) fn reason(&self) -> String {
         let class = self.last_class.map_or("unknown", <&str>::from);
-        format!("the last run before the restart failed: {class}")
+        format!("{class} (before a restart, whose log has the whole reason)")
     }
 }
 
@@ -187,9 +191,10 @@ pub(crate) fn remembered(
     let mut remembered = Remembered::read(&catalog.journal, layout, &key, Author::Backup, Utc::now());
     remembered.failed_before = failures.last_at.map(|at| FailedBefore {
         code: AlarmCode::Failing,
+        since: failures.first_at.unwrap_or(at),
         at,
         class: failures.last_class.map(Into::into),
-        reason: failures.reason(),
+        reason: format!("the last run failed: {}", failures.reason()),
         what_to_do: failures.last_class.and_then(FailureClass::what_to_do),
     });
     remembered

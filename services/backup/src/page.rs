@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use backup_daemon::Daemon;
-use backup_daemon::State;
-use backup_daemon::page::{Database, Letterhead, View, ViewSource};
+use backup_daemon::page::{Alarm, Database, Letterhead, View, ViewSource};
+use backup_daemon::{AlarmCode, Daemon, Severity, State};
 use chrono::Utc;
 
-use crate::alarms::conditions;
+use crate::alarms::{conditions, first_failures};
 use crate::config::BackupConfig;
 use crate::status::Facts;
 
@@ -22,6 +21,11 @@ pub(crate) fn view(config: &BackupConfig, state: &State<Facts>) -> ViewSource {
 fn complete(facts: &Facts, database: &mut Database) {
     for backup in &mut database.backups {
         backup.rows = facts.rows.get(&backup.id).copied();
+        backup.is_suspicious = facts.suspects.iter().any(|id| id.as_str() == backup.id);
     }
     database.gaps.clone_from(&facts.gaps);
+    // One failure may pass, so that no alarm wakes anybody for it. Whoever looks sees it.
+    if let Some((since, message)) = first_failures(facts) {
+        database.alarms.push(Alarm { code: AlarmCode::Failing, severity: Severity::Warning, since, message });
+    }
 }

@@ -179,9 +179,8 @@ impl fmt::Display for Shrunk {
         }?;
         write!(
             formatter,
-            ": is it the right database, and whole? BACKUP_MAX_SHRINK_PERCENT ({max_shrink_percent}) sets the bound. \
-             Retention deletes nothing until the size is back, or until you accept it by BACKUP_ACCEPT_SIZE_FROM={since} \
-             or `backup accept-size {since}`"
+            ": is it the right database, and whole? Retention deletes nothing until the size is back, or until you \
+             accept it by `backup accept-size {since}` (bound: BACKUP_MAX_SHRINK_PERCENT={max_shrink_percent})"
         )
     }
 }

@@ -6,6 +6,7 @@ use backup_daemon::{State, exit, notify};
 use chrono::Utc;
 use futures_util::future::ready;
 use futures_util::{StreamExt, stream};
+use tracing::Instrument;
 
 use crate::census;
 use crate::config::{BackupConfig, TargetConfig};
@@ -26,7 +27,9 @@ pub(crate) async fn run_all(config: &BackupConfig, stop: &Stop) -> u8 {
     // Once a stop was asked for, the others do not begin, so no monitor is told that they have.
     let begun = stream::iter(&targets).take_while(|_| ready(stop.reason().is_none()));
     let at_once = config.several.as_ref().map_or(1, |several| several.at_once);
-    let codes = begun.map(|target| Box::pin(run_once(target, &state, stop))).buffer_unordered(at_once);
+    let codes = begun
+        .map(|target| Box::pin(run_once(target, &state, stop)).instrument(target.database().span()))
+        .buffer_unordered(at_once);
     let worst = codes.fold(exit::OK, |worst, code| ready(worst.max(code))).await;
     let code = match (is_complete, stop.reason()) {
         (false, None) => worst.max(exit::FAILED),

@@ -1,6 +1,6 @@
 //! What the daemon knows of a database besides what every service knows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use backup_core::repository::{Backup, BackupId, Catalog, Drill, Kind};
 use backup_core::storage::Clock;
@@ -16,7 +16,7 @@ use crate::pace::Pace;
 use crate::proof::Proof;
 use crate::prune::{Limits, RetentionState, overdue};
 use crate::run_report::{Made, Outcome, RunReport};
-use crate::shrink::{Shrunk, judge};
+use crate::shrink::{Shrunk, Sizes, judge};
 
 /// Failures in a row, of runs or of retention, after which there is an alarm although the newest backup is young
 /// enough: one failure may pass, three are a state.
@@ -43,13 +43,19 @@ pub(crate) struct Facts {
     pub(crate) clock: Option<Clock>,
     /// Backups and incomplete runs that retention could not delete after each of the newest runs, and nothing else did.
     pub(crate) retention_overdue: usize,
-    /// The newest backup that has passed a drill, by the records in the bucket.
+    /// What is safe, by the listing and the records in the bucket.
     #[serde(skip)]
-    pub(crate) newest_proven: Option<Dated>,
+    pub(crate) safe: Safe,
+    /// The backups that are much smaller than usual.
+    #[serde(skip)]
+    pub(crate) suspects: BTreeSet<BackupId>,
     /// What drills have left in the bucket, in a sentence. This service proves nothing itself.
     pub(crate) drills: Option<String>,
     pub(crate) last_run: Option<LastRun>,
     pub(crate) consecutive_failures: u32,
+    /// When the first of them ended.
+    #[serde(skip)]
+    pub(crate) failing_since: Option<DateTime<Utc>>,
     /// When the last of them ended.
     #[serde(skip)]
     pub(crate) failed_at: Option<DateTime<Utc>>,
@@ -116,19 +122,24 @@ impl Facts {
         self.longest_run = catalog.longest_run(limits.kind, limits.timing.run_timeout);
         self.pace = Pace::of(catalog, limits.kind, limits.timing.run_timeout);
         self.proof = Proof::after(self.proof, Proof::of(catalog));
-        Oddities { shrunk: self.shrunk, another_cluster: self.another_cluster, clock: self.clock } = oddities.clone();
+        Oddities {
+            shrunk: self.shrunk,
+            suspects: self.suspects,
+            another_cluster: self.another_cluster,
+            clock: self.clock,
+        } = oddities.clone();
         self.retention_overdue = overdue(catalog, limits, FAILURES_UNTIL_ALARM);
         self.newest_full_backup = catalog.newest(Kind::Full).map(|backup| Newest {
             id: backup.id.to_string(),
             at: backup.id.time(),
             stored_bytes: backup.stored_bytes,
         });
-        self.newest_proven = safe_in(catalog).newest_proven;
+        self.safe = safe_in(catalog, &self.suspects);
         // A run of another process has succeeded since the last one that failed, or was not killed after all.
         let newest = newest_by(catalog, limits.kind, Utc::now()).map(|backup| backup.id.time());
         let has_recovered = self.failed_at.is_some_and(|at| newest >= Some(at));
         if has_recovered {
-            (self.consecutive_failures, self.failed_at) = (0, None);
+            (self.consecutive_failures, self.failing_since, self.failed_at) = (0, None, None);
             (self.is_database_missing, self.past_failure) = (false, None);
         }
         // Of a database that has only partial backups, the journal may be about these.
@@ -146,7 +157,7 @@ impl Facts {
     /// Takes over how runs of earlier processes ended.
     pub(crate) fn remember(&mut self, failures: &Failures) {
         self.consecutive_failures = failures.in_a_row;
-        self.failed_at = failures.last_at;
+        (self.failing_since, self.failed_at) = (failures.first_at, failures.last_at);
         self.is_database_missing = failures.is_database_missing;
         self.past_failure = failures.last_at.map(|_| failures.reason());
     }
@@ -164,6 +175,7 @@ impl Facts {
             None => self.consecutive_failures += 1,
         }
         self.failed_at = report.backup.is_none().then_some(report.ended_at);
+        self.failing_since = self.failed_at.map(|at| self.failing_since.unwrap_or(at));
         // A run that ends before it came to know says nothing about it.
         let exists = match &report.backup {
             Some(_) => Some(true),
@@ -195,6 +207,7 @@ impl Facts {
         self.rows.insert(made.id.to_string(), made.rows);
         if made.kind == Kind::Full {
             let (id, at) = (made.id.to_string(), made.id.time());
+            self.safe.newest_backup = Some(Dated { id: id.clone(), at });
             self.newest_full_backup = Some(Newest { id, at, stored_bytes: made.stored_bytes });
             self.had_backups = true;
         }
@@ -213,6 +226,7 @@ pub(crate) fn newest_by(catalog: &Catalog, kind: Kind, now: DateTime<Utc>) -> Op
 #[derive(Debug, Clone)]
 pub(crate) struct Oddities {
     shrunk: Option<Shrunk>,
+    suspects: BTreeSet<BackupId>,
     another_cluster: Option<AnotherCluster>,
     clock: Option<Clock>,
 }
@@ -221,8 +235,10 @@ impl Oddities {
     /// Of `catalog`, as it was listed at `now`.
     pub(crate) fn of(catalog: &Catalog, limits: &Limits<'_>, clock: Clock, now: DateTime<Utc>) -> Self {
         let max_age = limits.timing.max_age(now, catalog.longest_run(limits.kind, limits.timing.run_timeout));
+        let Sizes { shrunk, suspects, .. } = judge(catalog, limits.kind, limits.size_rule);
         Self {
-            shrunk: judge(catalog, limits.kind, limits.size_rule).shrunk,
+            shrunk,
+            suspects,
             another_cluster: another(catalog, now, TimeDelta::from_std(max_age).unwrap_or(TimeDelta::MAX)),
             clock: (clock != Clock::Agrees).then_some(clock),
         }
@@ -242,12 +258,15 @@ impl Oddities {
 }
 
 /// The newest full backup that did not fail its last drill, and the newest that passed it, by the records in the bucket.
-pub(crate) fn safe_in(catalog: &Catalog) -> Safe {
-    let dated = |id: &BackupId| Dated { id: id.to_string(), at: id.time() };
-    let is_good = |backup: &&Backup| backup.kind == Kind::Full && !backup.is_damaged();
+/// Neither is one of `suspects`, of which a drill can only say that they come back as they are.
+pub(crate) fn safe_in(catalog: &Catalog, suspects: &BTreeSet<BackupId>) -> Safe {
+    let dated = |backup: &Backup| Dated { id: backup.id.to_string(), at: backup.id.time() };
+    let is_suspect = |backup: &&Backup| suspects.contains(&backup.id);
+    let usual = || catalog.backups.iter().filter(|backup| !is_suspect(backup));
     Safe {
-        newest_backup: catalog.backups.iter().find(is_good).map(|backup| dated(&backup.id)),
-        newest_proven: catalog.backups.iter().find(|backup| backup.is_proven()).map(|backup| dated(&backup.id)),
+        newest_backup: usual().find(|backup| backup.kind == Kind::Full && !backup.is_damaged()).map(dated),
+        newest_proven: usual().find(|backup| backup.is_proven()).map(dated),
+        suspicious: catalog.newest(Kind::Full).filter(is_suspect).map(dated),
     }
 }
 
@@ -268,106 +287,4 @@ fn drills(catalog: &Catalog) -> String {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use backup_core::repository::RunEvents;
-    use chrono::TimeZone;
-
-    use super::*;
-    use crate::shrink::SizeRule;
-
-    /// What a listing changes, with defaults and a clock that agrees.
-    fn observe(facts: &mut Facts, catalog: &Catalog) -> bool {
-        let config = crate::config::tests::good();
-        let size_rule = SizeRule { max_shrink_percent: 50, accepted_from: None, batch: config.size_rule.batch };
-        let limits =
-            Limits { kind: Kind::Full, size_rule: &size_rule, timing: &config.timing, retention: &config.retention };
-        facts.observe(catalog, &limits, &Oddities::of(catalog, &limits, Clock::Agrees, Utc::now()))
-    }
-
-    pub(crate) fn full_backup(id: &BackupId) -> Backup {
-        Backup {
-            id: id.clone(),
-            kind: Kind::Full,
-            stored_bytes: 1,
-            dump_bytes: 1,
-            dump_name: "app.dump".to_owned(),
-            committed_at: None,
-            events: RunEvents::default(),
-            has_globals: false,
-            drills: Vec::new(),
-            keys: Vec::new(),
-        }
-    }
-
-    /// Two deployments may overlap: what the other process has made is a backup, too.
-    #[test]
-    fn a_newer_backup_of_another_process_ends_the_failures_in_a_row() {
-        let mut facts = Facts::default();
-        let failed_at = Utc::now() - TimeDelta::minutes(5);
-        let class = Some(FailureClass::DatabaseMissing);
-        let failed = RunReport { class, ended_at: failed_at, ..RunReport::begin(failed_at) };
-        facts.ran(&failed, Occasion::Tick(failed_at));
-        // One that a clock has dated which was ahead tells of no repair.
-        for (minutes, in_a_row) in [(-1, 1), (12, 1), (1, 0)] {
-            let made = full_backup(&BackupId::new(failed_at + TimeDelta::minutes(minutes)));
-            let catalog = Catalog { backups: vec![made], ..Catalog::default() };
-            assert_eq!(observe(&mut facts, &catalog), in_a_row == 0);
-            assert_eq!((facts.consecutive_failures, facts.is_database_missing), (in_a_row, in_a_row > 0));
-            assert!(in_a_row > 0 || !observe(&mut facts, &catalog), "it is told once");
-        }
-    }
-
-    /// A page must not call a backup safe that the last drill found damaged.
-    #[test]
-    fn what_failed_its_last_drill_is_neither_safe_nor_proven() {
-        let start = Utc.with_ymd_and_hms(2026, 11, 1, 3, 0, 0).unwrap();
-        let drill = |day, passed| Drill { time: start + TimeDelta::days(day), passed, recorded_at: None };
-        let backup = |day, drills: &[Drill]| Backup {
-            drills: drills.to_vec(),
-            ..full_backup(&BackupId::new(start + TimeDelta::days(day)))
-        };
-        let mut backups = vec![backup(1, &[drill(1, true), drill(4, false)]), backup(0, &[drill(0, true)])];
-        let safe = |backups: &[Backup]| {
-            let Safe { newest_backup, newest_proven } =
-                safe_in(&Catalog { backups: backups.to_vec(), ..Catalog::default() });
-            [newest_backup, newest_proven].map(|dated| dated.map(|dated| (dated.at - start).num_days()))
-        };
-        assert_eq!(safe(&backups), [Some(0), Some(0)]);
-        backups.insert(0, backup(2, &[]));
-        assert_eq!(safe(&backups), [Some(2), Some(0)]);
-        assert_eq!(safe(&backups[1..2]), [None, None]);
-    }
-
-    #[test]
-    fn what_was_seen_once_is_known_to_have_been_there() {
-        let mut facts = Facts::default();
-        observe(&mut facts, &Catalog::default());
-        assert!(!facts.had_backups);
-        let made = full_backup(&BackupId::new(Utc::now() - TimeDelta::hours(1)));
-        observe(&mut facts, &Catalog { backups: vec![made], ..Catalog::default() });
-        observe(&mut facts, &Catalog::default());
-        assert!(facts.had_backups && facts.newest_full_backup.is_none());
-    }
-
-    #[test]
-    fn without_a_verdict_in_the_bucket_the_pair_was_never_verified_r107() {
-        let mut facts = Facts::default();
-        observe(&mut facts, &Catalog::default());
-        let page = serde_json::to_string(&facts).unwrap();
-        assert_eq!(page.matches("verified").count(), 1, "{page}");
-        assert!(page.contains("never verified"), "{page}");
-
-        let id = BackupId::new(Utc::now());
-        let drill = |day: u32, passed| Drill {
-            time: Utc.with_ymd_and_hms(2026, 11, day, 3, 0, 0).unwrap(),
-            passed,
-            recorded_at: None,
-        };
-        let backup = |drills| Backup { drills, ..full_backup(&id) };
-        let backups = vec![backup(vec![drill(1, true), drill(20, false)]), backup(vec![drill(19, true)])];
-        observe(&mut facts, &Catalog { backups, ..Catalog::default() });
-        let page = serde_json::to_string(&facts).unwrap();
-        assert!(page.contains(&format!("the newest drill failed, of backup {id}, at 2026-11-20T03:00:00Z")), "{page}");
-        assert!(!page.contains("verified"), "{page}");
-    }
-}
+pub(crate) mod tests;

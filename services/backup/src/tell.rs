@@ -1,16 +1,18 @@
 //! What messages say of runs and of the state.
 
+use backup_core::repository::Catalog;
 use backup_core::stop::Stop;
-use backup_core::text::{bytes, count};
+use backup_core::text::{bytes, count, duration};
 use backup_daemon::DatabaseState;
 use backup_daemon::config::ProcessConfig;
-use backup_daemon::notify::{Dated, Ending, Notifier, RunOutcome, Safe, SingleRun, Teller};
+use backup_daemon::notify::{Ending, Notifier, RunOutcome, Safe, SingleRun, Teller};
 use backup_daemon::{AlarmCode, exit};
 use chrono::Utc;
 
 use crate::config::TargetConfig;
 use crate::failure::FailureClass;
 use crate::run_report::{Made, Outcome, RunReport};
+use crate::shrink::judge;
 use crate::status::{Facts, safe_in};
 
 /// What messages of the daemon go by.
@@ -33,7 +35,8 @@ pub(crate) async fn tell_single(
         return Ok(());
     }
     let listed = stop.or(config.repository().catalog(Utc::now())).await;
-    let safe = listed.map(|catalog| safe_in(&catalog)).unwrap_or_else(|error| {
+    let suspects = |catalog: &Catalog| judge(catalog, config.dump.kind(), &config.size_rule).suspects;
+    let safe = listed.map(|catalog| safe_in(&catalog, &suspects(&catalog))).unwrap_or_else(|error| {
         tracing::debug!(error = format!("{error:#}"), "cannot list the bucket for a message");
         Safe::default()
     });
@@ -42,11 +45,7 @@ pub(crate) async fn tell_single(
 }
 
 fn safe(state: &DatabaseState<Facts>) -> Safe {
-    let newest = state.own.newest_full_backup.as_ref();
-    Safe {
-        newest_backup: newest.map(|newest| Dated { id: newest.id.clone(), at: newest.at }),
-        newest_proven: state.own.newest_proven.clone(),
-    }
+    state.own.safe.clone()
 }
 
 fn ending(report: &RunReport) -> Ending {
@@ -71,7 +70,8 @@ fn ending(report: &RunReport) -> Ending {
 
 fn figures(made: &Made, duration_seconds: f64) -> String {
     let (tables, rows, stored) = (made.tables, count(made.rows), bytes(made.stored_bytes));
-    format!("{tables} tables, {rows} rows that were counted, {stored} stored in {duration_seconds:.0} s")
+    let took = duration(duration_seconds);
+    format!("{tables} tables, {rows} rows that were counted, {stored} stored in {took}")
 }
 
 #[cfg(test)]

@@ -48,7 +48,7 @@ use pgdump_archive::Owners;
 use crate::config::{SelectionPolicy, TargetConfig, VerifyConfig};
 use crate::exit_code::SkippedDrill;
 use crate::list::Format;
-use crate::restore::RestoreOptions;
+use crate::restore::{RestoreOptions, TargetUrl};
 use crate::restore_roles::{Extent, RolesOptions};
 use crate::single_run::run_all;
 
@@ -313,6 +313,13 @@ async fn run_for(command: Option<&Command>, config: &TargetConfig, stop: &Stop) 
     }
 }
 
+/// What was typed, else what the environment says.
+fn target_url(typed: Option<&Secret>, config: &TargetConfig) -> Option<TargetUrl> {
+    let typed = typed.map(|url| TargetUrl { url: url.clone(), given_by: "--to" });
+    let given = || Some(TargetUrl { url: config.restore_url.clone()?, given_by: "RESTORE_URL" });
+    typed.or_else(given)
+}
+
 fn no_target() -> u8 {
     eprintln!("no target was given: use --to, or RESTORE_URL in the environment");
     exit::USAGE
@@ -359,7 +366,7 @@ impl RolesArguments {
     /// `None` without a target.
     fn options(&self, config: &TargetConfig) -> Option<RolesOptions> {
         let extent = if self.dry_run { Extent::Plan } else { Extent::Apply };
-        let to = self.to.clone().or_else(|| config.restore_url.clone())?;
+        let to = target_url(self.to.as_ref(), config)?;
         Some(RolesOptions { backup: self.backup.clone(), to, extent })
     }
 }
@@ -369,7 +376,7 @@ impl RestoreArguments {
     fn options(&self, config: &TargetConfig) -> Option<RestoreOptions> {
         Some(RestoreOptions {
             backup: self.backup.clone(),
-            to: self.to.clone().or_else(|| config.restore_url.clone())?,
+            to: target_url(self.to.as_ref(), config)?,
             jobs: self.jobs,
             create: self.create,
             dry_run: self.dry_run,

@@ -134,7 +134,7 @@ impl Records {
             holds_backups: lost || !catalog.backups.is_empty() || !catalog.from_the_future.is_empty(),
             newest: own.first().map(|(drill, _)| *drill),
             last_passed: own.iter().find(|(drill, _)| drill.passed).map(|(drill, _)| *drill),
-            safe: Safe { newest_backup: newest_good.map(dated), newest_proven },
+            safe: Safe { newest_backup: newest_good.map(dated), newest_proven, suspicious: None },
             proven,
             damaged,
             listing: None,

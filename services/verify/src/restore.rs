@@ -1,5 +1,6 @@
 //! `verify restore`: a real restore for a person, into a database that they name, with the same proof as a drill.
 
+mod last_drill;
 mod login;
 mod obstacles;
 mod plan;
@@ -9,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use backup_core::postgres::connect::Session;
-use backup_core::postgres::conninfo::Conninfo;
+use backup_core::postgres::conninfo::{Conninfo, Naming};
 use backup_core::postgres::{Grants, create_beforehand, have_other_versions};
 use backup_core::private::PrivateDir;
 use backup_core::repository::Manifest;
@@ -29,6 +30,7 @@ use crate::exit_code::exit_code;
 use crate::print::{self, Paint};
 use backup_core::progress::Progress;
 
+use last_drill::LastDrill;
 use obstacles::TargetServer;
 use plan::Plan;
 use target::Destination;
@@ -41,7 +43,7 @@ const COMPLETE_LIMIT: Duration = Duration::from_secs(5);
 pub(crate) struct RestoreOptions {
     pub(crate) backup: Selector,
     /// The database to restore into.
-    pub(crate) to: Secret,
+    pub(crate) to: TargetUrl,
     /// `None`: `VERIFY_JOBS`.
     pub(crate) jobs: Option<usize>,
     /// Make the database, which must not exist.
@@ -56,14 +58,38 @@ pub(crate) struct RestoreOptions {
     pub(crate) grants: Grants,
 }
 
+/// A connection string that a person has given.
+#[derive(Debug, Clone)]
+pub(crate) struct TargetUrl {
+    pub(crate) url: Secret,
+    /// The option or the variable that has given it.
+    pub(crate) given_by: &'static str,
+}
+
+impl TargetUrl {
+    /// What it says, whose sessions are called `application_name`; hints name what has given it, and also
+    /// `if_missing` if there is no such database.
+    ///
+    /// # Errors
+    /// If it is none.
+    pub(crate) fn read(&self, application_name: &str, if_missing: &'static str) -> anyhow::Result<Conninfo> {
+        let to = Conninfo::parse(&self.url).with_context(|| format!("the target of {}", self.given_by))?;
+        let naming = Naming::of(self.given_by).or_if_missing(if_missing);
+        Ok(to.named(naming).with_default_application_name(application_name))
+    }
+}
+
 /// Restores and proves; returns the exit code.
 ///
 /// # Errors
 /// If the target is not empty or not suitable, and if the backup cannot be had or is damaged. Up to the
 /// line that says that the restore begins, nothing was changed.
 pub(crate) async fn restore(config: &DrillConfig, options: &RestoreOptions, stop: &Stop) -> anyhow::Result<u8> {
-    let to =
-        Conninfo::parse(&options.to).context("the target of --to")?.with_default_application_name("verify restore");
+    let if_missing = match options.create {
+        true => "and that the server has a database postgres or template1, in which the restore begins",
+        false => "or let --create make the database",
+    };
+    let to = options.to.read("verify restore", if_missing)?;
     let mut evidence = Evidence::new(Utc::now());
     let progress = Progress::default();
     let shown = progress.show();
@@ -99,7 +125,8 @@ impl Run<'_> {
         let to = &destination.to;
         let look = async { TargetServer::inspect(&destination.session().await?, options.create).await };
         let server = stop.or(look).await?;
-        let plan = Plan::new(&manifest, &destination, &server, options);
+        let last_drill = LastDrill::of(&choice.backup, &repository, config, stop).await?;
+        let plan = Plan::new(&manifest, &last_drill, (&destination, &server), options);
         text::print(&plan.lines());
         plan.refuse_what_blocks()?;
         if options.dry_run {

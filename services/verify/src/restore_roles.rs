@@ -14,7 +14,6 @@ use anyhow::{Context, anyhow};
 use backup_core::postgres::conninfo::Conninfo;
 use backup_core::postgres::in_the_clear;
 use backup_core::private::PrivateDir;
-use backup_core::secret::Secret;
 use backup_core::stop::Stop;
 use backup_core::text::{self, Lines};
 use backup_drill::{
@@ -24,6 +23,7 @@ use chrono::Utc;
 
 use crate::exit_code::exit_code;
 use crate::print::{self, Paint};
+use crate::restore::TargetUrl;
 
 use plan::{Plan, Target};
 
@@ -32,7 +32,7 @@ use plan::{Plan, Target};
 pub(crate) struct RolesOptions {
     pub(crate) backup: Selector,
     /// A database of the server.
-    pub(crate) to: Secret,
+    pub(crate) to: TargetUrl,
     pub(crate) extent: Extent,
 }
 
@@ -48,9 +48,9 @@ pub(crate) enum Extent {
 /// Makes the roles; returns the exit code.
 ///
 /// # Errors
-/// If the target of `--to` is not usable as such.
+/// If the target is not usable as such.
 pub(crate) async fn restore_roles(config: &DrillConfig, options: &RolesOptions, stop: &Stop) -> anyhow::Result<u8> {
-    let to = Conninfo::parse(&options.to).context("the target of --to")?.with_default_application_name("verify roles");
+    let to = options.to.read("verify roles", "which may be any of the server, such as postgres")?;
     let mut evidence = Evidence::new(Utc::now());
     let outcome = Box::pin(make(config, options, &to, stop, &mut evidence)).await;
     let mut report = evidence.finish(outcome, Utc::now());

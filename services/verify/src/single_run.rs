@@ -9,6 +9,7 @@ use backup_core::text::{self, some_of};
 use backup_daemon::{Daemon, DatabaseName, State, exit, notify};
 use backup_drill::{Selector, Verdict, repository};
 use chrono::Utc;
+use tracing::Instrument;
 
 use crate::alarms::conditions;
 use crate::config::{SelectionPolicy, TargetConfig, VerifyConfig};
@@ -56,7 +57,8 @@ pub(crate) async fn run_all(
         if targets.len() > 1 {
             text::print_line(format_args!("database {}", target.database().name().unwrap_or_default()));
         }
-        let verdict = Box::pin(run_once(target, &selector, report_path, &state, stop)).await?;
+        let run = Box::pin(run_once(target, &selector, report_path, &state, stop));
+        let verdict = run.instrument(target.database().span()).await?;
         codes.push(skipped.exit_code(verdict));
         if stop.reason().is_some() {
             break; // The others have not begun, so no monitor is told that they have.

@@ -186,6 +186,7 @@ impl Facts {
         self.safe = Safe {
             newest_backup: newest.map(|newest| known(&self.safe.newest_backup, newest)),
             newest_proven: proven.map(|proven| known(&self.safe.newest_proven, proven)),
+            suspicious: None, // Of sizes, `backup` tells.
         };
     }
 

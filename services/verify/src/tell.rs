@@ -1,6 +1,6 @@
 //! What messages say of drills and of the state.
 
-use backup_core::text::count;
+use backup_core::text::{count, duration};
 use backup_daemon::AlarmCode;
 use backup_daemon::DatabaseState;
 use backup_daemon::config::ProcessConfig;
@@ -50,7 +50,7 @@ fn ending(report: &Report) -> Ending {
         Verdict::Passed => {
             let (tables, rows) = (report.tables.len(), count(report.restored_rows()));
             let seconds = report.recovery_time_seconds.unwrap_or(report.durations.total_seconds);
-            format!("{tables} tables and {rows} rows came back in {seconds:.0} s")
+            format!("{tables} tables and {rows} rows came back in {}", duration(seconds))
         }
         _ => report.reason(),
     };

@@ -110,12 +110,16 @@ fn schedules_that_cannot_work_stop_the_start_with_the_reason_r098() {
         ("0 0 3 * * *", "UTC", "6 fields"),
         ("0 3 * * 8", "UTC", "day of week"),
         ("0 3 1 * MON", "UTC", "both restricted"),
-        ("0 3 * * *", "Mars/Olympus", "unknown time zone"),
     ] {
         let output = stand.backup().env("BACKUP_SCHEDULE", schedule).env("TZ", time_zone).output();
         assert_eq!(output.code, Some(78), "{schedule}: {}", output.stderr);
         assert!(output.stderr.contains("BACKUP_SCHEDULE: "), "{schedule}: {}", output.stderr);
         assert!(output.stderr.contains(reason), "{schedule}: {}", output.stderr);
+    }
+    let output = stand.backup().env("BACKUP_SCHEDULE", "x").env("TZ", "Mars/Olympus").output();
+    assert_eq!(output.code, Some(78), "{}", output.stderr);
+    for problem in ["  TZ: is an unknown time zone; ", "  BACKUP_SCHEDULE: the expression has 1 field"] {
+        assert!(output.stderr.contains(problem), "{}", output.stderr);
     }
     let output = stand.backup().env("BACKUP_INTERVAL", "9").output();
     assert_eq!(output.code, Some(78), "{}", output.stderr);

@@ -122,6 +122,7 @@ fn night(days: i64) -> Backup {
         is_from_the_future: false,
         stored_bytes: size,
         rows: (days < 20).then(|| 12_403_113 - days.cast_unsigned() * 40_321),
+        is_suspicious: false,
         run_seconds: Some(412 + days.cast_unsigned() * 7 % 60),
         proof,
         retention,

@@ -55,7 +55,7 @@ fn an_empty_database_deletes_no_good_backup_however_often_it_is_backed_up_r146()
         "{}",
         output.stdout
     );
-    assert!(output.stderr.contains("BACKUP_ACCEPT_SIZE_FROM="), "{}", output.stderr);
+    assert!(output.stderr.contains("backup accept-size 20"), "{}", output.stderr);
     assert_eq!(deletions(&stand), Vec::<String>::new());
 }
 

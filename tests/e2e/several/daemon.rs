@@ -1,5 +1,7 @@
 //! The daemon with several databases.
 
+use std::collections::BTreeSet;
+
 use e2e::postgres::SUPERUSER;
 use e2e::process::{Run, wait_until};
 use serde_json::Value;
@@ -53,6 +55,15 @@ fn a_new_database_is_backed_up_by_itself_and_one_that_is_gone_is_missed_r160() {
     let rounds = || backups(&stand);
     wait_for(&daemon, "another round", || stand.events().iter().filter(|one| one.contains("started")).count() > 4);
     assert_eq!(rounds()["crm"], 1);
+    let log = daemon.process.stderr_so_far();
+    let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let nameless: BTreeSet<String> = lines
+        .filter(|line| line["database"].is_null())
+        .map(|line| line["message"].as_str().unwrap().to_owned())
+        .collect();
+    let of_process = |message: &&String| message.starts_with("encryption") || *message == "backup daemon started";
+    assert!(nameless.iter().all(|message| of_process(&message)), "{nameless:?}");
+    assert!(log.contains("\"message\":\"backup committed\"") && log.contains("\"database\":\"new one\""), "{log}");
     daemon.process.kill9();
 
     let mut daemon = Running::start(every(&stand));

@@ -9,7 +9,7 @@ use bytes::{Bytes, BytesMut};
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncRead;
 use tokio::sync::mpsc;
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::JoinHandle;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::Decompression;
@@ -18,6 +18,7 @@ use super::encryption::{CbcReader, MacError, Opening, Unlock};
 use super::error::{DecodeError, Side, check_digest, check_size};
 use super::source::{StoredBytes, StoredChunk, authenticate};
 use crate::stored::Digests;
+use crate::task::spawn_blocking;
 
 /// Plain bytes leave in chunks of this size, which a disk takes well in one write.
 const CHUNK_BYTES: usize = 1024 * 1024;
@@ -62,7 +63,7 @@ where
     P: Future<Output = Duration> + Send + 'static,
 {
     let (to_decompressor, chunks) = mpsc::channel(STORED_CHUNKS_WAITING);
-    Plain::start(tokio::spawn(pump(to_decompressor)), chunks, opening, expected)
+    Plain::start(crate::task::spawn(pump(to_decompressor)), chunks, opening, expected)
 }
 
 /// As [`decode`], from a copy of the stored bytes.

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::Codec;
@@ -17,6 +17,7 @@ use super::compress::{Compressor, FRAME_BYTES};
 use super::encryption::{Label, Sealer, on_wiped_stack};
 use super::part::PartWriter;
 use crate::stored::{Digests, Stored};
+use crate::task::spawn_blocking;
 
 /// Plain bytes travel in chunks of this size, which are the frames of zstd: what is read lies where the compressor
 /// takes it from.

@@ -203,9 +203,12 @@ impl Settings {
         self.warnings.clone()
     }
 
-    /// Notes a problem with `name`. The message must not quote the value.
+    /// Notes a problem with `name`. The message must not quote the value. A value that is read twice has its problem once.
     pub fn reject(&mut self, name: &str, message: impl Into<String>) {
-        self.error.problems.push((name.to_owned(), message.into()));
+        let problem = (name.to_owned(), message.into());
+        if !self.error.problems.contains(&problem) {
+            self.error.problems.push(problem);
+        }
     }
 
     /// Whether `name` was given in any form.

@@ -8,11 +8,12 @@ use bytes::{Buf, Bytes};
 use pgdump_archive::{ArchiveError, Outline};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, PollSender};
 
 use super::connect::Session;
 use crate::repository::{DatabaseFacts, Inventory};
+use crate::task::spawn_blocking;
 
 /// Pieces that wait for the reader of the archive. Each is what one read has brought, at most 1 MiB.
 const PIECES_WAITING: usize = 4;

@@ -145,8 +145,10 @@ impl ChildReader {
         let enough = CancellationToken::new();
         let until = enough.clone();
         let tail = match (spec.words, speakers, child.stderr.take()) {
-            (Words::Tail(bytes), _, Some(stderr)) => tokio::spawn(words::tail(stderr, bytes, scrubber.clone(), until)),
-            (Words::Lines(listener), Some(speakers), _) => tokio::spawn(words::lines(speakers, listener, until)),
+            (Words::Tail(bytes), _, Some(stderr)) => {
+                crate::task::spawn(words::tail(stderr, bytes, scrubber.clone(), until))
+            }
+            (Words::Lines(listener), Some(speakers), _) => crate::task::spawn(words::lines(speakers, listener, until)),
             _ => return Err(no_pipe()),
         };
         let pause = widen_pipe(&stdout).then(|| Box::pin(sleep(Duration::ZERO)));

@@ -10,6 +10,7 @@ mod endpoint;
 mod error;
 mod host;
 mod keyword;
+mod naming;
 mod options;
 mod password_source;
 mod settings;
@@ -29,6 +30,7 @@ pub use client_certificate::ClientCertificate;
 pub use endpoint::Endpoint;
 pub use error::{ConninfoError, Position};
 pub use host::{Host, Place};
+pub use naming::Naming;
 pub(in crate::postgres) use options::{FIRST_WITH_LOGIN_TRIGGERS, WITHOUT_EVENT_TRIGGERS, escaped};
 pub use password_source::{PasswordCommand, PasswordError, PasswordSource};
 pub use variables::{PgVariables, VariableErrors};
@@ -101,6 +103,7 @@ pub struct Conninfo {
     connect_timeout_seconds: u32,
     application_name: Option<String>,
     question_limit: Duration,
+    naming: Naming,
 }
 
 /// See [`Conninfo::pinned`]. A restore sets what its source had after these.
@@ -166,7 +169,14 @@ impl Conninfo {
             connect_timeout_seconds: DEFAULT_CONNECT_TIMEOUT_SECONDS,
             application_name: None,
             question_limit: DEFAULT_QUESTION_LIMIT,
+            naming: Naming::SOURCE,
         }
+    }
+
+    /// The same connection, whose hints name what has given it.
+    #[must_use]
+    pub fn named(self, naming: Naming) -> Self {
+        Self { naming, ..self }
     }
 
     /// The same connection, whose sessions wait `limit` for an answer that needs no work worth mentioning.
@@ -339,8 +349,12 @@ impl Conninfo {
             (Some(certificate), Some(key)) => {
                 Ok(Some(ClientCertificate { certificate: certificate.clone(), key: key.clone() }))
             }
-            (Some(_), None) => Err(ConninfoError::HalfClientCertificate { missing: "sslkey (or PGSSLKEY)" }),
-            (None, Some(_)) => Err(ConninfoError::HalfClientCertificate { missing: "sslcert (or PGSSLCERT)" }),
+            (Some(_), None) => {
+                Err(ConninfoError::HalfClientCertificate { missing: self.naming.or("sslkey", "PGSSLKEY") })
+            }
+            (None, Some(_)) => {
+                Err(ConninfoError::HalfClientCertificate { missing: self.naming.or("sslcert", "PGSSLCERT") })
+            }
         }
     }
 

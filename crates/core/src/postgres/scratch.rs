@@ -88,7 +88,10 @@ impl LockedServer<'_> {
             Ok(()) => Ok(scratch),
             Err(error) => {
                 if let Err(failure) = scratch.drop().await {
-                    tracing::warn!(database = failure.database, "cannot take a half-made scratch database back");
+                    tracing::warn!(
+                        scratch_database = failure.database,
+                        "cannot take a half-made scratch database back"
+                    );
                 }
                 Err(error)
             }

@@ -12,7 +12,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 
 use super::confinement::Held;
@@ -24,6 +23,7 @@ use super::tools::ServerTools;
 use crate::machine::Machine;
 use crate::repository::{DatabaseFacts, Extension};
 use crate::secret::Secret;
+use crate::task::spawn_blocking;
 
 use cluster::Cluster;
 use postmaster::Postmaster;

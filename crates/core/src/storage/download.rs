@@ -136,7 +136,7 @@ impl Download {
             let range = *asked_bytes..self.bytes.min(*asked_bytes + RANGE_BYTES);
             *asked_bytes = range.end;
             let fetch = fetch_range(Arc::clone(&self.source), range, self.bytes, self.etag.clone());
-            in_flight.push_back(AbortOnDropHandle::new(tokio::spawn(fetch)));
+            in_flight.push_back(AbortOnDropHandle::new(crate::task::spawn(fetch)));
         }
     }
 

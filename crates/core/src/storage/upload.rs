@@ -15,6 +15,7 @@ use super::unfinished::UnfinishedUpload;
 use super::{ObjectKey, Operation, Purpose, Store, StoreError};
 use crate::stop::{Share, Stop};
 use crate::stored::{Digests, Stored};
+use tracing::Instrument;
 
 /// An abort that takes longer than this is left to the bucket's lifecycle rule.
 const ABORT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -111,7 +112,7 @@ impl Upload<'_> {
                     Some(_) if sent == plan.most_parts => return Err(TooManyParts { plan }.into()),
                     Some(part) => {
                         sent += 1;
-                        in_flight.spawn(self.part_task(sent, part));
+                        in_flight.spawn(self.part_task(sent, part).in_current_span());
                     }
                 },
             }

@@ -204,3 +204,37 @@ async fn a_stop_before_the_first_look_ends_the_loop() {
     stand.keep(async || None, async || {}, async |_| unreachable!("nothing runs")).await;
     assert_eq!(stand.now().activity, Activity::Starting);
 }
+
+/// With several databases, a line without a name is about any of them.
+#[tokio::test(start_paused = true)]
+async fn what_a_loop_does_is_done_in_the_span_of_its_database() {
+    let _log = tracing::subscriber::set_default(tracing_subscriber::registry());
+    let (stand, spans) = (Stand::default(), RefCell::new(Vec::new()));
+    let note = |what| {
+        let span = tracing::Span::current();
+        spans.borrow_mut().push((what, span.field("database").is_some()));
+    };
+    let prepare = async || {
+        note("prepare");
+        Some(Start { last_run: None, first: First::Now })
+    };
+    let job = async |_| {
+        note("job");
+        backup_core::task::spawn(async { assert!(tracing::Span::current().field("database").is_some()) })
+            .await
+            .unwrap();
+        // Another thread has no log of its own in a test.
+        let log = tracing::dispatcher::get_default(Clone::clone);
+        let has_name = || tracing::Span::current().field("database").is_some();
+        let blocking = move || tracing::dispatcher::with_default(&log, has_name);
+        assert!(backup_core::task::spawn_blocking(blocking).await.unwrap());
+        tokio::time::sleep(HOUR / 2).await;
+        stand.stop.trigger(Stopped::Signal);
+        ((), Ended::Stopped)
+    };
+    stand.keep(prepare, async || note("look"), job).await;
+    assert!(spans.borrow().iter().all(|(_, has_name)| *has_name), "{spans:?}");
+    for what in ["prepare", "job", "look"] {
+        assert!(spans.borrow().iter().any(|(done, _)| *done == what), "{what}: {spans:?}");
+    }
+}

@@ -70,6 +70,7 @@ fn what_comes_last_is_dated_last_although_the_clock_was_ahead() {
         database: app.clone(),
         severity: crate::alarm::Severity::Warning,
         since,
+        noticed_at: since,
         message: String::new(),
         subjects: Vec::new(),
     };

@@ -16,6 +16,7 @@ fn judge(state: &DatabaseState<Option<Severity>>, _: DateTime<Utc>) -> Vec<Condi
     let condition = |severity| Condition {
         code: AlarmCode::Stale,
         severity,
+        since: None,
         message: "canary-message".to_owned(),
         subjects: Vec::new(),
     };

@@ -13,6 +13,7 @@ use super::mail::{self, MailConfig, MailServer};
 use super::message::Speaker;
 use super::ping::PingTarget;
 use super::summary::Rhythm;
+use crate::config::time_zone;
 use crate::deliveries::Deliveries;
 use crate::schedule::Schedule;
 
@@ -190,7 +191,7 @@ fn warn_of_the_useless(settings: &mut Settings, channels: &[Channel]) {
 fn summary(settings: &mut Settings) -> Option<Schedule> {
     let rhythms = [("off", None), ("daily", Some(Rhythm::Daily)), ("weekly", Some(Rhythm::Weekly))];
     let rhythm = settings.choice("NOTIFY_DIGEST", rhythms)?;
-    let schedule = rhythm.schedule(&settings.text("TZ").unwrap_or_default());
+    let schedule = rhythm.schedule(time_zone(settings));
     schedule.map_err(|error| settings.reject("NOTIFY_DIGEST", error.to_string())).ok()
 }
 

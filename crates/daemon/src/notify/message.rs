@@ -1,8 +1,9 @@
 //! The facts of a message, and their text: rendered once for all channels.
 
 use backup_core::scrub::Scrubber;
-use backup_core::text::{Lines, age, one_line};
+use backup_core::text::{Lines, age, one_line, shortened};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 
 /// Maximum characters of a title.
@@ -107,6 +108,8 @@ pub struct Safe {
     pub newest_backup: Option<Dated>,
     /// The newest backup that is known to have passed its last drill.
     pub newest_proven: Option<Dated>,
+    /// The newest full backup, if it is much smaller than usual: then neither of the others is.
+    pub suspicious: Option<Dated>,
 }
 
 /// Who speaks.
@@ -130,7 +133,7 @@ pub(crate) struct Message {
     /// Since when it holds or held.
     pub(crate) since: DateTime<Utc>,
     pub(crate) at: DateTime<Utc>,
-    /// Runs that have failed meanwhile, at least 1.
+    /// Runs that have failed meanwhile; 0 if it is about something else.
     pub(crate) occurrences: u64,
     pub(crate) service: &'static str,
     pub(crate) instance: String,
@@ -167,7 +170,7 @@ impl Message {
             status: Status::Resolved,
             since: at,
             at,
-            occurrences: 1,
+            occurrences: 0,
             service: speaker.service,
             key: format!("{}/{instance}/{}", speaker.service, database.as_deref().unwrap_or_default()),
             instance,
@@ -184,6 +187,13 @@ impl Message {
             headline: "",
             of_each: Vec::new(),
         }
+    }
+
+    /// With the address of the page of `database`, which is one of several: `/` lists all of them.
+    pub(crate) fn linking_to(mut self, database: &str) -> Self {
+        let name = utf8_percent_encode(database, NON_ALPHANUMERIC);
+        self.url = self.url.map(|url| format!("{}/databases/{name}", url.trim_end_matches('/')));
+        self
     }
 
     /// With this reason, made safe to show.
@@ -251,7 +261,8 @@ impl Message {
             facts.push(("At", shown_time(self.at)));
         } else {
             facts.push(("Since", format!("{} ({})", shown_time(self.since), age(self.at - self.since))));
-            facts.push(("Failed runs", self.occurrences.to_string()));
+            let name = if self.service == "verify" { "Failed drills" } else { "Failed runs" };
+            facts.extend(Some(self.occurrences).filter(|count| *count > 0).map(|count| (name, count.to_string())));
         }
         facts.push(("Event", self.event.to_owned()));
         facts.extend(self.class.map(|class| ("Class", class.to_owned())));
@@ -273,7 +284,7 @@ impl Message {
             return format!("of {}, which has the least: {}", least.name(), least.still_safe());
         }
         let shown = |dated: &Dated| format!("{} ({} old)", dated.id, age((self.at - dated.at).max(TimeDelta::zero())));
-        match (&self.safe.newest_backup, &self.safe.newest_proven) {
+        let safe = match (&self.safe.newest_backup, &self.safe.newest_proven) {
             (None, None) => "no backup that is known".to_owned(),
             (Some(backup), None) => format!("newest backup {}; none is known to be proven", shown(backup)),
             (None, Some(proven)) => format!("newest proven backup {}", shown(proven)),
@@ -283,6 +294,10 @@ impl Message {
             (Some(backup), Some(proven)) => {
                 format!("newest backup {}; newest proven backup {}", shown(backup), shown(proven))
             }
+        };
+        match &self.safe.suspicious {
+            None => safe,
+            Some(small) => format!("{safe}; not counted: {}, which is much smaller than usual", shown(small)),
         }
     }
 }
@@ -294,16 +309,6 @@ fn shown_time(at: DateTime<Utc>) -> String {
 /// `text` in one line, with everything written out that moves a cursor or turns the direction of text.
 fn plain(text: &str) -> String {
     Lines::of(text).to_string().trim_end_matches('\n').to_owned()
-}
-
-/// The first characters of `text`, at most `max_chars`; an ellipsis shows that there were more.
-pub(super) fn shortened(text: &str, max_chars: usize) -> String {
-    if text.chars().count() <= max_chars {
-        return text.to_owned();
-    }
-    let mut short: String = text.chars().take(max_chars.saturating_sub(1)).collect();
-    short.push('…');
-    short
 }
 
 #[cfg(test)]

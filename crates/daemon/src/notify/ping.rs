@@ -91,7 +91,8 @@ impl Pinger {
                 Err(Refusal::Gone) => "the receiver answered 410".to_owned(),
             };
             self.deliveries.ping_given_up();
-            tracing::warn!(reason, "a ping could not be delivered");
+            let database = database.name();
+            tracing::warn!(database, reason, "a ping could not be delivered");
             return;
         }
     }
@@ -118,6 +119,7 @@ impl SingleRun {
 
     /// Tells how it ended, within `bound`.
     pub(super) async fn end(self, ending: &Ending, bound: Duration) {
+        let database = self.database.clone();
         let told = async {
             match self.started.await {
                 Ok(run) => self.pinger.end(&self.database, ending, &run).await,
@@ -125,7 +127,8 @@ impl SingleRun {
             }
         };
         if tokio::time::timeout(bound, told).await.is_err() {
-            tracing::warn!(reason = "the process ends", "a ping could not be delivered");
+            let (database, reason) = (database.name(), "the process ends");
+            tracing::warn!(database, reason, "a ping could not be delivered");
         }
     }
 }

@@ -90,7 +90,7 @@ impl Outbox {
                 }
                 Err(TrySendError::Closed(_)) => "the address is gone",
             };
-            give_up(&self.deliveries, channel, reason);
+            give_up(&self.deliveries, channel, &letter.message, reason);
         }
         wanted == 0 || full < wanted
     }
@@ -145,13 +145,14 @@ impl Worker {
                     self.deliveries.delivered(&self.channel.name, failed_before, self.lost.is_empty());
                 }
                 Err(Refusal::Passing { reason, .. } | Refusal::Final { reason }) => {
-                    give_up(&self.deliveries, &self.channel, &reason);
+                    give_up(&self.deliveries, &self.channel, &message, &reason);
                     for Queued { letter, .. } in letters.into_iter().filter(|queued| queued.letter.note.is_some()) {
                         self.lost.insert(letter.message.key.clone(), (letter, 0));
                     }
                 }
                 Err(Refusal::Gone) => {
-                    give_up(&self.deliveries, &self.channel, "the receiver answered 410: nothing more is sent there");
+                    let reason = "the receiver answered 410: nothing more is sent there";
+                    give_up(&self.deliveries, &self.channel, message, reason);
                     return;
                 }
             }
@@ -160,7 +161,8 @@ impl Worker {
 
     fn has_arrived(&self, letter: &Letter) {
         letter.note.clone().into_iter().for_each(|note| note.keep_of(self.channel.key_word()));
-        tracing::info!(channel = self.channel.name, event = letter.message.event, "message delivered");
+        let (channel, Message { event, database, .. }) = (&self.channel.name, &letter.message);
+        tracing::info!(channel, event, database, "message delivered");
     }
 
     /// Tries once more what was given up, now that something has arrived: an incident would stay open in the channel.
@@ -222,9 +224,10 @@ impl Pauses {
     }
 }
 
-fn give_up(deliveries: &Deliveries, channel: &Channel, reason: &str) {
+fn give_up(deliveries: &Deliveries, channel: &Channel, message: &Message, reason: &str) {
     deliveries.given_up(&channel.name, reason);
-    tracing::warn!(channel = channel.name, reason, "a message could not be delivered");
+    let (channel, database) = (&channel.name, &message.database);
+    tracing::warn!(channel, database, reason, "a message could not be delivered");
 }
 
 #[cfg(test)]

@@ -35,7 +35,8 @@ fn database() -> DatabaseName {
 }
 
 fn alarm(code: AlarmCode, severity: Severity, hour: i64) -> Alarm {
-    Alarm { code, database: database(), severity, since: at(hour), message: "why".to_owned(), subjects: Vec::new() }
+    let (database, since, message) = (database(), at(hour), "why".to_owned());
+    Alarm { code, database, severity, since, noticed_at: since, message, subjects: Vec::new() }
 }
 
 /// A service without a bucket: its lines are the keys that they would be.
@@ -189,6 +190,7 @@ fn the_last_run_that_failed_is_not_told_again_and_its_end_is() {
     };
     let failed_before = FailedBefore {
         code: AlarmCode::Failing,
+        since: at(1),
         at: at(2),
         class: Some("auth"),
         reason: "before the restart".to_owned(),

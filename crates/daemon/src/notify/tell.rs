@@ -79,7 +79,8 @@ pub(super) async fn tell<D: Clone, R>(
                     RunOutcome::Succeeded => {
                         incidents.succeeded(&database, now);
                         summary.iter_mut().for_each(|summary| summary.succeeded(&database));
-                        outbox.send(success(&ending, &speaker, &database, safe(&state, teller, &database)), None);
+                        let message = success(&ending, &speaker, &database, safe(&state, teller, &database));
+                        outbox.send(on_its_page(message, &database, &state), None);
                     }
                     RunOutcome::Failed { .. } => {
                         summary.iter_mut().for_each(|summary| summary.failed(&database));
@@ -137,6 +138,16 @@ fn safe<D: Clone, R>(state: &State<D>, teller: Teller<D, R>, database: &Database
     state.see(database, teller.safe).unwrap_or_default()
 }
 
+/// `message` with the address of the page of `database`, if there are several.
+fn on_its_page<D: Clone>(message: Message, database: &DatabaseName, state: &State<D>) -> Message {
+    let names = state.names();
+    let has_page = names.len() > 1 && names.iter().any(|(known, _)| known == database);
+    match database.name().filter(|_| has_page) {
+        Some(name) => message.linking_to(name),
+        None => message,
+    }
+}
+
 fn message_of<D: Clone, R>(
     notice: &Notice,
     speaker: &Speaker,
@@ -145,7 +156,7 @@ fn message_of<D: Clone, R>(
     now: DateTime<Utc>,
 ) -> Message {
     let next_attempt_at = state.see(&notice.database, |state| state.next_run_at).flatten();
-    let message = incident(notice, speaker, now);
+    let message = on_its_page(incident(notice, speaker, now), &notice.database, state);
     Message { safe: safe(state, teller, &notice.database), next_attempt_at, ..message }
 }
 
@@ -185,7 +196,7 @@ fn incident(notice: &Notice, speaker: &Speaker, now: DateTime<Utc>) -> Message {
 /// The messages of life, one for each database, if they are due.
 fn summaries<D: Clone, R>(
     summary: &mut Option<Summary>,
-    (state, teller): (&State<D>, Teller<D, R>),
+    (all, teller): (&State<D>, Teller<D, R>),
     speaker: &Speaker,
     now: DateTime<Utc>,
 ) -> Vec<Message> {
@@ -193,9 +204,10 @@ fn summaries<D: Clone, R>(
     let of = |(database, state): (DatabaseName, DatabaseState<D>)| {
         let runs = runs.get(&database).copied().unwrap_or_default();
         let message = life(&database, (since, runs), state.noticed.iter(), speaker, now);
+        let message = on_its_page(message, &database, all);
         Message { safe: (teller.safe)(&state), next_attempt_at: state.next_run_at, ..message }
     };
-    state.copy().into_iter().map(of).collect()
+    all.copy().into_iter().map(of).collect()
 }
 
 /// The message of life of `database`, of which `alarms` hold, without what only the state knows.
@@ -274,6 +286,7 @@ pub(super) fn single_failure(
         // There is no daemon that could find that it gets worse.
         severity: Level::Critical,
         status: Status::Firing,
+        occurrences: 1,
         class,
         backup_id: ending.backup_id.clone(),
         safe,

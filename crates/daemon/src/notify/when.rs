@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::incident::{Family, Sign, Signs};
 use super::message::Occasion;
 use crate::alarm::{Alarm, Severity};
-use crate::alarm_code::{AlarmCode, Reach};
+use crate::alarm_code::AlarmCode;
 use crate::database_name::DatabaseName;
 use crate::remembered::Past;
 
@@ -23,6 +23,9 @@ pub(super) const SETTLING: TimeDelta = TimeDelta::seconds(3);
 /// So many changes of one incident within [`CHANGES_WINDOW`] are told one by one.
 const MAX_CHANGES: usize = 3;
 const CHANGES_WINDOW: TimeDelta = TimeDelta::hours(24);
+
+/// An alarm that comes so soon after a run failed comes from that.
+const RUN_RAISES_WITHIN: TimeDelta = TimeDelta::minutes(1);
 
 /// After how long a change is due again for which there was no place.
 const ANOTHER_TRY: TimeDelta = TimeDelta::minutes(1);
@@ -80,7 +83,7 @@ impl Incidents {
     pub(crate) fn raised(&mut self, alarm: &Alarm, now: DateTime<Utc>) {
         let incident = self.of(&alarm.database, Family::of(alarm.code));
         // A first result that an outage has delayed is a part of it: the outage is over when the result is there.
-        if is_waiting(alarm) && incident.signs.is_empty() {
+        if alarm.is_waiting() && incident.signs.is_empty() {
             return;
         }
         incident.show(Sign::of(alarm), alarm.since, now);
@@ -101,9 +104,7 @@ impl Incidents {
     /// A run has failed.
     pub(crate) fn failed(&mut self, database: &DatabaseName, run: FailedRun, now: DateTime<Utc>) {
         let incident = self.of(database, Family::Main);
-        if !incident.signs.is_empty() && run.ended_at > incident.since {
-            incident.occurrences += 1;
-        }
+        incident.occurrences = if incident.is_at_rest() { 1 } else { incident.occurrences + 1 };
         incident.last_failure = Some(run.clone());
         let Some(code) = run.sign else { return };
         if incident.signs.hold(code) {
@@ -182,20 +183,23 @@ impl Incidents {
     }
 }
 
-/// What is no more than a first deployment that has not come to its first result yet.
-fn is_waiting(alarm: &Alarm) -> bool {
-    alarm.code.entry().reach == Reach::Late && alarm.severity == Severity::Warning
-}
-
 impl Incident {
     fn show(&mut self, sign: Sign, since: DateTime<Utc>, now: DateTime<Utc>) {
-        if self.signs.is_empty() && self.told.is_none() {
-            (self.since, self.occurrences) = (since, 1);
+        if self.is_at_rest() {
+            // A run that has just failed is what raises an alarm.
+            let is_cause = |run: &FailedRun| (since - run.ended_at).abs() < RUN_RAISES_WITHIN;
+            self.occurrences = u64::from(self.last_failure.as_ref().is_some_and(is_cause));
+            self.since = since;
         }
         self.since = self.since.min(since);
         self.is_departed = false;
         self.signs.show(sign);
         self.changed(now);
+    }
+
+    /// Whether nothing is wrong, and nothing else was told.
+    fn is_at_rest(&self) -> bool {
+        self.signs.is_empty() && self.told.is_none()
     }
 
     fn end(&mut self, code: AlarmCode, now: DateTime<Utc>) {

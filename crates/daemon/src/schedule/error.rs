@@ -42,12 +42,6 @@ pub enum ScheduleError {
     /// No date matches.
     #[error("the expression never fires: none of its months has such a day")]
     NeverFires,
-    /// Not in the time zone database.
-    #[error(
-        "unknown time zone; use a name of the IANA time zone database in its exact \
-         spelling, such as Europe/Berlin or UTC"
-    )]
-    UnknownTimeZone,
     /// An interval that is too short or too long.
     #[error(
         "an interval of {seconds} s is out of range; it must be from {MIN_INTERVAL_SECONDS} s to \

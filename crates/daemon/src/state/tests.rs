@@ -11,6 +11,7 @@ fn judge(state: &DatabaseState<bool>, _: DateTime<Utc>) -> Vec<Condition> {
     let condition = Condition {
         code: AlarmCode::Stale,
         severity: Severity::Critical,
+        since: None,
         message: "why".to_owned(),
         subjects: Vec::new(),
     };
@@ -92,7 +93,8 @@ fn what_the_store_says_stands_in_the_alarm_that_it_is_not_seen() {
     let state = State::new([(app.clone(), nameless())]);
     let judge: Judge<()> = |_, _| {
         let message = "the bucket could not be listed".to_owned();
-        vec![Condition { code: AlarmCode::BucketUnseen, severity: Severity::Warning, message, subjects: Vec::new() }]
+        let (code, severity) = (AlarmCode::BucketUnseen, Severity::Warning);
+        vec![Condition { code, severity, since: None, message, subjects: Vec::new() }]
     };
     let message = || state.alarms(judge, Utc::now()).pop().unwrap().message;
     assert_eq!(message(), "the bucket could not be listed");

@@ -102,7 +102,7 @@ fn run(pages: &Pages, path: RunPath, query: Option<&str>) -> Response {
     let requested_at = Utc::now();
     match (pages.trigger.request)(&query) {
         Ok(()) => {
-            tracing::info!("a run was asked for over HTTP");
+            tracing::info!(database = query.database, "a run was asked for over HTTP");
             let answer = json!({ "schema": SCHEMA, "requested_at": requested_at, "follow": FOLLOW });
             (StatusCode::ACCEPTED, [(header::LOCATION, FOLLOW)], Json(answer)).into_response()
         }

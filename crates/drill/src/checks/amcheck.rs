@@ -12,6 +12,7 @@ use tokio_postgres::error::{DbError, SqlState};
 
 use super::subject::Subject;
 use crate::evidence::Evidence;
+use tracing::Instrument;
 
 const INDEXES: &str = "SELECT c.oid, format('%I.%I', n.nspname, c.relname)
       FROM pg_index x JOIN pg_class c ON c.oid = x.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -56,7 +57,7 @@ pub(super) async fn check(
     let indexes: Indexes = Arc::new(Mutex::new(indexes));
     let mut workers = JoinSet::new();
     for _ in 0..subject.jobs.max(1) {
-        workers.spawn(work(login.clone(), schema.clone(), Arc::clone(&indexes)));
+        workers.spawn(work(login.clone(), schema.clone(), Arc::clone(&indexes)).in_current_span());
     }
     let (mut found, mut not_compared) = (Vec::new(), Vec::new());
     while let Some(done) = workers.join_next().await {

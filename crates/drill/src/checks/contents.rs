@@ -17,6 +17,7 @@ use tokio_postgres::error::{DbError, SqlState};
 use super::subject::{Content, Subject, table_name};
 use crate::evidence::Evidence;
 use pieces::{Piece, plan};
+use tracing::Instrument;
 
 /// What `pg_dump` sets for itself, so that values look the same; what it leaves to the session is set for
 /// every session of ours.
@@ -72,7 +73,7 @@ pub(super) async fn read_back(subject: &Subject<'_>, session: &Session, content:
     let pieces = Arc::new(Mutex::new(pieces));
     let mut workers = JoinSet::new();
     for _ in 0..subject.jobs.max(1) {
-        workers.spawn(work(subject.owner.clone(), Arc::clone(&pieces)));
+        workers.spawn(work(subject.owner.clone(), Arc::clone(&pieces)).in_current_span());
     }
     while let Some(done) = workers.join_next().await {
         for (table, piece) in done.context("read tables")?? {

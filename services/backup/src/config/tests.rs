@@ -225,16 +225,33 @@ fn names_of_other_tools_and_settings_without_effect_draw_a_warning() {
     );
     assert_eq!(mail("smtp+plain://10.0.0.1:1025"), [""; 0]);
     assert_eq!(warnings(&[("WEBHOOK_URL", "http://10.0.0.1/x,https://ntfy.sh/x")]), [""; 0]);
+    let metrics = |name| warnings(&[("METRICS_FILE", std::env::temp_dir().join(name).to_str().unwrap())]);
+    assert_eq!(metrics("backup.prom"), [""; 0]);
+    for name in ["backup.txt", "backup", "prom", "backup.prom.old"] {
+        let [warning] = &metrics(name)[..] else { panic!("{name}") };
+        assert!(warning.starts_with("METRICS_FILE does not end in .prom"), "{warning}");
+    }
 }
 
 #[test]
 fn schedules_that_cannot_work_stop_the_start_r098() {
-    for (expression, time_zone) in
-        [("0 0 31 2 *", "UTC"), ("0 0 3 * * *", "UTC"), ("0 3 * * *", "Mars/Olympus"), ("x", "UTC")]
-    {
-        let error = read(&[("BACKUP_SCHEDULE", expression), ("TZ", time_zone)]).unwrap_err();
+    for expression in ["0 0 31 2 *", "0 0 3 * * *", "x"] {
+        let error = read(&[("BACKUP_SCHEDULE", expression)]).unwrap_err();
         assert!(error.contains("BACKUP_SCHEDULE: "), "{expression}: {error}");
     }
+    for zone in ["Mars/Olympus", "europe/berlin", "CEST", "+02:00"] {
+        // With a schedule of its own fault, a summary that goes by the zone as well, and without a bucket.
+        let wrong =
+            [("BACKUP_SCHEDULE", "x"), ("TZ", zone), ("NOTIFY_DIGEST", "daily"), ("S3_BUCKET", ""), ("PORT", "x")];
+        let error = read(&wrong).unwrap_err();
+        let named: Vec<&str> = error.lines().skip(1).filter_map(|line| line.trim().split(':').next()).collect();
+        assert_eq!(named, ["S3_BUCKET", "PORT", "TZ", "BACKUP_SCHEDULE"], "{error}");
+        // A schedule that needs no zone, or is not given, does not hide it.
+        for (name, value) in [("BACKUP_INTERVAL", "60"), ("BACKUP_RETENTION_DAYS", "7")] {
+            assert!(read(&[("TZ", zone), (name, value)]).unwrap_err().contains("TZ: is an unknown time zone"));
+        }
+    }
+    read(&[("TZ", " Etc/UTC ")]).unwrap();
     read(&[("BACKUP_SCHEDULE", "30 2 * * sun,7"), ("TZ", "Europe/Berlin")]).unwrap();
 }
 

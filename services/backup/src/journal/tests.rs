@@ -13,7 +13,15 @@ fn failures(events: &[(f64, char)], now: f64) -> (u32, Option<FailureClass>) {
 
 /// As [`failures`], with the hours at which the store has written each.
 fn failures_written(events: &[(f64, char, Option<f64>)], now: f64) -> (u32, Option<FailureClass>) {
-    let at = |hour: f64| DateTime::UNIX_EPOCH + TimeDelta::seconds((hour * 3600.0) as i64);
+    let failures = all_failures(events, now);
+    (failures.in_a_row, failures.last_class)
+}
+
+fn at(hour: f64) -> DateTime<Utc> {
+    DateTime::UNIX_EPOCH + TimeDelta::seconds((hour * 3600.0) as i64)
+}
+
+fn all_failures(events: &[(f64, char, Option<f64>)], now: f64) -> Failures {
     let layout = Layout::new(Prefix::parse("p").unwrap(), "app");
     let objects = events.iter().flat_map(|(hour, what, written)| {
         let (id, modified) = (BackupId::new(at(*hour)), written.map(at));
@@ -37,7 +45,7 @@ fn failures_written(events: &[(f64, char, Option<f64>)], now: f64) -> (u32, Opti
     let config = crate::config::tests::hourly();
     let failures = Failures::since_newest(&catalog, Kind::Full, at(now)).with_killed(&catalog, &config, at(now));
     assert_eq!(failures.last_at.is_some(), failures.in_a_row > 0);
-    (failures.in_a_row, failures.last_class)
+    failures
 }
 
 #[track_caller]
@@ -47,6 +55,21 @@ fn check(events: &[(f64, char)], now: f64, expected: (u32, Option<FailureClass>)
 
 const KILLED: Option<FailureClass> = Some(FailureClass::Killed);
 const AUTH: Option<FailureClass> = Some(FailureClass::Auth);
+
+/// Else a restart would make an outage begin anew.
+#[test]
+fn a_row_of_failures_began_with_its_first() {
+    for (events, first, last) in [
+        (&[(1.0, 'B'), (2.0, 'F'), (2.1, 'A'), (3.0, 'F'), (4.0, 'F')][..], Some(2.0), Some(4.0)),
+        (&[(0.5, 'F'), (1.0, 'B'), (2.1, 'A')], Some(2.1), Some(2.1)),
+        (&[(1.0, 'B'), (2.0, 'S'), (3.0, 'S'), (3.5, 'F')], Some(2.0), Some(3.5)),
+        (&[(0.5, 'F'), (1.0, 'B')], None, None),
+    ] {
+        let events: Vec<_> = events.iter().map(|(hour, what)| (*hour, *what, None)).collect();
+        let failures = all_failures(&events, 5.0);
+        assert_eq!((failures.first_at, failures.last_at), (first.map(at), last.map(at)), "{events:?}");
+    }
+}
 
 #[test]
 fn runs_that_are_killed_have_failed() {

@@ -3,7 +3,7 @@
 mod places;
 
 use backup_core::config::Settings;
-use backup_core::postgres::conninfo::{Conninfo, PasswordSource};
+use backup_core::postgres::conninfo::{Conninfo, Naming, PasswordSource};
 use backup_drill::Target;
 
 use places::same_database;
@@ -36,9 +36,10 @@ pub(super) fn target(settings: &mut Settings) -> Option<Target> {
 /// The connection that `name` gives; `Err` if it is wrong, which is noted then.
 ///
 /// No `PG*` variable fills in: there is more than one connection, and one password. That of a file is read again.
-fn conninfo(settings: &mut Settings, name: &str) -> Result<Option<Conninfo>, ()> {
+fn conninfo(settings: &mut Settings, name: &'static str) -> Result<Option<Conninfo>, ()> {
     let Some(url) = settings.secret(name) else { return Ok(None) };
-    let parsed = Conninfo::parse(&url).and_then(|conninfo| conninfo.endpoints().map(|_| conninfo));
+    let parsed = Conninfo::parse(&url).map(|conninfo| conninfo.named(Naming::of(name)));
+    let parsed = parsed.and_then(|conninfo| conninfo.endpoints().map(|_| conninfo));
     match parsed {
         Ok(conninfo) => {
             let conninfo = conninfo.with_default_application_name(APPLICATION_NAME);

@@ -47,6 +47,11 @@ fn four_variables_suffice_and_defaults_are_those_of_the_documents() {
 #[test]
 fn each_mistake_is_one_line_that_names_its_variable() {
     check(&[("VERIFY_CONTENT", "some")], "VERIFY_CONTENT: is not one of: full, sample, off");
+    check(
+        &[("TZ", "Mars/Olympus")],
+        "TZ: is an unknown time zone; use a name of the IANA time zone database in its exact spelling, such as \
+         Europe/Berlin or UTC",
+    );
     check(&[("VERIFY_AMCHECK", "on")], "VERIFY_AMCHECK: is not one of: auto, off");
     check(&[("VERIFY_RESTORE_AS", "me")], "VERIFY_RESTORE_AS: is not one of: role, superuser");
     check(&[("VERIFY_JOBS", "0")], "VERIFY_JOBS: is not a whole number from 1 to 64");

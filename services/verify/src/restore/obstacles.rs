@@ -163,8 +163,8 @@ impl TargetServer {
         match (options.owners, options.grants) {
             _ if absent.is_empty() => {}
             (Owners::Archive, Grants::Archive) => blockers.push(format!(
-                "the target lacks roles that own or may use something: {absent}; restore globals.sql of this backup \
-                 first, or create them, or leave them out with --no-owner and --no-privileges"
+                "the target lacks roles that own or may use something: {absent}; make them with `verify roles` first, or \
+                 create them, or leave them out with --no-owner and --no-privileges"
             )),
             _ => warnings.push(format!(
                 "the target lacks roles of the source: {absent}; what of it is needed nevertheless is told after the \

@@ -2,10 +2,11 @@
 
 use backup_core::postgres::Grants;
 use backup_core::repository::Manifest;
-use backup_core::text::Lines;
-use chrono::Utc;
+use backup_core::text::{Lines, age};
+use chrono::{TimeDelta, Utc};
 use pgdump_archive::Owners;
 
+use super::last_drill::LastDrill;
 use super::obstacles::{Obstacles, TargetServer};
 use super::target::Destination;
 use super::{RestoreOptions, by_hand, refuse};
@@ -23,15 +24,15 @@ impl Plan {
     /// Holds what the backup needs against what the target has.
     pub(crate) fn new(
         manifest: &Manifest,
-        destination: &Destination,
-        server: &TargetServer,
+        last_drill: &LastDrill,
+        (destination, server): (&Destination, &TargetServer),
         options: &RestoreOptions,
     ) -> Self {
-        let database = &manifest.database;
-        let age = Utc::now() - manifest.snapshot_at;
+        let (database, now) = (&manifest.database, Utc::now());
+        let old = age((now - manifest.snapshot_at).max(TimeDelta::zero()));
         let rows: u64 = manifest.inventory.tables.iter().filter_map(|table| table.rows).sum();
         let mut lines = vec![
-            format!("backup    {} of database {}, {} h old", manifest.id, database.name, age.num_hours()),
+            format!("backup    {} of database {}, {old} old", manifest.id, database.name),
             format!("source    PostgreSQL {}, {} {}", database.server_version, database.encoding, database.collate),
             format!(
                 "holds     {} tables, {rows} rows, {} bytes",
@@ -46,8 +47,12 @@ impl Plan {
                 "the target's major version is older than the source's, which cannot take the archive".to_owned(),
             );
         }
-        let Obstacles { blockers: more, warnings } = server.obstacles(manifest, options);
+        let Obstacles { blockers: more, mut warnings } = server.obstacles(manifest, options);
         blockers.extend(more);
+        match last_drill.is_warning() {
+            true => warnings.insert(0, last_drill.sentence(now)),
+            false => lines.insert(1, format!("drills    {}", last_drill.sentence(now))),
+        }
         match options.owners {
             Owners::Archive => {}
             Owners::Restorer => {

@@ -43,12 +43,20 @@ impl Destination {
         };
         let facts = "SELECT current_setting('server_version'), ARRAY(SELECT rolname::text FROM pg_roles),
                 EXISTS (SELECT FROM pg_database WHERE datname = $1), ARRAY(SELECT spcname::text FROM pg_tablespace),
-                (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)";
+                rolsuper, rolsuper OR rolcreatedb, current_user::text FROM pg_roles WHERE rolname = current_user";
         let row = session.client().query_one(facts, &[&to.dbname()]).await.context("inspect the target")?;
         let exists: bool = row.try_get(2)?;
         let mut in_the_way = Vec::new();
         if create && exists {
             in_the_way.push(format!("database {} exists already; leave --create out, or name another", to.dbname()));
+        }
+        if create && !row.try_get::<_, bool>(5)? {
+            let login: &str = row.try_get(6)?;
+            in_the_way.push(format!(
+                "the login {login} may not create databases: give it CREATEDB, or create database {} by hand and leave \
+                 --create out",
+                to.dbname()
+            ));
         }
         if !create {
             in_the_way.extend(contents(&session).await?);
@@ -99,8 +107,8 @@ impl Destination {
         match absent.as_slice() {
             [] => Vec::new(),
             absent => vec![format!(
-                "the target lacks roles that own the database, may use it or have settings in it: {}; restore \
-                 globals.sql of this backup first, or create them",
+                "the target lacks roles that own the database, may use it or have settings in it: {}; make them with \
+                 `verify roles` first, or create them",
                 absent.join(", ")
             )],
         }

@@ -32,7 +32,8 @@ pub(crate) fn conditions(state: &DatabaseState<Facts>, now: DateTime<Utc>) -> Ve
     let newest = if is_blind { None } else { of_newest(state, now) };
     for detail in [newest, of_last_drill(&state.own), of_last_pass(state, now)].into_iter().flatten() {
         let (code, subjects) = (detail.code(), state.own.subjects(detail.code()));
-        let condition = Condition { code, severity: Severity::Critical, message: detail.to_string(), subjects };
+        let (severity, message) = (Severity::Critical, detail.to_string());
+        let condition = Condition { code, severity, since: None, message, subjects };
         if !all.iter().any(|known| known.code == condition.code) {
             all.push(condition);
         }

@@ -131,7 +131,7 @@ where
     let connect = Box::pin(config.connect(tls));
     match timeout(Duration::from_secs(seconds.into()), connect).await {
         Err(_) => Err(ConnectError::TimedOut { place, seconds }),
-        Ok(Err(error)) => Err(ConnectError::new(&place, endpoint.password(), &error)),
+        Ok(Err(error)) => Err(ConnectError::new(&place, endpoint, &error)),
         Ok(Ok((client, connection))) => {
             let server_version = connection.parameter("server_version").map(str::to_owned);
             Ok(Opened { client, traffic: Box::pin(connection), server_version })

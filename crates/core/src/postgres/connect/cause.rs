@@ -5,6 +5,7 @@ use std::io;
 
 use tokio_postgres::error::SqlState;
 
+use crate::postgres::conninfo::Naming;
 use crate::secret::Secret;
 
 /// Servers' messages are one line; this keeps a hostile one from flooding a log.
@@ -78,58 +79,86 @@ pub(super) fn clean(text: &str, password: Option<&Secret>) -> String {
     text.chars().map(printable).take(MAX_MESSAGE_CHARACTERS).collect()
 }
 
-pub(super) fn server_hint(code: &SqlState, message: &str) -> Option<&'static str> {
-    match code.code() {
-        "28P01" => Some(
-            "check the user name, and PGPASSWORD or the password in DATABASE_URL (special characters there must be percent-encoded)",
-        ),
+pub(super) fn server_hint(code: &SqlState, message: &str, naming: Naming) -> Option<String> {
+    let hint = match code.code() {
+        "28P01" => return Some(naming.check_password()),
         "28000" if message.contains("no encryption") || message.contains("SSL off") => {
-            Some("the server wants TLS; set sslmode=require")
+            "the server wants TLS; set sslmode=require"
         }
         "28000" if message.contains("valid client certificate") => {
-            Some("the server wants a client certificate; give it by sslcert and sslkey (or PGSSLCERT and PGSSLKEY)")
+            let files = naming.or("sslcert and sslkey", "PGSSLCERT and PGSSLKEY");
+            return Some(format!("the server wants a client certificate; give it by {files}"));
         }
         "28000" if message.contains("pg_hba.conf") => {
-            Some("the server's pg_hba.conf must admit this user, database and address")
+            "the server's pg_hba.conf must admit this user, database and address"
         }
-        "28000" => Some("check the user name in DATABASE_URL or PGUSER"),
-        "3D000" => Some("check the database name in DATABASE_URL or PGDATABASE"),
-        "42501" => Some("grant CONNECT on the database to this user"),
-        "53300" => Some("raise max_connections or the role's CONNECTION LIMIT, or close sessions"),
-        "P0001" => Some("a login event trigger of the database refuses the session; let it pass this role"),
-        "57P03" => Some("the server is starting, stopping or recovering; it may answer later"),
-        _ => None,
-    }
+        "28000" => return Some(naming.check_user()),
+        "3D000" => return Some(naming.check_database()),
+        "42501" => "grant CONNECT on the database to this user",
+        "53300" => "raise max_connections or the role's CONNECTION LIMIT, or close sessions",
+        "P0001" => "a login event trigger of the database refuses the session; let it pass this role",
+        "57P03" => "the server is starting, stopping or recovering; it may answer later",
+        _ => return None,
+    };
+    Some(hint.to_owned())
 }
 
-pub(super) fn tls_hint(error: &rustls::Error) -> Option<&'static str> {
+pub(super) fn tls_hint(error: &rustls::Error, naming: Naming) -> Option<String> {
     use rustls::CertificateError as Bad;
     let rustls::Error::InvalidCertificate(bad) = error else {
         return None;
     };
-    match bad {
+    let hint = match bad {
         Bad::UnknownIssuer | Bad::BadSignature => {
-            Some("give the authority's certificate with sslrootcert=/path/to/ca.pem (or PGSSLROOTCERT)")
+            let setting = naming.or("sslrootcert=/path/to/ca.pem", "PGSSLROOTCERT");
+            return Some(format!("give the authority's certificate with {setting}"));
         }
         Bad::NotValidForNameContext { presented, .. } if presented.is_empty() => {
-            Some("the certificate has no subjectAltName; issue it anew with one, or use sslmode=verify-ca")
+            "the certificate has no subjectAltName; issue it anew with one, or use sslmode=verify-ca"
         }
         Bad::NotValidForName | Bad::NotValidForNameContext { .. } => {
-            Some("connect by a name that the certificate lists, or use sslmode=verify-ca on a trusted network")
+            "connect by a name that the certificate lists, or use sslmode=verify-ca on a trusted network"
         }
         Bad::Expired | Bad::ExpiredContext { .. } => {
-            Some("the certificate has expired (or this machine's clock is wrong); renew it")
+            "the certificate has expired (or this machine's clock is wrong); renew it"
         }
         Bad::NotValidYet | Bad::NotValidYetContext { .. } => {
-            Some("the certificate is not valid yet (or this machine's clock is wrong)")
+            "the certificate is not valid yet (or this machine's clock is wrong)"
         }
-        _ => Some("issue a version 3 server certificate, or name a self-signed one itself with sslrootcert"),
-    }
+        _ => "issue a version 3 server certificate, or name a self-signed one itself with sslrootcert",
+    };
+    Some(hint.to_owned())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A person who restores has no DATABASE_URL, and no `PG*` variable fills in.
+    #[test]
+    fn hints_name_what_has_given_the_connection_and_nothing_else() {
+        let restore = Naming::of("RESTORE_URL").or_if_missing("or let --create make the database");
+        let unknown_issuer = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
+        let hints = |naming: Naming| {
+            let of_server = |code, message| server_hint(&SqlState::from_code(code), message, naming).unwrap();
+            [
+                of_server("28P01", ""),
+                of_server("28000", ""),
+                of_server("28000", "connection requires a valid client certificate"),
+                of_server("3D000", ""),
+                tls_hint(&unknown_issuer, naming).unwrap(),
+                naming.set_password(),
+            ]
+        };
+        for hint in hints(restore) {
+            assert!(!hint.contains("DATABASE_URL") && !hint.contains("PG"), "{hint}");
+        }
+        assert_eq!(hints(restore)[3], "check the database name in RESTORE_URL, or let --create make the database");
+        for hint in hints(Naming::SOURCE) {
+            assert!(hint.contains("PG"), "{hint}");
+        }
+        assert_eq!(hints(Naming::SOURCE)[3], "check the database name in DATABASE_URL or PGDATABASE");
+    }
 
     #[test]
     fn a_server_that_echoes_the_password_is_scrubbed_r070() {

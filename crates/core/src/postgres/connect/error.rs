@@ -4,9 +4,8 @@ use std::{fmt, io};
 
 use tokio_postgres::error::SqlState;
 
-use crate::postgres::conninfo::{ConninfoError, PasswordError};
+use crate::postgres::conninfo::{ConninfoError, Endpoint, Naming, PasswordError};
 use crate::postgres::tls::TlsSetupError;
-use crate::secret::Secret;
 
 use super::cause::{clean, describe, find_source, is_passing_code, server_hint, tls_hint};
 
@@ -53,7 +52,7 @@ pub enum ConnectError {
         seconds: u32,
     },
     /// PostgreSQL itself says no.
-    #[error("connect to {place}: {message} (SQLSTATE {}){}", .code.code(), Hint(*.hint))]
+    #[error("connect to {place}: {message} (SQLSTATE {}){}", .code.code(), Hint(.hint.as_deref()))]
     Server {
         /// Database and host.
         place: String,
@@ -62,7 +61,7 @@ pub enum ConnectError {
         /// PostgreSQL's code.
         code: SqlState,
         /// What to do.
-        hint: Option<&'static str>,
+        hint: Option<String>,
     },
     /// Something between us and the server drops or refuses session settings.
     #[error(
@@ -76,14 +75,14 @@ pub enum ConnectError {
         message: String,
     },
     /// The certificate is not believed, or the two sides find no common protocol.
-    #[error("connect to {place}: TLS failed: {reason}{}", Hint(*.hint))]
+    #[error("connect to {place}: TLS failed: {reason}{}", Hint(.hint.as_deref()))]
     Tls {
         /// Database and host.
         place: String,
         /// The TLS library's words.
         reason: String,
         /// What to do.
-        hint: Option<&'static str>,
+        hint: Option<String>,
     },
     /// The server has TLS switched off, and `sslmode` insists on it.
     #[error(
@@ -95,14 +94,14 @@ pub enum ConnectError {
         place: String,
     },
     /// The login failed on our side.
-    #[error("connect to {place}: {reason}{}", Hint(*.hint))]
+    #[error("connect to {place}: {reason}{}", Hint(.hint.as_deref()))]
     Login {
         /// Database and host.
         place: String,
         /// What is missing.
         reason: String,
         /// What to do.
-        hint: Option<&'static str>,
+        hint: Option<String>,
     },
     /// Something answers, but not as PostgreSQL does.
     #[error(
@@ -205,15 +204,15 @@ impl ConnectError {
         matches!(self, Self::Server { code, .. } if *code == SqlState::TOO_MANY_CONNECTIONS)
     }
 
-    /// Sorts a failure of the driver; `password` is removed from what the server said.
-    pub(super) fn new(place: &str, password: Option<&Secret>, error: &tokio_postgres::Error) -> Self {
-        let place = place.to_owned();
+    /// Sorts a failure of the driver; the password is removed from what the server said.
+    pub(super) fn new(place: &str, endpoint: &Endpoint, error: &tokio_postgres::Error) -> Self {
+        let (place, password, naming) = (place.to_owned(), endpoint.password(), endpoint.naming());
         if let Some(server) = error.as_db_error() {
             let message = clean(server.message(), password);
             if message.contains("unsupported startup parameter") {
                 return Self::Pooler { place, message };
             }
-            let hint = server_hint(server.code(), &message);
+            let hint = server_hint(server.code(), &message, naming);
             // A login is plain, unless a login event trigger runs code in it: its function is named there.
             let message = match server.where_() {
                 Some(place) => format!("{message}, in {}", clean(place.lines().next().unwrap_or_default(), password)),
@@ -223,7 +222,7 @@ impl ConnectError {
         }
         if let Some(tls) = find_source::<rustls::Error>(error) {
             let reason = clean(&tls.to_string(), password);
-            return Self::Tls { place, reason, hint: tls_hint(tls) };
+            return Self::Tls { place, reason, hint: tls_hint(tls, naming) };
         }
         let reason = clean(&describe(error), password);
         if let Some(io) = find_source::<io::Error>(error) {
@@ -235,21 +234,21 @@ impl ConnectError {
         if error.is_closed() {
             return Self::Unreachable { place, reason };
         }
-        Self::from_words(place, reason)
+        Self::from_words(place, reason, naming)
     }
 
     /// Sorts what is left by the driver's fixed words (tokio-postgres 0.7), since it keeps its kinds
     /// to itself.
-    fn from_words(place: String, reason: String) -> Self {
+    fn from_words(place: String, reason: String, naming: Naming) -> Self {
         match reason.as_str() {
             text if text.contains("server does not support TLS") => Self::NoTls { place },
             text if text.contains("password missing") => Self::Login {
                 place,
                 reason: "the server asks for a password, and none was given".to_owned(),
-                hint: Some("set PGPASSWORD, or put the password into the connection URL"),
+                hint: Some(naming.set_password()),
             },
             text if text.contains("channel binding") => {
-                let hint = Some("channel_binding=require needs TLS and a SCRAM password");
+                let hint = Some("channel_binding=require needs TLS and a SCRAM password".to_owned());
                 Self::Login { place, reason, hint }
             }
             text if text.starts_with("authentication error") => Self::Login { place, reason, hint: None },
@@ -260,9 +259,9 @@ impl ConnectError {
 }
 
 /// A line of its own, if there is anything to say.
-struct Hint(Option<&'static str>);
+struct Hint<'hint>(Option<&'hint str>);
 
-impl fmt::Display for Hint {
+impl fmt::Display for Hint<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Some(hint) => write!(formatter, "\nhint: {hint}"),

@@ -210,7 +210,7 @@ impl Session {
         let place = place(&self.endpoint);
         let messages = match timeout(Duration::from_secs(seconds.into()), self.client.simple_query(sql)).await {
             Err(_) => return Err(ConnectError::TimedOut { place, seconds }),
-            Ok(Err(error)) => return Err(ConnectError::new(&place, self.endpoint.password(), &error)),
+            Ok(Err(error)) => return Err(ConnectError::new(&place, &self.endpoint, &error)),
             Ok(Ok(messages)) => messages,
         };
         let row = messages.iter().find_map(|message| match message {

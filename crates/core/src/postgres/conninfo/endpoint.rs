@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::secret::Secret;
 
-use super::{ChannelBinding, ClientCertificate, Conninfo, Host, PasswordError, PasswordSource, Place, SslMode};
+use super::{ChannelBinding, ClientCertificate, Conninfo, Host, Naming, PasswordError, PasswordSource, Place, SslMode};
 
 /// One chosen host together with login, database and TLS settings.
 ///
@@ -26,6 +26,7 @@ pub struct Endpoint {
     connect_timeout_seconds: u32,
     application_name: Option<String>,
     question_limit: Duration,
+    naming: Naming,
 }
 
 impl Endpoint {
@@ -48,6 +49,7 @@ impl Endpoint {
             connect_timeout_seconds: conninfo.connect_timeout_seconds,
             application_name: conninfo.application_name.clone(),
             question_limit: conninfo.question_limit,
+            naming: conninfo.naming,
         }
     }
 
@@ -99,6 +101,11 @@ impl Endpoint {
     /// What the server shows in `pg_stat_activity`.
     pub fn application_name(&self) -> Option<&str> {
         self.application_name.as_deref()
+    }
+
+    /// What hints name.
+    pub(in crate::postgres) fn naming(&self) -> Naming {
+        self.naming
     }
 
     /// How long an answer may take that needs no work worth mentioning.

@@ -196,8 +196,8 @@ pub enum ConninfoError {
     /// A certificate without its key, or the other way round.
     #[error("names one file of a client certificate and not the other: {missing} is missing")]
     HalfClientCertificate {
-        /// The parameter and its variable.
-        missing: &'static str,
+        /// The parameter, and its variable if that fills in.
+        missing: String,
     },
     /// The machine has no bundle in any of the usual places.
     #[error(

@@ -116,6 +116,7 @@ impl Settings {
             connect_timeout_seconds: self.connect_timeout_seconds.unwrap_or(DEFAULT_CONNECT_TIMEOUT_SECONDS),
             application_name: self.application_name.or(self.fallback_application_name),
             question_limit: super::DEFAULT_QUESTION_LIMIT,
+            naming: super::Naming::SOURCE,
         };
         conninfo.refuse_weak_system_roots()?;
         Ok(conninfo)
@@ -126,7 +127,7 @@ impl Settings {
 fn refuse_unsupported(name: &str) -> Result<(), ConninfoError> {
     let (name, reason) = match name {
         "service" | "servicefile" => ("service", "write the parameters out; service files are not read"),
-        "passfile" => ("passfile", "give the password itself, or PGPASSWORD"),
+        "passfile" => ("passfile", "give the password itself"),
         "sslpassword" => ("sslpassword", "write the key of sslkey without a password: openssl pkey -in KEY -out NEW"),
         "sslcrl" | "sslcrldir" => ("sslcrl", "revocation lists are not implemented"),
         "require_auth" => ("require_auth", "use channel_binding=require instead"),

@@ -153,7 +153,7 @@ fn the_wrong_parameter_is_named() {
     check_refused("postgres://u:p@db/app?connect_timeout=soon", "connect_timeout");
     check_refused("postgres://u:p@db/app?sslcert=x", "has an sslcert file that cannot be used");
     check_refused("postgres://u:p@db/app?service=x", "service");
-    check_refused("postgres://u:p@db/app?passfile=x", "PGPASSWORD");
+    check_refused("postgres://u:p@db/app?passfile=x", "give the password itself");
     check_refused("postgres://u:p@db/app?sslrootcert=/no/such/file", "sslrootcert file that cannot be read");
     check_refused("postgres://u:p@db/app?sslrootcert=/tmp", "sslrootcert file that cannot be read");
     check_refused("postgres://u@db?sslrootcert=system&sslmode=require", "weaker than verify-full");

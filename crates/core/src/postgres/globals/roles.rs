@@ -29,7 +29,7 @@ impl ClusterRoles {
     /// What the file system says.
     pub async fn read(path: &Path) -> anyhow::Result<Self> {
         let path = path.to_owned();
-        let read = tokio::task::spawn_blocking(move || Self::from_lines(BufReader::new(File::open(path)?)));
+        let read = crate::task::spawn_blocking(move || Self::from_lines(BufReader::new(File::open(path)?)));
         read.await.context("read the roles")?.context("read the roles")
     }
 

@@ -1,9 +1,10 @@
 //! Discord's webhooks: <https://discord.com/developers/docs/resources/webhook#execute-webhook>.
 
+use backup_core::text::shortened;
 use serde_json::{Value, json};
 
 use super::{Tone, without_markdown};
-use crate::notify::message::{Message, shortened};
+use crate::notify::message::Message;
 
 /// Limits of an embed, in characters.
 const MAX_TITLE_CHARS: usize = 256;

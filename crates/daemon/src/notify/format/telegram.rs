@@ -1,9 +1,10 @@
 //! Telegram's bots: <https://core.telegram.org/bots/api#sendmessage>. The chat is in the address.
 
+use backup_core::text::shortened;
 use serde_json::{Value, json};
 
 use super::without_mentions;
-use crate::notify::message::{Message, shortened};
+use crate::notify::message::Message;
 
 /// Telegram refuses longer texts.
 const MAX_TEXT_CHARS: usize = 4_096;

@@ -1,11 +1,11 @@
 //! What `HEALTHCHECK_PING_URL` means: which request a monitor wants for which end of a run.
 
 use backup_core::secret::Secret;
+use backup_core::text::shortened;
 use reqwest::{Method, Url};
 use ring::digest::{SHA256, digest};
 
 use super::super::ending::{Ending, RunOutcome};
-use super::super::message::shortened;
 use crate::database_name::DatabaseName;
 
 /// What stands for the name of a database.

@@ -3,7 +3,7 @@ use super::*;
 
 fn alarm(code: AlarmCode, severity: Severity) -> Alarm {
     let (database, since) = (DatabaseName::from("app"), at("2026-11-29T03:00:00Z"));
-    Alarm { code, database, severity, since, message: "canary".to_owned(), subjects: Vec::new() }
+    Alarm { code, database, severity, since, noticed_at: since, message: "canary".to_owned(), subjects: Vec::new() }
 }
 
 #[test]
@@ -29,16 +29,27 @@ fn a_message_of_life_tells_runs_and_alarms() {
 #[test]
 fn each_database_has_its_message_of_life_once_it_is_due() {
     let (began, due) = (at("2026-11-28T09:00:00Z"), at("2026-11-29T08:00:00Z"));
-    let schedule = super::super::summary::Rhythm::Daily.schedule("UTC").unwrap();
+    let schedule = super::super::summary::Rhythm::Daily.schedule(chrono_tz::Tz::UTC).unwrap();
     let (app, crm) = (DatabaseName::from("app"), DatabaseName::from("crm"));
     let own = || DatabaseState::new("daily".to_owned(), Duration::ZERO, began, ());
     let state = State::new([(app.clone(), own()), (crm, own())]);
     let teller = Teller::<(), ()> {
-        safe: |_| Safe { newest_backup: None, newest_proven: None },
+        safe: |_| Safe { newest_backup: None, newest_proven: None, suspicious: None },
         ending: |()| unreachable!("nothing ran"),
     };
     let mut summary = Some(Summary::begin(schedule, began));
     summary.iter_mut().for_each(|summary| summary.succeeded(&app));
+    let urls = |state: &State<()>| {
+        let mut summary =
+            Some(Summary::begin(super::super::summary::Rhythm::Daily.schedule(chrono_tz::Tz::UTC).unwrap(), began));
+        let messages = summaries(&mut summary, (state, teller), &speaker(), due).into_iter();
+        messages.filter_map(|message| message.url).collect::<Vec<_>>()
+    };
+    let of_each = ["app", "crm"].map(|name| format!("https://backup.example.com/databases/{name}"));
+    assert_eq!(urls(&state), of_each);
+    let odd = State::new([(DatabaseName::from("a/b ä"), own()), (DatabaseName::unknown(), own())]);
+    assert!(urls(&odd).contains(&"https://backup.example.com/databases/a%2Fb%20%C3%A4".to_owned()), "{:?}", urls(&odd));
+    assert_eq!(urls(&State::new([(app.clone(), own())])), ["https://backup.example.com/"], "it is the only one");
     let told = |summary: &mut Option<Summary>, now| {
         let messages = summaries(summary, (&state, teller), &speaker(), now).into_iter();
         messages.map(|message| (message.database.unwrap_or_default(), message.occasion)).collect::<Vec<_>>()

@@ -22,7 +22,7 @@ pub(crate) struct Notice {
     pub(crate) is_departed: bool,
     /// When the first of it was noticed.
     pub(crate) since: DateTime<Utc>,
-    /// Runs that failed meanwhile, at least 1.
+    /// Runs that failed meanwhile; 0 if it is about something else.
     pub(crate) occurrences: u64,
     /// Of the last run that failed.
     pub(crate) class: Option<&'static str>,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use super::{CHANGES_WINDOW, FailedRun, Incident, Incidents, Muted, SETTLING, Told, is_waiting, reminder_after};
+use super::{CHANGES_WINDOW, FailedRun, Incident, Incidents, Muted, SETTLING, Told, reminder_after};
 use crate::alarm::{Alarm, Severity};
 use crate::alarm_code::AlarmCode;
 use crate::database_name::DatabaseName;
@@ -25,12 +25,13 @@ impl Incidents {
                     database: database.clone(),
                     severity,
                     since: *since,
+                    noticed_at: *since,
                     message: String::new(),
                     subjects: Vec::new(),
                 }
             });
             let incident = self.of(database, family);
-            incident.restore(past, held.filter(|alarm| !is_waiting(alarm)), now);
+            incident.restore(past, held.filter(|alarm| !alarm.is_waiting()), now);
             incident.count_unsaid(&remembered.changes, family);
             incident.again = (!past.is_everywhere).then(|| past.clone());
             let failures = remembered.failed_at.iter().filter(|at| **at >= past.since - SETTLING).count();
@@ -45,7 +46,7 @@ impl Incidents {
                     reason: run.reason.clone(),
                     subjects: Vec::new(),
                 };
-                incident.show(sign, run.at, now);
+                incident.show(sign, run.since, now);
             }
             incident.last_failure.get_or_insert(FailedRun {
                 ended_at: run.at,

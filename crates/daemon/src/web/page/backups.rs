@@ -61,6 +61,7 @@ fn row(backup: &Backup, clock: Clock) -> Markup {
             th.when scope="row" {
                 b { (clock.ago(backup.at)) }
                 @if backup.is_partial { " " span.soft { "partial" } }
+                @if backup.is_suspicious { " " span.soft { "much smaller than usual" } }
                 @if backup.is_from_the_future { " " span.soft { "dated in the future" } }
                 small { (moment(backup.at, clock)) }
                 @if let Some(utc) = clock.utc_if_other(backup.at) { small { (utc) } }

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use backup_core::text::{bytes, count};
+use backup_core::text::{bytes, count, shortened};
 use maud::{Markup, html};
 
 use super::icon::Icon;
 use super::layout::{Frame, fact, foreign, mark, moment};
 use super::report::{Check, DrillReport, Server, Table, Totals};
 use super::view::{Database, Drill, Tone, Verdict, View};
-use super::words::{Clock, counted, sentence, shortened, span};
+use super::words::{Clock, counted, sentence, span};
 use crate::daemon::Daemon;
 
 /// Drills that are shown at once; the others are one touch away.

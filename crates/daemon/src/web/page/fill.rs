@@ -81,7 +81,7 @@ fn activity<D>(state: &DatabaseState<D>) -> Activity {
 }
 
 fn alarm(alarm: RaisedAlarm) -> Alarm {
-    let RaisedAlarm { code, severity, since, message, database: _, subjects: _ } = alarm;
+    let RaisedAlarm { code, severity, since, message, noticed_at: _, database: _, subjects: _ } = alarm;
     Alarm { code, severity, since, message }
 }
 
@@ -110,6 +110,7 @@ fn backup(view: &BackupView) -> Backup {
         stored_bytes: view.stored_bytes,
         rows: None,
         run_seconds,
+        is_suspicious: false,
         proof,
         retention,
     }

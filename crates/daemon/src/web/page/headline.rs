@@ -1,10 +1,11 @@
 //! How a database stands, in one sentence, and how that is known.
 
+use backup_core::text::shortened;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::icon::Icon;
 use super::view::{Activity, Alarm, Backup, Database, Drill, Proof, Tone, Verdict};
-use super::words::{Clock, counted, plain, sentence, shortened, span};
+use super::words::{Clock, counted, plain, sentence, span};
 use crate::alarm::Severity;
 use crate::alarm_code::{AlarmCode, Reach};
 use crate::daemon::Daemon;
@@ -150,14 +151,29 @@ impl Story<'_> {
             (_, code) if code.entry().reach == Reach::Late => Standing::Stale,
             (Severity::Critical, _) => Standing::Failing,
         };
-        Some(self.tell(standing, self.sentence_of(worst), [self.still_safe()]))
+        // What is late is so because of something, if that is known.
+        let is_late = worst.code.entry().reach == Reach::Late;
+        let cause = self.database.alarms.iter().find(|alarm| is_late && alarm.code == AlarmCode::Failing);
+        let cause = cause.map(|cause| self.sentence_of(cause));
+        Some(self.tell(standing, self.sentence_of(worst), std::iter::once(self.still_safe()).chain(cause)))
     }
 
     /// The data is as safe as without the warning, so that is told first.
     fn with_warning(&self, alarm: &Alarm) -> Headline {
         let Headline { sentence, further, .. } = self.of_backups();
-        let sentence = format!("{sentence} Warning: {}.", alarm.code.entry().headline);
-        Headline { standing: Standing::Warning, sentence, further }
+        let warning = match alarm.code {
+            AlarmCode::Failing => format!("{}{}", self.sentence_of(alarm), self.next_attempt()),
+            code => format!("Warning: {}.", code.entry().headline),
+        };
+        Headline { standing: Standing::Warning, sentence: format!("{sentence} {warning}"), further }
+    }
+
+    fn next_attempt(&self) -> String {
+        match self.database.activity {
+            Activity::Waiting(Some(at)) => format!(" The next attempt starts {}.", self.clock.until(at)),
+            Activity::Running(_) => " Another attempt is running.".to_owned(),
+            Activity::Starting | Activity::Waiting(None) | Activity::Watching | Activity::Stopping => String::new(),
+        }
     }
 
     fn sentence_of(&self, alarm: &Alarm) -> String {
@@ -285,14 +301,15 @@ impl Story<'_> {
     /// What would come back now.
     fn still_safe(&self) -> String {
         let of = |backup: &Backup| self.clock.moment(backup.at);
-        let whole = |backup: &&Backup| backup.counts() && !matches!(backup.proof, Proof::Failed(_));
-        let newest = self.database.backups.iter().find(whole);
-        match (newest, self.database.newest_proven()) {
+        let usual = || self.database.backups.iter().filter(|backup| backup.counts() && !backup.is_suspicious);
+        let newest = usual().find(|backup| !matches!(backup.proof, Proof::Failed(_)));
+        let proven = usual().find(|backup| matches!(backup.proof, Proof::Proven(_)));
+        let safe = match (newest, proven) {
             (None, _) => "Nothing is known to be safe.".to_owned(),
-            (Some(newest), Some((proven, _))) if newest.id == proven.id => {
+            (Some(newest), Some(proven)) if newest.id == proven.id => {
                 format!("Still safe: the backup of {}, proven.", of(newest))
             }
-            (Some(newest), Some((proven, _))) => {
+            (Some(newest), Some(proven)) => {
                 format!(
                     "Still safe: the backup of {}, proven. The newest, of {}, is not proven.",
                     of(proven),
@@ -303,6 +320,12 @@ impl Story<'_> {
                 format!("Still there: the backup of {}. Whether it comes back is not known here.", of(newest))
             }
             (Some(newest), None) => format!("Still there: the backup of {}, which no drill has proven.", of(newest)),
+        };
+        match self.database.newest().filter(|backup| backup.is_suspicious) {
+            None => safe,
+            Some(small) => {
+                format!("{safe} Not counted: the newest, of {}, which is much smaller than usual.", of(small))
+            }
         }
     }
 }

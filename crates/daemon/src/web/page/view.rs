@@ -108,6 +108,8 @@ pub struct Backup {
     pub rows: Option<u64>,
     /// How long its run took, if that is known.
     pub run_seconds: Option<u64>,
+    /// Whether it is much smaller than usual, so that it may lack data.
+    pub is_suspicious: bool,
     /// Whether a drill has restored it.
     pub proof: Proof,
     /// What retention will do with it.

@@ -33,7 +33,10 @@ impl Clock {
 
     /// The age of something: `2 hours`.
     pub(super) fn age(&self, at: DateTime<Utc>) -> String {
-        rough((self.now - at).num_seconds().max(0))
+        match (self.now - at).num_seconds() {
+            ..60 => "less than a minute".to_owned(),
+            seconds => rough(seconds),
+        }
     }
 
     /// A moment for people: `today 03:00`, `Tuesday 03:00`, `12 November 03:00`, `12 November 2025 03:00`.
@@ -87,7 +90,7 @@ fn rough(seconds: i64) -> String {
     }
 }
 
-/// A duration in at most two units: `850 ms`, `12 s`, `4 min 10 s`, `1 h 5 min`, `3 d 4 h`.
+/// A duration in at most two units: `under 1 s`, `12 s`, `4 min 10 s`, `1 h 5 min`, `3 d 4 h`.
 pub(super) fn span(seconds: f64) -> String {
     let millis = TimeDelta::milliseconds((seconds.clamp(0.0, 1e9) * 1_000.0) as i64);
     let two = |large: i64, large_unit, small: i64, small_unit| match small {
@@ -95,7 +98,7 @@ pub(super) fn span(seconds: f64) -> String {
         small => format!("{large} {large_unit} {small} {small_unit}"),
     };
     match millis.num_seconds() {
-        0 => format!("{} ms", millis.num_milliseconds()),
+        0 => "under 1 s".to_owned(),
         seconds @ ..10 => format!("{seconds}.{} s", millis.subsec_nanos() / 100_000_000),
         seconds @ ..60 => format!("{seconds} s"),
         seconds @ ..3_600 => two(seconds / 60, "min", seconds % 60, "s"),
@@ -120,14 +123,6 @@ pub(super) fn sentence(text: &str) -> String {
     let Some(first) = characters.next() else { return String::new() };
     let text = first.to_uppercase().chain(characters).collect::<String>();
     if text.ends_with(['.', '!', '?', '…']) { text } else { text + "." }
-}
-
-/// The first characters of `text`; an ellipsis shows that there were more.
-pub(super) fn shortened(text: &str, max_chars: usize) -> String {
-    match text.char_indices().nth(max_chars) {
-        None => text.to_owned(),
-        Some((end, _)) => format!("{}…", text[..end].trim_end()),
-    }
 }
 
 #[cfg(test)]
@@ -175,16 +170,21 @@ mod tests {
         }
         assert_eq!(clock.until(clock.now + TimeDelta::seconds(40)), "in 40 s");
         assert_eq!(clock.until(clock.now), "now");
+        for (seconds, expected) in
+            [(-5, "less than a minute"), (0, "less than a minute"), (59, "less than a minute"), (60, "1 min")]
+        {
+            assert_eq!(clock.age(clock.now - TimeDelta::seconds(seconds)), expected);
+        }
         for (seconds, expected) in [
-            (0.0, "0 ms"),
-            (0.85, "850 ms"),
+            (0.0, "under 1 s"),
+            (0.85, "under 1 s"),
             (1.25, "1.2 s"),
             (12.9, "12 s"),
             (250.0, "4 min 10 s"),
             (240.0, "4 min"),
             (3_900.0, "1 h 5 min"),
             (273_600.0, "3 d 4 h"),
-            (f64::NAN, "0 ms"),
+            (f64::NAN, "under 1 s"),
             (f64::INFINITY, "11574 d 1 h"),
         ] {
             assert_eq!(span(seconds), expected);
@@ -197,8 +197,6 @@ mod tests {
         assert_eq!(sentence("permission denied"), "Permission denied.");
         assert_eq!(sentence("why?"), "Why?");
         assert_eq!(sentence(" "), "");
-        assert_eq!(shortened("äöü", 3), "äöü");
-        assert_eq!(shortened("äö üx", 3), "äö…");
         assert_eq!(counted(1, "table", "tables"), "1 table");
         assert_eq!(counted(1_234, "table", "tables"), "1,234 tables");
     }

@@ -5,7 +5,7 @@ use super::*;
 /// Runs go on by `cron` for `runs` more: each backup is kept until the time that the forecast told, and not longer.
 #[track_caller]
 fn check_forecast(cron: &str, candidates: Vec<Candidate>, policy: &RetentionPolicy, runs: usize) -> usize {
-    let schedule = Schedule::cron(cron, "UTC").unwrap();
+    let schedule = Schedule::cron(cron, backup_daemon::page::Tz::UTC).unwrap();
     let first = as_operator(&candidates, policy);
     let forecast = Forecast::new(&first, policy, &schedule, at(NOW));
     let mut kept: BTreeMap<String, Option<DateTime<Utc>>> =
@@ -41,7 +41,7 @@ fn a_proven_backup_stays_until_a_drill_that_cannot_be_foreseen() {
     let mut backups = nights(3);
     backups[2] = proven(backups[2].clone());
     let plan = as_operator(&backups, &NEWEST_ONLY);
-    let schedule = Schedule::cron("0 3 * * *", "UTC").unwrap();
+    let schedule = Schedule::cron("0 3 * * *", backup_daemon::page::Tz::UTC).unwrap();
     let forecast = Forecast::new(&plan, &NEWEST_ONLY, &schedule, at(NOW));
     let ends: Vec<_> = plan.lines.iter().map(|line| forecast.end_of(line)).collect();
     assert_eq!(ends, [Some(at("2026-11-23T03:00:00Z")), None, None]);

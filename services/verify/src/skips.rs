@@ -38,6 +38,7 @@ impl Skips {
                 self.in_a_row,
                 since.format("%Y-%m-%d %H:%M UTC")
             ),
+            since: None,
             subjects: Vec::new(),
         })
     }

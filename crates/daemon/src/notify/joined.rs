@@ -1,8 +1,8 @@
 //! One message for several that say the same, each of another database.
 
-use backup_core::text::one_line;
+use backup_core::text::{one_line, shortened};
 
-use super::message::{MAX_REASON_CHARS, Message, shortened};
+use super::message::{MAX_REASON_CHARS, Message};
 
 /// Maximum characters of the names of databases. The page shows all of them.
 const MAX_NAMES_CHARS: usize = 400;

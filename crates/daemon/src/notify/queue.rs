@@ -152,7 +152,7 @@ impl Worker {
                 }
                 Err(Refusal::Gone) => {
                     let reason = "the receiver answered 410: nothing more is sent there";
-                    give_up(&self.deliveries, &self.channel, message, reason);
+                    give_up(&self.deliveries, &self.channel, &message, reason);
                     return;
                 }
             }

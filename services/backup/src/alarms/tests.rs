@@ -114,6 +114,7 @@ fn the_alarm_about_proofs_outlives_its_evidence() {
         severity: Severity::Warning,
         message: String::new(),
         subjects: Vec::new(),
+        since: None,
     };
     let alarms = state.noticed.alarms(&name, vec![unproven], Utc::now());
     state.noticed.notice(&name, alarms);

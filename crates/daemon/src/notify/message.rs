@@ -5,6 +5,10 @@ use backup_core::text::{Lines, age, one_line};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde::Serialize;
 
+mod level;
+
+pub(crate) use level::{Level, Status};
+
 /// Maximum characters of a title.
 pub(super) const MAX_TITLE_CHARS: usize = 120;
 /// Maximum characters of a body.
@@ -67,28 +71,6 @@ impl Occasion {
             Self::Test => "test",
         }
     }
-}
-
-/// Whether what a message is about holds now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Status {
-    /// It does.
-    Firing,
-    /// It does not, or nothing is wrong.
-    Resolved,
-}
-
-/// How urgent a message is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Level {
-    /// To be known.
-    Info,
-    /// To be looked at.
-    Warning,
-    /// What the service is for is at risk.
-    Critical,
 }
 
 /// A backup and the moment that it shows.
@@ -191,14 +173,10 @@ impl Message {
 
     /// One line without markup, of at most [`MAX_TITLE_CHARS`].
     pub(crate) fn title(&self) -> String {
-        let severity = match self.severity {
-            Level::Info => "INFO",
-            Level::Warning => "WARNING",
-            Level::Critical => "CRITICAL",
-        };
+        let severity = self.severity.word().to_uppercase();
         let (lasted, is_over) = (age(self.at - self.since), self.status == Status::Resolved);
         let start = match self.occasion {
-            Occasion::Onset | Occasion::Worse => severity.to_owned(),
+            Occasion::Onset | Occasion::Worse => severity,
             Occasion::Reminder => format!("STILL {severity} after {lasted}"),
             Occasion::Resolved => format!("RESOLVED after {lasted}"),
             Occasion::Unstable { .. } if is_over => "UNSTABLE, RESOLVED".to_owned(),
@@ -250,6 +228,7 @@ impl Message {
             facts.push(("Failed runs", self.occurrences.to_string()));
         }
         facts.push(("Event", self.event.to_owned()));
+        facts.push(("Status", format!("{}, {}", self.status.word(), self.severity.word())));
         facts.extend(self.class.map(|class| ("Class", class.to_owned())));
         facts.extend(self.backup_id.clone().map(|id| ("Backup", id)));
         facts.extend(self.url.clone().map(|url| ("Page", url)));
@@ -353,7 +332,7 @@ pub(super) mod tests {
             newest proven backup 20261127T030000Z-7mzst5hrp2calpt5 (2 d old)\n\
             Next attempt: 2026-11-29T10:00:00Z\n\
             What to do: Check the user and the password. Runbook: docs/troubleshooting.md\n\
-            Since: 2026-11-29T03:00:00Z (6 h)\nFailed runs: 3\nEvent: failing\nClass: auth\n\
+            Since: 2026-11-29T03:00:00Z (6 h)\nFailed runs: 3\nEvent: failing\nStatus: firing, critical\nClass: auth\n\
             Page: https://backup.example.com/\nInstance: shop, production\nVersion: ";
         assert_eq!(message.body(), format!("{expected}{}", env!("CARGO_PKG_VERSION")));
     }

@@ -12,6 +12,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . tests/lib/pip.sh
 . tests/lib/moto.sh
 . tests/lib/aiosmtpd.sh
+. tests/lib/standardwebhooks.sh
 . tests/lib/prometheus.sh
 . tests/lib/chromium.sh
 . tests/lib/kubernetes.sh
@@ -22,6 +23,7 @@ need postgresql curl zstd openssl gzip age jq aws:awscli
 need_cargo
 find_moto
 find_aiosmtpd
+find_standardwebhooks
 find_prometheus
 find_chromium
 find_kubernetes

@@ -1,7 +1,7 @@
 //! The API and the token of both daemons, over HTTP.
 
 mod clients;
-mod json_schema;
+pub(crate) mod json_schema;
 mod schemas;
 mod token;
 mod triggers;

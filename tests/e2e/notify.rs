@@ -2,7 +2,9 @@
 
 mod commands;
 mod daemon;
+mod formats;
 mod mail;
+mod memory;
 mod pings;
 mod restart;
 

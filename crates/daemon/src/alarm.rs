@@ -121,6 +121,11 @@ impl NoticedAlarms {
         self.alarms.get(&code).map(|alarm| alarm.message.as_str())
     }
 
+    /// The newest backup that the one of `code` that holds is about.
+    pub(crate) fn newest_subject(&self, code: AlarmCode) -> Option<String> {
+        self.alarms.get(&code)?.subjects.iter().max().cloned()
+    }
+
     /// Since when the one of `code` holds, also before a restart.
     pub fn since(&self, code: AlarmCode) -> Option<DateTime<Utc>> {
         let noticed = self.alarms.get(&code).map(|alarm| alarm.since);

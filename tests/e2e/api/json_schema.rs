@@ -1,10 +1,18 @@
-//! Whether a JSON value is as a JSON Schema says. It knows the part of draft 2020-12 that the schemas of docs/ use, and
-//! refuses every other keyword, so that nothing is left unchecked without notice.
+//! Whether a JSON value is as a JSON Schema says. It knows the part of draft 2020-12 that the schemas of docs/ and of the
+//! tests use, and refuses every other keyword, so that nothing is left unchecked without notice.
 
+use regex::Regex;
 use serde_json::{Map, Value};
 
 /// Keywords that say nothing about a value.
 const ANNOTATIONS: [&str; 5] = ["$schema", "$id", "$defs", "title", "description"];
+
+/// What is wrong with `value` by the whole `document`, one line for each place.
+pub(crate) fn violations_of_root(document: &Value, value: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    check(document, document, value, "root", &mut found);
+    found
+}
 
 /// What is wrong with `value` by the definition `name` of `document`, one line for each place.
 pub(super) fn violations(document: &Value, name: &str, value: &Value) -> Vec<String> {
@@ -28,6 +36,15 @@ fn check(document: &Value, schema: &Value, value: &Value, place: &str, found: &m
             "const" => value == argument,
             "enum" => argument.as_array().expect("a list").contains(value),
             "minimum" => value.as_f64().is_none_or(|number| number >= argument.as_f64().expect("a number")),
+            "maximum" => value.as_f64().is_none_or(|number| number <= argument.as_f64().expect("a number")),
+            "minLength" => value.as_str().is_none_or(|text| text.chars().count() >= count(argument)),
+            "maxLength" => value.as_str().is_none_or(|text| text.chars().count() <= count(argument)),
+            "minItems" => value.as_array().is_none_or(|items| items.len() >= count(argument)),
+            "maxItems" => value.as_array().is_none_or(|items| items.len() <= count(argument)),
+            "pattern" => {
+                let pattern = Regex::new(argument.as_str().expect("a text")).expect("a regular expression");
+                value.as_str().is_none_or(|text| pattern.is_match(text))
+            }
             "format" => has_format(argument, value),
             "required" => {
                 let names = argument.as_array().expect("a list").iter().filter_map(Value::as_str);
@@ -64,6 +81,10 @@ fn check(document: &Value, schema: &Value, value: &Value, place: &str, found: &m
             found.push(format!("{place}: {value} is not as {keyword} says: {argument}"));
         }
     }
+}
+
+fn count(argument: &Value) -> usize {
+    usize::try_from(argument.as_u64().expect("a whole number")).expect("a small number")
 }
 
 fn violations_at(document: &Value, name: &str, value: &Value, place: &str) -> Vec<String> {
@@ -110,11 +131,14 @@ fn has_type(types: &Value, value: &Value) -> bool {
 fn has_format(format: &Value, value: &Value) -> bool {
     let Some(text) = value.as_str() else { return true };
     match format.as_str() {
-        // 2026-11-29T03:00:00Z, with or without a fraction of a second.
+        // 2026-11-29T03:00:00Z, with or without a fraction of a second, or with a distance from UTC.
         Some("date-time") => {
             let shape: String = text.chars().map(|one| if one.is_ascii_digit() { '0' } else { one }).collect();
-            shape.starts_with("0000-00-00T00:00:00") && shape.ends_with('Z')
+            let has_zone = shape.ends_with('Z') || shape.ends_with("+00:00") || shape.ends_with("-00:00");
+            shape.starts_with("0000-00-00T00:00:00") && has_zone
         }
+        // An absolute one, of a page.
+        Some("uri") => ["https://", "http://"].iter().any(|start| text.starts_with(start)) && !text.contains(' '),
         other => panic!("the format {other:?} is not known here"),
     }
 }
@@ -135,7 +159,10 @@ mod tests {
             },
             "list": { "type": "array", "items": { "$ref": "#/$defs/item" } },
             "either": { "anyOf": [{ "const": 1 }, { "enum": ["a", "b"] }] },
-        } });
+            "short": { "type": "string", "minLength": 2, "maxLength": 3, "pattern": "^[a-zü]*$" },
+            "few": { "minItems": 1, "maxItems": 2, "items": { "maximum": 5 } },
+            "page": { "format": "uri" },
+        }, "type": "object", "required": ["id"], "properties": { "id": { "$ref": "#/$defs/short" } } });
         let wrong = |name: &str, value: Value| violations(&document, name, &value).len();
         assert_eq!(
             wrong("list", json!([{ "id": "x", "at": "2026-11-29T03:00:00.5Z", "n": 3 }, { "id": "y", "at": null }])),
@@ -144,5 +171,11 @@ mod tests {
         assert_eq!(wrong("list", json!([{ "at": "yesterday" }, { "id": 1, "n": -1, "more": 1 }])), 5);
         assert_eq!(wrong("list", json!({})), 1);
         assert_eq!((wrong("either", json!(1)), wrong("either", json!("b")), wrong("either", json!(2))), (0, 0, 1));
+        assert_eq!(["üü", "ü", "üüüü", "A", "ab\n"].map(|text| wrong("short", json!(text))), [0, 1, 1, 2, 1]);
+        assert_eq!([json!([5]), json!([]), json!([1, 2, 6])].map(|items| wrong("few", items)), [0, 1, 2]);
+        assert_eq!(["https://x/y", "javascript:x", "https://x y"].map(|text| wrong("page", json!(text))), [0, 1, 1]);
+        assert_eq!(["2026-11-29T03:00:00+00:00", "2026-11-29T03:00:00"].map(|at| wrong("time", json!(at))), [0, 1]);
+        let wrong = |value: Value| violations_of_root(&document, &value).len();
+        assert_eq!([json!({ "id": "ab" }), json!({ "id": "a" }), json!({}), json!([])].map(wrong), [0, 1, 1, 1]);
     }
 }

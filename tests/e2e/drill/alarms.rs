@@ -10,7 +10,7 @@ use super::stand::DRILL_LIMIT;
 use crate::daemon::alarms::{has, has_not};
 use crate::daemon::poll::codes;
 use crate::daemon::{Running, SOON, Script};
-use crate::notify::{address, types};
+use crate::notify::{address, bodies, types};
 
 #[test]
 fn drills_that_do_not_pass_any_more_are_an_alarm_until_one_does() {
@@ -68,6 +68,9 @@ fn a_database_of_which_every_backup_was_deleted_stays_an_alarm_after_a_restart()
     all.for_each(|key| stand.stand.s3.delete(&key));
     daemon.wait_for(SOON, has("data_lost"));
     assert!(wait_until(SOON, || types(&receiver) == ["alarm.raised"]), "{:?}", types(&receiver));
+    let told = bodies(&receiver).remove(0);
+    assert_eq!(told["data"]["backup_id"], stand.id.as_str(), "{told:#}");
+    assert!(told["data"]["text"].as_str().unwrap().contains(&format!("\nBackup: {}\n", stand.id)), "{told:#}");
     let is_noted = || stand.stand.events().iter().any(|name| name.contains("told-verify"));
     assert!(wait_until(SOON, is_noted), "{:?}", stand.stand.events());
     daemon.process.kill9();

@@ -6,6 +6,10 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 
+mod level;
+
+pub(crate) use level::{Level, Status};
+
 /// Maximum characters of a title.
 pub(super) const MAX_TITLE_CHARS: usize = 120;
 /// Maximum characters of a body.
@@ -68,28 +72,6 @@ impl Occasion {
             Self::Test => "test",
         }
     }
-}
-
-/// Whether what a message is about holds now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Status {
-    /// It does.
-    Firing,
-    /// It does not, or nothing is wrong.
-    Resolved,
-}
-
-/// How urgent a message is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Level {
-    /// To be known.
-    Info,
-    /// To be looked at.
-    Warning,
-    /// What the service is for is at risk.
-    Critical,
 }
 
 /// A backup and the moment that it shows.
@@ -205,14 +187,10 @@ impl Message {
 
     /// One line without markup, of at most [`MAX_TITLE_CHARS`].
     pub(crate) fn title(&self) -> String {
-        let severity = match self.severity {
-            Level::Info => "INFO",
-            Level::Warning => "WARNING",
-            Level::Critical => "CRITICAL",
-        };
+        let severity = self.severity.word().to_uppercase();
         let (lasted, is_over) = (age(self.at - self.since), self.status == Status::Resolved);
         let start = match self.occasion {
-            Occasion::Onset | Occasion::Worse => severity.to_owned(),
+            Occasion::Onset | Occasion::Worse => severity,
             Occasion::Reminder => format!("STILL {severity} after {lasted}"),
             Occasion::Resolved => format!("RESOLVED after {lasted}"),
             Occasion::Unstable { .. } if is_over => "UNSTABLE, RESOLVED".to_owned(),
@@ -265,6 +243,7 @@ impl Message {
             facts.extend(Some(self.occurrences).filter(|count| *count > 0).map(|count| (name, count.to_string())));
         }
         facts.push(("Event", self.event.to_owned()));
+        facts.push(("Status", format!("{}, {}", self.status.word(), self.severity.word())));
         facts.extend(self.class.map(|class| ("Class", class.to_owned())));
         facts.extend(self.backup_id.clone().map(|id| ("Backup", id)));
         facts.extend(self.url.clone().map(|url| ("Page", url)));

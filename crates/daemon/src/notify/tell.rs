@@ -156,8 +156,10 @@ fn message_of<D: Clone, R>(
     now: DateTime<Utc>,
 ) -> Message {
     let next_attempt_at = state.see(&notice.database, |state| state.next_run_at).flatten();
+    let subject = state.see(&notice.database, |state| state.noticed.newest_subject(notice.lead.code)).flatten();
     let message = on_its_page(incident(notice, speaker, now), &notice.database, state);
-    Message { safe: safe(state, teller, &notice.database), next_attempt_at, ..message }
+    let backup_id = subject.or(message.backup_id);
+    Message { backup_id, safe: safe(state, teller, &notice.database), next_attempt_at, ..message }
 }
 
 /// A message about `notice`, without what only the state knows.
@@ -185,6 +187,8 @@ fn incident(notice: &Notice, speaker: &Speaker, now: DateTime<Utc>) -> Message {
         since: notice.since,
         occurrences: notice.occurrences,
         class: notice.class,
+        // The newest, since ids begin with a time.
+        backup_id: notice.lead.subjects.iter().max().cloned(),
         what_to_do: advice,
         runbook: entry.runbook,
         headline: entry.headline,

@@ -206,6 +206,18 @@ fn names_of_other_tools_and_settings_without_effect_draw_a_warning() {
         ("MAIL_FORM", "SMTP_URL"),
         ("BACKUP_CRON_SCHEDULE", "BACKUP_SCHEDULE"),
         ("S3_PREFIX", "BACKUP_PREFIX"),
+        ("NOTIFY_URL", "WEBHOOK_URL"),
+        ("SHOUTRRR_URL", "WEBHOOK_URL"),
+        ("PAGERDUTY_KEY", "WEBHOOK_URL"),
+        ("PAGERDUTY_SERVICE_KEY_FILE", "WEBHOOK_URL"),
+        ("TELEGRAM_TOKEN", "WEBHOOK_URL"),
+        ("TELEGRAM_CHAT", "WEBHOOK_URL"),
+        ("PUSHOVER_TOKEN", "WEBHOOK_URL"),
+        ("TEAMS_WEBHOOK", "WEBHOOK_URL"),
+        ("HEALTHCHECKS_IO_URL", "HEALTHCHECK_PING_URL"),
+        ("HEALTHCHECKS_UUID", "HEALTHCHECK_PING_URL"),
+        ("HC_URL", "HEALTHCHECK_PING_URL"),
+        ("PING_URL", "HEALTHCHECK_PING_URL"),
     ] {
         let warning = format!("{theirs} is not a variable of this program; did you mean {ours}?");
         assert_eq!(warnings(&[(theirs, "canary")]), [warning]);

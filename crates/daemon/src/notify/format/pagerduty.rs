@@ -2,15 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::notify::message::{Level, Message, Status};
+use crate::notify::message::{Message, Status};
 
 pub(super) fn body(message: &Message, routing_key: &str) -> Value {
     let action = if message.status == Status::Firing { "trigger" } else { "resolve" };
-    let severity = match message.severity {
-        Level::Info => "info",
-        Level::Warning => "warning",
-        Level::Critical => "critical",
-    };
     let details: Map<String, Value> =
         message.facts().into_iter().map(|(name, fact)| (name.to_owned(), json!(fact))).collect();
     let mut body = json!({
@@ -20,14 +15,17 @@ pub(super) fn body(message: &Message, routing_key: &str) -> Value {
         "payload": {
             "summary": message.title(),
             "source": message.instance,
-            "severity": severity,
+            "severity": message.severity.word(),
             "timestamp": message.at.to_rfc3339(),
-            "component": message.database,
             "group": message.service,
             "class": message.event,
             "custom_details": details,
         },
     });
+    // A value is a text or not there.
+    if let Some(database) = &message.database {
+        body["payload"]["component"] = json!(database);
+    }
     if let Some(url) = &message.url {
         (body["client"], body["client_url"]) = (json!(message.service), json!(url));
     }

@@ -13,14 +13,47 @@ fn body(format: Format, message: &Message) -> Value {
     serde_json::from_str(&post.body).unwrap()
 }
 
-/// Every text of a body.
+/// Every text of a body, each fact with its name before it.
 fn texts(body: &Value) -> String {
     match body {
         Value::String(text) => format!("{text}\n"),
         Value::Array(all) => all.iter().map(texts).collect(),
-        Value::Object(all) => all.values().map(texts).collect(),
+        Value::Object(all) => match (all.get("title"), all.get("value")) {
+            (Some(name), Some(fact)) => texts(name) + &texts(fact),
+            _ => all.iter().map(|(name, value)| format!("{name}\n{}", texts(value))).collect(),
+        },
         _ => String::new(),
     }
+}
+
+/// `text` without what the formats have between the name of a fact and the fact, and before markup.
+fn bare(text: &str) -> String {
+    text.replace(['\\', '*', '\r'], "").replace(": ", "\n")
+}
+
+/// The parts of a mail, without the tags of the second one.
+fn parts_of_mail(message: &Message) -> [String; 2] {
+    let [from, to] = ["backup@example.com", "ops@example.org"].map(|text| text.parse().unwrap());
+    let mail = String::from_utf8(mail(message, &from, &to, "msg_1").unwrap().formatted()).unwrap();
+    let mail = mail.replace("=\r\n", "").replace("=3D", "=");
+    let subject = mail.lines().find_map(|line| line.strip_prefix("Subject: ")).unwrap();
+    let plain = mail.split_once("text/plain").unwrap().1.split_once("text/html").unwrap().0;
+    let html = mail.split_once("text/html").unwrap().1;
+    let mut is_tag = false;
+    let text = html.chars().filter_map(|letter| match letter {
+        '<' => {
+            is_tag = true;
+            None
+        }
+        '>' => {
+            is_tag = false;
+            Some('\n')
+        }
+        letter => (!is_tag).then_some(letter),
+    });
+    let html: String = text.collect();
+    let lines = html.lines().filter(|line| !line.trim().is_empty()).map(|line| format!("{line}\n"));
+    [format!("{subject}\n{plain}"), lines.collect()]
 }
 
 const FORMATS: [Format; 9] = [
@@ -35,27 +68,69 @@ const FORMATS: [Format; 9] = [
     Format::Json,
 ];
 
-/// Every format has the same facts, and none has a limit that these exceed.
+/// Every format has the same facts, both parts of a mail included.
 #[test]
 fn every_format_has_every_fact() {
-    for format in FORMATS {
-        let text = texts(&body(format, &message("app", "no connection"))).replace('\\', "");
-        for fact in [
-            "CRITICAL: backup of app: runs fail",
-            "no connection",
-            "20261128T030000Z-calpt5zmzst5hrp2",
-            "20261127T030000Z-7mzst5hrp2calpt5",
-            "2026-11-29T10:00:00Z",
-            "Check the user and the password.",
-            "docs/troubleshooting.md",
-            "2026-11-29T03:00:00Z",
-            "failing",
-            "auth",
-            "https://backup.example.com/",
-            env!("CARGO_PKG_VERSION"),
-        ] {
-            assert!(text.contains(fact), "{format:?} has no {fact}: {text}");
+    let backup_id = Some("20261126T030000Z-hrp2calpt57mzst5".to_owned());
+    let firing = Message { backup_id, ..message("app", "no connection") };
+    let over = Message { occasion: Occasion::Resolved, status: Status::Resolved, ..firing.clone() };
+    let safe = "newest backup 20261128T030000Z-calpt5zmzst5hrp2 (30 h old); newest proven backup \
+                20261127T030000Z-7mzst5hrp2calpt5 (2 d old)";
+    for (message, title, status) in [
+        (&firing, "CRITICAL: backup of app: runs fail (shop, production)", "firing, critical"),
+        (&over, "RESOLVED after 6 h: backup of app: runs fail (shop, production)", "resolved, critical"),
+    ] {
+        let bodies = FORMATS.map(|format| (format!("{format:?}"), texts(&body(format, message))));
+        let [plain, html] = parts_of_mail(message);
+        for (format, text) in bodies.into_iter().chain([("plain".to_owned(), plain), ("html".to_owned(), html)]) {
+            let text = format!("\n{}", bare(&text));
+            assert!(text.contains(&bare(title)), "{format} has no {title}: {text}");
+            for (name, fact) in [
+                ("Reason", "no connection"),
+                ("Still safe", safe),
+                ("Next attempt", "2026-11-29T10:00:00Z"),
+                ("What to do", "Check the user and the password. Runbook: docs/troubleshooting.md"),
+                ("Since", "2026-11-29T03:00:00Z (6 h)"),
+                ("Failed runs", "3"),
+                ("Event", "failing"),
+                ("Status", status),
+                ("Class", "auth"),
+                ("Backup", "20261126T030000Z-hrp2calpt57mzst5"),
+                ("Page", "https://backup.example.com/"),
+                ("Instance", "shop, production"),
+                ("Version", env!("CARGO_PKG_VERSION")),
+            ] {
+                assert!(text.contains(&bare(&format!("\n{name}: {fact}\n"))), "{format} has no {name}: {text}");
+            }
         }
+    }
+    let data = &body(Format::Json, &firing)["data"];
+    for (name, fact) in [
+        ("event", json!("failing")),
+        ("severity", json!("critical")),
+        ("status", json!("firing")),
+        ("since", json!("2026-11-29T03:00:00Z")),
+        ("occurrences", json!(3)),
+        ("service", json!("backup")),
+        ("instance", json!("shop, production")),
+        ("database", json!("app")),
+        ("backup_id", json!("20261126T030000Z-hrp2calpt57mzst5")),
+        ("class", json!("auth")),
+        ("reason", json!("no connection")),
+        ("next_attempt_at", json!("2026-11-29T10:00:00Z")),
+        ("what_to_do", json!("Check the user and the password.")),
+        ("runbook", json!("docs/troubleshooting.md")),
+        ("url", json!("https://backup.example.com/")),
+        ("version", json!(env!("CARGO_PKG_VERSION"))),
+    ] {
+        assert_eq!(data[name], fact, "{name}");
+    }
+    assert_eq!(data["safe"]["newest_proven"]["at"], "2026-11-27T03:00:00Z");
+}
+
+#[test]
+fn no_body_grows_with_what_it_tells() {
+    for format in FORMATS {
         let long = body(format, &message(&"n".repeat(999), &"*".repeat(999)));
         assert!(long.to_string().len() < 8 * MAX_BODY_CHARS, "{format:?}");
     }
@@ -124,7 +199,10 @@ fn each_format_shows_how_urgent_it_is_and_when_it_is_over() {
 #[test]
 fn keys_and_topics_are_where_they_belong() {
     let message = message("app", "why");
-    assert_eq!(body(Format::PagerDuty, &message)["routing_key"], "the-key");
+    let page = body(Format::PagerDuty, &message);
+    assert_eq!((&page["routing_key"], &page["payload"]["component"]), (&json!("the-key"), &json!("app")));
+    let unnamed = body(Format::PagerDuty, &Message { database: None, ..message.clone() });
+    assert_eq!(unnamed["payload"].get("component"), None, "null is not a text");
     let ntfy = body(Format::Ntfy, &message);
     assert_eq!((&ntfy["topic"], &ntfy["click"]), (&json!("the-key"), &json!("https://backup.example.com/")));
     let teams = body(Format::Teams, &message);

@@ -51,7 +51,7 @@ fn a_message_says_what_is_wrong_what_is_safe_and_what_to_do() {
         newest proven backup 20261127T030000Z-7mzst5hrp2calpt5 (2 d old)\n\
         Next attempt: 2026-11-29T10:00:00Z\n\
         What to do: Check the user and the password. Runbook: docs/troubleshooting.md\n\
-        Since: 2026-11-29T03:00:00Z (6 h)\nFailed runs: 3\nEvent: failing\nClass: auth\n\
+        Since: 2026-11-29T03:00:00Z (6 h)\nFailed runs: 3\nEvent: failing\nStatus: firing, critical\nClass: auth\n\
         Page: https://backup.example.com/\nInstance: shop, production\nVersion: ";
     assert_eq!(message.body(), format!("{expected}{}", env!("CARGO_PKG_VERSION")));
 }

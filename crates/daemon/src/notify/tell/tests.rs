@@ -1,5 +1,6 @@
 use super::super::message::tests::{at, speaker};
 use super::*;
+use crate::notify::when::FailedRun;
 
 fn alarm(code: AlarmCode, severity: Severity) -> Alarm {
     let (database, since) = (DatabaseName::from("app"), at("2026-11-29T03:00:00Z"));
@@ -59,4 +60,42 @@ fn each_database_has_its_message_of_life_once_it_is_due() {
     assert_eq!(told(&mut summary, due), [("app".to_owned(), of(1)), ("crm".to_owned(), of(0))]);
     assert_eq!(told(&mut summary, due), []);
     assert_eq!(told(&mut None, due), []);
+}
+
+/// A reminder names what the alarm is about now, and the end what it was about.
+#[test]
+fn a_message_about_backups_names_the_newest_of_them_and_one_about_runs_names_none() {
+    let (name, begin) = (DatabaseName::from("app"), at("2026-11-29T03:00:00Z"));
+    let [old, new] = ["20261127T030000Z-7mzst5hrp2calpt5", "20261128T030000Z-calpt5zmzst5hrp2"].map(str::to_owned);
+    let of = |subjects: &[&String]| Alarm {
+        subjects: subjects.iter().map(|id| (*id).clone()).collect(),
+        ..alarm(AlarmCode::DrillFailed, Severity::Critical)
+    };
+    let teller = Teller::<(), ()> { safe: |_| Safe::default(), ending: |()| unreachable!("nothing ran") };
+    let told = |incidents: &mut Incidents, holds: Option<Alarm>, seconds| {
+        let mut own = DatabaseState::new("daily".to_owned(), Duration::ZERO, begin, ());
+        own.noticed.notice(&name, holds.into_iter().collect());
+        let (state, now) = (State::new([(name.clone(), own)]), begin + TimeDelta::seconds(seconds));
+        let notice = incidents.due(now).remove(0);
+        let message = message_of(&notice, &speaker(), &state, teller, now);
+        assert_eq!(message.backup_id.is_some(), message.body().contains("\nBackup: "), "{}", message.body());
+        (message.occasion, message.backup_id)
+    };
+    let mut incidents = Incidents::default();
+    incidents.raised(&of(&[&old, &new]), begin);
+    assert_eq!(told(&mut incidents, Some(of(&[&old, &new])), 10), (Occasion::Onset, Some(new.clone())));
+    assert_eq!(told(&mut incidents, Some(of(&[&old])), 7 * 3600), (Occasion::Reminder, Some(old)));
+    incidents.resolved(&of(&[]), begin + TimeDelta::hours(8));
+    assert_eq!(told(&mut incidents, None, 9 * 3600), (Occasion::Resolved, Some(new)));
+
+    let run = FailedRun {
+        ended_at: begin,
+        sign: Some(AlarmCode::Failing),
+        class: None,
+        reason: "why".to_owned(),
+        what_to_do: None,
+    };
+    let mut incidents = Incidents::default();
+    incidents.failed(&name, run, begin);
+    assert_eq!(told(&mut incidents, None, 10), (Occasion::Onset, None));
 }

@@ -3,13 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use super::open::MAX_MANIFEST_BYTES;
-use super::{
-    Author, Backup, BackupId, Catalog, DatabaseDir, EventKind, Kept, Layout, ManifestError, RUN_MAY_TAKE, Repository,
-    Role, Signers,
-};
+use super::traces::traces;
+use super::{Backup, BackupId, Catalog, DatabaseDir, Layout, ManifestError, Repository, Role, Signers};
 use crate::database_list::MAX_DATABASES;
 use crate::storage::{ListedObject, Prefix, Store, StoreError};
 
@@ -26,7 +24,15 @@ struct Folders {
     /// Those that have backups.
     found: Vec<Found>,
     /// Those that have traces of backups, and none.
-    emptied: Vec<String>,
+    emptied: Vec<Emptied>,
+}
+
+/// A database that has no backup, and traces of such.
+struct Emptied {
+    name: String,
+    /// Whether they show that it was there, and not only that a service was told its name: what is written of runs that
+    /// fail, and of alarms, would make a name that was wrong a database that is gone.
+    was_there: bool,
 }
 
 /// A database that has backups, by the listing.
@@ -82,7 +88,7 @@ impl Repository {
         Ok(found.into_iter().map(|found| found.name).collect())
     }
 
-    /// As [`Repository::databases`], and those of which only traces of backups are left.
+    /// As [`Repository::databases`], and those that were there and of which only traces of backups are left.
     ///
     /// # Errors
     /// As there.
@@ -107,6 +113,7 @@ impl DatabaseSearch {
         now: DateTime<Utc>,
     ) -> Result<StoredDatabases, StoreError> {
         let Folders { found, emptied } = found_in(list(store).await?, store.prefix(), now);
+        let emptied = emptied.into_iter().map(|emptied| emptied.name).collect();
         let (mut found, beyond) = first_of(found, MAX_DATABASES);
         let names: Vec<String> = found.iter().map(|found| found.name.clone()).collect();
         if names.len() < 2 || signers.is_empty() {
@@ -176,7 +183,8 @@ impl StoredDatabases {
 
 impl Folders {
     fn with_traces(self) -> Vec<String> {
-        self.found.into_iter().map(|found| found.name).chain(self.emptied).collect()
+        let gone = self.emptied.into_iter().filter(|emptied| emptied.was_there).map(|emptied| emptied.name);
+        self.found.into_iter().map(|found| found.name).chain(gone).collect()
     }
 }
 
@@ -243,7 +251,7 @@ fn found_in(objects: Vec<ListedObject>, prefix: &Prefix, now: DateTime<Utc>) -> 
         let backups: Vec<&Backup> = catalog.from_the_future.iter().chain(&catalog.backups).collect();
         let Some(first) = backups.iter().min_by_key(|backup| (backup.committed_at.is_none(), backup.committed_at))
         else {
-            all.emptied.extend(has_traces(&catalog, now).then_some(name));
+            all.emptied.extend(traces(&catalog, now).map(|was_there| Emptied { name, was_there }));
             continue;
         };
         let read = catalog.backups.iter().take(NEWEST_READ).chain([*first]);
@@ -260,29 +268,10 @@ fn found_in(objects: Vec<ListedObject>, prefix: &Prefix, now: DateTime<Utc>) -> 
     all
 }
 
-/// Whether a database without backups had some, or should have some by now.
-fn has_traces(catalog: &Catalog, now: DateTime<Utc>) -> bool {
-    use Kept::{AlarmRaised, Told};
-    let is_trace = |kind: &EventKind, age: TimeDelta| match kind {
-        // Also that there is no first backup yet is an alarm.
-        EventKind::DatabaseAppeared
-        | EventKind::BackupStarted { .. }
-        | EventKind::BackupFailed { .. }
-        | EventKind::BackupStopped
-        | EventKind::Kept(AlarmRaised { by: Author::Backup, .. } | Told { by: Author::Backup, .. }, _) => {
-            age.to_std().is_ok_and(|age| age > RUN_MAY_TAKE)
-        }
-        // Only a service that has looked after it for a while writes others.
-        _ => true,
-    };
-    catalog.incomplete.iter().any(|run| run.lost_its_data)
-        || catalog.journal.past_events(now).any(|event| is_trace(&event.kind, now - event.id.time()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::repository::{Event, Kind, Tag, Word};
+    use crate::repository::Kind;
     use crate::storage::ObjectKey;
 
     #[test]
@@ -304,6 +293,7 @@ mod tests {
         let listed = |key: ObjectKey| ListedObject { key, bytes: 1, modified: None };
         let names = |now: &str| {
             let Folders { found, emptied } = found_in(keys.clone().map(listed).into(), &prefix, now.parse().unwrap());
+            let emptied: Vec<String> = emptied.into_iter().map(|emptied| emptied.name).collect();
             (found.into_iter().map(|found| found.name).collect::<Vec<_>>(), emptied)
         };
         let all = |emptied: &[&str]| {
@@ -314,27 +304,19 @@ mod tests {
         assert_eq!(names("2020-01-01T00:00:00Z"), all(&["lost"]));
     }
 
-    /// Else a service that restarts after all backups were deleted has nothing that is wrong.
+    /// The lines of its own runs that fail must not make a service believe in a database that it was told of by mistake.
     #[test]
-    fn a_database_whose_backups_are_all_gone_is_one_as_long_as_its_journal_tells_of_it() {
-        let (prefix, now) = (Prefix::parse("p").unwrap(), "2026-11-22T12:00:00Z".parse::<DateTime<Utc>>().unwrap());
-        let layout = Layout::new(prefix.clone(), "app");
-        let emptied = |hours: i64, kind: EventKind| {
-            let event = Event { id: BackupId::new(now - TimeDelta::hours(hours)), kind };
-            let object = ListedObject { key: layout.event_key(&event), bytes: 0, modified: None };
-            found_in(vec![object], &prefix, now).with_traces()
+    fn a_name_that_only_failed_runs_have_written_is_none_that_was_there() {
+        let (prefix, began) = (Prefix::parse("p").unwrap(), "2026-11-22T03:00:00Z".parse::<DateTime<Utc>>().unwrap());
+        let left = |name: &str, event: &str| {
+            let key = prefix.key(&format!("{name}/events/{}-{event}", BackupId::new(began)));
+            ListedObject { key, bytes: 0, modified: None }
         };
-        let started = || EventKind::BackupStarted { cluster: None, tables: None };
-        assert_eq!(emptied(5, started()), Vec::<String>::new(), "this may be the first run");
-        assert_eq!(emptied(7, started()), ["app"]);
-        assert_eq!(emptied(0, EventKind::DrillEnded { verdict: Word::of("failed") }), ["app"]);
-        let raised = |by| {
-            let (code, severity) = (Word::of("no_backup"), Word::of("critical"));
-            EventKind::Kept(Kept::AlarmRaised { by, code, severity }, Tag::none())
-        };
-        assert_eq!(emptied(5, raised(Author::Backup)), Vec::<String>::new(), "the first run may have failed");
-        assert_eq!(emptied(7, raised(Author::Backup)), ["app"]);
-        assert_eq!(emptied(0, raised(Author::Verify)), ["app"]);
+        let objects = vec![left("dropped", "backup-started-0123456789ab-1"), left("typo", "backup-failed-database_missing")];
+        let folders = found_in(objects, &prefix, began + chrono::TimeDelta::days(1));
+        let names: Vec<&str> = folders.emptied.iter().map(|emptied| emptied.name.as_str()).collect();
+        assert_eq!(names, ["dropped", "typo"]);
+        assert_eq!(folders.with_traces(), ["dropped"]);
     }
 
     /// Names that come before others in the alphabet take no place from what was there before.

@@ -136,6 +136,7 @@ mod tests {
             newest_at: Some(at(hours)),
             first_at: Some(at(hours)),
             seen_at: Some(at(hours)),
+            unfailed_at: Some(at(hours)),
             failures: None,
         };
         state
@@ -179,7 +180,7 @@ mod tests {
         check(&state, 26, &[("data_lost", "there is no full backup any more; backup has tried")]);
         // What is there now is not known; what was known to be wrong is not told anew.
         (0..2).for_each(|_| state.unlisted.failed(at(26)));
-        check(&state, 26, &[("bucket_unseen", "has not answered since")]);
+        check(&state, 26, &[("bucket_unseen", "could not be listed since")]);
     }
 
     #[test]

@@ -143,6 +143,16 @@ impl Facts {
         has_recovered
     }
 
+    /// What the answer of a store that has refused a listing tells of the clock. No answer, and one without a usable
+    /// `Date`, which may be a gateway's, tell nothing.
+    pub(crate) fn told_by_a_refusal(&mut self, clock: Clock) {
+        match clock {
+            Clock::Apart { .. } => self.clock = Some(clock),
+            Clock::Agrees => self.clock = None,
+            Clock::Unknown => {}
+        }
+    }
+
     /// Takes over how runs of earlier processes ended.
     pub(crate) fn remember(&mut self, failures: &Failures) {
         self.consecutive_failures = failures.in_a_row;
@@ -336,6 +346,21 @@ pub(crate) mod tests {
         backups.insert(0, backup(2, &[]));
         assert_eq!(safe(&backups), [Some(2), Some(0)]);
         assert_eq!(safe(&backups[1..2]), [None, None]);
+    }
+
+    /// A clock that is far off is seen in no listing: the store refuses it.
+    #[test]
+    fn a_refusal_tells_what_is_wrong_with_the_clock_until_another_one_or_a_listing_does() {
+        use Clock::{Agrees, Apart, Unknown};
+        let (mut facts, apart) = (Facts::default(), Apart { ahead_seconds: 1_200 });
+        let told =
+            [(Unknown, None), (apart, Some(apart)), (Unknown, Some(apart)), (Agrees, None), (apart, Some(apart))];
+        for (clock, known) in told {
+            facts.told_by_a_refusal(clock);
+            assert_eq!(facts.clock, known, "{clock:?}");
+        }
+        observe(&mut facts, &Catalog::default());
+        assert_eq!(facts.clock, None);
     }
 
     #[test]

@@ -312,7 +312,8 @@ mod tests {
             let key = prefix.key(&format!("{name}/events/{}-{event}", BackupId::new(began)));
             ListedObject { key, bytes: 0, modified: None }
         };
-        let objects = vec![left("dropped", "backup-started-0123456789ab-1"), left("typo", "backup-failed-database_missing")];
+        let objects =
+            vec![left("dropped", "backup-started-0123456789ab-1"), left("typo", "backup-failed-database_missing")];
         let folders = found_in(objects, &prefix, began + chrono::TimeDelta::days(1));
         let names: Vec<&str> = folders.emptied.iter().map(|emptied| emptied.name.as_str()).collect();
         assert_eq!(names, ["dropped", "typo"]);

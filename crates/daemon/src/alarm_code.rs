@@ -63,8 +63,8 @@ catalogue! {
         raised_by: &[Backup, Verify],
         reach: Reach::Broken,
         rank: 3,
-        headline: "the bucket does not answer",
-        what_to_do: "Check the endpoint, the credentials and the network of the bucket.",
+        headline: "the bucket cannot be listed",
+        what_to_do: "Do what the reason says, or check the endpoint, the credentials and the network of the bucket.",
         runbook: "docs/troubleshooting.md#bucket",
     }
     /// There is no full backup.

@@ -64,7 +64,7 @@ impl Unlisted {
         self.since.is_some()
     }
 
-    /// Since when the bucket does not answer, if that has shown more than once.
+    /// Since when the bucket cannot be listed, if that has shown more than once.
     pub fn lasting(&self) -> Option<DateTime<Utc>> {
         self.since.filter(|_| self.looks > MAX_FAILED_LOOKS)
     }

@@ -62,7 +62,7 @@ async fn call(shared: Shared<'_>, several: &Several, mut roster: Roster<'_, Fact
             if let Err(error) = &census
                 && stop.reason().is_none()
             {
-                shared.state.cannot_list_databases(error);
+                shared.state.cannot_list_databases(error, &config.process.scrubber);
             }
             census
         });
@@ -81,6 +81,7 @@ async fn call(shared: Shared<'_>, several: &Several, mut roster: Roster<'_, Fact
             // An alarm says that there is no backup.
             shared.state.change(&DatabaseName::unknown(), |state| {
                 (state.activity, state.own.bucket_was_seen) = (Activity::Waiting, true);
+                state.unlisted = Default::default();
             });
         }
         if let Some(roles) = &config.given.roles {

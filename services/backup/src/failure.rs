@@ -122,7 +122,9 @@ impl FailureClass {
             Self::Lock => "End what holds the lock, or raise LOCK_WAIT_TIMEOUT.",
             Self::Tools => "Install the client tools of the server's major version, or use the image that has them.",
             Self::BucketUnreachable => "Check the endpoint of the bucket and the network.",
-            Self::BucketRefused => "Check the credentials of the bucket and what they may do.",
+            Self::BucketRefused => {
+                "Do what the reason says, or check the credentials of the bucket and what they may do."
+            }
             Self::BucketFull => "Make room in the bucket, or raise its quota.",
             Self::Timeout => "Look what slows the run down, or raise BACKUP_TIMEOUT.",
             Self::Killed => "Find out what killed the process: its memory limit, the platform or a person.",

@@ -154,6 +154,16 @@ impl Facts {
         has_recovered
     }
 
+    /// What the answer of a store that has refused a listing tells of the clock. No answer, and one without a usable
+    /// `Date`, which may be a gateway's, tell nothing.
+    pub(crate) fn told_by_a_refusal(&mut self, clock: Clock) {
+        match clock {
+            Clock::Apart { .. } => self.clock = Some(clock),
+            Clock::Agrees => self.clock = None,
+            Clock::Unknown => {}
+        }
+    }
+
     /// Takes over how runs of earlier processes ended.
     pub(crate) fn remember(&mut self, failures: &Failures) {
         self.consecutive_failures = failures.in_a_row;

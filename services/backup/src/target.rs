@@ -104,7 +104,7 @@ impl<'run> Target<'run> {
                 journal::forget(&repository, &catalog, self.stop).await;
             }
             Ok(_) => {}
-            Err(error) => self.not_listed(&error),
+            Err(error) => self.not_listed(&error, &repository),
         }
     }
 
@@ -117,11 +117,15 @@ impl<'run> Target<'run> {
         self.stop.or(listed).await
     }
 
-    fn not_listed(&self, error: &anyhow::Error) {
+    /// Enters that `repository` could not be listed. A store that refuses may tell by that what is wrong with the clock.
+    fn not_listed(&self, error: &anyhow::Error, repository: &Repository) {
         if self.stop.reason().is_none() {
             tracing::debug!(error = format!("{error:#}"), "cannot list the bucket");
-            let scrubber = &self.config.process.scrubber;
-            self.state.change(&self.config.database(), |state| state.unlisted.failed_by(error, scrubber, Utc::now()));
+            let (scrubber, clock) = (&self.config.process.scrubber, repository.store().clock());
+            self.state.change(&self.config.database(), |state| {
+                state.unlisted.failed_by(error, scrubber, Utc::now());
+                state.own.told_by_a_refusal(clock);
+            });
         }
     }
 
@@ -129,7 +133,8 @@ impl<'run> Target<'run> {
     async fn prepare(&self, events: &Events<RunReport>) -> Option<Start> {
         let catalog = insist(self.stop, "cannot list the bucket, trying again before the first run", async || {
             let repository = self.config.repository();
-            let catalog = self.catalog(&repository).await?;
+            let listed = self.catalog(&repository).await;
+            let catalog = listed.inspect_err(|error| self.not_listed(error, &repository))?;
             self.remember(&catalog, &repository, events);
             self.observe(&catalog, &repository, events).await;
             Ok(catalog)
@@ -245,7 +250,7 @@ impl<'run> Target<'run> {
         let repository = self.config.repository();
         match self.catalog(&repository).await {
             Ok(catalog) => self.observe(&catalog, &repository, events).await,
-            Err(error) => self.not_listed(&error),
+            Err(error) => self.not_listed(&error, &repository),
         }
         (report, ended)
     }

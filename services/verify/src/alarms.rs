@@ -318,7 +318,7 @@ impl fmt::Display for Detail {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::BucketUnseen { since, .. } => {
-                write!(formatter, "the bucket has not answered since {}", since.format("%Y-%m-%d %H:%M UTC"))
+                write!(formatter, "the bucket could not be listed since {}", since.format("%Y-%m-%d %H:%M UTC"))
             }
             Self::BackupSilent { due_by, life } => write!(
                 formatter,

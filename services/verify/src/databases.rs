@@ -53,10 +53,7 @@ async fn call(shared: Shared<'_>, mut roster: Roster<'_, Facts, TargetConfig>, s
         if let Err(error) = &found
             && stop.reason().is_none()
         {
-            let scrubber = &config.process.scrubber;
-            shared.state.change(&DatabaseName::unknown(), |state| {
-                state.unlisted.failed_by(error, scrubber, Utc::now());
-            });
+            shared.state.cannot_list_databases(error, &config.process.scrubber);
         }
         found
     };
@@ -74,7 +71,6 @@ async fn call(shared: Shared<'_>, mut roster: Roster<'_, Facts, TargetConfig>, s
             Ok(found) => enter(shared, &mut roster, found).await,
             Err(error) if stop.reason().is_none() => {
                 tracing::debug!(error = format!("{error:#}"), "cannot list the databases of the bucket");
-                shared.state.cannot_list_databases(&error);
             }
             Err(_) => {}
         }

@@ -83,6 +83,10 @@ fn proofs(databases: &Databases<Facts>, families: &mut Families) {
     gauge("proven", help, |state| state.own.proven.len() as f64);
     let help = "How old the last passed drill may be.";
     gauge("max_age_seconds", help, |state| state.max_age_seconds as f64);
+    let help = "How long a restore of a drill may take; 0 if there is no bound.";
+    gauge("max_recovery_time_seconds", help, |state| {
+        state.own.max_recovery_time.map_or(0.0, |bound| bound.as_secs_f64())
+    });
 }
 
 fn drills(databases: &Databases<Facts>, families: &mut Families) {

@@ -39,6 +39,15 @@ pub(crate) struct Records {
 }
 
 impl Records {
+    /// Until when the first backup has time that may take so long, for a service that begins to wait at `now`: restarts give
+    /// it no more, of `backup` or of this service.
+    pub(crate) fn first_backup_by(&self, bound: TimeDelta, now: DateTime<Utc>) -> DateTime<Utc> {
+        let first_at = self.backup.first_at.filter(|_| !self.holds_backups);
+        let since = first_at.map_or(now, |first_at| first_at.min(now));
+        let by = since.checked_add_signed(bound).unwrap_or(DateTime::<Utc>::MAX_UTC);
+        self.past.remembered.alarm_since(AlarmCode::BackupSilent).map_or(by, |told_at| told_at.min(by))
+    }
+
     /// Lists the bucket, and reads the records.
     ///
     /// # Errors
@@ -49,10 +58,11 @@ impl Records {
         let records = Self::in_catalog(&config.drill, repository, &catalog, now).await?;
         let listing = Some(Listing::of(&repository.layout().database(), &catalog, now));
         let past = journal::past(config, &catalog, repository, records.last_passed, now);
-        // None of these is told of a database that waits for its first backup and still has time.
+        // None of these is told of a database that waits for its first backup. That it waits in vain is told, and that line
+        // of this service says nothing of backups.
         let is_of_backups = |code| {
-            use AlarmCode::{BackupSilent, CouldNotRun, DataLost, DrillFailed, Stale};
-            matches!(code, BackupSilent | CouldNotRun | DataLost | DrillFailed | Stale)
+            use AlarmCode::{CouldNotRun, DataLost, DrillFailed, Stale};
+            matches!(code, CouldNotRun | DataLost | DrillFailed | Stale)
         };
         let had_backups = past.remembered.had_alarm(is_of_backups);
         Ok(Self { holds_backups: records.holds_backups || had_backups, listing, past, ..records })
@@ -117,8 +127,9 @@ impl Records {
     /// Of a listing at `now`, and of `own` records, the newest first.
     fn of(catalog: &Catalog, own: &[(Drill, BackupId)], now: DateTime<Utc>) -> Self {
         let backup = BackupLife::of(catalog, now);
-        // Not the first run of a first deployment: a run of earlier hours has died, or its backup is gone.
-        let had_runs = backup.first_ends_by.is_some_and(|by| now > by);
+        // Not the first run of a first deployment: a run of earlier hours has died, or its backup is gone. One that failed has
+        // left none.
+        let had_runs = backup.unfailed_ends_by.is_some_and(|by| now > by);
         let lost = had_runs || catalog.incomplete.iter().any(|run| run.lost_its_data);
         let (mut proven, mut damaged) = (BTreeSet::new(), BTreeSet::new());
         for (drill, id) in own {
@@ -191,6 +202,29 @@ mod tests {
         assert_eq!(Records::of(&Catalog::default(), &[], new), Records::default());
     }
 
+    /// A restart must not end the alarm that there is none, nor put it off.
+    #[test]
+    fn a_first_backup_has_its_time_from_the_first_trace_of_backup_or_was_due_when_that_was_told() {
+        let at = |hour: i64| DateTime::UNIX_EPOCH + TimeDelta::hours(hour);
+        let layout = Layout::new(Prefix::parse("p").unwrap(), "app");
+        let by = |events: &[(i64, EventKind)]| {
+            let object = |(hour, kind): &(i64, EventKind)| {
+                let event = Event { id: BackupId::new(at(*hour)), kind: kind.clone() };
+                ListedObject { key: layout.event_key(&event), bytes: 0, modified: None }
+            };
+            let catalog = Catalog::from_listing(&layout, events.iter().map(object).collect(), at(100));
+            Records::of(&catalog, &[], at(100)).first_backup_by(TimeDelta::hours(24), at(100))
+        };
+        let failed = || EventKind::BackupFailed { class: Word::of("auth"), again: false };
+        assert_eq!(by(&[]), at(124));
+        assert_eq!(by(&[(90, failed()), (99, failed())]), at(114));
+        let drill = EventKind::DrillEnded { verdict: Word::of("failed") };
+        assert_eq!(by(&[(10, drill)]), at(124), "that is of verify");
+        // It waits for a database that has no name yet, and whose backups are there by now.
+        let started = EventKind::BackupStarted { cluster: None, tables: None };
+        assert_eq!(by(&[(10, started)]), at(124));
+    }
+
     /// What `verify` waits for is a first backup, and not one that comes back.
     #[test]
     fn a_bucket_in_which_backup_ran_hours_ago_is_no_first_deployment() {
@@ -206,6 +240,8 @@ mod tests {
         assert!(holds_backups(started(), 7));
         let of_a_day = || EventKind::BackupStarted { cluster: None, tables: None, max_seconds: Some(86_400) };
         assert!(!holds_backups(of_a_day(), 23) && holds_backups(of_a_day(), 25));
+        let failed = EventKind::BackupFailed { class: Word::of("auth"), again: false };
+        assert!(!holds_backups(failed, 70), "it has made no backup");
         assert!(!holds_backups(EventKind::DrillEnded { verdict: Word::of("failed") }, 7), "that is of verify");
     }
 }

@@ -176,6 +176,8 @@ impl<'run> Target<'run> {
     async fn prepare(&self, events: &Events<Report>) -> Option<Start> {
         let records = self.records().await?;
         let waits = !records.holds_backups || self.config.drill.source_database.is_none();
+        let bound = TimeDelta::from_std(self.config.drill.backup_max_age.unwrap_or(DEFAULT_MAX_AGE));
+        let first_by = records.first_backup_by(bound.unwrap_or(TimeDelta::MAX), Utc::now());
         let (newest, past) = (records.newest, records.past.clone());
         self.lines.remember(&past);
         self.change(|state| {
@@ -187,7 +189,7 @@ impl<'run> Target<'run> {
             insist(self.stop, CANNOT_LIST, async || self.list().await).await?;
         }
         restore(self.state, events, &self.config.database(), past.remembered);
-        if waits && !self.wait_for_the_first_backup().await {
+        if waits && !self.wait_for_the_first_backup(first_by).await {
             return None;
         }
         let (timing, last_run) = (&self.config.timing, newest.map(|drill| drill.time));
@@ -223,12 +225,9 @@ impl<'run> Target<'run> {
 
     /// Looks into the bucket again and again until it holds a backup; false if a stop came first. A service that is
     /// deployed together with `backup` has nothing to restore until the first run of that one has ended, which is no
-    /// failure for as long as `BACKUP_MAX_AGE` allows.
-    async fn wait_for_the_first_backup(&self) -> bool {
+    /// failure until `by`, for as long as `BACKUP_MAX_AGE` allows.
+    async fn wait_for_the_first_backup(&self, by: DateTime<Utc>) -> bool {
         let config = &self.config;
-        let bound =
-            TimeDelta::from_std(config.drill.backup_max_age.unwrap_or(DEFAULT_MAX_AGE)).unwrap_or(TimeDelta::MAX);
-        let by = Utc::now().checked_add_signed(bound).unwrap_or(DateTime::<Utc>::MAX_UTC);
         let pause = config.process.retry.first_pause.clamp(SHORTEST_LOOK, LONGEST_LOOK);
         tracing::info!(red_from = %by, "there is no backup yet; waiting for the first one");
         let mut is_late = false;

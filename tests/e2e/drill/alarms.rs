@@ -3,14 +3,115 @@
 use backup_core::repository::BackupId;
 use chrono::{TimeDelta, Utc};
 use e2e::process::wait_until;
+use e2e::proxy::Operation;
 use e2e::receiver::Receiver;
+use serde_json::Value;
 
 use super::DrillStand;
 use super::stand::DRILL_LIMIT;
-use crate::daemon::alarms::{has, has_not};
+use crate::clock::{Clock, Steady};
+use crate::daemon::alarms::{Watched, has, has_not};
 use crate::daemon::poll::codes;
 use crate::daemon::{Running, SOON, Script};
 use crate::notify::{address, bodies, types};
+
+/// What was never proven, is proven, and is proven too long ago.
+#[test]
+fn proofs_that_are_missing_or_too_old_are_alarms_until_a_drill_passes() {
+    let test = "drill::alarms::proofs_that_are_missing_or_too_old_are_alarms_until_a_drill_passes";
+    let Some(clock) = Clock::at(test, Utc::now(), Steady::Stays, 1) else { return };
+    let stand = DrillStand::small("zstd");
+    let script = Script::of(
+        "pg_restore",
+        r#"[ -e "$D/mended" ] || { : > "$D/held"; while [ -d "$D" ] && ! [ -e "$D/go" ]; do sleep 0.05; done; exit 1; }
+           exec "$REAL" "$@""#,
+    );
+    let run = script.on(stand.verify()).env("BUCKET_POLL_INTERVAL", "5").env("VERIFY_INTERVAL", "86400");
+    let run = run.envs([("VERIFY_ATTEST", "true"), ("VERIFY_MAX_AGE", "120"), ("VERIFY_MIN_INTERVAL", "0")]);
+    let verify = Watched::start("verify", &stand.stand, clock.on(run));
+    let of_severity = |severity: &'static str| {
+        move |status: &Value| {
+            let alarms = status["alarms"].as_array().unwrap();
+            alarms.iter().any(|alarm| alarm["code"] == "never_passed" && alarm["severity"] == severity)
+        }
+    };
+    script.wait_for("held");
+    verify.daemon.wait_for(SOON, of_severity("warning"));
+    script.give("go");
+    verify.daemon.wait_for(DRILL_LIMIT, of_severity("critical"));
+    verify.wait_for_onset(SOON, "never_passed");
+    script.give("mended");
+    stand.copy_as(-TimeDelta::minutes(1));
+    stand.remove_original();
+    verify.wait_for_end(DRILL_LIMIT, "never_passed");
+    verify.daemon.wait_for(DRILL_LIMIT, |status| codes(status).is_empty());
+
+    clock.step(TimeDelta::seconds(200));
+    let status = verify.wait_for_onset(SOON, "stale");
+    assert!(status["alarms"].to_string().contains("the last passed drill is"), "{status:#}");
+    stand.copy_as(-TimeDelta::minutes(2));
+    verify.wait_for_end(DRILL_LIMIT, "stale");
+}
+
+/// Nothing that this service writes itself, and no run that fails, is a first backup; and a restart ends no alarm.
+#[test]
+fn a_first_backup_that_does_not_come_is_an_alarm_until_it_is_there_and_so_is_a_last_one_that_is_gone() {
+    let drills = DrillStand::small("zstd");
+    let stand = &drills.stand;
+    stand.s3.objects().into_keys().for_each(|key| stand.s3.delete(&key));
+    let failed = format!("{}-backup-failed-auth", BackupId::new(Utc::now() - TimeDelta::minutes(2)));
+    stand.s3.write(&format!("postgres-backups/{}/events/{failed}", stand.database.name), "");
+    let run = |max_age| {
+        let run = drills.verify().env("VERIFY_SOURCE_DATABASE", &stand.database.name).env("BACKUP_MAX_AGE", max_age);
+        run.env("VERIFY_ATTEST", "true").env("BUCKET_POLL_INTERVAL", "5").env("VERIFY_INTERVAL", "86400")
+    };
+    let looks = |number| {
+        let listed = || stand.proxy.requests_of(Operation::ListObjectsV2).len();
+        let before = listed();
+        assert!(wait_until(SOON, || listed() >= before + number));
+    };
+    let verify = Watched::start("verify", stand, run("60"));
+    let status = verify.wait_for_onset(SOON, "backup_silent");
+    assert!(status["alarms"].to_string().contains("backup has tried and failed (auth)"), "{status:#}");
+    verify.wait_for_messages("backup_silent", &["firing"]);
+    looks(4);
+    assert_eq!(codes(&verify.daemon.status()), ["backup_silent"]);
+    let log = verify.daemon.process.stderr_so_far();
+    assert!(!log.contains("the first backup is there"), "{log}");
+
+    let verify = verify.again(run("3600"));
+    verify.daemon.wait_for(SOON, |status| codes(status) == ["backup_silent"]);
+    looks(4);
+    assert_eq!(codes(&verify.daemon.status()), ["backup_silent"]);
+    verify.wait_for_messages("backup_silent", &["firing"]);
+    stand.run_ok();
+    verify.wait_for_end(DRILL_LIMIT, "backup_silent");
+    verify.wait_for_messages("backup_silent", &["firing", "resolved"]);
+    verify
+        .daemon
+        .wait_for(DRILL_LIMIT, |status| status["last_report"]["verdict"] == "passed" && codes(status).is_empty());
+
+    let all = stand.s3.objects().into_keys().map(|key| (stand.s3.read(&key), key)).collect::<Vec<_>>();
+    all.iter().for_each(|(_, key)| stand.s3.delete(key));
+    let status = verify.wait_for_onset(SOON, "backup_silent");
+    assert!(status["alarms"].to_string().contains("there is no full backup any more"), "{status:#}");
+    all.into_iter().for_each(|(content, key)| stand.s3.write(&key, content));
+    verify.daemon.wait_for(SOON, |status| codes(status).is_empty());
+}
+
+#[test]
+fn a_clock_that_the_store_does_not_believe_is_the_reason_that_is_told() {
+    let test = "drill::alarms::a_clock_that_the_store_does_not_believe_is_the_reason_that_is_told";
+    let Some(clock) = Clock::at(test, Utc::now(), Steady::Stays, 1) else { return };
+    let stand = DrillStand::small("zstd");
+    clock.step(-TimeDelta::minutes(20));
+    let daemon = Running::start(clock.on(stand.verify().env("VERIFY_INTERVAL", "86400")));
+    let status = daemon.wait_for(SOON, has("bucket_unseen"));
+    let words = status["alarms"].to_string();
+    assert!(words.contains("RequestTimeTooSkewed") && words.contains("s behind the store's"), "{words}");
+    clock.step(TimeDelta::minutes(20));
+    daemon.wait_for(DRILL_LIMIT, |status| codes(status).is_empty());
+}
 
 #[test]
 fn drills_that_do_not_pass_any_more_are_an_alarm_until_one_does() {

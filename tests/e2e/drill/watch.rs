@@ -95,9 +95,9 @@ fn a_watcher_turns_red_by_each_cause_and_green_again_and_writes_nothing() {
     original.into_iter().for_each(|(content, key)| s3.write(&key, content));
     wait_until_green(&daemon);
 
-    // A bucket that does not answer, whose last listing stays.
+    // A bucket that cannot be listed, whose last listing stays.
     stand.stand.proxy.rule(Rule::new(Operation::ListObjectsV2, Fault::status(503, "SlowDown")));
-    assert!(wait_until_red(&daemon, "bucket_unseen").contains("has not answered since"));
+    assert!(wait_until_red(&daemon, "bucket_unseen").contains("could not be listed since"));
     wait_for_page(&daemon, "this page shows what was known then");
     assert!(wait_until(SOON, || daemon.get("/readyz").0 == 503), "{}", daemon.process.stderr_so_far());
     stand.stand.proxy.clear_rules();

@@ -3,12 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use super::open::MAX_MANIFEST_BYTES;
-use super::{
-    Author, Backup, BackupId, Catalog, DatabaseDir, EventKind, Kept, Layout, ManifestError, Repository, Role, Signers,
-};
+use super::traces::traces;
+use super::{Backup, BackupId, Catalog, DatabaseDir, Layout, ManifestError, Repository, Role, Signers};
 use crate::blocking::blocking;
 use crate::database_list::MAX_DATABASES;
 use crate::storage::{ListedObject, Prefix, Store, StoreError};
@@ -25,8 +24,18 @@ const MAX_BYTES_READ: u64 = 4 * MAX_MANIFEST_BYTES;
 struct Folders {
     /// Those that have backups.
     found: Vec<Found>,
-    /// Those that have traces of backups, and none, and when the store says that the first trace was written.
-    emptied: Vec<(String, Option<DateTime<Utc>>)>,
+    /// Those that have traces of backups, and none.
+    emptied: Vec<Emptied>,
+}
+
+/// A database that has no backup, and traces of such.
+struct Emptied {
+    name: String,
+    /// Whether they show that it was there, and not only that a service was told its name: what is written of runs that
+    /// fail, and of alarms, would make a name that was wrong a database that is gone.
+    was_there: bool,
+    /// When the store says that the first trace was written.
+    since: Option<DateTime<Utc>>,
 }
 
 /// A database that has backups, by the listing.
@@ -83,8 +92,9 @@ impl Repository {
         Ok(found.into_iter().map(|found| found.name).collect())
     }
 
-    /// As [`Repository::databases`], and those of which only traces of backups are left. Those come first that the bucket has
-    /// had the longest: a writer to it can make any number of folders, and give them any name and no earlier time.
+    /// As [`Repository::databases`], and those that were there and of which only traces of backups are left. Those come first
+    /// that the bucket has had the longest: a writer to it can make any number of folders, and give them any name and no
+    /// earlier time.
     ///
     /// # Errors
     /// As there.
@@ -109,7 +119,7 @@ impl DatabaseSearch {
         now: DateTime<Utc>,
     ) -> Result<StoredDatabases, StoreError> {
         let Folders { found, emptied } = folders(store, now).await?;
-        let emptied = oldest_first(emptied);
+        let emptied = oldest_first(emptied.into_iter().map(|emptied| (emptied.name, emptied.since)).collect());
         let (mut found, beyond) = first_of(found, MAX_DATABASES);
         let names: Vec<String> = found.iter().map(|found| found.name.clone()).collect();
         if names.len() < 2 || signers.is_empty() {
@@ -178,10 +188,11 @@ impl StoredDatabases {
 }
 
 impl Folders {
-    /// The names of all, the oldest first.
+    /// The names of all that were there, the oldest first.
     fn by_age(self) -> Vec<String> {
         let found = self.found.into_iter().map(|found| (found.name, found.since));
-        oldest_first(found.chain(self.emptied).collect())
+        let gone = self.emptied.into_iter().filter(|emptied| emptied.was_there);
+        oldest_first(found.chain(gone.map(|emptied| (emptied.name, emptied.since))).collect())
     }
 }
 
@@ -257,7 +268,11 @@ fn found_in(objects: Vec<ListedObject>, prefix: &Prefix, now: DateTime<Utc>) -> 
         let backups: Vec<&Backup> = catalog.from_the_future.iter().chain(&catalog.backups).collect();
         let Some(first) = backups.iter().min_by_key(|backup| (backup.committed_at.is_none(), backup.committed_at))
         else {
-            all.emptied.extend(has_traces(&catalog, now).then_some((name, first_written)));
+            all.emptied.extend(traces(&catalog, now).map(|was_there| Emptied {
+                name,
+                was_there,
+                since: first_written,
+            }));
             continue;
         };
         let read = catalog.backups.iter().take(NEWEST_READ).chain([*first]);
@@ -272,26 +287,6 @@ fn found_in(objects: Vec<ListedObject>, prefix: &Prefix, now: DateTime<Utc>) -> 
         all.found.push(Found { name, manifests, since });
     }
     all
-}
-
-/// Whether a database without backups had some, or should have some by now.
-fn has_traces(catalog: &Catalog, now: DateTime<Utc>) -> bool {
-    use Kept::{AlarmRaised, Told};
-    let first_run = catalog.journal.longest_run();
-    let is_trace = |kind: &EventKind, age: TimeDelta| match kind {
-        // Also that there is no first backup yet is an alarm.
-        EventKind::DatabaseAppeared
-        | EventKind::BackupStarted { .. }
-        | EventKind::BackupFailed { .. }
-        | EventKind::BackupStopped
-        | EventKind::Kept(AlarmRaised { by: Author::Backup, .. } | Told { by: Author::Backup, .. }, _) => {
-            age.to_std().is_ok_and(|age| age > first_run)
-        }
-        // Only a service that has looked after it for a while writes others.
-        _ => true,
-    };
-    catalog.incomplete.iter().any(|run| run.lost_its_data)
-        || catalog.journal.past_events(now).any(|event| is_trace(&event.kind, now - event.id.time()))
 }
 
 #[cfg(test)]

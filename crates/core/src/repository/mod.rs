@@ -16,6 +16,7 @@ mod record;
 mod seal;
 mod signing;
 mod table;
+mod traces;
 
 use std::time::Duration;
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 
+use super::clock::Clock;
 use super::credentials::NoCredentials;
 use super::fault::{Refusal, StoreError, find, innermost};
 use super::{ObjectKey, Operation};
@@ -41,6 +42,9 @@ const PASSING_CODES: [&str; 20] = [
 /// Codes with which stores refuse a header that they do not know, `If-None-Match` above all.
 const UNSUPPORTED_CODES: [&str; 3] = ["InvalidArgument", "InvalidRequest", "NotImplemented"];
 
+/// Refuses what was signed at another time than the store's, which allows fifteen minutes.
+const TOO_SKEWED: &str = "RequestTimeTooSkewed";
+
 /// Codes that refuse the credentials themselves.
 const CREDENTIALS_CODES: [&str; 8] = [
     "AuthorizationHeaderMalformed",
@@ -48,7 +52,7 @@ const CREDENTIALS_CODES: [&str; 8] = [
     "InvalidAccessKeyId",
     "InvalidToken",
     "RequestExpired",
-    "RequestTimeTooSkewed",
+    TOO_SKEWED,
     "SignatureDoesNotMatch",
     "TokenRefreshRequired",
 ];
@@ -140,7 +144,9 @@ fn answered<E: ProvideErrorMetadata>(
         }
         return StoreError::Passing { operation, key: key.clone(), reason, retry_after: answer.retry_after };
     }
-    for hint in [hint(operation, status, code).map(str::to_owned), answer.place()].into_iter().flatten() {
+    let difference = if code == TOO_SKEWED { Clock::told_by(raw).difference() } else { None };
+    let hint = difference.or_else(|| hint(operation, status, code).map(str::to_owned));
+    for hint in [hint, answer.place()].into_iter().flatten() {
         reason.push_str("; ");
         reason.push_str(&hint);
     }
@@ -182,7 +188,7 @@ fn hint(operation: Operation, status: u16, code: &str) -> Option<&'static str> {
             "the temporary credentials have ended: if they were given, renew S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY and \
              S3_SESSION_TOKEN",
         ),
-        (_, "RequestTimeTooSkewed") => Some("the clock of this machine is wrong"),
+        (_, TOO_SKEWED) => Some("the clock of this machine is wrong"),
         (_, "PermanentRedirect" | "AuthorizationHeaderMalformed" | "TemporaryRedirect") | (301 | 307 | 308, _) => {
             Some("check S3_REGION and S3_ENDPOINT")
         }

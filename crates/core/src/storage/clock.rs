@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::config::interceptors::BeforeDeserializationInterceptorContextRef;
 use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_s3::error::BoxError;
@@ -28,6 +29,19 @@ pub enum Clock {
 }
 
 impl Clock {
+    /// By the `Date` header of an answer that has just come.
+    pub(super) fn told_by(answer: &HttpResponse) -> Self {
+        let date = answer.headers().get("date").and_then(|text| DateTime::parse_from_rfc2822(text).ok());
+        Self::of(date.map(|date| date.to_utc()), Utc::now())
+    }
+
+    /// How far the two are apart, in words; `None` unless they are.
+    pub(super) fn difference(self) -> Option<String> {
+        let Self::Apart { ahead_seconds } = self else { return None };
+        let way = if ahead_seconds > 0 { "ahead of" } else { "behind" };
+        Some(format!("the clock of this machine is {} s {way} the store's", ahead_seconds.unsigned_abs()))
+    }
+
     fn of(date: Option<DateTime<Utc>>, here: DateTime<Utc>) -> Self {
         match date.map(|date| here - date) {
             None => Self::Unknown,
@@ -41,14 +55,9 @@ impl fmt::Display for Clock {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Agrees => formatter.write_str("the clock of this machine agrees with the store's"),
-            Self::Apart { ahead_seconds } => {
-                let way = if *ahead_seconds > 0 { "ahead of" } else { "behind" };
-                write!(
-                    formatter,
-                    "the clock of this machine is {} s {way} the store's (clock skew); ages of backups are not known \
-                     until the two agree",
-                    ahead_seconds.unsigned_abs()
-                )
+            Self::Apart { .. } => {
+                let difference = self.difference().unwrap_or_default();
+                write!(formatter, "{difference} (clock skew); ages of backups are not known until the two agree")
             }
             Self::Unknown => formatter.write_str(
                 "the store's answers have no usable Date header, so the clock of this machine cannot be checked \
@@ -79,9 +88,8 @@ impl Intercept for ClockWatch {
         _components: &RuntimeComponents,
         _config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let date = context.response().headers().get("date");
-        let date = date.and_then(|text| DateTime::parse_from_rfc2822(text).ok()).map(|date| date.to_utc());
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Clock::of(date, Utc::now()));
+        let clock = Clock::told_by(context.response());
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(clock);
         Ok(())
     }
 }
@@ -121,5 +129,13 @@ mod tests {
         check(Some("Sun, 22 Nov 2026 03:05:01 GMT"), Clock::Apart { ahead_seconds: -301 });
         check(Some("Sat, 18 Oct 2025 03:00:00 GMT"), Clock::Apart { ahead_seconds: 400 * 86_400 });
         check(None, Clock::Unknown);
+    }
+
+    #[test]
+    fn a_difference_has_its_direction() {
+        let apart = |ahead_seconds| Clock::Apart { ahead_seconds }.difference();
+        assert_eq!(apart(1_200).unwrap(), "the clock of this machine is 1200 s ahead of the store's");
+        assert_eq!(apart(-301).unwrap(), "the clock of this machine is 301 s behind the store's");
+        assert_eq!([Clock::Agrees.difference(), Clock::Unknown.difference()], [None, None]);
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use backup_core::repository::Word;
+use backup_core::scrub::Scrubber;
 use chrono::Utc;
 
 use super::{DatabaseState, State};
@@ -26,13 +27,16 @@ impl<D: Clone> State<D> {
         databases.values().filter_map(|state| state.undelivered.as_ref()).for_each(|counted| counted.doubt(&meant));
     }
 
-    /// Enters that the databases of the bucket cannot be listed because of `error`. If the bucket does not answer at all, each
-    /// database says so itself.
-    pub fn cannot_list_databases(&self, error: &anyhow::Error) {
+    /// Enters that the databases of the bucket cannot be listed because of `error`. If the bucket cannot be listed at all,
+    /// each database says so itself; as long as none is known, the one without a name.
+    pub fn cannot_list_databases(&self, error: &anyhow::Error, scrubber: &Scrubber) {
+        let now = Utc::now();
+        self.change(&DatabaseName::unknown(), |state| state.unlisted.failed_by(error, scrubber, now));
         let is_seen = |state: &DatabaseState<D>| state.listing.is_some() && !state.unlisted.is_failing();
         if self.lock().values().any(is_seen) {
-            let reason = format!("the databases in the bucket cannot be listed: {error:#}");
-            let lasting = LeftOut::lasting(reason, Severity::Warning, Utc::now());
+            let reason =
+                scrubber.scrub(&format!("the databases in the bucket cannot be listed: {error:#}")).into_owned();
+            let lasting = LeftOut::lasting(reason, Severity::Warning, now);
             self.leave_out(Some(LeftOut { patience: UNLISTED_FOR, ..lasting }));
         }
     }

@@ -149,11 +149,12 @@ fn databases_that_cannot_be_listed_are_left_out_if_the_bucket_answers_otherwise(
     let judge: Judge<()> = |_, _| Vec::new();
     let alarms = |minutes| state.alarms(judge, Utc::now() + TimeDelta::minutes(minutes));
     let listed = || crate::listing::Listing::of("app", &backup_core::repository::Catalog::default(), Utc::now());
-    let error = anyhow::anyhow!("too large");
-    state.cannot_list_databases(&error);
+    let error = anyhow::anyhow!("too large, canary-secret");
+    let scrubber = Scrubber::new([&Secret::new("canary-secret".to_owned())]);
+    state.cannot_list_databases(&error, &scrubber);
     assert_eq!(alarms(11), [], "nothing answers, which each database says itself");
     state.change(&app, |state| state.listed(listed()));
-    state.cannot_list_databases(&error);
+    state.cannot_list_databases(&error, &scrubber);
     assert_eq!(alarms(9), []);
-    assert!(alarms(11)[0].message.ends_with("cannot be listed: too large"), "{:?}", alarms(11));
+    assert!(alarms(11)[0].message.ends_with("cannot be listed: too large, ***"), "{:?}", alarms(11));
 }

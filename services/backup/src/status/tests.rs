@@ -86,6 +86,20 @@ fn what_is_much_smaller_than_usual_is_not_safe_and_stands_beside_what_is() {
     assert_eq!(found, [&ids[0], &ids[1], &ids[1]].map(String::clone));
 }
 
+/// A clock that is far off is seen in no listing: the store refuses it.
+#[test]
+fn a_refusal_tells_what_is_wrong_with_the_clock_until_another_one_or_a_listing_does() {
+    use Clock::{Agrees, Apart, Unknown};
+    let (mut facts, apart) = (Facts::default(), Apart { ahead_seconds: 1_200 });
+    let told = [(Unknown, None), (apart, Some(apart)), (Unknown, Some(apart)), (Agrees, None), (apart, Some(apart))];
+    for (clock, known) in told {
+        facts.told_by_a_refusal(clock);
+        assert_eq!(facts.clock, known, "{clock:?}");
+    }
+    observe(&mut facts, &Catalog::default());
+    assert_eq!(facts.clock, None);
+}
+
 #[test]
 fn what_was_seen_once_is_known_to_have_been_there() {
     let mut facts = Facts::default();

@@ -72,6 +72,14 @@ fn every_outcome_step_and_check_is_there_before_the_first_drill() {
     assert_eq!(text.matches("postgres_verify_findings{").count(), CHECKS.len());
     assert_has(&text, &[("proven_timestamp_seconds{database=\"app\"}", 0.0), ("proven{database=\"app\"}", 0.0)]);
     assert_has(&text, &[("max_age_seconds{database=\"app\"}", 3600.0)]);
+    assert_has(&text, &[("max_recovery_time_seconds{database=\"app\"}", 0.0)]);
+}
+
+#[test]
+fn the_bound_of_a_restore_is_a_metric() {
+    let (state, name) = state();
+    state.change(&name, |state| state.own.max_recovery_time = Some(Duration::from_secs(7200)));
+    assert_has(&text(&state), &[("max_recovery_time_seconds{database=\"app\"}", 7200.0)]);
 }
 
 #[test]

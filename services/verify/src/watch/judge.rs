@@ -136,8 +136,8 @@ mod tests {
         state.own.backup = BackupLife {
             newest_at: Some(at(hours)),
             first_at: Some(at(hours)),
-            first_ends_by: None,
             seen_at: Some(at(hours)),
+            unfailed_ends_by: Some(at(hours)),
             failures: None,
         };
         state
@@ -181,7 +181,7 @@ mod tests {
         check(&state, 26, &[("data_lost", "there is no full backup any more; backup has tried")]);
         // What is there now is not known; what was known to be wrong is not told anew.
         (0..2).for_each(|_| state.unlisted.failed(at(26)));
-        check(&state, 26, &[("bucket_unseen", "has not answered since")]);
+        check(&state, 26, &[("bucket_unseen", "could not be listed since")]);
     }
 
     #[test]

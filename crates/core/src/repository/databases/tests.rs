@@ -21,7 +21,10 @@ fn databases_are_those_with_backups_r011() {
     let listed = |key: ObjectKey| ListedObject { key, bytes: 1, modified: None };
     let names = |now: &str| {
         let Folders { found, emptied } = found_in(keys.clone().map(listed).into(), &prefix, now.parse().unwrap());
-        (found.into_iter().map(|found| found.name).collect::<Vec<_>>(), oldest_first(emptied))
+        (
+            found.into_iter().map(|found| found.name).collect::<Vec<_>>(),
+            emptied.into_iter().map(|emptied| emptied.name).collect(),
+        )
     };
     let all = |emptied: &[&str]| {
         let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
@@ -31,29 +34,20 @@ fn databases_are_those_with_backups_r011() {
     assert_eq!(names("2020-01-01T00:00:00Z"), all(&["lost"]));
 }
 
-/// Else a service that restarts after all backups were deleted has nothing that is wrong.
+/// The lines of its own runs that fail must not make a service believe in a database that it was told of by mistake.
 #[test]
-fn a_database_whose_backups_are_all_gone_is_one_as_long_as_its_journal_tells_of_it() {
-    let (prefix, now) = (Prefix::parse("p").unwrap(), "2026-11-22T12:00:00Z".parse::<DateTime<Utc>>().unwrap());
-    let layout = Layout::new(prefix.clone(), "app");
-    let emptied = |hours: i64, kind: EventKind| {
-        let event = Event { id: BackupId::new(now - TimeDelta::hours(hours)), kind };
-        let object = ListedObject { key: layout.event_key(&event), bytes: 0, modified: None };
-        found_in(vec![object], &prefix, now).by_age()
+fn a_name_that_only_failed_runs_have_written_is_none_that_was_there() {
+    let (prefix, began) = (Prefix::parse("p").unwrap(), "2026-11-22T03:00:00Z".parse::<DateTime<Utc>>().unwrap());
+    let left = |name: &str, event: &str| {
+        let key = prefix.key(&format!("{name}/events/{}-{event}", BackupId::new(began)));
+        ListedObject { key, bytes: 0, modified: None }
     };
-    let started = || EventKind::BackupStarted { cluster: None, tables: None, max_seconds: None };
-    let of_a_day = || EventKind::BackupStarted { cluster: None, tables: None, max_seconds: Some(86_400) };
-    assert_eq!(emptied(5, started()), Vec::<String>::new(), "this may be the first run");
-    assert_eq!(emptied(7, started()), ["app"]);
-    assert_eq!((emptied(23, of_a_day()), emptied(25, of_a_day())), (Vec::new(), vec!["app".to_owned()]));
-    assert_eq!(emptied(0, EventKind::DrillEnded { verdict: Word::of("failed") }), ["app"]);
-    let raised = |by| {
-        let (code, severity) = (Word::of("no_backup"), Word::of("critical"));
-        EventKind::Kept(Kept::AlarmRaised { by, code, severity }, Tag::none())
-    };
-    assert_eq!(emptied(5, raised(Author::Backup)), Vec::<String>::new(), "the first run may have failed");
-    assert_eq!(emptied(7, raised(Author::Backup)), ["app"]);
-    assert_eq!(emptied(0, raised(Author::Verify)), ["app"]);
+    let objects =
+        vec![left("dropped", "backup-started-0123456789ab-1"), left("typo", "backup-failed-database_missing")];
+    let folders = found_in(objects, &prefix, began + chrono::TimeDelta::days(1));
+    let names: Vec<&str> = folders.emptied.iter().map(|emptied| emptied.name.as_str()).collect();
+    assert_eq!(names, ["dropped", "typo"]);
+    assert_eq!(folders.by_age(), ["dropped"]);
 }
 
 /// Names that come before others in the alphabet take no place from what was there before.
@@ -82,7 +76,9 @@ fn databases_come_in_the_order_of_the_time_that_the_bucket_has_had_them() {
     let found = |name: &str, day| Found { name: name.to_owned(), manifests: Vec::new(), since: Some(time(day)) };
     let folders = Folders {
         found: vec![found("a", 9), found("m", 5)],
-        emptied: vec![("b".to_owned(), None), ("c".to_owned(), Some(time(8))), ("z".to_owned(), Some(time(4)))],
+        emptied: [("b", None), ("c", Some(8)), ("z", Some(4))]
+            .map(|(name, day)| Emptied { name: name.to_owned(), was_there: true, since: day.map(time) })
+            .into(),
     };
     assert_eq!(folders.by_age(), ["z", "m", "c", "a", "b"]);
     let prefix = Prefix::parse("p").unwrap();
@@ -91,7 +87,9 @@ fn databases_come_in_the_order_of_the_time_that_the_bucket_has_had_them() {
         let key = Layout::new(prefix.clone(), "app").event_key(&Event { id: BackupId::new(time(day)), kind });
         ListedObject { key, bytes: 0, modified: Some(time(day)) }
     });
-    assert_eq!(found_in(traces.into(), &prefix, time(20)).emptied, [("app".to_owned(), Some(time(3)))]);
+    let found = found_in(traces.into(), &prefix, time(20));
+    let emptied: Vec<_> = found.emptied.iter().map(|emptied| (emptied.name.as_str(), emptied.since)).collect();
+    assert_eq!(emptied, [("app", Some(time(3)))]);
 }
 
 /// A writer who adds manifests makes neither the first one nor more than the newest ones be read.

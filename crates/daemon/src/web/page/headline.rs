@@ -30,7 +30,7 @@ pub(super) enum Standing {
     Failing,
     /// What there is, is too old, or was never there.
     Stale,
-    /// The bucket does not answer.
+    /// The bucket cannot be listed.
     Unknown,
     /// Something is to be looked at.
     Warning,
@@ -98,7 +98,7 @@ pub(super) struct Headline {
 pub(super) fn headline(daemon: Daemon, database: &Database, clock: Clock) -> Headline {
     let story = Story { daemon, database, clock };
     let is_damage = |alarm: &Alarm| alarm.severity == Severity::Critical && alarm.code != AlarmCode::BucketUnseen;
-    // What is known to be wrong stays so while the bucket does not answer.
+    // What is known to be wrong stays so while the bucket cannot be listed.
     let damage = database.alarms.iter().any(is_damage).then(|| story.of_alarms()).flatten();
     damage.or_else(|| story.of_the_bucket()).or_else(|| story.of_alarms()).unwrap_or_else(|| story.of_backups())
 }
@@ -114,14 +114,14 @@ impl Story<'_> {
         Headline { standing, sentence, further: further.into_iter().collect() }
     }
 
-    /// If the bucket does not answer, all else is what was known before.
+    /// If the bucket cannot be listed, since it does not answer or refuses, all else is what was known before.
     fn of_the_bucket(&self) -> Option<Headline> {
         let Database { listed_at, silent_since, started_at, activity, .. } = self.database;
         match (listed_at, silent_since) {
             (Some(_), Some(since)) => {
                 let since = self.clock.moment(*since);
                 let sentence =
-                    format!("The bucket has not answered since {since}; this page shows what was known then.");
+                    format!("The bucket could not be listed since {since}; this page shows what was known then.");
                 Some(self.tell(Standing::Unknown, sentence, [self.still_safe()]))
             }
             (Some(_), None) => None,
@@ -131,7 +131,7 @@ impl Story<'_> {
             }
             (None, _) => {
                 let since = self.clock.moment(*started_at);
-                let sentence = format!("The bucket has not answered since the start, {since}; nothing is known.");
+                let sentence = format!("The bucket could not be listed since the start, {since}; nothing is known.");
                 Some(self.tell(Standing::Unknown, sentence, []))
             }
         }

@@ -267,10 +267,10 @@ fn a_bucket_that_does_not_answer_outranks_everything_but_what_is_known_to_be_wro
         with_alarm(AlarmCode::Failing, Severity::Critical, "why", silent(Some(hours_ago(4)), Some(hours_ago(3))));
     let words = "Backups have failed since Tuesday 03:00: why. Still safe: the backup of today 03:00, proven.";
     check(failing, Standing::Failing, words);
-    let words = "The bucket has not answered since today 03:00; this page shows what was known then. Still safe: the backup \
+    let words = "The bucket could not be listed since today 03:00; this page shows what was known then. Still safe: the backup \
                  of today 03:00, proven.";
     check(silent(Some(hours_ago(4)), Some(hours_ago(3))), Standing::Unknown, words);
-    let words = "The bucket has not answered since the start, today 05:00; nothing is known.";
+    let words = "The bucket could not be listed since the start, today 05:00; nothing is known.";
     check(silent(None, None), Standing::Unknown, words);
     check(Database { activity: Activity::Starting, ..silent(None, None) }, Standing::Unknown, words);
 }

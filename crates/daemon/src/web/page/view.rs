@@ -36,7 +36,7 @@ pub struct Database {
     pub activity: Activity,
     /// When the bucket was last listed.
     pub listed_at: Option<DateTime<Utc>>,
-    /// Since when the bucket has not answered, if it does not.
+    /// Since when the bucket could not be listed, if it cannot.
     pub silent_since: Option<DateTime<Utc>>,
     /// Everything that is wrong.
     pub alarms: Vec<Alarm>,

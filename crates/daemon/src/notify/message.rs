@@ -5,6 +5,8 @@ use backup_core::text::{Lines, age, one_line};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde::Serialize;
 
+use super::links::ANY_RUNBOOK;
+
 /// Maximum characters of a title.
 pub(super) const MAX_TITLE_CHARS: usize = 120;
 /// Maximum characters of a body.
@@ -13,9 +15,6 @@ pub(super) const MAX_BODY_CHARS: usize = 1_000;
 const MAX_REASON_CHARS: usize = 300;
 /// Maximum characters of a name: an instance, a database.
 const MAX_NAME_CHARS: usize = 80;
-
-/// Where a person reads on.
-const RUNBOOK: &str = "docs/troubleshooting.md";
 
 /// Why a message is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -144,6 +143,9 @@ pub(crate) struct Message {
     pub(crate) what_to_do: &'static str,
     pub(crate) runbook: &'static str,
     pub(crate) url: Option<String>,
+    /// `PUBLIC_URL`.
+    #[serde(skip)]
+    pub(crate) pages: Option<String>,
     pub(crate) version: &'static str,
     /// The same for all messages about one thing, from its onset to its end.
     pub(crate) key: String,
@@ -175,8 +177,9 @@ impl Message {
             safe: Safe::default(),
             next_attempt_at: None,
             what_to_do: "Nothing.",
-            runbook: RUNBOOK,
+            runbook: ANY_RUNBOOK,
             url: speaker.public_url.clone(),
+            pages: speaker.public_url.clone(),
             version: env!("CARGO_PKG_VERSION"),
             headline: "",
         }
@@ -242,7 +245,7 @@ impl Message {
         facts.extend(self.reason.clone().map(|reason| (name, reason)));
         facts.push(("Still safe", self.still_safe()));
         facts.extend(self.next_attempt_at.map(|at| ("Next attempt", shown_time(at))));
-        facts.push(("What to do", format!("{} Runbook: {}", self.what_to_do, self.runbook)));
+        facts.extend([("What to do", self.what_to_do.to_owned()), ("Runbook", self.runbook_place())]);
         if matches!(self.occasion, Occasion::Success | Occasion::Summary { .. } | Occasion::Test) {
             facts.push(("At", shown_time(self.at)));
         } else {
@@ -352,7 +355,8 @@ pub(super) mod tests {
             Still safe: newest backup 20261128T030000Z-calpt5zmzst5hrp2 (30 h old); \
             newest proven backup 20261127T030000Z-7mzst5hrp2calpt5 (2 d old)\n\
             Next attempt: 2026-11-29T10:00:00Z\n\
-            What to do: Check the user and the password. Runbook: docs/troubleshooting.md\n\
+            What to do: Check the user and the password.\n\
+            Runbook: https://backup.example.com/runbooks/troubleshooting\n\
             Since: 2026-11-29T03:00:00Z (6 h)\nFailed runs: 3\nEvent: failing\nClass: auth\n\
             Page: https://backup.example.com/\nInstance: shop, production\nVersion: ";
         assert_eq!(message.body(), format!("{expected}{}", env!("CARGO_PKG_VERSION")));

@@ -8,6 +8,7 @@ mod courier;
 mod ending;
 mod format;
 mod incident;
+mod links;
 mod mail;
 mod message;
 mod ping;

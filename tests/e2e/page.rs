@@ -22,6 +22,9 @@ use self::states::{now, states};
 /// A phone and a desk.
 const SCREENS: [(u32, u32); 2] = [(360, 800), (1280, 900)];
 
+/// The documents that are served: `/runbooks`, and those below it.
+const DOCUMENTS: [&str; 4] = ["", "troubleshooting", "restore", "alerts"];
+
 /// Maximum height of a screenshot, in pixels.
 const MAX_HEIGHT: u32 = 2_600;
 
@@ -48,6 +51,9 @@ fn pages() -> BTreeMap<String, String> {
         }
     }
     let (_, any) = states().remove(0);
+    for name in DOCUMENTS {
+        pages.insert(format!("/document-{name}"), any.document(name, now()).unwrap());
+    }
     pages.insert("/not-found".to_owned(), any.not_found(now()));
     pages
 }

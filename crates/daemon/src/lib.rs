@@ -11,6 +11,7 @@ mod cycle;
 mod daemon;
 mod database_name;
 mod deliveries;
+mod documents;
 mod events;
 mod hardening;
 mod health;

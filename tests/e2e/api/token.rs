@@ -7,7 +7,7 @@ use crate::stand::Stand;
 const PROBES: [&str; 3] = ["/livez", "/readyz", "/health"];
 
 /// Some of the others.
-const CLOSED: [&str; 6] = ["/", "/status", "/metrics", "/api/v1/backups", "/api/v1/drills/x", "/nothing"];
+const CLOSED: [&str; 7] = ["/", "/runbooks", "/status", "/metrics", "/api/v1/backups", "/api/v1/drills/x", "/nothing"];
 
 #[test]
 fn all_but_the_probes_of_both_daemons_need_the_token() {

@@ -66,6 +66,7 @@ fn an_outage_is_raised_and_resolved_in_every_channel_r153() {
     assert_eq!((&data[0]["class"], &data[0]["status"]), (&"database_unreachable".into(), &"firing".into()));
     assert!(data[0]["reason"].as_str().unwrap().contains("connect to"), "{:#}", data[0]);
     assert!(data[0]["next_attempt_at"].is_string() && data[0]["url"] == "https://backup.example.com/");
+    assert_eq!(data[0]["runbook"], "https://backup.example.com/runbooks#backups-are-stale");
     assert!(first["newest_full_backup"]["id"].is_string());
     assert_eq!(data[0]["safe"]["newest_backup"]["id"], newest);
     assert_eq!((&data[1]["event"], &data[1]["status"]), (&"failing".into(), &"resolved".into()));

@@ -77,8 +77,8 @@ fn both_daemons_show_a_backup_and_its_proof_and_a_browser_has_nothing_to_complai
     let page = wait_for(&backup, "Proven restorable");
     assert!(page.contains("verify has recorded that the backup") && page.contains("newest 3"), "{page}");
     look(&mut browser, backup.port(), "backup-proven");
-    for daemon in [&backup, &verify] {
-        let head = head(daemon.port(), "/");
+    for (daemon, path) in [&backup, &verify, &watch].into_iter().flat_map(|one| [(one, "/"), (one, "/runbooks")]) {
+        let head = head(daemon.port(), path);
         for expected in [
             "200 ok",
             "text/html; charset=utf-8",
@@ -89,6 +89,10 @@ fn both_daemons_show_a_backup_and_its_proof_and_a_browser_has_nothing_to_complai
         ] {
             assert!(head.contains(expected), "{expected}: {head}");
         }
+        assert!(daemon.get_text("/runbooks/alerts").1.contains("id=\"delivery\""));
+        assert_eq!(daemon.get_text("/runbooks/none").0, 404);
+    }
+    for daemon in [&backup, &verify] {
         let (status, badge) = http_get(daemon.port(), "/badge.svg").unwrap();
         assert!(status == 200 && badge.starts_with("<svg") && badge.contains("restore: proven"), "{badge}");
         assert!(self::head(daemon.port(), "/badge.svg").contains("cache-control: max-age=300"));
@@ -105,10 +109,7 @@ fn a_drill_that_fails_makes_the_page_say_which_check_has_found_what() {
     stand.stand.s3.write(&stand.dump_key(), damaged);
     let verify = Running::start(stand.verify());
     let page = wait_for(&verify, "does not come back as it was: the check digests failed");
-    assert!(
-        page.contains("Nothing is known to be safe.") && page.contains("docs/runbooks.md#a-drill-failed"),
-        "{page}"
-    );
+    assert!(page.contains("Nothing is known to be safe.") && page.contains("\"/runbooks#a-drill-failed\""), "{page}");
     assert!(verify.get_text("/badge.svg").1.contains("drill failed"));
     look(&mut browser, verify.port(), "verify-failed");
 }

@@ -102,7 +102,7 @@ fn the_pages_of_a_daemon_show_no_secret_r061() {
     let port = u16::try_from(started["port"].as_u64().unwrap()).unwrap();
     daemon.wait_for_line("backup failed", SOON);
     assert!(wait_until(SOON, || http_get(port, "/status").unwrap().1.contains("password was ***")));
-    for path in ["/livez", "/readyz", "/health", "/status", "/metrics", "/", "/nothing?x=1"] {
+    for path in ["/livez", "/readyz", "/health", "/status", "/metrics", "/", "/runbooks", "/nothing?x=1"] {
         assert_hides(path, &http_get(port, path).unwrap().1, &SECRETS);
     }
     assert_hides("the log", &daemon.stderr_so_far(), &SECRETS);

@@ -115,7 +115,7 @@ fn the_pages_of_verify_show_no_secret_r061() {
     let daemon = Running::start(run.env("PG_BIN_DIR", tools.path()));
     let status = daemon.wait_for(LONG, |status| status["last_report"].is_object());
     assert_ne!(status["last_report"]["verdict"], "passed", "{status:#}");
-    for path in ["/livez", "/readyz", "/health", "/status", "/metrics", "/"] {
+    for path in ["/livez", "/readyz", "/health", "/status", "/metrics", "/", "/runbooks"] {
         assert_hides(path, &daemon.get_text(path).1, &SECRETS);
     }
     assert_hides("the log", &daemon.process.stderr_so_far(), &SECRETS);

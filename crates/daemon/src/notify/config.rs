@@ -59,7 +59,7 @@ pub static MESSAGE_VARIABLES: &[Variable] = &[
         Kind::Text,
         "",
         "https://backup.example.com/",
-        "Where people reach the pages of this service; messages link to it.",
+        "Where people reach the pages of this service; messages link to it, and to the runbooks that it serves.",
     ),
     Variable::new(
         "HEALTHCHECK_PING_URL",
@@ -198,7 +198,10 @@ fn summary(settings: &mut Settings) -> Option<Schedule> {
 fn public_url(text: &str) -> Result<String, &'static str> {
     let text = text.trim();
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-    let is_plain = |rest: &str| !rest.is_empty() && !rest.contains('@') && !rest.contains(char::is_whitespace);
+    // Paths are added to it, and channels take it for a link as it is.
+    let is_plain = |rest: &str| {
+        !rest.is_empty() && rest.chars().all(|letter| letter.is_alphanumeric() || "-._~%:/[]+=,;".contains(letter))
+    };
     match rest {
         Some(rest) if is_plain(rest) && text.len() <= 200 => Ok(text.to_owned()),
         _ => Err("is not a plain http:// or https:// URL of at most 200 characters"),

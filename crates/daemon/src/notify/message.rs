@@ -6,6 +6,8 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 
+use super::links::ANY_RUNBOOK;
+
 mod level;
 
 pub(crate) use level::{Level, Status};
@@ -18,9 +20,6 @@ pub(super) const MAX_BODY_CHARS: usize = 1_000;
 pub(super) const MAX_REASON_CHARS: usize = 300;
 /// Maximum characters of a name: an instance, a database.
 const MAX_NAME_CHARS: usize = 80;
-
-/// Where a person reads on.
-const RUNBOOK: &str = "docs/troubleshooting.md";
 
 /// Why a message is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -129,6 +128,9 @@ pub(crate) struct Message {
     pub(crate) what_to_do: &'static str,
     pub(crate) runbook: &'static str,
     pub(crate) url: Option<String>,
+    /// `PUBLIC_URL`.
+    #[serde(skip)]
+    pub(crate) pages: Option<String>,
     pub(crate) version: &'static str,
     /// The same for all messages about one thing, from its onset to its end.
     pub(crate) key: String,
@@ -163,8 +165,9 @@ impl Message {
             safe: Safe::default(),
             next_attempt_at: None,
             what_to_do: "Nothing.",
-            runbook: RUNBOOK,
+            runbook: ANY_RUNBOOK,
             url: speaker.public_url.clone(),
+            pages: speaker.public_url.clone(),
             version: env!("CARGO_PKG_VERSION"),
             headline: "",
             of_each: Vec::new(),
@@ -234,7 +237,7 @@ impl Message {
         facts.extend(self.reason.clone().map(|reason| (name, reason)));
         facts.push(("Still safe", self.still_safe()));
         facts.extend(self.next_attempt_at.map(|at| ("Next attempt", shown_time(at))));
-        facts.push(("What to do", format!("{} Runbook: {}", self.what_to_do, self.runbook)));
+        facts.extend([("What to do", self.what_to_do.to_owned()), ("Runbook", self.runbook_place())]);
         if matches!(self.occasion, Occasion::Success | Occasion::Summary { .. } | Occasion::Test) {
             facts.push(("At", shown_time(self.at)));
         } else {

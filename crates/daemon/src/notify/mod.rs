@@ -9,6 +9,7 @@ mod ending;
 mod format;
 mod incident;
 mod joined;
+mod links;
 mod mail;
 mod message;
 mod ping;

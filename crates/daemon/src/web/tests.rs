@@ -11,6 +11,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
+use super::page::View;
 use super::*;
 use crate::daemon::Daemon;
 use crate::database_name::DatabaseName;
@@ -58,7 +59,9 @@ where
 
 /// Serves `pages`; the port, until the task is aborted.
 async fn served(pages: Pages) -> (u16, tokio::task::JoinHandle<()>) {
-    let view: ViewSource = Arc::new(|| unreachable!("no page for people is asked for"));
+    let time_zone = page::Tz::UTC;
+    let view = move || View { daemon: Daemon::Backup, instance: String::new(), time_zone, databases: Vec::new() };
+    let view: ViewSource = Arc::new(view);
     let listener = bind(0).await.unwrap();
     let port = listener.local_addr().unwrap().port();
     (port, tokio::spawn(serve(listener, router(pages, view), Stop::default())))
@@ -143,6 +146,26 @@ async fn every_answer_tells_a_browser_to_interpret_nothing_and_keep_nothing() {
             assert!(head.contains(line), "{method} {path}: no {line:?} in {head}");
         }
     }
+    server.abort();
+}
+
+#[tokio::test]
+async fn the_runbooks_are_served_to_those_who_know_the_token_and_to_head_without_a_body() {
+    let (port, server) = served(pages(&state(), Some(TOKEN), async || Vec::new())).await;
+    for path in ["/runbooks", "/runbooks/troubleshooting"] {
+        for method in ["GET", "HEAD"] {
+            let (head, _) = answer(port, method, path, "").await;
+            assert!(head.starts_with("http/1.1 401"), "{method} {path}: {head}");
+            let request = format!("{method} {path} HTTP/1.0\r\nHost: x\r\n{}\r\n", bearer(TOKEN));
+            let mut text = String::new();
+            asking([127, 0, 0, 1], port, &request).await.read_to_string(&mut text).await.unwrap();
+            let (head, body) = text.split_once("\r\n\r\n").unwrap();
+            assert!(head.starts_with("HTTP/1.0 200") && head.contains("text/html"), "{method} {path}: {head}");
+            assert_eq!(body.contains("</article>"), method == "GET", "{method} {path}");
+        }
+    }
+    let (head, _) = answer(port, "GET", "/runbooks/none", &bearer(TOKEN)).await;
+    assert!(head.starts_with("http/1.1 404"), "{head}");
     server.abort();
 }
 

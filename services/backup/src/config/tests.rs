@@ -122,10 +122,13 @@ fn each_mistake_is_one_line_that_names_its_variable() {
         &[("DATABASES", "*"), ("DATABASES_EXCLUDE", "\"tmp")],
         "DATABASES_EXCLUDE: has an entry that begins with a quotation mark and does not end with one",
     );
-    check(
-        &[("PUBLIC_URL", "backup.example.com")],
-        "PUBLIC_URL: is not a plain http:// or https:// URL of at most 200 characters",
-    );
+    // Paths are added to it, and messages show it as a link.
+    for url in
+        ["backup.example.com", "https://", "https://a.example/?b", "https://a.example/#c", "https://a.example/>|x"]
+    {
+        let problem = "PUBLIC_URL: is not a plain http:// or https:// URL of at most 200 characters";
+        check(&[("PUBLIC_URL", url)], problem);
+    }
 }
 
 /// The names of docs/migrate.md, each with ours. A start that lacks ours names both.

@@ -11,9 +11,10 @@ const MAX_TITLE_CHARS: usize = 256;
 const MAX_DESCRIPTION_CHARS: usize = 4_096;
 
 pub(super) fn body(message: &Message) -> Value {
-    let lines: Vec<String> =
-        message.facts().into_iter().map(|(name, fact)| format!("**{name}**: {}", without_markdown(&fact))).collect();
-    json!({
+    let shown = |name: &str, fact: String| if message.is_link(name) { fact } else { without_markdown(&fact) };
+    let facts = message.facts().into_iter();
+    let lines: Vec<String> = facts.map(|(name, fact)| format!("**{name}**: {}", shown(name, fact))).collect();
+    let mut body = json!({
         // A name of a table mentions no one.
         "allowed_mentions": { "parse": [] },
         "embeds": [{
@@ -22,5 +23,9 @@ pub(super) fn body(message: &Message) -> Value {
             "color": Tone::of(message).colour(),
             "timestamp": message.at.to_rfc3339(),
         }],
-    })
+    });
+    if let Some(url) = &message.url {
+        body["embeds"][0]["url"] = json!(url);
+    }
+    body
 }

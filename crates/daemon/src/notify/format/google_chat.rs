@@ -1,5 +1,5 @@
 //! Google Chat: <https://developers.google.com/workspace/chat/format-messages>. Its markup has no escapes, so everything
-//! stands in a block of code, which has none.
+//! stands in a block of code, which has none; links are below it.
 
 use serde_json::{Value, json};
 
@@ -7,5 +7,7 @@ use crate::notify::message::Message;
 
 pub(super) fn body(message: &Message) -> Value {
     let text = format!("{}\n\n{}", message.title(), message.body()).replace('`', "'");
-    json!({ "text": format!("```\n{text}\n```") })
+    let links = message.links().into_iter();
+    let links: String = links.map(|(name, url)| format!("\n<{url}|{name}>")).collect();
+    json!({ "text": format!("```\n{text}\n```{links}") })
 }

@@ -63,7 +63,11 @@ fn thread(message: &Message) -> Option<String> {
 fn html(message: &Message) -> String {
     let title = escaped(&message.title());
     let colour = Tone::of(message).colour();
-    let rows: String = message.facts().into_iter().map(|(name, fact)| row(name, &fact)).collect();
+    let shown = |name: &str, fact: &str| match (message.is_link(name), escaped(fact)) {
+        (true, url) => format!("<a href=\"{url}\">{url}</a>"),
+        (false, text) => text,
+    };
+    let rows: String = message.facts().into_iter().map(|(name, fact)| row(name, &shown(name, &fact))).collect();
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>{title}</title></head>\n\
          <body style=\"font-family: sans-serif\">\n\
@@ -72,9 +76,10 @@ fn html(message: &Message) -> String {
     )
 }
 
-fn row(name: &str, fact: &str) -> String {
+/// `shown` is HTML.
+fn row(name: &str, shown: &str) -> String {
     let style = "text-align: left; vertical-align: top; padding: 0.1em 1em 0.1em 0";
-    format!("<tr><th style=\"{style}\">{}</th><td>{}</td></tr>\n", escaped(name), escaped(fact))
+    format!("<tr><th style=\"{style}\">{}</th><td>{shown}</td></tr>\n", escaped(name))
 }
 
 /// `text` for a place between tags.
@@ -129,6 +134,10 @@ mod tests {
                 || unwrapped.contains("no &lt;b&gt;connection"),
             "{text}"
         );
+        let url = "https://backup.example.com/runbooks/troubleshooting";
+        assert!(unwrapped.contains(&format!("Runbook: {url}\r\n")), "{text}");
+        let html = unwrapped.replace("=3D", "=");
+        assert!(html.contains(&format!("<td><a href=\"{url}\">{url}</a></td>")), "{text}");
         assert!(text.contains("text/plain; charset=utf-8") && text.contains("text/html; charset=utf-8"), "{text}");
     }
 

@@ -12,12 +12,15 @@ pub(super) fn body(message: &Message, topic: &str) -> Value {
         Tone::Warning => (4, "warning"),
         Tone::Bad => (5, "rotating_light"),
     };
+    let links = message.links().into_iter();
+    let links: Vec<Value> = links.map(|(name, url)| json!({ "action": "view", "label": name, "url": url })).collect();
     let mut body = json!({
         "topic": topic,
         "title": message.title(),
         "message": message.body(),
         "priority": priority,
         "tags": [tag],
+        "actions": links,
     });
     if let Some(url) = &message.url {
         body["click"] = json!(url);

@@ -8,10 +8,13 @@ pub(super) fn body(message: &Message, routing_key: &str) -> Value {
     let action = if message.status == Status::Firing { "trigger" } else { "resolve" };
     let details: Map<String, Value> =
         message.facts().into_iter().map(|(name, fact)| (name.to_owned(), json!(fact))).collect();
+    let links = message.links().into_iter();
+    let links: Vec<Value> = links.map(|(name, url)| json!({ "href": url, "text": name })).collect();
     let mut body = json!({
         "routing_key": routing_key,
         "event_action": action,
         "dedup_key": message.key,
+        "links": links,
         "payload": {
             "summary": message.title(),
             "source": message.instance,

@@ -9,10 +9,11 @@ use crate::notify::message::Message;
 
 pub(super) fn body(message: &Message, dialect: Dialect) -> Value {
     let text = |text: &str| escaped(text, dialect);
+    let shown = |name: &str, fact: &str| if message.is_link(name) { fact.to_owned() } else { text(fact) };
     let fields: Vec<Value> = message
         .facts()
         .into_iter()
-        .map(|(name, fact)| json!({ "title": name, "value": text(&fact), "short": fact.chars().count() < 40 }))
+        .map(|(name, fact)| json!({ "title": name, "value": shown(name, &fact), "short": fact.chars().count() < 40 }))
         .collect();
     json!({
         "text": text(&message.title()),

@@ -62,6 +62,7 @@ pub(super) fn post(message: &Message, secret: Option<&SigningSecret>, id: &str, 
     let at = message.at.to_rfc3339_opts(SecondsFormat::Secs, true);
     let mut data = json!(message);
     (data["title"], data["text"]) = (json!(message.title()), json!(message.body()));
+    data["runbook"] = json!(message.runbook_place());
     let body = json!({ "type": event, "timestamp": at, "data": data }).to_string();
     let timestamp = now.timestamp();
     let mut headers = vec![("webhook-id", id.to_owned()), ("webhook-timestamp", timestamp.to_string())];

@@ -16,6 +16,9 @@ pub(super) fn body(message: &Message) -> Value {
     let facts = message.facts().into_iter();
     let facts: Vec<Value> =
         facts.map(|(name, fact)| json!({ "title": name, "value": without_markdown(&fact) })).collect();
+    let links = message.links().into_iter();
+    let links: Vec<Value> =
+        links.map(|(name, url)| json!({ "type": "Action.OpenUrl", "title": name, "url": url })).collect();
     let title = without_markdown(&message.title());
     json!({
         "type": "message",
@@ -29,6 +32,8 @@ pub(super) fn body(message: &Message) -> Value {
                     { "type": "TextBlock", "text": title, "weight": "Bolder", "color": colour, "wrap": true },
                     { "type": "FactSet", "facts": facts },
                 ],
+                // In a fact an address is text.
+                "actions": links,
             },
         }],
     })

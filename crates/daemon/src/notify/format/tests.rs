@@ -89,7 +89,8 @@ fn every_format_has_every_fact() {
                 ("Reason", "no connection"),
                 ("Still safe", safe),
                 ("Next attempt", "2026-11-29T10:00:00Z"),
-                ("What to do", "Check the user and the password. Runbook: docs/troubleshooting.md"),
+                ("What to do", "Check the user and the password."),
+                ("Runbook", "https://backup.example.com/runbooks/troubleshooting"),
                 ("Since", "2026-11-29T03:00:00Z (6 h)"),
                 ("Failed runs", "3"),
                 ("Event", "failing"),
@@ -119,7 +120,7 @@ fn every_format_has_every_fact() {
         ("reason", json!("no connection")),
         ("next_attempt_at", json!("2026-11-29T10:00:00Z")),
         ("what_to_do", json!("Check the user and the password.")),
-        ("runbook", json!("docs/troubleshooting.md")),
+        ("runbook", json!("https://backup.example.com/runbooks/troubleshooting")),
         ("url", json!("https://backup.example.com/")),
         ("version", json!(env!("CARGO_PKG_VERSION"))),
     ] {
@@ -165,7 +166,51 @@ fn nothing_that_a_database_says_is_markup_r156() {
     assert_eq!(body(Format::Telegram, &message)["parse_mode"], Value::Null);
     let chat = body(Format::GoogleChat, &message);
     let chat = chat["text"].as_str().unwrap();
-    assert!(chat.starts_with("```\n") && chat.ends_with("\n```") && chat.matches('`').count() == 6, "{chat}");
+    let (block, links) = chat.rsplit_once("\n```").unwrap();
+    assert!(block.starts_with("```\n") && chat.matches('`').count() == 6, "{chat}");
+    assert_eq!(links, format!("\n<{RUNBOOK}|Runbook>\n<{PAGE}|Page>"), "nothing else is outside of the block");
+}
+
+/// Where the pages of `message` are.
+const PAGE: &str = "https://backup.example.com/";
+const RUNBOOK: &str = "https://backup.example.com/runbooks/troubleshooting";
+
+/// What a channel would otherwise show as text, or with backslashes in it, is a link of the channel's own kind.
+#[test]
+fn runbook_and_page_are_links_if_there_is_a_public_url() {
+    let linked = message("app", "see https://evil-1.example/");
+    let named = |body: &Value, list: &str, of: &str, url: &str| -> Vec<(String, String)> {
+        let text = |link: &Value, name: &str| link[name].as_str().unwrap().to_owned();
+        body.pointer(list).unwrap().as_array().unwrap().iter().map(|link| (text(link, of), text(link, url))).collect()
+    };
+    let both = [("Runbook", RUNBOOK), ("Page", PAGE)].map(|(name, url)| (name.to_owned(), url.to_owned()));
+    let teams = body(Format::Teams, &linked);
+    let (card, none) = ("/attachments/0/content/actions", Message { pages: None, url: None, ..linked.clone() });
+    assert_eq!(named(&teams, card, "title", "url"), both);
+    assert_eq!(named(&body(Format::PagerDuty, &linked), "/links", "text", "href"), both);
+    assert_eq!(named(&body(Format::Ntfy, &linked), "/actions", "label", "url"), both);
+    for (format, list) in [(Format::Teams, card), (Format::PagerDuty, "/links"), (Format::Ntfy, "/actions")] {
+        assert_eq!(body(format, &none).pointer(list), Some(&json!([])), "{format:?}");
+    }
+    let discord = body(Format::Discord, &linked);
+    assert_eq!((&discord["embeds"][0]["url"], discord["embeds"][0]["title"].is_string()), (&json!(PAGE), true));
+    for (format, fields) in [
+        (Format::Discord, discord),
+        (Format::Slack(Dialect::Slack), body(Format::Slack(Dialect::Slack), &linked)),
+        (Format::Slack(Dialect::Markdown), body(Format::Slack(Dialect::Markdown), &linked)),
+    ] {
+        let text = texts(&fields);
+        assert!(text.contains(RUNBOOK) && text.contains(PAGE), "{format:?}: {text}");
+        let is_markdown = format != Format::Slack(Dialect::Slack);
+        assert_eq!(text.contains("https://evil-1"), !is_markdown, "only our own address is shown as it is: {text}");
+    }
+    let whole = body(Format::Json, &linked);
+    assert_eq!((&whole["data"]["runbook"], &whole["data"]["url"]), (&json!(RUNBOOK), &json!(PAGE)));
+    assert_eq!(body(Format::Json, &none)["data"]["runbook"], "docs/troubleshooting.md");
+    for format in FORMATS {
+        let text = texts(&body(format, &none)).replace('\\', "");
+        assert!(text.contains("docs/troubleshooting.md") && !text.contains("backup.example.com"), "{format:?}: {text}");
+    }
 }
 
 #[test]

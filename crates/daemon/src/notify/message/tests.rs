@@ -50,7 +50,8 @@ fn a_message_says_what_is_wrong_what_is_safe_and_what_to_do() {
         Still safe: newest backup 20261128T030000Z-calpt5zmzst5hrp2 (30 h old); \
         newest proven backup 20261127T030000Z-7mzst5hrp2calpt5 (2 d old)\n\
         Next attempt: 2026-11-29T10:00:00Z\n\
-        What to do: Check the user and the password. Runbook: docs/troubleshooting.md\n\
+        What to do: Check the user and the password.\n\
+         Runbook: https://backup.example.com/runbooks/troubleshooting\n\
         Since: 2026-11-29T03:00:00Z (6 h)\nFailed runs: 3\nEvent: failing\nStatus: firing, critical\nClass: auth\n\
         Page: https://backup.example.com/\nInstance: shop, production\nVersion: ";
     assert_eq!(message.body(), format!("{expected}{}", env!("CARGO_PKG_VERSION")));

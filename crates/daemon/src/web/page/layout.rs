@@ -8,9 +8,13 @@ use super::style::STYLE;
 use super::view::{Tone, View};
 use super::words::{Clock, machine, plain, utc};
 use crate::daemon::Daemon;
+use crate::documents::RUNBOOKS;
 
 /// How often a page asks for itself again while something runs, in seconds.
 const REFRESH_SECONDS: &str = "5";
+
+/// The lists of the API.
+const API: [&str; 5] = ["databases", "backups", "drills", "retention", "events"];
 
 /// What differs between the frames of pages.
 pub(super) struct Frame<'page> {
@@ -63,9 +67,14 @@ fn footer(daemon: Daemon, clock: Clock) -> Markup {
         footer {
             span { (daemon.name()) " " (env!("CARGO_PKG_VERSION")) }
             span { "as of " (moment(clock.now, clock)) }
+            a href=(RUNBOOKS) { "runbooks" }
             a href="/status" { "status" }
             a href="/health" { "health" }
             a href="/metrics" { "metrics" }
+            span { "API: " @for (place, name) in API.into_iter().enumerate() {
+                @if place > 0 { ", " }
+                a href={ "/api/v1/" (name) } { (name) }
+            } }
         }
     }
 }

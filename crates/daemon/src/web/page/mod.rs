@@ -1,4 +1,4 @@
-//! The pages for people: `/`, a page for each drill, `/badge.svg`. Pure functions from plain data to HTML: no script, no
+//! The pages for people: `/`, a page for each drill, the runbooks, `/badge.svg`. Pure functions from plain data to HTML: no script, no
 //! build step, nothing from elsewhere. See docs/decisions/0046-pages-without-scripts.md.
 
 mod backups;
@@ -13,6 +13,7 @@ mod layout;
 mod overview;
 mod report;
 mod routes;
+mod runbooks;
 mod style;
 mod view;
 mod words;
@@ -55,6 +56,11 @@ impl View {
             self.databases.iter().flat_map(|database| database.drills.iter().map(move |one| (database, one)));
         let (database, found) = drills.find(|(_, drill)| drill.id == id)?;
         Some(drill::page(self, database, found, self.clock(now)))
+    }
+
+    /// `/runbooks`, or, if `name` is not empty, the page of another document below it; `None` if it is not served.
+    pub fn document(&self, name: &str, now: DateTime<Utc>) -> Option<String> {
+        runbooks::page(self, name, self.clock(now))
     }
 
     /// What stands at an address of nothing.

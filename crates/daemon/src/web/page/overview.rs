@@ -16,6 +16,7 @@ use super::view::{Activity, Alarm, Backup, Database, Event, Proof, Run, Tone, Ve
 use super::words::{Clock, counted, sentence, span};
 use crate::alarm::Severity;
 use crate::daemon::Daemon;
+use crate::documents::address_of;
 
 /// Events that are shown at once; the others are one touch away.
 const SHOWN_EVENTS: usize = 10;
@@ -102,11 +103,17 @@ fn what_to_do(alarms: &[Alarm], clock: Clock) -> Markup {
                 div {
                     h3 { (with_code(alarm.code.entry().what_to_do)) }
                     p { (foreign(&sentence(&alarm.message))) }
-                    small { "Since " (moment(alarm.since, clock)) ". Runbook: " code { (alarm.code.entry().runbook) } }
+                    small { "Since " (moment(alarm.since, clock)) ". " (runbook(alarm)) }
                 }
             }
         } } }
     }
+}
+
+/// A link to what to do step by step.
+fn runbook(alarm: &Alarm) -> Markup {
+    let place = alarm.code.entry().runbook;
+    html! { @if let Some(address) = address_of(place) { a href=(address) { "Runbook" } } }
 }
 
 /// Our own words, in which commands stand between backticks.

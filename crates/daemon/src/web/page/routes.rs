@@ -11,6 +11,7 @@ use chrono::Utc;
 
 use super::style::content_security_policy;
 use super::view::View;
+use crate::documents::RUNBOOKS;
 
 /// What the pages show, made anew for each request.
 pub type ViewSource = Arc<dyn Fn() -> View + Send + Sync>;
@@ -21,12 +22,14 @@ const BADGE_LIFETIME: &str = "max-age=300";
 /// A page shows the state of this moment, and names of a database.
 const NO_STORE: &str = "no-store";
 
-/// `/`, `/databases/{name}`, `/drills/{id}` and `/icon.svg`.
+/// `/`, `/databases/{name}`, `/drills/{id}`, `/runbooks`, the documents below it, and `/icon.svg`.
 pub(crate) fn routes(view: ViewSource) -> Router {
     Router::new()
         .route("/", get(home))
         .route("/databases/{name}", get(database))
         .route("/drills/{id}", get(drill))
+        .route(RUNBOOKS, get(runbooks))
+        .route(&format!("{RUNBOOKS}/{{name}}"), get(document))
         .route("/icon.svg", get(icon))
         .with_state(view)
 }
@@ -50,6 +53,16 @@ async fn drill(State(view): State<ViewSource>, Path(id): Path<String>) -> Respon
     let view = view();
     let now = Utc::now();
     found(view.drill(&id, now), || view.not_found(now))
+}
+
+async fn runbooks(state: State<ViewSource>) -> Response {
+    document(state, Path(String::new())).await
+}
+
+async fn document(State(view): State<ViewSource>, Path(name): Path<String>) -> Response {
+    let view = view();
+    let now = Utc::now();
+    found(view.document(&name, now), || view.not_found(now))
 }
 
 async fn icon(State(view): State<ViewSource>) -> Response {

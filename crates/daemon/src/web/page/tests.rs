@@ -13,6 +13,8 @@ use crate::alarm::Severity;
 use crate::alarm_code::AlarmCode;
 use crate::daemon::Daemon;
 
+mod links;
+
 /// A Sunday, 06:00 in Berlin.
 fn now() -> DateTime<Utc> {
     "2026-11-29T05:00:00Z".parse().unwrap()
@@ -309,7 +311,7 @@ fn an_alarm_has_what_to_do_and_a_runbook() {
     let page =
         view(Daemon::Backup, with_alarm(AlarmCode::Shrunk, Severity::Critical, "it is small", proven(0))).home(now());
     assert!(page.contains("run <code>backup accept-size</code>."), "{page}");
-    assert!(page.contains("docs/runbooks.md#the-newest-backup-is-much-smaller"), "{page}");
+    assert!(page.contains("<a href=\"/runbooks#the-newest-backup-is-much-smaller\">Runbook</a>"), "{page}");
     assert!(!view(Daemon::Backup, proven(0)).home(now()).contains("Runbook"));
 }
 

@@ -7,7 +7,7 @@ use backup_core::repository::{Backup, BackupId, Catalog, Drill, DrillRecord, Kin
 use backup_daemon::notify::{Dated, Safe};
 use backup_daemon::{AlarmCode, DatabaseState, Listing};
 use backup_drill::{DrillConfig, own_records};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::backup_life::BackupLife;
 use crate::config::TargetConfig;
@@ -178,8 +178,6 @@ mod tests {
     use backup_core::repository::{Event, EventKind, Layout, Word};
     use backup_core::storage::{ListedObject, Prefix};
 
-    use chrono::TimeDelta;
-
     use super::*;
 
     #[test]
@@ -221,7 +219,7 @@ mod tests {
         let drill = EventKind::DrillEnded { verdict: Word::of("failed") };
         assert_eq!(by(&[(10, drill)]), at(124), "that is of verify");
         // It waits for a database that has no name yet, and whose backups are there by now.
-        let started = EventKind::BackupStarted { cluster: None, tables: None };
+        let started = EventKind::BackupStarted { cluster: None, tables: None, max_seconds: None };
         assert_eq!(by(&[(10, started)]), at(124));
     }
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::repository::{Event, Kind, Tag, Word};
+use crate::repository::{Event, EventKind, Kind, Word};
 use crate::storage::ObjectKey;
 
 #[test]

@@ -57,7 +57,7 @@ fn an_alarm_has_a_code_and_a_time_and_the_log_tells_when_it_comes_and_goes() {
     let script = Script::pg_dump(HELD);
     let mut daemon = Running::start(script.on(stand.backup()));
     script.wait_for("held");
-    let line = daemon.process.wait_for_line("alarm raised", SOON);
+    let line = daemon.process.wait_for_line("waiting for the first result", SOON);
     assert!(line.contains("\"no_backup\"") && line.contains("there is no full backup"), "{line}");
     let status = daemon.status();
     let alarm = &status["alarms"][0];

@@ -53,6 +53,11 @@ impl Sign {
         Self { code: alarm.code, severity: alarm.severity, reason, subjects }
     }
 
+    /// Whether it is no more than a first result that is not there yet.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.is_consequence() && self.severity == Severity::Warning
+    }
+
     /// Whether it follows from others, which say more.
     fn is_consequence(&self) -> bool {
         self.code.entry().reach == Reach::Late

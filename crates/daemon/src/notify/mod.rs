@@ -234,7 +234,7 @@ impl Telling {
         let pings = async {
             let Some(pings) = self.pings else { return };
             if tokio::time::timeout(DAEMON_BOUND, pings).await.is_err() {
-                tracing::warn!(reason = "the process ends", "a ping could not be delivered");
+                tracing::warn!("the process ends before all pings are delivered");
             }
         };
         tokio::join!(messages, pings);

@@ -174,8 +174,8 @@ impl Worker {
                     self.lost.insert(key, (letter, tries + 1));
                 }
                 Err(_) => {
-                    let event = letter.message.event;
-                    tracing::warn!(channel = self.channel.name, event, "a message is not tried any more");
+                    let (channel, Message { event, database, .. }) = (&self.channel.name, &letter.message);
+                    tracing::warn!(channel, event, database, "a message is not tried any more");
                 }
             }
         }

@@ -277,7 +277,9 @@ impl Incident {
 
     /// How what holds differs from what was told.
     fn settled(&mut self) -> Option<Occasion> {
-        self.lead = self.signs.lead().or(self.lead.take());
+        // What only waits for its first result now is not what was wrong.
+        let lead = self.signs.lead();
+        self.lead = lead.clone().filter(|sign| !sign.is_waiting()).or(self.lead.take()).or(lead);
         self.told.iter_mut().for_each(|told| self.signs.name_first(&mut told.subjects));
         match (&self.told, self.signs.severity()) {
             (None, None) => None,
@@ -351,7 +353,9 @@ impl Incident {
 
     fn notice(&self, occasion: Occasion, database: &DatabaseName, family: Family) -> Option<Notice> {
         let failure = self.last_failure.as_ref();
-        let mut lead = self.signs.of(self.lead.as_ref()?.code).or(self.lead.as_ref())?.clone();
+        let known = self.lead.as_ref()?;
+        let mut lead =
+            self.signs.of(known.code).cloned().or_else(|| self.signs.lead()).unwrap_or_else(|| known.clone());
         // What is too old is so because of something, if that is known.
         if let Some(cause) = self.signs.cause().filter(|cause| cause.code != lead.code) {
             lead.reason = format!("{}; {}", lead.reason, cause.reason);

@@ -74,7 +74,7 @@ fn what_is_much_smaller_than_usual_is_not_safe_and_stands_beside_what_is() {
     let passed = Drill { time: start + TimeDelta::days(9), passed: true, recorded_at: None };
     let backup = |day, dump_bytes| Backup {
         dump_bytes,
-        drills: vec![passed.clone()],
+        drills: vec![passed],
         ..full_backup(&BackupId::new(start + TimeDelta::days(day)))
     };
     let mut facts = Facts::default();

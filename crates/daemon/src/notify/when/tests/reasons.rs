@@ -34,3 +34,21 @@ fn a_reminder_tells_why_it_is_so_now() {
     incidents.refresh(|_, _| Some("the last reason".to_owned()), now);
     assert_eq!(told(&mut incidents, now), "the last reason");
 }
+
+/// As the first backup that came late, and then waits for its drill.
+#[test]
+fn an_end_is_that_of_what_was_told_and_not_of_a_first_result_that_was_only_waited_for() {
+    let minute = |minute| start() + TimeDelta::minutes(minute);
+    let mut incidents = Incidents::default();
+    incidents.raised(&alarm(NoBackup, Critical, start()), start());
+    assert_eq!(incidents.due(minute(1))[0].occasion, Occasion::Onset);
+    incidents.raised(&alarm(AlarmCode::NeverPassed, Warning, minute(2)), minute(2));
+    incidents.resolved(&alarm(NoBackup, Critical, start()), minute(2));
+    assert_eq!(incidents.due(minute(3)), []);
+    // A reminder names what holds.
+    let reminder = incidents.due(minute(6 * 60)).pop().unwrap();
+    assert_eq!((reminder.occasion, reminder.lead.code), (Occasion::Reminder, AlarmCode::NeverPassed));
+    incidents.resolved(&alarm(AlarmCode::NeverPassed, Warning, minute(2)), minute(400));
+    let over = incidents.due(minute(401)).pop().unwrap();
+    assert_eq!((over.occasion, over.lead.code), (Occasion::Resolved, NoBackup));
+}

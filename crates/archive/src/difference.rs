@@ -8,6 +8,7 @@
 mod by_itself;
 mod found;
 mod grants;
+mod stamps;
 mod texts;
 
 use std::borrow::Cow;
@@ -21,6 +22,7 @@ pub use found::{Difference, Judged, Named, Respelled};
 
 use by_itself::ByItself;
 use found::Key;
+use stamps::without_stamps;
 use texts::{Definitions, bodies_of, enter, first_difference, lines_of, texts_of, without_equal};
 
 /// Kinds of entries that are not definitions, and kinds that a drill makes in its own way.
@@ -292,8 +294,8 @@ fn definitions<'run>(
         let key = key_of(entry);
         let definition = match (entry.desc.as_str(), ignored.get(&key)) {
             ("ACL", Some(ignored)) => Cow::Owned(grants::to_others(&entry.defn, ignored)),
-            _ if entry.access_method.is_empty() => Cow::Borrowed(entry.defn.trim()),
-            _ => Cow::Owned(format!("{}\nUSING {}", entry.defn.trim(), entry.access_method)),
+            _ if entry.access_method.is_empty() => without_stamps(entry.defn.trim()),
+            _ => Cow::Owned(format!("{}\nUSING {}", without_stamps(entry.defn.trim()), entry.access_method)),
         };
         // An entry may exist for its owner only: of grants to no other role, and of the schema `public`.
         let is_empty = definition.lines().all(|line| line.is_empty() || line.starts_with("--"));

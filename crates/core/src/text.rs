@@ -181,10 +181,11 @@ pub fn is_unprintable(character: char) -> bool {
         || matches!(character, '\u{ad}' | '\u{61c}' | '\u{200b}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// An age in the unit that suits it: `in 3 min`, `less than a minute`, `40 min`, `26 h`, `12 d`.
+/// An age in the unit that suits it: `less than a minute`, `40 min`, `26 h`, `12 d`; `in 3 min` of what is dated ahead.
 pub fn age(age: TimeDelta) -> String {
     match age.num_minutes() {
-        minutes @ ..0 => format!("in {} min", -minutes),
+        // Not `-age`: the largest one has no opposite.
+        minutes @ ..0 => format!("in {}", self::age(TimeDelta::minutes(-minutes))),
         0 => "less than a minute".to_owned(),
         minutes @ 1..120 => format!("{minutes} min"),
         minutes @ 120..2880 => format!("{} h", minutes / 60),
@@ -355,5 +356,10 @@ mod tests {
         {
             assert_eq!(age(TimeDelta::minutes(minutes)), expected);
         }
+        assert_eq!(
+            (age(TimeDelta::days(-26_662)).as_str(), age(TimeDelta::hours(-3)).as_str()),
+            ("in 26662 d", "in 3 h")
+        );
+        assert!(age(TimeDelta::MIN).starts_with("in 1"));
     }
 }

@@ -1,5 +1,6 @@
 //! The passes of `pg_restore`, for a drill and for a person alike.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -52,6 +53,8 @@ impl Passes<'_> {
             }
         }
         let (benign, bad): (Vec<_>, Vec<_>) = complaints?.into_iter().partition(|one| one.class.is_benign());
+        // Each session of a pg_restore may say the same.
+        let benign: BTreeSet<String> = benign.iter().map(ToString::to_string).collect();
         benign.iter().for_each(|complaint| evidence.note(format!("harmless: {complaint}")));
         let entries = source.list.lines().count();
         let figures = format!("{entries} entries by pg_restore {} in {} jobs", self.tools.major, source.jobs);

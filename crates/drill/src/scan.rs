@@ -75,7 +75,7 @@ impl Scanned {
     /// older `pg_restore` may not know.
     pub async fn tools(&self, bin_dir: Option<&OsStr>, server_major: u32) -> anyhow::Result<ClientTools> {
         let dumped_by = major_of(&self.archive.header.pg_dump_version);
-        let tools = ClientTools::find(bin_dir, dumped_by.max(server_major)).await;
+        let tools = ClientTools::find_for_archive(bin_dir, server_major, dumped_by).await;
         tools
             .with_context(|| format!("find tools for an archive of pg_dump {dumped_by} and a server of {server_major}"))
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, bail};
 use backup_core::postgres::connect::Session;
 use backup_core::postgres::conninfo::{Conninfo, Naming};
-use backup_core::postgres::{Grants, create_beforehand, have_other_versions};
+use backup_core::postgres::{Grants, ONLY_WITH_CREATE, create_beforehand, have_other_versions};
 use backup_core::private::PrivateDir;
 use backup_core::repository::Manifest;
 use backup_core::secret::Secret;
@@ -157,7 +157,7 @@ impl Run<'_> {
         proven?;
         let completed = completed.unwrap_or_else(|_| Err(anyhow!("no answer within {} s", limit.as_secs())));
         completed.context("set the properties of the database")?;
-        tell_what_to_add(&fetched.manifest, &scanned, &selection, evidence);
+        tell_what_to_add((&fetched.manifest, destination.is_created), &scanned, &selection, evidence);
         Ok(())
     }
 
@@ -250,11 +250,21 @@ fn by_hand(manifest: &Manifest, is_created: bool) -> Vec<String> {
     let settings = manifest.database.settings.iter().filter(|_| !is_created);
     let settings =
         settings.map(|setting| format!("ALTER DATABASE ... SET {setting} was set in the source; set it here, too"));
-    manifest.notes.iter().cloned().chain(settings).collect()
+    notes(manifest, is_created).cloned().chain(settings).collect()
 }
 
-fn tell_what_to_add(manifest: &Manifest, scanned: &Scanned, selection: &Selection, evidence: &mut Evidence) {
-    manifest.notes.iter().for_each(|note| evidence.note(note));
+/// What the manifest notes, as far as it is true of this restore.
+fn notes(manifest: &Manifest, is_created: bool) -> impl Iterator<Item = &String> {
+    manifest.notes.iter().filter(move |note| !is_created || !note.starts_with(ONLY_WITH_CREATE))
+}
+
+fn tell_what_to_add(
+    (manifest, is_created): (&Manifest, bool),
+    scanned: &Scanned,
+    selection: &Selection,
+    evidence: &mut Evidence,
+) {
+    notes(manifest, is_created).for_each(|note| evidence.note(note));
     let subscriptions = scanned.archive.entries.iter().filter(|entry| entry.desc == "SUBSCRIPTION");
     for subscription in subscriptions {
         evidence.note(format!("subscription {} is disabled; enable it where it is wanted", subscription.tag));

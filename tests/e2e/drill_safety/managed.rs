@@ -210,7 +210,11 @@ fn what_a_target_had_by_itself_is_no_finding() {
     let restored = restore(&site, &["--to", &target.url]).output();
     let by_itself = "in the target before the restore, and not in the backup: ";
     let given = "default privileges of the target gave more rights than the backup has; REVOKE what is not wanted on: ";
-    assert_says(&restored, PASSED, &[by_itself, "ACL SCHEMA public", given, "ACL public.TABLE t", "restored\n"]);
+    assert_says(
+        &restored,
+        PASSED,
+        &[by_itself, "ACL SCHEMA public", "EXTENSION hstore", given, "ACL public.TABLE t", "restored\n"],
+    );
     let rights = format!(
         "SELECT has_table_privilege('{anon}', 't', 'INSERT'),
                 has_table_privilege('reader of {}', 't', 'SELECT')",

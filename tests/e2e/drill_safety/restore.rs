@@ -1,5 +1,6 @@
 //! `verify restore`: for a person, into a database that they name, and into no other.
 
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -140,6 +141,13 @@ fn a_new_database_has_owner_rights_settings_comment_and_limit_of_the_source() {
     let made = restore(&site, &["--to", &postgres.url(&name), "--create"]).output();
     assert_says(&made, PASSED, &["database", "restored\n"]);
     assert_eq!(postgres.sql(&name, PROPERTIES), postgres.sql(source, PROPERTIES));
+    let planned = postgres.url(&format!("{source} planned"));
+    let planned = restore(&site, &["--to", &planned, "--create", "--dry-run"]).output();
+    assert_says(&planned, PASSED, &["nothing was changed (--dry-run)"]);
+    let only_with_create = "come back only with --create";
+    for output in [&made, &planned] {
+        assert!(!output.stdout.contains(only_with_create), "{}", output.stdout);
+    }
 
     // Until it has them, no other role gets in, also after a stop on the way.
     let mut tools = FakeTools::with_real(postgres.bin_dir().to_path_buf());
@@ -162,8 +170,27 @@ fn a_new_database_has_owner_rights_settings_comment_and_limit_of_the_source() {
     let before = postgres.sql(&there.name, PROPERTIES);
     let kept = restore(&site, &["--to", &there.url]).output();
     let limit = "left as it is without --create: the connection limit of the database was 44, and is -1 now";
-    assert_says(&kept, PASSED, &[limit, "restored\n"]);
+    assert_says(&kept, PASSED, &[limit, only_with_create, "restored\n"]);
     assert_eq!(postgres.sql(&there.name, PROPERTIES), before);
+}
+
+/// The settings are looked at, since few machines have a locale that writes amounts in another way.
+#[test]
+fn amounts_of_money_are_read_back_in_the_locale_of_the_dump() {
+    let site = Site::new(
+        "CREATE TABLE t AS SELECT 1234.56::money AS price; ALTER DATABASE SOURCE SET lc_monetary = 'C';
+         ALTER ROLE CURRENT_USER IN DATABASE SOURCE SET lc_monetary = 'C.utf8'",
+    );
+    let server = server(&[]);
+    let restored = restore(&site, &["--to", &server.url("made"), "--create"]).output();
+    assert_says(&restored, PASSED, &["contents", "restored\n"]);
+    let log = server.log_text();
+    let processes = |words: &str| -> BTreeSet<&str> {
+        let lines = log.lines().filter(|line| line.contains(words));
+        lines.filter_map(|line| Some(line.split_once('[')?.1.split_once(']')?.0)).collect()
+    };
+    let (reading, with_locale) = (processes("TO STDOUT"), processes("$1 = 'C.utf8'"));
+    assert!(!reading.is_empty() && reading.is_subset(&with_locale), "{reading:?} {with_locale:?}\n{log}");
 }
 
 #[test]

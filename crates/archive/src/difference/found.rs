@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::toc::Entry;
+
 /// What an archive defines: its kind, its schema if it has one, and its name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Named {
@@ -11,6 +13,12 @@ pub struct Named {
     pub schema: String,
     /// Its name, such as `orders audit`.
     pub name: String,
+}
+
+impl From<&Entry> for Named {
+    fn from(entry: &Entry) -> Self {
+        Self { desc: entry.desc.clone(), schema: entry.namespace.clone(), name: entry.tag.clone() }
+    }
 }
 
 impl fmt::Display for Named {

@@ -65,6 +65,22 @@ fn what_is_missing_unexpected_or_different_has_a_name() {
     found(&[&schema], &[], &["SCHEMA sales is missing"]);
 }
 
+/// As `pg_dump` 18 writes tables of a server of 17.12, which gives each table a number of its own.
+#[test]
+fn a_version_that_the_server_gives_columns_is_no_difference_and_an_option_is() {
+    let table = |options: &str| {
+        let columns = "CREATE TABLE a.t (\n    x integer\n);";
+        entry(1, "TABLE", "a", "t", &format!("{columns}\nALTER TABLE ONLY a.t ALTER COLUMN x SET ({options});\n\n\n"))
+    };
+    let plain = entry(1, "TABLE", "a", "t", "CREATE TABLE a.t (\n    x integer\n);\n");
+    check(&[table("pg_attver=26457440")], &[table("pg_attver=125520208")], &[]);
+    check(&[plain], &[table("pg_attver=125520208")], &[]);
+    check(&[table("n_distinct=5")], &[table("pg_attver=7, n_distinct=5")], &[]);
+    let differs = "TABLE a.t differs: \"ALTER TABLE ONLY a.t ALTER COLUMN x SET (n_distinct=5);\" was dumped, \
+                   \"ALTER TABLE ONLY a.t ALTER COLUMN x SET (n_distinct=6);\" is there";
+    check(&[table("pg_attver=7, n_distinct=5")], &[table("pg_attver=8, n_distinct=6")], &[differs]);
+}
+
 #[test]
 fn an_excerpt_is_short_and_shows_the_place() {
     let view = |middle: &str| {

@@ -58,7 +58,7 @@ pub use made_objects::made_objects;
 pub use neutral::neutral_name;
 pub use patched::{OutdatedError, OutdatedTools, refuse_outdated};
 pub use postgres_protocol::escape::{escape_identifier, escape_literal};
-pub use preflight::{Preflight, preflight};
+pub use preflight::{ONLY_WITH_CREATE, Preflight, preflight};
 pub use prepare::{
     KeptSchema, MAX_NAMED, MissingExtensions, Prepared, Prerequisites, Touched, WantedExtension, create_beforehand,
     have_other_versions, keep_schemas,

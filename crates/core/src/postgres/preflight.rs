@@ -6,6 +6,9 @@ use anyhow::Context;
 use super::connect::Session;
 use crate::text::some_of;
 
+/// How a note begins that is not true of a restore which creates the database.
+pub const ONLY_WITH_CREATE: &str = "settings of ALTER DATABASE ... SET come back only with --create";
+
 /// Names shown of each finding; the rest is counted.
 const MAX_NAMES: usize = 5;
 
@@ -185,7 +188,7 @@ const NOTES: [Question; 8] = [
     Question {
         sql: "SELECT DISTINCT split_part(setting, '=', 1) FROM pg_db_role_setting s, unnest(s.setconfig) setting
                WHERE s.setrole = 0 AND s.setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database()) ORDER BY 1",
-        sentence: |names| format!("settings of ALTER DATABASE ... SET come back only with --create, of verify restore or pg_restore: {names}"),
+        sentence: |names| format!("{ONLY_WITH_CREATE}, of verify restore or pg_restore: {names}"),
     },
     Question {
         sql: "SELECT quote_ident(subname) FROM pg_subscription

@@ -31,8 +31,11 @@ const NAMES: [&str; 11] = [
 /// Most bytes of all values together: a server takes a startup packet of at most 10,000.
 const MAX_BYTES: usize = 4000;
 
+/// How the rows of an archive have amounts of money in them: `pg_dump` leaves it to its session.
+const OF_ROWS: &str = "lc_monetary";
+
 const QUESTION: &str = "
-    SELECT s.name::text, coalesce(own.value, s.reset_val)
+    SELECT s.name::text, CASE s.name WHEN 'lc_monetary' THEN s.setting ELSE coalesce(own.value, s.reset_val) END
       FROM pg_settings s
       LEFT JOIN LATERAL (
            SELECT substr(setting, strpos(setting, '=') + 1) AS value
@@ -42,7 +45,8 @@ const QUESTION: &str = "
      WHERE lower(s.name) = ANY($1)";
 
 /// The settings of a session of this database that sets nothing itself. A setting of the database ranks above one of
-/// the role here: the role of a backup need not be the one that filled the tables.
+/// the role here: the role of a backup need not be the one that filled the tables. Not so [`OF_ROWS`], which is that
+/// of this session, as in one of `pg_dump`.
 ///
 /// # Errors
 /// What the server says.
@@ -61,6 +65,7 @@ pub(super) async fn session_settings(session: &Session) -> anyhow::Result<BTreeM
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RestoreSettings {
     options: String,
+    monetary: Option<String>,
     /// What the target does not take, in sentences.
     pub notes: Vec<String>,
 }
@@ -85,7 +90,10 @@ impl RestoreSettings {
                 break;
             }
             match try_setting(session, &name, &value).await? {
-                None => settings.options += &format!(" -c {name}={}", escaped(&value)),
+                None => {
+                    settings.options += &format!(" -c {name}={}", escaped(&value));
+                    settings.monetary = settings.monetary.or((name == OF_ROWS).then_some(value));
+                }
                 Some(why) => settings.notes.push(format!(
                     "the source had {name} = {value:?}, which this server does not take ({why}): what is computed from \
                      it may differ"
@@ -95,13 +103,20 @@ impl RestoreSettings {
         Ok(settings)
     }
 
+    /// How the restore has read amounts of money (`lc_monetary`), and how they must be read back; `None` if as a session
+    /// does that sets nothing itself.
+    pub fn monetary(&self) -> Option<&str> {
+        self.monetary.as_deref()
+    }
+
     /// For `PGOPTIONS`.
     pub(super) fn options(&self) -> &str {
         &self.options
     }
 }
 
-/// The values by name. What the archive says of its database is part of the dump, and ranks above the manifest.
+/// The values by name. What the archive says of its database is part of the dump, and ranks above the manifest, but
+/// not above what the session of the dump had for its rows.
 fn wanted(manifest: &BTreeMap<String, String>, archive: &DatabaseLevel) -> BTreeMap<String, String> {
     let of_archive =
         archive.settings.iter().filter_map(|(SettingKey { role, name }, values)| match values.as_slice() {
@@ -110,7 +125,12 @@ fn wanted(manifest: &BTreeMap<String, String>, archive: &DatabaseLevel) -> BTree
         });
     let of_manifest = manifest.iter().filter(|(name, _)| counts(name));
     // Names are the same in any case.
-    of_manifest.chain(of_archive).map(|(name, value)| (name.to_ascii_lowercase(), value.clone())).collect()
+    let of_rows = manifest.iter().filter(|(name, _)| name.eq_ignore_ascii_case(OF_ROWS));
+    of_manifest
+        .chain(of_archive)
+        .chain(of_rows)
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.clone()))
+        .collect()
 }
 
 fn counts(name: &str) -> bool {
@@ -167,7 +187,19 @@ mod tests {
         set(None, "work_mem", &["1GB"]);
         set(None, "search_path", &["a", "b"]);
         set(Some("clerk"), "lc_monetary", &["de_DE"]);
-        let expected = map(&[("timezone", "Asia/Kathmandu"), ("datestyle", "ISO, MDY"), ("app.region", "eu west")]);
+        set(None, "lc_monetary", &["fr_FR"]);
+        set(None, "lc_time", &["fr_FR"]);
+        let expected = map(&[
+            ("timezone", "Asia/Kathmandu"),
+            ("datestyle", "ISO, MDY"),
+            ("app.region", "eu west"),
+            ("lc_monetary", "fr_FR"),
+            ("lc_time", "fr_FR"),
+        ]);
         assert_eq!(wanted(&manifest, &archive), expected);
+        // The rows are as the session of the dump wrote them.
+        let manifest = map(&[("lc_monetary", "en_US"), ("lc_time", "en_US")]);
+        let wanted = wanted(&manifest, &archive);
+        assert_eq!((wanted["lc_monetary"].as_str(), wanted["lc_time"].as_str()), ("en_US", "fr_FR"));
     }
 }

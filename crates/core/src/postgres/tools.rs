@@ -66,6 +66,14 @@ pub enum ToolsError {
         /// The newest installed version.
         newest: u32,
     },
+    /// The archive is of a newer `pg_dump` than every `pg_restore`.
+    #[error("the archive was written by pg_dump {archive}, and the newest pg_restore here is {newest}, which may not know its format; install {}, or set PG_BIN_DIR", packages(*.archive))]
+    TooOldForArchive {
+        /// The major version of the `pg_dump` that wrote it.
+        archive: u32,
+        /// The newest installed version.
+        newest: u32,
+    },
     /// No installation has the server of this very version.
     #[error("no server of PostgreSQL {major} found ({}); {}install {}, or set PG_BIN_DIR", SERVER_PROGRAMS.join(", "), others(.installed), server_packages(*.major))]
     NoServer {
@@ -96,7 +104,20 @@ impl ClientTools {
     /// # Errors
     /// If none fits; the message says which package to install.
     pub async fn find(bin_dir: Option<&OsStr>, server_major: u32) -> Result<Self, ToolsError> {
-        choose(Self::installed(bin_dir).await, server_major)
+        choose(Self::installed(bin_dir).await, server_major, 0)
+    }
+
+    /// As [`ClientTools::find`], for the restore of an archive that `pg_dump` of the major version `dumped_by` wrote: an
+    /// older `pg_restore` may not know its format.
+    ///
+    /// # Errors
+    /// As [`ClientTools::find`].
+    pub async fn find_for_archive(
+        bin_dir: Option<&OsStr>,
+        server_major: u32,
+        dumped_by: u32,
+    ) -> Result<Self, ToolsError> {
+        choose(Self::installed(bin_dir).await, server_major, dumped_by)
     }
 
     /// The installation of each major version that [`ClientTools::find`] may choose.
@@ -206,13 +227,16 @@ fn parse_major(version: &str, program: &str) -> Option<u32> {
     number[..number.find(|c: char| !c.is_ascii_digit()).unwrap_or(number.len())].parse().ok()
 }
 
-fn choose(mut found: Vec<ClientTools>, server_major: u32) -> Result<ClientTools, ToolsError> {
+/// `dumped_by` is 0 if there is no archive yet.
+fn choose(mut found: Vec<ClientTools>, server_major: u32, dumped_by: u32) -> Result<ClientTools, ToolsError> {
     found.sort_by_key(|tools| tools.major);
     let newest = found.last().map(|tools| tools.major);
-    match (found.into_iter().find(|tools| tools.major >= server_major), newest) {
+    let wanted = server_major.max(dumped_by);
+    match (found.into_iter().find(|tools| tools.major >= wanted), newest) {
         (Some(tools), _) => Ok(tools),
-        (None, Some(newest)) => Err(ToolsError::TooOld { server: server_major, newest }),
-        (None, None) => Err(ToolsError::Missing { major: server_major }),
+        (None, Some(newest)) if newest < server_major => Err(ToolsError::TooOld { server: server_major, newest }),
+        (None, Some(newest)) => Err(ToolsError::TooOldForArchive { archive: dumped_by, newest }),
+        (None, None) => Err(ToolsError::Missing { major: wanted }),
     }
 }
 
@@ -228,8 +252,13 @@ mod tests {
 
     #[track_caller]
     fn check(installed: &[u32], server: u32, expected: Result<u32, ToolsError>) {
+        check_for_archive(installed, server, 0, expected);
+    }
+
+    #[track_caller]
+    fn check_for_archive(installed: &[u32], server: u32, dumped_by: u32, expected: Result<u32, ToolsError>) {
         let tools = |major: &u32| ClientTools { folder: PathBuf::new(), major: *major, version: String::new() };
-        assert_eq!(choose(installed.iter().map(tools).collect(), server).map(|tools| tools.major), expected);
+        assert_eq!(choose(installed.iter().map(tools).collect(), server, dumped_by).map(|tools| tools.major), expected);
     }
 
     #[test]
@@ -239,6 +268,20 @@ mod tests {
         check(&[13], 13, Ok(13));
         check(&[15, 17], 18, Err(ToolsError::TooOld { server: 18, newest: 17 }));
         check(&[], 16, Err(ToolsError::Missing { major: 16 }));
+    }
+
+    #[test]
+    fn tools_that_are_older_than_the_archive_are_not_held_against_the_server() {
+        check_for_archive(&[18, 15, 17], 15, 17, Ok(17));
+        check_for_archive(&[18, 15, 17], 17, 15, Ok(17));
+        check_for_archive(&[17], 18, 18, Err(ToolsError::TooOld { server: 18, newest: 17 }));
+        check_for_archive(&[], 17, 18, Err(ToolsError::Missing { major: 18 }));
+        let error = ToolsError::TooOldForArchive { archive: 18, newest: 17 };
+        let words = error.to_string();
+        check_for_archive(&[15, 17], 17, 18, Err(error));
+        let expected = "the archive was written by pg_dump 18, and the newest pg_restore here is 17, which may not know its \
+            format; install postgresql-client-18 (Debian)";
+        assert!(words.starts_with(expected), "{words}");
     }
 
     #[test]

@@ -10,13 +10,13 @@ impl Catalog {
     /// A line for each backup and each run that is none, and how many there are.
     pub fn to_table(&self, now: DateTime<Utc>) -> Lines {
         let mut lines = Lines::of(format_args!(
-            "{:<33}  {:>8}  {:>10}  {:<7}  {:<5}  {}",
+            "{:<33}  {:>10}  {:>10}  {:<7}  {:<5}  {}",
             "ID", "AGE", "SIZE", "KIND", "ROLES", "LAST DRILL"
         ));
         for backup in self.from_the_future.iter().chain(&self.backups) {
             let roles = if backup.has_globals { "yes" } else { "no" };
             lines.line(format_args!(
-                "{:<33}  {:>8}  {:>10}  {:<7}  {roles:<5}  {}",
+                "{:<33}  {:>10}  {:>10}  {:<7}  {roles:<5}  {}",
                 backup.id.to_string(),
                 age(now - backup.id.time()),
                 bytes(backup.stored_bytes),

@@ -73,7 +73,8 @@ pub(super) async fn read_back(subject: &Subject<'_>, session: &Session, content:
     let pieces = Arc::new(Mutex::new(pieces));
     let mut workers = JoinSet::new();
     for _ in 0..subject.jobs.max(1) {
-        workers.spawn(work(subject.owner.clone(), Arc::clone(&pieces)).in_current_span());
+        let monetary = subject.recipe.source.settings.monetary().map(str::to_owned);
+        workers.spawn(work(subject.owner.clone(), monetary, Arc::clone(&pieces)).in_current_span());
     }
     while let Some(done) = workers.join_next().await {
         for (table, piece) in done.context("read tables")?? {
@@ -85,13 +86,19 @@ pub(super) async fn read_back(subject: &Subject<'_>, session: &Session, content:
     Ok(restored)
 }
 
-/// Takes pieces until none is left; what came of each, by the number of its table.
+/// Takes pieces until none is left; what came of each, by the number of its table. Amounts of money are read with the
+/// `monetary` locale of the restore, which is that of the archive's rows.
 async fn work(
     owner: Conninfo,
+    monetary: Option<String>,
     pieces: Arc<Mutex<VecDeque<Piece>>>,
 ) -> anyhow::Result<Vec<(usize, Result<Now, DbError>)>> {
     let session = owner.connect().await.context("connect to the restored database")?;
     session.client().batch_execute(AS_PG_DUMP).await.context("set the format of values")?;
+    if let Some(locale) = monetary {
+        let sql = "SELECT pg_catalog.set_config('lc_monetary', $1, false)";
+        session.client().execute(sql, &[&locale]).await.context("set the format of amounts of money")?;
+    }
     let mut done = Vec::new();
     loop {
         let next = pieces.lock().unwrap_or_else(PoisonError::into_inner).pop_front();

@@ -136,13 +136,22 @@ fn note(subject: &Subject<'_>, respelled: &[Respelled], evidence: &mut Evidence)
 fn note_by_itself(subject: &Subject<'_>, objects: &[Named], evidence: &mut Evidence) {
     let is_of_target = |object: &&Named| object.desc != "ACL" || ["SCHEMA public"].contains(&object.name.as_str());
     let (of_target, given): (Vec<&Named>, Vec<&Named>) = objects.iter().partition(is_of_target);
+    // What was there before any code of the archive ran has a name that this code cannot have made of rows.
+    let before = subject.before.iter().flat_map(|before| &before.definitions.entries).map(Named::from);
+    let before: BTreeSet<Named> = before.collect();
     for (objects, what) in [
         (of_target, "in the target before the restore, and not in the backup"),
         (given, "default privileges of the target gave more rights than the backup has; REVOKE what is not wanted on"),
     ] {
         if !objects.is_empty() {
-            let mut names: Vec<String> =
-                objects.iter().take(MAX_NAMED).map(|one| subject.known(&one.to_string())).collect();
+            let mut names: Vec<String> = objects
+                .iter()
+                .take(MAX_NAMED)
+                .map(|one| match before.contains(one) {
+                    true => one.to_string(),
+                    false => subject.known(&one.to_string()),
+                })
+                .collect();
             names.extend((objects.len() > MAX_NAMED).then(|| format!("and {} more", objects.len() - MAX_NAMED)));
             evidence.note(format!("{what}: {}", names.join(", ")));
         }

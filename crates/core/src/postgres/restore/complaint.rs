@@ -42,6 +42,16 @@ pub enum ComplaintClass {
     Benign,
 }
 
+impl Complaint {
+    /// Takes in which `statement` has failed. One that begins a session is about no entry, whichever one the process
+    /// was at: a worker begins at the last one of the process that it was forked from.
+    pub(super) fn take_statement(&mut self, statement: &str) {
+        if BENIGN_OF_SESSIONS.contains(&(self.words.as_str(), statement)) {
+            (self.entry, self.object, self.class) = (None, None, ComplaintClass::Benign);
+        }
+    }
+}
+
 impl fmt::Display for Complaint {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.object {
@@ -81,9 +91,10 @@ const BENIGN: [(&str, &str); 3] = [
     ("COMMENT EXTENSION", "must be owner of extension"),
 ];
 
-/// What is harmless if it concerns no entry: each session of a `pg_restore` that is newer than the server sets
-/// what that server does not know yet. Timeouts that it would turn off are off there.
-const BENIGN_OF_SESSIONS: [&str; 1] = ["unrecognized configuration parameter \"transaction_timeout\""];
+/// What is harmless if it is about this very statement: each session of a `pg_restore` that is newer than the server
+/// sets what that server does not know yet. Timeouts that it would turn off are off there.
+const BENIGN_OF_SESSIONS: [(&str, &str); 1] =
+    [("unrecognized configuration parameter \"transaction_timeout\"", "SET transaction_timeout = 0;")];
 
 /// Phrases of messages, by class; the first that fits decides.
 const PHRASES: [(&str, ComplaintClass); 23] = [
@@ -131,8 +142,7 @@ pub(super) fn complaint(entry: Option<DumpId>, object: Option<String>, error: &s
     let harmless = |(start, phrase): &(&str, &str)| {
         object.as_deref().is_some_and(|object| object.starts_with(start)) && words.contains(phrase)
     };
-    let of_session = object.is_none() && BENIGN_OF_SESSIONS.contains(&words.as_str());
-    let class = match of_session || BENIGN.iter().any(harmless) {
+    let class = match BENIGN.iter().any(harmless) {
         true => ComplaintClass::Benign,
         false if is_of_a_full_disk(&words) => ComplaintClass::Space,
         false => {

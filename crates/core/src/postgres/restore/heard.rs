@@ -26,6 +26,8 @@ pub(super) struct Heard {
     /// The entry that each process is at: its number, and what the archive calls it.
     at: HashMap<i32, (Option<DumpId>, Option<String>)>,
     complaints: Vec<Complaint>,
+    /// The place in `complaints` of the one whose statement each process has yet to tell.
+    last: HashMap<i32, usize>,
     more_complaints: usize,
     /// How many errors the tool itself has counted at its end.
     counted: Option<usize>,
@@ -35,14 +37,21 @@ pub(super) struct Heard {
 impl Heard {
     /// Takes a line of a process.
     pub(super) fn hear(&mut self, process: i32, line: &str) {
-        let Some(said) = line.strip_prefix("pg_restore: ") else { return };
+        let last = self.last.remove(&process);
+        let Some(said) = line.strip_prefix("pg_restore: ") else {
+            let complaint = last.and_then(|place| self.complaints.get_mut(place));
+            if let Some((complaint, statement)) = complaint.zip(line.strip_prefix("Command was: ")) {
+                complaint.take_statement(statement.trim());
+            }
+            return;
+        };
         if let Some(entry) = said.strip_prefix("from TOC entry ") {
             self.at.insert(process, (entry_number(entry), entry_name(entry)));
         } else if let Some(count) = said.strip_prefix("warning: errors ignored on restore: ") {
             self.counted = count.trim().parse().ok();
         } else if let Some(error) = said.strip_prefix("error: ").or_else(|| said.strip_prefix("fatal: ")) {
             let (entry, object) = self.at.get(&process).cloned().unwrap_or_default();
-            self.complain(complaint(entry, object, error));
+            self.complain(process, complaint(entry, object, error));
         } else if let Some(warning) = said.strip_prefix("warning: ") {
             self.warn(warning);
         } else if STEPS.iter().any(|step| said.starts_with(step)) {
@@ -78,8 +87,9 @@ impl Heard {
         self.complaints
     }
 
-    fn complain(&mut self, complaint: Complaint) {
+    fn complain(&mut self, process: i32, complaint: Complaint) {
         if self.complaints.len() < MAX_COMPLAINTS {
+            self.last.insert(process, self.complaints.len());
             self.complaints.push(complaint);
         } else {
             self.more_complaints += 1;
@@ -197,18 +207,28 @@ pg_restore: warning: errors ignored on restore: 1";
         assert_eq!((told.as_str(), complaints.len()), (expected, 1));
     }
 
-    /// As `pg_restore` 17 says it of a server of 15, once for itself and once for each worker.
+    /// As `pg_restore --jobs=2` of 17 says it of a server of 15: before anything else, and in each worker, which begins at
+    /// the entry that was the last one when it was forked.
     #[test]
     fn a_setting_that_only_a_newer_pg_restore_knows_is_benign_r130() {
-        let line = "\
-pg_restore: while INITIALIZING:
+        let error = "\
 pg_restore: error: could not execute query: ERROR:  unrecognized configuration parameter \"transaction_timeout\"
 Command was: SET transaction_timeout = 0;";
-        let words = format!("{line}\n{line}\npg_restore: warning: errors ignored on restore: 2");
-        let complaints = failed(&[(1, &words)], 1);
-        assert_eq!(complaints.iter().map(|one| one.class).collect::<Vec<_>>(), [ComplaintClass::Benign; 2]);
-        let of_entry = format!("pg_restore: from TOC entry 2; 1 1 TABLE t a\n{}", line.split_once('\n').unwrap().1);
-        assert_eq!(failed(&[(1, &of_entry)], 1)[0].class, ComplaintClass::Version);
+        let own = format!("pg_restore: while INITIALIZING:\n{error}\npg_restore: processing item 219 VIEW v");
+        let entry = "pg_restore: while PROCESSING TOC:\npg_restore: from TOC entry 219; 1259 16400 VIEW v postgres";
+        let worker = format!("{entry}\n{error}\npg_restore: processing data for table \"a.t\"");
+        let count = "pg_restore: warning: errors ignored on restore: 2";
+        let complaints = failed(&[(1, &own), (2, &worker), (3, &worker), (1, count)], 2);
+        let words = "unrecognized configuration parameter \"transaction_timeout\"";
+        assert_eq!(seen(&complaints), [(None, None, words, ComplaintClass::Benign); 3]);
+
+        // A statement of the archive is another thing, and so is another error.
+        let function = error.replace("SET transaction_timeout = 0;", "CREATE FUNCTION f() RETURNS int");
+        let other = error.replace("unrecognized", "unknown");
+        for words in [function, other] {
+            let complaints = failed(&[(1, &format!("{entry}\n{words}"))], 1);
+            assert!(complaints[0].entry == Some(219) && !complaints[0].class.is_benign(), "{complaints:?}");
+        }
     }
 
     #[test]

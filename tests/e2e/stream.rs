@@ -9,6 +9,7 @@ mod no_connection;
 mod silence;
 pub(crate) mod sizes;
 mod temporary_files;
+mod vanished;
 
 use crate::stand::Stand;
 

@@ -101,16 +101,12 @@ impl<R: BufRead> Input<R> {
         Ok(Some(text))
     }
 
-    /// As [`Input::text`] for a text of at most so many bytes; a longer one is passed over, and then there is none.
-    pub(super) fn text_up_to(&mut self, most_bytes: u64) -> Result<Option<Vec<u8>>, ArchiveError> {
+    /// The first bytes of a text, at most so many; the rest is passed over. `None` for a null.
+    pub(super) fn beginning_of_text(&mut self, most_bytes: usize) -> Result<Option<Vec<u8>>, ArchiveError> {
         let Some(length) = self.text_length()? else { return Ok(None) };
         let mut text = Vec::new();
-        self.pass(length, |piece| {
-            if length <= most_bytes {
-                text.extend_from_slice(piece);
-            }
-        })?;
-        Ok((length <= most_bytes).then_some(text))
+        self.pass(length, |piece| text.extend_from_slice(&piece[..piece.len().min(most_bytes - text.len())]))?;
+        Ok(Some(text))
     }
 
     /// Hands the next `length` bytes to `sink`, in pieces as they lie in the source.

@@ -7,13 +7,16 @@ use super::error::ArchiveError;
 use super::header::Header;
 use super::input::Input;
 use super::scan::{BLOCK_DATA, BLOCK_LARGE_OBJECTS, LARGE_OBJECTS, pass_chunks, pass_large_objects};
-use super::toc::{Definitions, DumpId, Section, TocReader};
+use super::toc::{Definitions, DumpId, Entry, Section, TocReader};
 
 /// The kind of the entry that holds a table's rows.
 const TABLE_DATA: &str = "TABLE DATA";
 
 /// The kind of the entry that defines a table.
 const TABLE: &str = "TABLE";
+
+/// Most names kept of entries that are cut.
+const CUT_LIMIT: usize = 5;
 
 /// The names of what an archive holds.
 #[derive(Debug, Clone)]
@@ -30,6 +33,8 @@ pub struct Outline {
     pub has_definitions: bool,
     /// Whether it has entries after its data.
     pub has_post_data: bool,
+    /// The first of the entries whose definition is cut, by name.
+    pub cut: Vec<String>,
 }
 
 impl Outline {
@@ -54,11 +59,14 @@ impl Outline {
         let mut toc = TocReader::begin(&mut input, header.version, Definitions::PassedOver)?;
         let (mut tables, mut large_objects, mut missing) = (HashSet::new(), HashSet::new(), HashSet::new());
         let mut known: HashSet<DumpId> = HashSet::new();
-        let (mut has_definitions, mut has_post_data) = (false, false);
+        let (mut has_definitions, mut has_post_data, mut cut) = (false, false, Vec::new());
         while let Some(entry) = toc.next(&mut input)? {
             input.expect(known.insert(entry.dump_id), entry.offset_field_at, "two entries have one number")?;
             has_definitions |= entry.desc == TABLE;
             has_post_data |= entry.section == Section::PostData;
+            if cut.len() < CUT_LIMIT && is_cut(&entry) {
+                cut.push(entry.to_string());
+            }
             if !entry.has_data {
                 continue;
             }
@@ -73,7 +81,7 @@ impl Outline {
         drop(known);
         let has_large_objects = !large_objects.is_empty();
         pass_blocks(&mut input, missing, &large_objects)?;
-        Ok(Self { header, encoding, tables, has_large_objects, has_definitions, has_post_data })
+        Ok(Self { header, encoding, tables, has_large_objects, has_definitions, has_post_data, cut })
     }
 
     /// Whether the rows of this table are in the archive; `None` if its name cannot be compared, because the
@@ -87,6 +95,14 @@ impl Outline {
     pub fn tables_with_rows(&self) -> usize {
         self.tables.len()
     }
+}
+
+/// Whether a definition is what `pg_dump` writes if the server has not told it: a statement without words, a function
+/// without the type of its result.
+fn is_cut(entry: &Entry) -> bool {
+    let is_function = entry.desc == "FUNCTION";
+    let lacks_type = |line: &str| line.starts_with("CREATE FUNCTION ") && line.ends_with(" RETURNS ");
+    entry.defn.trim() == ";" || is_function && entry.defn.lines().next().is_some_and(lacks_type)
 }
 
 /// Passes each block of data; `missing` are the entries whose block has not come yet.

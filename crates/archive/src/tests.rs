@@ -162,3 +162,21 @@ fn offsets_are_written_into_a_copy_and_nothing_else_is() {
     let changed = KINDS.iter().zip(&copy).filter(|(before, after)| before != after).count();
     assert!(changed <= 9 * contents.tables.len() + 9, "{changed} bytes changed");
 }
+
+#[test]
+fn definitions_that_the_server_has_not_told_are_cut() {
+    let function = |id, definition: &str| entry(id, "FUNCTION", "public", "f(integer)", definition);
+    let whole =
+        "CREATE FUNCTION public.f() RETURNS integer\n    LANGUAGE sql\n    AS $$CREATE FUNCTION x RETURNS \n$$;\n";
+    let entries = [
+        function(1, "CREATE FUNCTION public.f() RETURNS \n    LANGUAGE sql\n    AS $$SELECT 1$$;\n"),
+        entry(2, "INDEX", "public", "i", ";\n"),
+        function(3, whole),
+        // Longer than what is kept of it.
+        function(4, &whole.replace("$$;", &format!("{}$$;", " RETURNS \n".repeat(1000)))),
+        entry(5, "INDEX", "public", "j", "CREATE INDEX j ON public.t USING btree (id);\n"),
+        entry(6, "COMMENT", "public", "t", ""),
+    ];
+    let outline = Outline::read(&*Bytes::new(16, &entries).0).unwrap();
+    assert_eq!(outline.cut, ["FUNCTION public.f(integer)", "INDEX public.i"]);
+}

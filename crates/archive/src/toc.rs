@@ -135,7 +135,7 @@ pub(super) struct TocReader {
 pub(super) enum Definitions {
     /// They are kept, and bounded.
     Kept,
-    /// Long ones are passed over, however long they are: only names are wanted.
+    /// Only the beginning of each is kept, however long it is: only names are wanted.
     PassedOver,
 }
 
@@ -174,8 +174,8 @@ impl TocReader {
 /// All texts of one entry together, in bytes: a definition may be as long as a text, and what else there is are names.
 const ENTRY_TEXT_BYTES_LIMIT: usize = 128 * 1024 * 1024;
 
-/// A statement of which something is wanted although only names are: `SET client_encoding = ..`.
-const SHORT_DEFINITION_BYTES: u64 = 1024;
+/// So much of a statement is wanted although only names are: `SET client_encoding = ..`, and whether it was cut.
+const BEGINNING_BYTES: usize = 1024;
 
 /// The texts of one entry, with what is left of their bound.
 struct EntryTexts<'toc> {
@@ -187,12 +187,12 @@ struct EntryTexts<'toc> {
 }
 
 impl EntryTexts<'_> {
-    /// A statement; empty if it is passed over.
+    /// A statement, or its beginning.
     fn definition(&mut self, input: &mut Input<impl BufRead>) -> Result<String, ArchiveError> {
         match self.definitions {
             Definitions::Kept => self.next(input),
             Definitions::PassedOver => {
-                let text = input.text_up_to(SHORT_DEFINITION_BYTES)?;
+                let text = input.beginning_of_text(BEGINNING_BYTES)?;
                 Ok(decode(text.unwrap_or_default(), self.encoding))
             }
         }

@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
 use anyhow::Context;
-use backup_core::postgres::globals::{Item, Odd, Statement, read};
+use backup_core::postgres::globals::{END, Item, Odd, Statement, read};
 use backup_core::repository::{Kind, Manifest};
 use backup_core::task::spawn_blocking;
 
@@ -13,9 +13,6 @@ use crate::evidence::{DrillError, Evidence};
 
 /// Most bytes of the roles: `backup` stores at most half of that.
 pub(crate) const MAX_BYTES: u64 = 64 * 1024 * 1024;
-
-/// How the last comment of `pg_dumpall` reads.
-const END: &[u8] = b"PostgreSQL database cluster dump complete";
 
 /// Reads the roles at `path` and enters the check. Memory does not grow with them.
 pub(crate) async fn check(path: &Path, manifest: &Manifest, evidence: &mut Evidence) -> Result<(), DrillError> {

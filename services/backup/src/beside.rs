@@ -6,9 +6,9 @@ use std::time::Duration;
 use anyhow::Context;
 use backup_core::postgres::connect::Session;
 use backup_core::postgres::{
-    Beside, CheckedDump, ChildReader, ClientTools, Dumper, Expected, LastValues, Moved, Passed, Renamed, Rewritten,
-    Schemas, Snapshot, Waiting, Watch, Watched, check_completeness, check_origin, count_rows, has_post_data,
-    list_objects, moved_relations,
+    Beside, CheckedDump, ChildReader, ClientTools, Dumper, Expected, Gone, LastValues, Moved, Passed, Renamed,
+    Rewritten, Schemas, Snapshot, Vanished, Waiting, Watch, Watched, check_completeness, check_definitions,
+    check_origin, count_rows, has_post_data, list_objects, moved_relations, vanished_objects,
 };
 use backup_core::rate::Limited;
 use backup_core::repository::{DatabaseFacts, Inventory, Kind, ObjectFacts};
@@ -41,6 +41,7 @@ struct Surveyed {
     has_post_data: bool,
     rewritten: Rewritten,
     moved: Vec<Moved>,
+    vanished: Vec<Gone>,
     /// What reading the archive said; `None` if its stream did not come to its end.
     passed: Option<Passed>,
     /// What could not be asked.
@@ -62,7 +63,7 @@ impl DumpBeside<'_> {
     ///
     /// # Errors
     /// If any of it fails, if what `pg_dump` wrote is not a whole dump of this database, if a table was rewritten
-    /// before it was locked, if names changed their meaning while `pg_dump` used them, and if a connection to the
+    /// before it was locked, if names changed their meaning or definitions vanished while `pg_dump` used them, and if a connection to the
     /// database falls silent.
     pub(crate) async fn dump_and_survey(&self, session: Session, plan: UploadPlan) -> anyhow::Result<Dumped> {
         let Self { upload, tools, facts, .. } = *self;
@@ -144,8 +145,8 @@ impl DumpBeside<'_> {
         }
     }
 
-    /// Takes the inventory, and looks for tables that were rewritten or renamed before `pg_dump` had locked them, which
-    /// it has once its stream has begun. The snapshot's transaction has ended afterwards.
+    /// Takes the inventory, and looks for tables that were rewritten or renamed before `pg_dump` had locked them, and for
+    /// definitions that vanished before it had read them: it has done both once its stream has begun. The snapshot's transaction has ended afterwards.
     ///
     /// While `pg_dump` waits for a lock, this transaction is idle, and nothing bounds the wait of those who wait for it.
     /// So it holds no lock on an object of users then: the lists read system catalogs only, and counting begins when
@@ -168,6 +169,7 @@ impl DumpBeside<'_> {
         waiting.begin();
         let rewritten = snapshot.rewritten().await?;
         let moved = moved_relations(session).await?;
+        let vanished = session.ask_all(lists_work, vanished_objects(session)).await?;
         // A narrowed dump may have left it out; that is known when the dump has passed.
         if self.config.dump.kind() == Kind::Full {
             if !moved.is_empty() {
@@ -176,11 +178,15 @@ impl DumpBeside<'_> {
             if !rewritten.tables.is_empty() {
                 return Err(rewritten.into());
             }
+            if !vanished.is_empty() {
+                return Err(Vanished { objects: vanished }.into());
+            }
         }
         inventory.tables = count_rows(session, self.config.dump.fingerprint).await.context("count rows")?;
         snapshot.release().await?;
         waiting.end();
-        let mut surveyed = Surveyed { inventory, has_post_data, rewritten, moved, passed: None, unchecked: None };
+        let mut surveyed =
+            Surveyed { inventory, has_post_data, rewritten, moved, vanished, passed: None, unchecked: None };
         self.watch_schemas(session, &schemas, beside.passed, &mut surveyed).await;
         Ok(surveyed)
     }
@@ -222,6 +228,13 @@ impl DumpBeside<'_> {
         if !tables.is_empty() {
             return Err(Rewritten { tables }.into());
         }
+        // Of what belongs to no table, a narrowed dump tells only by a definition that is empty.
+        let is_dumped = |gone: &&Gone| gone.table.as_ref().is_some_and(|(schema, name)| has_rows_of(schema, name));
+        let objects: Vec<_> = surveyed.vanished.iter().filter(is_dumped).cloned().collect();
+        if !objects.is_empty() {
+            return Err(Vanished { objects }.into());
+        }
+        check_definitions(&outline)?;
         Ok(None)
     }
 }

@@ -3,7 +3,7 @@
 
 use backup_core::cause::{find_cause, stopped_by};
 use backup_core::postgres::connect::{ConnectError, Unanswered, is_passing};
-use backup_core::postgres::{ChildError, DumpError, FellSilent, Renamed, Rewritten, ToolsError};
+use backup_core::postgres::{ChildError, DumpError, FellSilent, Renamed, Rewritten, ToolsError, Vanished};
 use backup_core::repository::{Displaced, NotListed};
 use backup_core::stop::Stopped;
 use backup_core::storage::{Refusal, StoreError, TooManyParts};
@@ -150,6 +150,7 @@ impl FailureClass {
             || find_cause::<DumpError>(error).is_some()
             || find_cause::<Rewritten>(error).is_some()
             || find_cause::<Renamed>(error).is_some()
+            || find_cause::<Vanished>(error).is_some()
         {
             return Self::Integrity;
         }
@@ -242,12 +243,13 @@ pub(crate) fn may_pass(error: &anyhow::Error) -> bool {
     // The next attempt has a snapshot of its own, and a connection.
     if find_cause::<Rewritten>(error).is_some()
         || find_cause::<Renamed>(error).is_some()
+        || find_cause::<Vanished>(error).is_some()
+        || matches!(find_cause(error), Some(DumpError::Cut(_)))
         || find_cause::<NotListed>(error).is_some()
         || find_cause::<Displaced>(error).is_some()
+        || find_cause::<Unanswered>(error).is_some()
+        || find_cause::<FellSilent>(error).is_some()
     {
-        return true;
-    }
-    if find_cause::<Unanswered>(error).is_some() || find_cause::<FellSilent>(error).is_some() {
         return true;
     }
     if let Some(error) = find_cause::<StoreError>(error) {
@@ -263,7 +265,9 @@ pub(crate) fn may_pass(error: &anyhow::Error) -> bool {
         let mut passing = LOCK_WORDS.iter().chain(&PASSING_WORDS);
         return passing.any(|passing| words.contains(passing)) || is_about_what_is_gone(words);
     }
-    find_cause::<tokio_postgres::Error>(error).is_some_and(is_passing)
+    find_cause::<tokio_postgres::Error>(error).is_some_and(|error| {
+        is_passing(error) || error.as_db_error().is_some_and(|said| is_about_what_is_gone(said.message()))
+    })
 }
 
 /// Whether a run that failed with `error` is worth another one before the next tick. One that was stopped or ran out
@@ -280,11 +284,19 @@ pub(crate) fn outlook(error: &anyhow::Error) -> Outlook {
     }
 }
 
-/// Whether `pg_dump` did not find what its snapshot shows: it was dropped or renamed before `pg_dump` had locked it.
+/// Whether `pg_dump` or our session did not find what the snapshot shows: it was dropped or renamed before it was read.
 fn is_about_what_is_gone(words: &str) -> bool {
     let is_named = words.contains("relation \"") || words.contains("schema \"");
-    is_named && words.contains("\" does not exist") || words.contains("could not open relation with OID")
+    is_named && words.contains("\" does not exist") || GONE_WORDS.iter().any(|gone| words.contains(gone))
 }
+
+/// What the server or `pg_dump` says of something that is gone without its name.
+const GONE_WORDS: [&str; 4] = [
+    "could not open relation with OID",
+    "cache lookup failed for",
+    "could not find tuple for",
+    "appears to be empty (length zero)",
+];
 
 /// `--lock-wait-timeout` of `pg_dump` is a statement timeout around its `LOCK TABLE`, and it sets no other.
 pub(crate) const LOCK_WAIT_TIMEOUT: &str = "canceling statement due to statement timeout";
@@ -341,6 +353,9 @@ mod tests {
             ("query failed: ERROR:  relation \"public.s\" does not exist", true),
             ("query failed: ERROR:  schema \"app\" does not exist", true),
             ("query failed: ERROR:  could not open relation with OID 16400", true),
+            ("query failed: ERROR:  cache lookup failed for index 16403", true),
+            ("query failed: ERROR:  could not find tuple for trigger 16405", true),
+            ("definition of view \"v\" appears to be empty (length zero)", true),
             ("query failed: ERROR:  function pg_catalog.f(oid) does not exist", false),
             ("invalid page in block 7 of relation base/5/16400", false),
         ] {
@@ -380,6 +395,7 @@ mod tests {
         check(Stopped::Deadline { bound, variable: "BACKUP_TIMEOUT" }, FailureClass::Timeout);
         check(io::Error::other(ChildError::Stopped(Stopped::Signal)), FailureClass::Stopped);
         check(DumpError::Empty, FailureClass::Integrity);
+        check(Vanished { objects: Vec::new() }, FailureClass::Integrity);
         check(anyhow::anyhow!("who knows"), FailureClass::Other);
         assert_eq!(serde_json::json!(FailureClass::DatabaseUnreachable), "database_unreachable");
     }

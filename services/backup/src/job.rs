@@ -6,7 +6,8 @@ use std::sync::Arc;
 use anyhow::{Context, ensure};
 use backup_core::cause::find_cause;
 use backup_core::codec::{Codec, Compression};
-use backup_core::postgres::{Dumper, Preflight, Watched};
+use backup_core::postgres::globals::is_whole;
+use backup_core::postgres::{DumpError, Dumper, Preflight, Watched};
 use backup_core::repository::{BackupId, CodecFacts, Displaced, FORMAT, Kind, Manifest, Role};
 use backup_core::stop::{Share, Stop};
 use backup_core::storage::{Estimate, UploadPlan};
@@ -207,6 +208,8 @@ async fn read_globals(globals: Watched) -> anyhow::Result<Vec<u8>> {
         text.len() as u64 <= LARGEST_GLOBALS_BYTES,
         "roles and tablespaces take more than {LARGEST_GLOBALS_BYTES} bytes; set BACKUP_GLOBALS=false"
     );
+    // Its exit status was 0.
+    ensure!(is_whole(&text), DumpError::RolesCut);
     Ok(text)
 }
 
@@ -223,10 +226,11 @@ fn small_plan() -> UploadPlan {
     )
 }
 
-/// Whether `pg_dumpall` itself refused, and neither the store nor a stop is the cause.
+/// Whether `pg_dumpall` itself refused or wrote half, and neither the store nor a stop is the cause.
 fn is_the_tools_own(error: &anyhow::Error) -> bool {
     use backup_core::postgres::ChildError;
-    find_cause::<ChildError>(error).is_some_and(|error| matches!(error, ChildError::Failed { .. }))
+    find_cause::<DumpError>(error).is_some()
+        || find_cause::<ChildError>(error).is_some_and(|error| matches!(error, ChildError::Failed { .. }))
 }
 
 /// To be asked after the first object was encoded: a passphrase is derived by then.

@@ -21,6 +21,8 @@ fn check_names_what_a_dump_will_not_contain() {
     stand.sql(&format!(
         "ALTER DATABASE {database} SET work_mem = '7MB'; ALTER DATABASE {database} SET \"app.tenant\" = 'x';
          CREATE EXTENSION postgres_fdw; CREATE SERVER \"else where\" FOREIGN DATA WRAPPER postgres_fdw;
+         CREATE SERVER nowhere FOREIGN DATA WRAPPER postgres_fdw;
+         CREATE USER MAPPING FOR PUBLIC SERVER \"else where\" OPTIONS (password 'x');
          CREATE FOREIGN TABLE far (id int) SERVER \"else where\""
     ));
     let (code, report) = check(stand.backup());
@@ -32,7 +34,7 @@ fn check_names_what_a_dump_will_not_contain() {
         "other databases of this cluster are not in this dump: ",
         "rows of foreign tables stay on their own server: public.far",
         "come back only with --create, of verify restore or pg_restore: app.tenant, work_mem",
-        "passwords of the user mappings of foreign servers: \"else where\"",
+        "passwords of the user mappings of foreign servers: \"else where\"\n",
         "0 backups of this database",
         "a backup would succeed",
     ] {
@@ -46,6 +48,25 @@ fn check_names_what_a_dump_will_not_contain() {
     assert!(notes(&manifest).contains("public.far") && notes(&manifest).contains("app.tenant, work_mem"));
     assert_eq!(manifest["database"]["settings"], serde_json::json!(["app.tenant", "work_mem"]));
     assert_ne!(neighbour.name, *database);
+}
+
+/// What a dump lacks cannot be in it.
+#[test]
+fn a_role_that_does_not_see_a_mapping_is_not_warned_of_its_password() {
+    let stand = Stand::with_rows(5);
+    stand.sql(
+        "CREATE EXTENSION postgres_fdw; CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw;
+         CREATE USER MAPPING FOR PUBLIC SERVER far OPTIONS (password 'x'); GRANT SELECT ON t TO PUBLIC",
+    );
+    let (role, url) = new_role(&stand, "");
+    let told = || {
+        let (code, report) = check(stand.backup().env("DATABASE_URL", &url));
+        assert_eq!(code, Some(0), "{report}");
+        (report.contains("without their options (passwords above all)"), report.contains("may hold passwords"))
+    };
+    assert_eq!(told(), (true, false));
+    stand.sql(&format!("ALTER SERVER far OWNER TO {role}"));
+    assert_eq!(told(), (false, true));
 }
 
 /// Names of databases are in the encoding of the database in which they were made.
@@ -193,6 +214,22 @@ fn without_roles_the_manifest_says_why() {
 
     let required = backup().env("BACKUP_GLOBALS", "true");
     assert_run_fails(&stand, required, &["roles", "pg_dumpall failed", "permission denied for table pg_authid"]);
+}
+
+#[test]
+fn a_dump_of_roles_that_succeeds_with_nothing_or_half_is_none() {
+    let stand = Stand::with_rows(5);
+    for body in ["exit 0", r#""$REAL" "$@" | head -c 150"#] {
+        let mut tools = FakeTools::new();
+        tools.script("pg_dumpall", body);
+        let backup = || stand.backup().env("PG_BIN_DIR", tools.path());
+        let words = "pg_dumpall succeeded, and what it wrote is not a whole dump of roles: it has no end";
+        let (output, manifest) = committed(&stand, backup());
+        assert!(output.stderr.contains(words), "{body}: {}", output.stderr);
+        assert_eq!(manifest["globals"], Value::Null);
+        assert!(notes(&manifest).contains("roles and tablespaces are not stored: pg_dumpall failed"), "{body}");
+        assert_run_fails(&stand, backup().env("BACKUP_GLOBALS", "true"), &["dump roles", words]);
+    }
 }
 
 #[test]

@@ -14,6 +14,7 @@ use tokio_util::sync::{CancellationToken, PollSender};
 use super::connect::Session;
 use crate::repository::{DatabaseFacts, Inventory};
 use crate::task::spawn_blocking;
+use crate::text::some_of;
 
 /// Pieces that wait for the reader of the archive. Each is what one read has brought, at most 1 MiB.
 const PIECES_WAITING: usize = 4;
@@ -36,6 +37,12 @@ pub enum DumpError {
     /// It is a whole archive, of something else or without something.
     #[error("pg_dump succeeded, and its archive is not of this database: {0}")]
     Other(String),
+    /// Definitions in it are cut. Another dump may have them.
+    #[error("pg_dump succeeded, and definitions in its archive are cut, as if the objects were gone: {0}")]
+    Cut(String),
+    /// The dump of roles does not come to its end.
+    #[error("pg_dumpall succeeded, and what it wrote is not a whole dump of roles: it has no end")]
+    RolesCut,
 }
 
 /// What became known of a dump that has passed.
@@ -265,6 +272,14 @@ pub fn check_completeness(outline: &Outline, expected: &Expected<'_>) -> Result<
         return Err(DumpError::Other(format!("it lacks all {large_objects} large objects")));
     }
     Ok(())
+}
+
+/// Looks for definitions that are cut, in a dump of any kind.
+///
+/// # Errors
+/// If there are any.
+pub fn check_definitions(outline: &Outline) -> Result<(), DumpError> {
+    if outline.cut.is_empty() { Ok(()) } else { Err(DumpError::Cut(some_of(&outline.cut, MAX_NAMES))) }
 }
 
 #[cfg(test)]

@@ -38,9 +38,11 @@ mod tls;
 mod tool;
 mod tools;
 mod user_relations;
+mod vanished;
 
 pub use checked_dump::{
-    Beside, CheckedDump, DumpError, Expected, Passed, check_completeness, check_origin, has_post_data,
+    Beside, CheckedDump, DumpError, Expected, Passed, check_completeness, check_definitions, check_origin,
+    has_post_data,
 };
 pub use child::{ChildError, ChildReader};
 pub use confinement::Held;
@@ -76,3 +78,4 @@ pub use tables_size::tables_bytes;
 pub use throwaway::Throwaway;
 pub use timescaledb::{TIMESCALEDB, Timescaledb};
 pub use tools::{ClientTools, ServerTools, ToolsError};
+pub use vanished::{Gone, Vanished, vanished_objects};

@@ -49,7 +49,36 @@ macro_rules! dumped_relations {
     };
 }
 
-const BLOCKERS: [Question; 5] = [
+/// Whether the text `$name` of a database in `SQL_ASCII` is no UTF-8, the only encoding in which our sessions can be told it.
+macro_rules! is_no_utf8 {
+    ($name:literal) => {
+        concat!(
+            "CASE WHEN getdatabaseencoding() = 'SQL_ASCII' THEN encode(convert_to(",
+            $name,
+            ", 'SQL_ASCII'), 'hex') !~ ('^([0-7].|(c[2-9a-f]|d.)[89ab].|e0[ab].[89ab].|e[1-9a-cef]([89ab].){2}|ed[89].[89ab].'
+                || '|f0[9ab].([89ab].){2}|f[1-3]([89ab].){3}|f48.([89ab].){2})*$') ELSE false END"
+        )
+    };
+}
+
+const BLOCKERS: [Question; 6] = [
+    Question {
+        sql: concat!(
+            "SELECT name FROM (
+                SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                 WHERE c.relkind IN ('r', 'p', 'S') AND c.relpersistence <> 't'
+                UNION ALL
+                SELECT format('role %I', rolname) FROM pg_roles r
+                 WHERE EXISTS (SELECT FROM pg_shdepend h WHERE h.refclassid = 'pg_authid'::regclass AND h.refobjid = r.oid
+                                  AND h.dbid = (SELECT oid FROM pg_database WHERE datname = current_database()))) named (name)
+              WHERE ",
+            is_no_utf8!("name"),
+            " ORDER BY 1"
+        ),
+        sentence: |names| {
+            format!("the encoding SQL_ASCII tells nothing about names, and these are no UTF-8, so they cannot be read; rename them: {names}")
+        },
+    },
     Question {
         sql: "SELECT quote_ident(n.nspname) FROM pg_namespace n
                WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND NOT has_schema_privilege(n.oid, 'USAGE')
@@ -84,7 +113,21 @@ const BLOCKERS: [Question; 5] = [
     },
 ];
 
-const GAPS: [Question; 5] = [
+const GAPS: [Question; 6] = [
+    Question {
+        sql: concat!(
+            "SELECT format('%I.%I.%I', n.nspname, c.relname, a.attname) FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+               JOIN pg_namespace n ON n.oid = c.relnamespace
+              WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND a.attnum > 0 AND NOT a.attisdropped AND ",
+            is_no_utf8!("a.attname::text"),
+            " ORDER BY 1"
+        ),
+        sentence: |names| {
+            format!(
+                "the names of columns are no UTF-8, so the rows of their tables are in the dump, and verify cannot read them back: a drill fails; rename them: {names}"
+            )
+        },
+    },
     // What pg_user_mappings shows of its options, and to whom, is written in its definition.
     Question {
         sql:
@@ -197,7 +240,8 @@ const NOTES: [Question; 8] = [
         sentence: |names| format!("subscriptions are restored disabled, and the dump may hold their connection strings: {names}"),
     },
     Question {
-        sql: "SELECT quote_ident(srvname) FROM pg_foreign_server ORDER BY 1",
+        // A role is shown the options that its dump has.
+        sql: "SELECT DISTINCT quote_ident(srvname) FROM pg_user_mappings WHERE umoptions IS NOT NULL ORDER BY 1",
         sentence: |names| format!("the dump may hold passwords of the user mappings of foreign servers: {names}"),
     },
     Question {
@@ -207,6 +251,15 @@ const NOTES: [Question; 8] = [
         sentence: |_| "the database has no table at all; is it the right one?".to_owned(),
     },
 ];
+
+/// The names that `question` finds. What is no text in our encoding is told with its bytes, as `\\344`.
+fn readable(question: &Question) -> String {
+    format!(
+        "SELECT CASE WHEN {} THEN encode(convert_to(name, 'SQL_ASCII'), 'escape') ELSE name END FROM ({}) found (name)",
+        is_no_utf8!("name"),
+        question.sql
+    )
+}
 
 /// Asks every question of the session's database. The notes end with what no dump of one database holds.
 ///
@@ -219,7 +272,7 @@ pub async fn preflight(session: &Session) -> anyhow::Result<Preflight> {
     let groups = [(&BLOCKERS[..], &mut found.blockers), (&GAPS[..], &mut found.gaps), (&NOTES[..], &mut found.notes)];
     for (questions, answers) in groups {
         for question in questions {
-            let rows = session.ask(session.client().query(question.sql, &[])).await;
+            let rows = session.ask(session.client().query(&readable(question), &[])).await;
             let rows = rows.context("look for what a dump would miss")?;
             let names: Vec<String> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
             if !names.is_empty() {

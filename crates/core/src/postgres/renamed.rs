@@ -25,7 +25,7 @@ const MOVED: &str = "
 
 /// A transaction takes note of what others have changed in the catalog when it takes a lock that it does not have, and
 /// the lists before have locked all that [`MOVED`] reads. This takes one for a moment, on a catalog that no list reads.
-const TAKE_NOTE: &str = "SELECT pg_relation_size('pg_catalog.pg_am'::regclass)";
+pub(super) const TAKE_NOTE: &str = "SELECT pg_relation_size('pg_catalog.pg_am'::regclass)";
 
 /// Schemas in which there are tables or sequences.
 const SCHEMAS: &str = "

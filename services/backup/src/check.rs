@@ -87,7 +87,7 @@ async fn check_database(config: &TargetConfig) -> bool {
         facts.collate
     );
     say!("tools: {} in {}", source.tools.version, source.tools.folder.display());
-    for blocker in &source.findings.blockers {
+    for blocker in source.findings.unreadable.iter().chain(&source.findings.blockers) {
         say!("  FAILED: {blocker}");
     }
     let memory = check_memory(config, &source).await;
@@ -100,7 +100,8 @@ async fn check_database(config: &TargetConfig) -> bool {
     for note in source.findings.notes.iter().map(String::as_str).chain(source.in_the_clear) {
         say!("  note: {note}");
     }
-    memory && (source.findings.blockers.is_empty() || !config.dump.options.narrowing.is_empty())
+    let readable = source.findings.unreadable.is_empty();
+    readable && memory && (source.findings.blockers.is_empty() || !config.dump.options.narrowing.is_empty())
 }
 
 /// Whether the parts of an upload fit into the memory that there is.

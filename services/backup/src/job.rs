@@ -140,6 +140,7 @@ impl Job<'_> {
 
     /// A full dump must hold everything; of a narrowed one only `pg_dump` knows what it needs.
     fn refuse_what_blocks(&self, findings: &Preflight) -> anyhow::Result<()> {
+        ensure!(findings.unreadable.is_empty(), "{}", findings.unreadable.join("; "));
         if !findings.blockers.is_empty() && self.kind() == Kind::Full {
             return Err(Incomplete { blockers: findings.blockers.clone() }.into());
         }

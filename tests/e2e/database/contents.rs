@@ -219,6 +219,10 @@ fn a_name_that_is_no_utf8_is_refused_by_check_and_run_with_what_to_do() {
         assert!(code == Some(1) && report.contains(&words), "{statement}: {report}");
         assert!(report.contains("a backup would FAIL"), "{report}");
         assert_run_fails(&stand, run(), &[&words]);
+        // The inventory names what a partial dump leaves out, too.
+        let partial = || run().env("PG_DUMP_OPTIONS", "--exclude-schema=other");
+        assert_eq!(check(partial()).0, Some(1));
+        assert_run_fails(&stand, partial(), &[&words]);
     }
 }
 

@@ -15,6 +15,8 @@ const MAX_NAMES: usize = 5;
 /// What was found before a dump.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Preflight {
+    /// What no session of ours can be told of: no backup can be made, not even of other tables.
+    pub unreadable: Vec<String>,
     /// `pg_dump` would fail on these, or leave rows out.
     pub blockers: Vec<String>,
     /// The dump succeeds without these, because of the role that makes it or because no dump holds them, or can be
@@ -61,7 +63,7 @@ macro_rules! is_no_utf8 {
     };
 }
 
-const BLOCKERS: [Question; 6] = [
+const UNREADABLE: [Question; 1] = [
     Question {
         sql: concat!(
             "SELECT name FROM (
@@ -79,6 +81,9 @@ const BLOCKERS: [Question; 6] = [
             format!("the encoding SQL_ASCII tells nothing about names, and these are no UTF-8, so they cannot be read; rename them: {names}")
         },
     },
+];
+
+const BLOCKERS: [Question; 5] = [
     Question {
         sql: "SELECT quote_ident(n.nspname) FROM pg_namespace n
                WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND NOT has_schema_privilege(n.oid, 'USAGE')
@@ -269,7 +274,12 @@ pub async fn preflight(session: &Session) -> anyhow::Result<Preflight> {
     let is_superuser = "SELECT rolsuper FROM pg_roles WHERE rolname = current_user";
     let row = session.ask(session.client().query_one(is_superuser, &[])).await.context("look at the role")?;
     let mut found = Preflight { is_superuser: row.try_get(0)?, ..Preflight::default() };
-    let groups = [(&BLOCKERS[..], &mut found.blockers), (&GAPS[..], &mut found.gaps), (&NOTES[..], &mut found.notes)];
+    let groups = [
+        (&UNREADABLE[..], &mut found.unreadable),
+        (&BLOCKERS[..], &mut found.blockers),
+        (&GAPS[..], &mut found.gaps),
+        (&NOTES[..], &mut found.notes),
+    ];
     for (questions, answers) in groups {
         for question in questions {
             let rows = session.ask(session.client().query(&readable(question), &[])).await;

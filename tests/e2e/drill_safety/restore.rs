@@ -221,7 +221,7 @@ fn whatever_stands_in_the_way_leaves_the_target_as_it_was_r132() {
     let before = server.sql(&target.name, STATE);
     for arguments in [&["--to", &target.url][..], &["--to", &target.url, "--dry-run"]] {
         let roles = restore(&site, arguments).output();
-        assert_says(&roles, COULD_NOT_RUN, &["the target lacks roles", &owner, &reader, "globals.sql"]);
+        assert_says(&roles, COULD_NOT_RUN, &["the target lacks roles", &owner, &reader, "`verify roles`"]);
         assert_secret(&roles, &server);
     }
     server.sql(SUPERUSER, &format!("CREATE ROLE \"{owner}\"; CREATE ROLE \"{reader}\""));

@@ -25,7 +25,7 @@ const NOT_MESSAGES: [&str; 10] = [
 ];
 
 /// What others say: PostgreSQL, its client tools, the store, libraries.
-const BY_OTHERS: [&str; 8] = [
+const BY_OTHERS: [&str; 9] = [
     "password authentication failed",
     "no pg_hba.conf entry for host",
     "sorry, too many clients already",
@@ -34,6 +34,7 @@ const BY_OTHERS: [&str; 8] = [
     "item order invariant violated",
     "lacks matching index tuple",
     "TLS failed: ... UnknownIssuer",
+    "unrecognized parameter \"pg_attver\"",
 ];
 
 /// A text of the source, cut where something is put in: `None` stands for that.

@@ -61,7 +61,8 @@ fn a_new_database_is_backed_up_by_itself_and_one_that_is_gone_is_missed_r160() {
         .filter(|line| line["database"].is_null())
         .map(|line| line["message"].as_str().unwrap().to_owned())
         .collect();
-    let of_process = |message: &&String| message.starts_with("encryption") || *message == "backup daemon started";
+    let of_process =
+        |message: &&String| message.starts_with("backups are not encrypted") || *message == "backup daemon started";
     assert!(nameless.iter().all(|message| of_process(&message)), "{nameless:?}");
     assert!(log.contains("\"message\":\"backup committed\"") && log.contains("\"database\":\"new one\""), "{log}");
     daemon.process.kill9();

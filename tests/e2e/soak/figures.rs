@@ -15,8 +15,8 @@ pub(super) struct Sample {
     pub(super) backups: u64,
 }
 
-/// Growth that is none: what the allocator keeps.
-const SLACK_KIB: u64 = 4 * 1024;
+/// Growth that is none: what the allocator keeps, of each thread on its own.
+const SLACK_KIB: u64 = 8 * 1024;
 
 /// What a backup in the bucket may take in the memory of a daemon.
 const BACKUP_KIB: u64 = 16;

@@ -49,6 +49,13 @@ pub struct Condition {
     pub subjects: Vec<String>,
 }
 
+impl Condition {
+    /// One that began when it was noticed, and is about no backup.
+    pub fn new(code: AlarmCode, severity: Severity, message: String) -> Self {
+        Self { code, severity, since: None, message, subjects: Vec::new() }
+    }
+}
+
 /// Something that is wrong with one database.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Alarm {
@@ -200,13 +207,8 @@ mod tests {
     /// What changes if `found` is all that is wrong at `minute`: `+` a code for raised, `-` for resolved, and since when.
     #[track_caller]
     fn check(noticed: &mut NoticedAlarms, minute: i64, found: &[(AlarmCode, Severity)], expected: &[(&str, i64)]) {
-        let condition = |(code, severity): &(AlarmCode, Severity)| Condition {
-            code: *code,
-            severity: *severity,
-            since: None,
-            message: format!("{minute}"),
-            subjects: Vec::new(),
-        };
+        let condition =
+            |(code, severity): &(AlarmCode, Severity)| Condition::new(*code, *severity, format!("{minute}"));
         let conditions = found.iter().map(condition).collect();
         let alarms = noticed.alarms(&DatabaseName::from("app"), conditions, at(minute));
         let told = noticed.notice(&DatabaseName::from("app"), alarms).into_iter().map(|change| match change {
@@ -240,7 +242,7 @@ mod tests {
         for (subjects, is_raised) in [(["a"].as_slice(), true), (&["a"], false), (&["b", "a"], true), (&["a"], false)] {
             let (code, severity) = (AlarmCode::DataLost, Severity::Critical);
             let subjects = subjects.iter().map(|id| (*id).to_owned()).collect();
-            let condition = Condition { code, severity, since: None, message: String::new(), subjects };
+            let condition = Condition { subjects, ..Condition::new(code, severity, String::new()) };
             let alarms = noticed.alarms(&database, vec![condition], at(0));
             assert_eq!(!noticed.notice(&database, alarms).is_empty(), is_raised);
         }

@@ -64,12 +64,12 @@ impl Deliveries {
         let channels = self.channels();
         let faults = channels.iter().filter_map(|(channel, deliveries)| Some((channel, deliveries.fault()?)));
         let each: Vec<String> = faults.map(|(channel, fault)| format!("{channel}: {fault}")).collect();
-        (!each.is_empty()).then(|| Condition {
-            code: AlarmCode::Undelivered,
-            severity: Severity::Warning,
-            since: None,
-            message: format!("messages could not be delivered: {}", each.join("; ")),
-            subjects: Vec::new(),
+        (!each.is_empty()).then(|| {
+            Condition::new(
+                AlarmCode::Undelivered,
+                Severity::Warning,
+                format!("messages could not be delivered: {}", each.join("; ")),
+            )
         })
     }
 

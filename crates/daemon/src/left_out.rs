@@ -30,13 +30,8 @@ impl LeftOut {
 
     /// What is wrong at `now`. If it was an alarm before a restart, it is one at once.
     pub(crate) fn condition(&self, was_alarm: bool, now: DateTime<Utc>) -> Option<Condition> {
-        (was_alarm || now - self.since >= self.patience).then(|| Condition {
-            code: AlarmCode::LeftOut,
-            severity: self.severity,
-            since: None,
-            message: self.reason.clone(),
-            subjects: Vec::new(),
-        })
+        (was_alarm || now - self.since >= self.patience)
+            .then(|| Condition::new(AlarmCode::LeftOut, self.severity, self.reason.clone()))
     }
 }
 

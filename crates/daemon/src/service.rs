@@ -118,13 +118,7 @@ mod tests {
 
     fn judge(state: &DatabaseState<bool>, _: DateTime<Utc>) -> Vec<Condition> {
         let code = AlarmCode::Failing;
-        Vec::from_iter(state.own.then(|| Condition {
-            code,
-            severity: Severity::Critical,
-            since: None,
-            message: "why".to_owned(),
-            subjects: Vec::new(),
-        }))
+        Vec::from_iter(state.own.then(|| Condition::new(code, Severity::Critical, "why".to_owned())))
     }
 
     #[tokio::test(start_paused = true)]

@@ -38,7 +38,7 @@ where
     let token = abandoned.clone();
     let thread = thread::Builder::new().name("drill".to_owned()).stack_size(STACK_BYTES).spawn(move || {
         let outcome = runtime.block_on(token.run_until_cancelled(Box::pin(async { begin().await })));
-        // If it was abandoned, there is no one to tell.
+        // An abandoned drill has no receiver.
         drop(done.send(outcome));
     })?;
     let mut running = Running { thread: Some(thread), abandoned };

@@ -40,11 +40,8 @@ enum Detail<'state> {
 /// Everything that is wrong; empty means healthy.
 pub(crate) fn conditions(state: &DatabaseState<Facts>, now: DateTime<Utc>) -> Vec<Condition> {
     let condition = |detail: &Detail<'_>| Condition {
-        code: detail.code(),
-        severity: detail.severity(),
         since: detail.since(),
-        message: detail.to_string(),
-        subjects: Vec::new(),
+        ..Condition::new(detail.code(), detail.severity(), detail.to_string())
     };
     details(state, now).iter().map(condition).collect()
 }

@@ -24,7 +24,7 @@ fn complete(facts: &Facts, database: &mut Database) {
         backup.is_suspicious = facts.suspects.iter().any(|id| id.as_str() == backup.id);
     }
     database.gaps.clone_from(&facts.gaps);
-    // One failure may pass, so that no alarm wakes anybody for it. Whoever looks sees it.
+    // One failure may pass, so it raises no alarm. A person who looks sees it.
     if let Some((since, message)) = first_failures(facts) {
         database.alarms.push(Alarm { code: AlarmCode::Failing, severity: Severity::Warning, since, message });
     }

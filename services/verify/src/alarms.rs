@@ -259,7 +259,7 @@ fn of_last_pass(state: &DatabaseState<Facts>, now: DateTime<Utc>) -> Option<Deta
 impl Detail {
     fn condition(&self, facts: &Facts) -> Condition {
         let (code, severity) = (self.code(), self.severity());
-        Condition { code, severity, since: None, message: self.to_string(), subjects: facts.subjects(code) }
+        Condition { subjects: facts.subjects(code), ..Condition::new(code, severity, self.to_string()) }
     }
 
     fn code(&self) -> AlarmCode {

@@ -29,18 +29,13 @@ impl Skips {
     pub(crate) fn condition(&self, longest_drill: Duration, now: DateTime<Utc>) -> Option<Condition> {
         let longest_drill = TimeDelta::from_std(longest_drill).unwrap_or(TimeDelta::MAX);
         let since = self.since.filter(|since| self.in_a_row >= SKIPS_UNTIL_ALARM && now - *since > longest_drill)?;
-        Some(Condition {
-            code: AlarmCode::CouldNotRun,
-            severity: Severity::Warning,
-            message: format!(
-                "the last {} drills were skipped, the first of them at {}: other sessions hold the lock of drills on the \
-                 server",
-                self.in_a_row,
-                since.format("%Y-%m-%d %H:%M UTC")
-            ),
-            since: None,
-            subjects: Vec::new(),
-        })
+        let message = format!(
+            "the last {} drills were skipped, the first of them at {}: other sessions hold the lock of drills on the server",
+            self.in_a_row,
+            since.format("%Y-%m-%d %H:%M UTC")
+        );
+        let condition = Condition::new(AlarmCode::CouldNotRun, Severity::Warning, message);
+        Some(Condition { since: Some(since), ..condition })
     }
 }
 

@@ -13,13 +13,7 @@ fn at(minutes: i64) -> DateTime<Utc> {
 
 /// Wrong in the way that its own state says.
 fn judge(state: &DatabaseState<Option<Severity>>, _: DateTime<Utc>) -> Vec<Condition> {
-    let condition = |severity| Condition {
-        code: AlarmCode::Stale,
-        severity,
-        since: None,
-        message: "canary-message".to_owned(),
-        subjects: Vec::new(),
-    };
+    let condition = |severity| Condition::new(AlarmCode::Stale, severity, "canary-message".to_owned());
     state.own.map(condition).into_iter().collect()
 }
 

@@ -1,6 +1,5 @@
 //! The way out: a bounded queue for each channel, in which a message is tried again until it is delivered or given up.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,8 +18,10 @@ use crate::deliveries::Deliveries;
 use crate::journal::Note;
 
 mod gather;
+mod lost;
 
 use gather::Gathering;
+use lost::Lost;
 
 /// Messages that wait for one channel. More than these are not delivered. One outage is a message for each database, of
 /// which there are at most 1,000, and its end is another one.
@@ -31,9 +32,6 @@ const MAX_TRYING: Duration = Duration::from_secs(2 * 3600);
 
 /// Between attempts, before jitter: 8 attempts within [`MAX_TRYING`].
 const PAUSE_SECONDS: [u64; 7] = [5, 30, 120, 300, 900, 1_800, 3_600];
-
-/// A message that was given up is tried once more behind each of so many that arrive.
-const MAX_MORE_TRIES: u32 = 3;
 
 /// A pause is between so much of what it is and so much, so that services that fail together do not try together.
 const JITTER: std::ops::RangeInclusive<f64> = 0.8..=1.05;
@@ -54,7 +52,7 @@ impl Outbox {
         let queues = channels.iter().map(|own| {
             let (sender, receiver) = channel(MAX_WAITING);
             let (courier, deliveries) = (courier.clone(), deliveries.clone());
-            let worker = Worker { channel: own.clone(), courier, deliveries, lost: BTreeMap::new() };
+            let worker = Worker { channel: own.clone(), courier, deliveries, lost: Lost::default() };
             workers.spawn(worker.work(receiver));
             (own.clone(), sender)
         });
@@ -124,31 +122,26 @@ struct Worker {
     channel: Channel,
     courier: Courier,
     deliveries: Deliveries,
-    /// The last message about each incident, if it was given up, and how often it was tried again.
-    lost: BTreeMap<String, (Arc<Letter>, u32)>,
+    lost: Lost,
 }
 
 impl Worker {
     async fn work(mut self, mut queue: Receiver<Queued>) {
         let mut gathering = Gathering::new(self.channel.is_for_people());
-        while let Some(letters) = gathering.next(&mut queue).await {
-            let messages: Vec<&Message> = letters.iter().map(|queued| &queued.letter.message).collect();
-            let Some(message) = Message::joined(&messages) else { continue };
+        while let Some(queued) = gathering.next(&mut queue).await {
+            let failed_before = queued.iter().map(|queued| queued.failed_before).max().unwrap_or_default();
+            let letters: Vec<Arc<Letter>> = queued.into_iter().map(|queued| queued.letter).collect();
+            let Some(message) = joined(&letters) else { continue };
             match self.deliver(&message).await {
                 Ok(()) => {
-                    for Queued { letter, .. } in &letters {
-                        self.lost.remove(&letter.message.key);
-                        self.has_arrived(letter);
-                    }
+                    self.lost.arrived(&letters);
+                    self.have_arrived(&letters);
                     self.make_up().await;
-                    let failed_before = letters.iter().map(|queued| queued.failed_before).max().unwrap_or_default();
                     self.deliveries.delivered(&self.channel.name, failed_before, self.lost.is_empty());
                 }
                 Err(Refusal::Passing { reason, .. } | Refusal::Final { reason }) => {
                     give_up(&self.deliveries, &self.channel, &message, &reason);
-                    for Queued { letter, .. } in letters.into_iter().filter(|queued| queued.letter.note.is_some()) {
-                        self.lost.insert(letter.message.key.clone(), (letter, 0));
-                    }
+                    self.lost.given_up(letters);
                 }
                 Err(Refusal::Gone) => {
                     let reason = "the receiver answered 410: nothing more is sent there";
@@ -159,22 +152,23 @@ impl Worker {
         }
     }
 
-    fn has_arrived(&self, letter: &Letter) {
-        letter.note.clone().into_iter().for_each(|note| note.keep_of(self.channel.key_word()));
-        let (channel, Message { event, database, .. }) = (&self.channel.name, &letter.message);
-        tracing::info!(channel, event, database, "message delivered");
+    fn have_arrived(&self, letters: &[Arc<Letter>]) {
+        for letter in letters {
+            letter.note.clone().into_iter().for_each(|note| note.keep_of(self.channel.key_word()));
+            let (channel, Message { event, database, .. }) = (&self.channel.name, &letter.message);
+            tracing::info!(channel, event, database, "message delivered");
+        }
     }
 
-    /// Tries once more what was given up, now that something has arrived: an incident would stay open in the channel.
+    /// Tries once more what was given up, now that something has arrived.
     async fn make_up(&mut self) {
-        for (key, (letter, tries)) in std::mem::take(&mut self.lost) {
-            match self.courier.attempt(&self.channel, &letter.message, &message_id()).await {
-                Ok(()) => self.has_arrived(&letter),
-                Err(_) if tries + 1 < MAX_MORE_TRIES => {
-                    self.lost.insert(key, (letter, tries + 1));
-                }
+        for bundle in self.lost.take() {
+            let Some(message) = joined(&bundle.letters) else { continue };
+            match self.courier.attempt(&self.channel, &message, &message_id()).await {
+                Ok(()) => self.have_arrived(&bundle.letters),
+                Err(_) if self.lost.put_back(bundle) => {}
                 Err(_) => {
-                    let (channel, Message { event, database, .. }) = (&self.channel.name, &letter.message);
+                    let (channel, Message { event, database, .. }) = (&self.channel.name, &message);
                     tracing::warn!(channel, event, database, "a message is not tried any more");
                 }
             }
@@ -185,6 +179,12 @@ impl Worker {
         let (channel, id) = (&self.channel, message_id());
         until_delivered(&channel.name, || self.courier.attempt(channel, message, &id)).await
     }
+}
+
+/// One message for all of them.
+fn joined(letters: &[Arc<Letter>]) -> Option<Message> {
+    let messages: Vec<&Message> = letters.iter().map(|letter| &letter.message).collect();
+    Message::joined(&messages)
 }
 
 /// Tries again and again what may succeed later.

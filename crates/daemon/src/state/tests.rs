@@ -8,13 +8,7 @@ use crate::left_out::LeftOut;
 
 /// Wrong while its own state says so.
 fn judge(state: &DatabaseState<bool>, _: DateTime<Utc>) -> Vec<Condition> {
-    let condition = Condition {
-        code: AlarmCode::Stale,
-        severity: Severity::Critical,
-        since: None,
-        message: "why".to_owned(),
-        subjects: Vec::new(),
-    };
+    let condition = Condition::new(AlarmCode::Stale, Severity::Critical, "why".to_owned());
     Vec::from_iter(state.own.then_some(condition))
 }
 
@@ -94,7 +88,7 @@ fn what_the_store_says_stands_in_the_alarm_that_it_is_not_seen() {
     let judge: Judge<()> = |_, _| {
         let message = "the bucket could not be listed".to_owned();
         let (code, severity) = (AlarmCode::BucketUnseen, Severity::Warning);
-        vec![Condition { code, severity, since: None, message, subjects: Vec::new() }]
+        vec![Condition::new(code, severity, message)]
     };
     let message = || state.alarms(judge, Utc::now()).pop().unwrap().message;
     assert_eq!(message(), "the bucket could not be listed");

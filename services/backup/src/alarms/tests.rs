@@ -109,13 +109,7 @@ fn the_alarm_about_proofs_outlives_its_evidence() {
     with_backup_of_age(&mut state, 1);
     assert_eq!(codes(&state), []);
     let name = DatabaseName::from("app");
-    let unproven = Condition {
-        code: AlarmCode::NeverProven,
-        severity: Severity::Warning,
-        message: String::new(),
-        subjects: Vec::new(),
-        since: None,
-    };
+    let unproven = Condition::new(AlarmCode::NeverProven, Severity::Warning, String::new());
     let alarms = state.noticed.alarms(&name, vec![unproven], Utc::now());
     state.noticed.notice(&name, alarms);
     assert_eq!(codes(&state), [AlarmCode::NeverProven]);

@@ -1,6 +1,15 @@
+use std::time::Duration;
+
 use backup_core::repository::{Kind, RunEvents};
+use nix::sys::resource::{UsageWho, getrusage};
 
 use super::*;
+
+/// What this thread has computed, so that a busy machine makes no work look long.
+pub(crate) fn cpu_time() -> Duration {
+    let user = getrusage(UsageWho::RUSAGE_THREAD).unwrap().user_time();
+    Duration::from_micros(u64::try_from(user.tv_sec() * 1_000_000 + user.tv_usec()).unwrap())
+}
 
 fn at(hours: i64) -> DateTime<Utc> {
     "2026-11-22T03:00:00Z".parse::<DateTime<Utc>>().unwrap() - TimeDelta::hours(hours)
@@ -167,8 +176,9 @@ fn a_hundred_thousand_backups_of_as_many_times_are_judged_in_seconds() {
     let rule = StandingRule { burst: TimeDelta::minutes(1), usual: TimeDelta::minutes(1), ..rule() };
     let written = |minute: i64| at(0) - TimeDelta::minutes(minute);
     let backups: Vec<Backup> = (0..100_000).map(|minute| backup_at(written(minute), written(minute), 1_000)).collect();
-    let begun = std::time::Instant::now();
+    let begun = cpu_time();
     let found = standings(&backups.iter().collect::<Vec<_>>(), &rule);
     assert!(found.iter().all(|standing| *standing == Standing::Counts));
-    assert!(begun.elapsed().as_secs() < 10, "{:?}", begun.elapsed());
+    let took = cpu_time() - begun;
+    assert!(took.as_secs() < 10, "{took:?}");
 }

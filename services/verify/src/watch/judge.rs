@@ -33,7 +33,7 @@ pub(crate) fn conditions(state: &DatabaseState<Facts>, now: DateTime<Utc>) -> Ve
     for detail in [newest, of_last_drill(&state.own), of_last_pass(state, now)].into_iter().flatten() {
         let (code, subjects) = (detail.code(), state.own.subjects(detail.code()));
         let (severity, message) = (Severity::Critical, detail.to_string());
-        let condition = Condition { code, severity, since: None, message, subjects };
+        let condition = Condition { subjects, ..Condition::new(code, severity, message) };
         if !all.iter().any(|known| known.code == condition.code) {
             all.push(condition);
         }

@@ -1,3 +1,5 @@
+use nix::sys::resource::{UsageWho, getrusage};
+
 use super::*;
 use crate::storage::Prefix;
 
@@ -119,6 +121,12 @@ fn no_number_of_lines_that_are_added_ends_what_others_say() {
     assert_eq!(names, BTreeMap::from([("p/added", added.len()), ("p/of the future", 4), ("p/old", 1)]));
 }
 
+/// What this thread has computed, so that a busy machine makes no work look long.
+fn cpu_time() -> Duration {
+    let user = getrusage(UsageWho::RUSAGE_THREAD).unwrap().user_time();
+    Duration::from_micros(u64::try_from(user.tv_sec() * 1_000_000 + user.tv_usec()).unwrap())
+}
+
 /// Another writer chooses how many there are.
 #[test]
 fn a_hundred_thousand_alarms_are_judged_in_seconds() {
@@ -132,9 +140,10 @@ fn a_hundred_thousand_alarms_are_judged_in_seconds() {
         listed_as(&prefix, Event { id, kind }, &number.to_string())
     };
     let journal = Journal { events: (0..100_000).map(event).collect(), starts: Vec::new() };
-    let begun = std::time::Instant::now();
+    let begun = cpu_time();
     assert_eq!(journal.outdated(now, |_| false).len(), 0, "all are in force");
-    assert!(begun.elapsed().as_secs() < 10, "{:?}", begun.elapsed());
+    let took = cpu_time() - begun;
+    assert!(took.as_secs() < 10, "{took:?}");
 }
 
 #[test]

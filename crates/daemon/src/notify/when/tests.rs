@@ -100,9 +100,9 @@ fn drills_that_cannot_run_without_the_bucket_are_no_second_outage() {
 #[test]
 fn waiting_for_a_first_result_is_not_told_until_it_is_late() {
     check(&[(0, Raised(NoBackup, Warning)), (1, Resolved(NoBackup))], 3, &[]);
-    // After an outage it is still a part of it.
+    // After an outage it is still a part of it, and the end names what was told.
     let outage = [(0, Raised(BucketUnseen, Warning)), (1, Raised(NoBackup, Warning)), (1, Resolved(BucketUnseen))];
-    let told = [(0, Occasion::Onset, BucketUnseen), (2, Occasion::Resolved, NoBackup)];
+    let told = [(0, Occasion::Onset, BucketUnseen), (2, Occasion::Resolved, BucketUnseen)];
     check(&outage.into_iter().chain([(2, Resolved(NoBackup))]).collect::<Vec<_>>(), 5, &told);
     let steps = [(0, Raised(NoBackup, Warning)), (2, Raised(NoBackup, Critical))];
     check(&steps, 3, &[(2, Occasion::Onset, NoBackup)]);

@@ -187,7 +187,7 @@ fn what_fails_is_told_with_its_reason_and_with_what_is_still_safe() {
     check(failing, Standing::Failing, words);
 }
 
-/// One failed run wakes no one, and whoever opens the page sees it with its reason.
+/// One failed run sends no alarm, and a person who opens the page sees it with its reason.
 #[test]
 fn a_run_that_failed_is_told_at_once_beside_what_is_safe() {
     let failed = |database| Database {
